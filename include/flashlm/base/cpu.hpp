@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/// cpu.hpp: which instruction set the kernels use.
+#pragma once
+
+#include <cstdlib>
+#include <string_view>
+
+#include "flashlm/base/error.hpp"
+
+namespace flashlm::inline v0 {
+
+/// The instruction sets that kernels are written for, from the slowest to the fastest.
+enum class Isa { scalar, avx2 };
+
+/// "scalar", "avx2".
+constexpr std::string_view name(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::scalar: return "scalar";
+    case Isa::avx2: return "avx2";
+  }
+  return "?";
+}
+
+/// Whether this processor and its system can run `isa`.
+inline bool supports(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::scalar: return true;
+    case Isa::avx2:
+#if defined(__x86_64__)
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+#else
+      return false;
+#endif
+  }
+  return false;
+}
+
+/// The fastest supported instruction set, or the one that the environment variable FLASHLM_ISA names.
+///
+/// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
+inline Isa choose_isa() {
+  constexpr Isa known[] = {Isa::avx2, Isa::scalar};
+  if (const char* forced = std::getenv("FLASHLM_ISA"); forced != nullptr && *forced != '\0') {
+    for (Isa isa : known) {
+      if (name(isa) != forced) continue;
+      if (supports(isa)) return isa;
+      throw ArgumentError(concat("[cpu] FLASHLM_ISA: this processor has no ", forced));
+    }
+    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar or avx2, got '", forced, "'"));
+  }
+  for (Isa isa : known) {
+    if (supports(isa)) return isa;
+  }
+  return Isa::scalar;
+}
+
+}  // namespace flashlm::inline v0

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/// stats.hpp: what a run did, in numbers.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdint>
+
+namespace flashlm::inline v0 {
+
+/// Seconds since a steady starting point.
+inline double now_seconds() noexcept {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// The largest resident size of this process so far, in bytes.
+inline std::uint64_t peak_resident_bytes() noexcept {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+#if defined(__APPLE__)
+  return static_cast<std::uint64_t>(usage.ru_maxrss);
+#else
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+#endif
+}
+
+/// What a session has done since it began. Times are wall-clock seconds.
+///
+/// `decode` is a step of one token; `prefill` is everything else. Bytes and seconds "per token" count decode only.
+struct Stats {
+  std::uint64_t tokens = 0;          // decoded, one step each
+  std::uint64_t prefill_tokens = 0;  // computed in batches
+  std::uint64_t reused_tokens = 0;   // of prompts, found in the KV cache
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  std::uint64_t bytes_read = 0;         // from flash, prefill and decode
+  std::uint64_t decode_bytes_read = 0;  // of these, in decode
+  std::uint64_t gap_bytes = 0;          // of these, read but not wanted: padding and alignment
+  std::uint64_t reads = 0;              // requests
+  std::uint64_t hits = 0;               // neurons wanted that were in DRAM
+  std::uint64_t misses = 0;             // neurons wanted that had to be read
+  double io_seconds = 0;                // computing stood still and waited for flash
+  double memory_seconds = 0;            // managing the rows in DRAM
+  double compute_seconds = 0;           // the rest of the steps
+  std::uint64_t peak_bytes = 0;         // largest resident size of the process
+
+  double seconds_per_token() const noexcept { return tokens ? decode_seconds / static_cast<double>(tokens) : 0; }
+  double bytes_per_token() const noexcept {
+    return tokens ? static_cast<double>(decode_bytes_read) / static_cast<double>(tokens) : 0;
+  }
+  /// The share of wanted neurons that were in DRAM.
+  double hit_rate() const noexcept {
+    const std::uint64_t wanted = hits + misses;
+    return wanted ? static_cast<double>(hits) / static_cast<double>(wanted) : 0;
+  }
+};
+
+}  // namespace flashlm::inline v0

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/// token.hpp: the word that the model layer and the text layer share.
+#pragma once
+
+#include <cstdint>
+
+namespace flashlm::inline v0 {
+
+/// An id of the vocabulary, in [0, vocab_size).
+using Token = std::int32_t;
+
+}  // namespace flashlm::inline v0
