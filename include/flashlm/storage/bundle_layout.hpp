@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/// bundle_layout.hpp: how the neurons of a layer lie in a file (row-column bundling, arXiv:2312.11514, section 3.2).
+///
+/// Neuron i of a feed-forward network needs row i of the gate and up matrices and column i of the down matrix. A bundle
+/// holds all of these for a run of neurons, so that one read brings everything that they need:
+///
+///     gate rows [neurons_per_bundle, dim]      where the network is gated
+///     up rows   [neurons_per_bundle, dim]
+///     down columns, one row a neuron [neurons_per_bundle, dim]
+///     zeros up to `stride` bytes
+///
+/// The last bundle may hold fewer neurons; its missing rows are zeros.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// The shape of the bundles of one layer.
+struct BundleLayout {
+  std::size_t n_neurons = 0;
+  std::size_t neurons_per_bundle = 0;
+  std::size_t dim = 0;
+  bool gated = false;
+  DType dtype = DType::f32;
+  std::size_t stride = 0;  // bytes from one bundle to the next
+
+  /// A layout with the stride that suits flash: the payload padded to 512 bytes, to 4096 where that costs under 5 %.
+  ///
+  /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are not f32, f16 or bf16.
+  static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
+                           DType dtype) {
+    BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, kLargest};
+    if (const std::string problem = layout.problem(); !problem.empty()) {
+      throw ArgumentError("[bundle_layout] " + problem);
+    }
+    const std::size_t payload = layout.payload_bytes();
+    const std::size_t page = (payload + 4095) / 4096 * 4096;
+    layout.stride = (page - payload) * 20 < payload ? page : (payload + 511) / 512 * 512;
+    if (const std::string problem = layout.problem(); !problem.empty()) {
+      throw ArgumentError("[bundle_layout] " + problem);
+    }
+    return layout;
+  }
+
+  std::size_t n_bundles() const noexcept {
+    return n_neurons / neurons_per_bundle + (n_neurons % neurons_per_bundle != 0 ? 1 : 0);
+  }
+
+  /// Neurons in bundle `bundle`; fewer than neurons_per_bundle only in the last one.
+  std::size_t neurons_in(std::size_t bundle) const noexcept {
+    const std::size_t left = n_neurons - bundle * neurons_per_bundle;
+    return left < neurons_per_bundle ? left : neurons_per_bundle;
+  }
+
+  /// Matrices in a bundle: 3 with a gate, 2 without.
+  std::size_t n_matrices() const noexcept { return gated ? 3 : 2; }
+
+  /// Bytes of one matrix of a bundle.
+  std::size_t matrix_bytes() const noexcept { return neurons_per_bundle * row_bytes(dtype, dim); }
+
+  /// Bytes of a bundle that are numbers; the rest of the stride is zeros.
+  std::size_t payload_bytes() const noexcept { return n_matrices() * matrix_bytes(); }
+
+  /// Bytes of all bundles.
+  std::uint64_t total_bytes() const noexcept { return static_cast<std::uint64_t>(n_bundles()) * stride; }
+
+  /// What is wrong with the numbers, as words for an error message; empty if nothing is. No other call overflows then.
+  std::string problem() const {
+    if (n_neurons == 0 || neurons_per_bundle == 0 || dim == 0) {
+      return concat("expected counts above 0, got ", n_neurons, " neurons, ", neurons_per_bundle,
+                    " neurons per bundle, dim ", dim);
+    }
+    if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
+      return concat("expected numbers in f32, f16 or bf16, got ", name(dtype));
+    }
+    const std::size_t bytes = row_bytes(dtype, 1) * n_matrices();
+    if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {
+      return concat("expected bundles below 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
+    }
+    if (stride < payload_bytes()) {
+      return concat("expected a stride of at least ", payload_bytes(), " bytes, got ", stride);
+    }
+    // `make` asks before it knows the stride: the largest one stands for it.
+    if (stride != kLargest && stride > kLargest / n_bundles()) {
+      return concat("expected less than 2^62 bytes, got ", n_bundles(), " bundles of ", stride);
+    }
+    return {};
+  }
+
+  friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
+
+ private:
+  static constexpr std::size_t kLargest = std::size_t{1} << 62;
+};
+
+/// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.
+struct BundleView {
+  MatrixView gate;
+  MatrixView up;
+  MatrixView down;
+};
+
+/// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below n_bundles().
+inline BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index) {
+  FLASHLM_ASSERT(index < layout.n_bundles());
+  const std::size_t rows = layout.neurons_in(index);
+  const std::size_t step = layout.matrix_bytes();
+  BundleView result;
+  if (layout.gated) {
+    result.gate = MatrixView::dense(bundle, layout.dtype, rows, layout.dim);
+    bundle += step;
+  }
+  result.up = MatrixView::dense(bundle, layout.dtype, rows, layout.dim);
+  result.down = MatrixView::dense(bundle + step, layout.dtype, rows, layout.dim);
+  return result;
+}
+
+}  // namespace flashlm::inline v0::storage

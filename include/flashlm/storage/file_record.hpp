@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/// file_record.hpp: what the manifest remembers of one file, so that a changed byte is found.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/extent.hpp"
+#include "flashlm/storage/file.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// Size and checksums of a file of a model folder.
+///
+/// A weight file (header_bytes > 0) has one checksum for its header and one for the data behind it, so that opening a
+/// folder checks the headers without reading the weights. A small file has one checksum for all of it.
+struct FileRecord {
+  std::string name;  // inside the folder
+  std::uint64_t bytes = 0;
+  std::uint64_t header_bytes = 0;
+  std::uint32_t header_crc32 = 0;
+  std::uint32_t crc32 = 0;
+
+  bool is_weights() const noexcept { return header_bytes > 0; }
+  std::uint64_t data_bytes() const noexcept { return bytes - header_bytes; }
+
+  friend bool operator==(const FileRecord&, const FileRecord&) noexcept = default;
+};
+
+/// The checksum of an extent of a file, in bounded memory; `seen(bytes)` is called as pieces are done.
+///
+/// Throws what File::read throws, and what `seen` throws.
+inline std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen = {}) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  AlignedBuffer buffer(static_cast<std::size_t>(std::min(kPiece, extent.bytes)));
+  std::uint32_t crc = 0;
+  while (!extent.empty()) {
+    const std::uint64_t n = std::min(kPiece, extent.bytes);
+    const auto piece = buffer.bytes().first(static_cast<std::size_t>(n));
+    file.read(extent.offset, piece);
+    crc = crc32(piece, crc);
+    extent = {extent.offset + n, extent.bytes - n};
+    if (seen) seen(n);
+  }
+  return crc;
+}
+
+/// The record of a file without weights: `folder / name` as it is now. Throws IoError or FormatError as File does.
+inline FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
+  const File file = File::open(folder / name);
+  return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
+}
+
+}  // namespace flashlm::inline v0::storage

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/// file_writer.hpp: files that appear whole and stay, or not at all.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "flashlm/base/error.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// Writes a new file from its beginning to its end, in place of what stood at `path`.
+///
+/// All calls throw IoError if the system refuses; `code()` is ENOSPC when the disk is full. A file that is not closed
+/// by `sync_and_close` is removed. Not thread-safe.
+class FileWriter {
+ public:
+  explicit FileWriter(std::filesystem::path path) : path_(std::move(path)) {
+    do fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    while (fd_ < 0 && errno == EINTR);
+    if (fd_ < 0) throw IoError("[file_writer] cannot create", errno, path_.string());
+  }
+
+  FileWriter(FileWriter&& other) noexcept
+      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), offset_(other.offset_) {}
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter() { abandon(); }
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Bytes written so far.
+  std::uint64_t offset() const noexcept { return offset_; }
+
+  /// Appends `bytes`. After an error the file is incomplete and can only be dropped.
+  void write(std::span<const std::byte> bytes) {
+    if (fd_ < 0) throw IoError("[file_writer] cannot write", EBADF, path_.string());
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail("write", n < 0 ? errno : ENOSPC);
+      offset_ += static_cast<std::uint64_t>(n);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+  }
+
+  /// Waits until the bytes are on the device, and closes.
+  void sync_and_close() {
+    if (fd_ < 0) throw IoError("[file_writer] cannot sync", EBADF, path_.string());
+    if (sync(fd_) != 0) fail("sync", errno);
+    if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
+      const int code = errno;
+      ::unlink(path_.c_str());
+      throw IoError("[file_writer] cannot close", code, path_.string());
+    }
+  }
+
+  /// fsync as far as the device: plain fsync stops at the drive's own cache on macOS.
+  static int sync(int fd) noexcept {
+#if defined(F_FULLFSYNC)
+    if (::fcntl(fd, F_FULLFSYNC) == 0) return 0;
+#endif
+    int result;
+    do result = ::fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result;
+  }
+
+ private:
+  [[noreturn]] void fail(const char* verb, int code) {
+    abandon();
+    throw IoError(concat("[file_writer] cannot ", verb), code, path_.string());
+  }
+
+  void abandon() noexcept {
+    if (fd_ < 0) return;
+    ::close(std::exchange(fd_, -1));
+    ::unlink(path_.c_str());
+  }
+
+  std::filesystem::path path_;
+  int fd_ = -1;
+  std::uint64_t offset_ = 0;
+};
+
+/// Makes the names in `folder` last: a rename is on the device only after this. Throws IoError.
+inline void sync_folder(const std::filesystem::path& folder) {
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw IoError("[file_writer] cannot open the folder", errno, folder.string());
+  const int code = FileWriter::sync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  // Some file systems have nothing to sync for a folder and say so.
+  if (code != 0 && code != EINVAL && code != ENOTSUP) {
+    throw IoError("[file_writer] cannot sync the folder", code, folder.string());
+  }
+}
+
+/// Puts `bytes` at `path`, beside it first and then by rename: readers see the old file or the new one, never a part.
+///
+/// Throws IoError; what stood at `path` is then untouched and nothing is left beside it. Thread-safe.
+inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  static std::atomic<unsigned> counter{0};
+  std::filesystem::path beside = path;
+  beside += concat(".part-", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed));
+  FileWriter writer(beside);
+  writer.write(bytes);
+  writer.sync_and_close();
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    const int code = errno;
+    ::unlink(beside.c_str());
+    throw IoError("[file_writer] cannot rename to", code, path.string());
+  }
+  sync_folder(path.parent_path());
+}
+
+}  // namespace flashlm::inline v0::storage
