@@ -14,9 +14,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 
+#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
@@ -37,13 +37,13 @@ struct BundleLayout {
   /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are not f32, f16 or bf16.
   static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
                            DType dtype) {
-    BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, kLargest};
-    if (const std::string problem = layout.problem(); !problem.empty()) {
+    BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, 0};
+    if (const std::string problem = layout.shape_problem(); !problem.empty()) {
       throw ArgumentError("[bundle_layout] " + problem);
     }
     const std::size_t payload = layout.payload_bytes();
-    const std::size_t page = (payload + 4095) / 4096 * 4096;
-    layout.stride = (page - payload) * 20 < payload ? page : (payload + 511) / 512 * 512;
+    const std::size_t page = round_up(payload, 4096);
+    layout.stride = (page - payload) * 20 < payload ? page : round_up(payload, 512);
     if (const std::string problem = layout.problem(); !problem.empty()) {
       throw ArgumentError("[bundle_layout] " + problem);
     }
@@ -74,6 +74,22 @@ struct BundleLayout {
 
   /// What is wrong with the numbers, as words for an error message; empty if nothing is. No other call overflows then.
   std::string problem() const {
+    if (std::string problem = shape_problem(); !problem.empty()) return problem;
+    if (stride < payload_bytes()) {
+      return concat("expected a stride of at least ", payload_bytes(), " bytes, got ", stride);
+    }
+    if (stride > kLargest / n_bundles()) {
+      return concat("expected at most 2^62 bytes, got ", n_bundles(), " bundles of ", stride);
+    }
+    return {};
+  }
+
+  friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
+
+ private:
+  static constexpr std::size_t kLargest = std::size_t{1} << 62;
+
+  std::string shape_problem() const {
     if (n_neurons == 0 || neurons_per_bundle == 0 || dim == 0) {
       return concat("expected counts above 0, got ", n_neurons, " neurons, ", neurons_per_bundle,
                     " neurons per bundle, dim ", dim);
@@ -83,22 +99,10 @@ struct BundleLayout {
     }
     const std::size_t bytes = row_bytes(dtype, 1) * n_matrices();
     if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {
-      return concat("expected bundles below 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
-    }
-    if (stride < payload_bytes()) {
-      return concat("expected a stride of at least ", payload_bytes(), " bytes, got ", stride);
-    }
-    // `make` asks before it knows the stride: the largest one stands for it.
-    if (stride != kLargest && stride > kLargest / n_bundles()) {
-      return concat("expected less than 2^62 bytes, got ", n_bundles(), " bundles of ", stride);
+      return concat("expected bundles of at most 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
     }
     return {};
   }
-
-  friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
-
- private:
-  static constexpr std::size_t kLargest = std::size_t{1} << 62;
 };
 
 /// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.

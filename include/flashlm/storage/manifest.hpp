@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+/// manifest.hpp: flashlm.json, the page of a model folder that says what the other files are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/file_record.hpp"
+#include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/json.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// Where the neurons of one layer are.
+struct LayerRecord {
+  std::string file;    // a weight file of the folder
+  std::string tensor;  // U8 [n_bundles, stride] in it
+  BundleLayout layout;
+  std::string placement = "source";  // the order of the neurons
+  std::string selector = "dense";    // what may choose among them
+
+  friend bool operator==(const LayerRecord&, const LayerRecord&) noexcept = default;
+};
+
+/// The content of flashlm.json.
+///
+/// Its text carries its own checksum, and it carries the checksums of the other files: a changed byte anywhere in the
+/// folder is found, in the weights by `verify` and everywhere else by `open`.
+struct Manifest {
+  static constexpr int kFormatVersion = 1;
+  static constexpr const char* kFileName = "flashlm.json";
+
+  int format_version = kFormatVersion;
+  std::string architecture;  // "llama"
+  std::string dtype;         // of the weights, as `pack` was asked for it
+  nlohmann::json source = nlohmann::json::object();
+  std::vector<FileRecord> files;
+  std::vector<LayerRecord> layers;
+
+  /// The manifest of `folder`, after its files are checked: each exists and has its size, small files and the headers
+  /// of weight files have their checksums. The data of weight files are not read.
+  ///
+  /// Throws IoError if a file cannot be read, FormatError for everything else.
+  static Manifest open(const std::filesystem::path& folder) {
+    const std::filesystem::path path = folder / kFileName;
+    Manifest manifest = parse(read_text(path, std::uint64_t{1} << 28), path.string());
+    for (const FileRecord& record : manifest.files) manifest.check_file(folder, record);
+    return manifest;
+  }
+
+  /// The manifest in `text`, which is the content of a flashlm.json; `file` names it in messages. Looks at no file.
+  ///
+  /// Throws FormatError.
+  static Manifest parse(const std::string& text, const std::string& file) {
+    check_own_checksum(text, file);
+    return from_json(parse_json(text, "manifest", file), file);
+  }
+
+  /// The manifest that the fields of `json` describe; a checksum among them is not looked at. Throws FormatError.
+  static Manifest from_json(const nlohmann::json& json, const std::string& file) {
+    const JsonFields fields(json, "manifest", "", file);
+    fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
+    if (const std::string format = fields.text("format"); format != "flashlm") {
+      throw fail(concat("format: expected flashlm, got '", format, "'"), file);
+    }
+    if (const std::uint64_t version = fields.count("format_version"); version != kFormatVersion) {
+      throw fail(concat("format_version: expected ", kFormatVersion, ", got ", version,
+                        "; another version of flashlm wrote it, pack the model again"),
+                 file);
+    }
+    Manifest manifest;
+    manifest.architecture = fields.word("architecture");
+    manifest.dtype = fields.word("dtype");
+    manifest.source = fields.at("source");
+    if (!manifest.source.is_object()) throw fail("source: expected an object", file);
+    std::size_t index = 0;
+    for (const nlohmann::json& value : fields.array("files")) {
+      const std::string path = concat("files[", index++, "].");
+      manifest.files.push_back(read_file_record(JsonFields(value, "manifest", path, file)));
+    }
+    index = 0;
+    for (const nlohmann::json& value : fields.array("layers")) {
+      const std::string path = concat("layers[", index++, "].");
+      manifest.layers.push_back(read_layer_record(JsonFields(value, "manifest", path, file)));
+    }
+    manifest.check(file);
+    return manifest;
+  }
+
+  /// The content of flashlm.json, checksum included. Throws FormatError if a field holds what `open` would refuse.
+  std::string text() const {
+    using Json = nlohmann::ordered_json;
+    check(kFileName);
+    Json json;
+    json["format"] = "flashlm";
+    json["format_version"] = format_version;
+    json["architecture"] = architecture;
+    json["dtype"] = dtype;
+    json["source"] = source;
+    json["files"] = Json::array();
+    for (const FileRecord& record : files) json["files"].push_back(to_json(record));
+    json["layers"] = Json::array();
+    for (const LayerRecord& record : layers) json["layers"].push_back(to_json(record));
+    json["checksum"] = "crc32:00000000";
+    std::string result;
+    try {
+      result = json.dump(2) + "\n";
+    } catch (const Json::exception& error) {  // text that is not UTF-8
+      throw fail(error.what(), kFileName);
+    }
+    const std::string digits = crc32_hex(crc32(std::as_bytes(std::span(result))));
+    return result.replace(checksum_place(result), 8, digits);
+  }
+
+  /// Writes flashlm.json, whole or not at all. Throws IoError, or FormatError as `text` does.
+  void save(const std::filesystem::path& folder) const {
+    const std::string content = text();
+    write_file(folder / kFileName, std::as_bytes(std::span(content)));
+  }
+
+  /// Bytes of all weights: the data of the weight files.
+  std::uint64_t weight_bytes() const noexcept {
+    std::uint64_t total = 0;
+    for (const FileRecord& record : files) total += record.is_weights() ? record.data_bytes() : 0;
+    return total;
+  }
+
+  /// Reads every byte of every file, around the page cache where possible, and compares the checksums.
+  ///
+  /// `progress(done, total)` counts bytes. Throws IoError, or FormatError that names the first file that differs.
+  void verify(const std::filesystem::path& folder,
+              const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const {
+    std::uint64_t total = 0;
+    for (const FileRecord& record : files) total += record.bytes;
+    std::uint64_t done = 0;
+    const auto seen = [&](std::uint64_t bytes) {
+      done += bytes;
+      if (progress) progress(done, total);
+    };
+    for (const FileRecord& record : files) {
+      const File file = open_file(folder, record, FileMode::direct);
+      if (record.is_weights()) expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header", seen);
+      expect_crc(file, {record.header_bytes, record.data_bytes()}, record.crc32, "content", seen);
+    }
+  }
+
+  /// The record of a file of that name, or null.
+  const FileRecord* find(std::string_view name) const noexcept {
+    for (const FileRecord& record : files) {
+      if (record.name == name) return &record;
+    }
+    return nullptr;
+  }
+
+  static nlohmann::ordered_json to_json(const FileRecord& record) {
+    nlohmann::ordered_json json;
+    json["name"] = record.name;
+    json["bytes"] = record.bytes;
+    if (record.is_weights()) {
+      json["header_bytes"] = record.header_bytes;
+      json["header_crc32"] = crc32_hex(record.header_crc32);
+    }
+    json["crc32"] = crc32_hex(record.crc32);
+    return json;
+  }
+
+  static nlohmann::ordered_json to_json(const LayerRecord& record) {
+    const BundleLayout& layout = record.layout;
+    return {{"file", record.file},
+            {"tensor", record.tensor},
+            {"neurons", layout.n_neurons},
+            {"neurons_per_bundle", layout.neurons_per_bundle},
+            {"dim", layout.dim},
+            {"gated", layout.gated},
+            {"dtype", std::string(name(layout.dtype))},
+            {"stride", layout.stride},
+            {"placement", record.placement},
+            {"selector", record.selector}};
+  }
+
+ private:
+  static FormatError fail(const std::string& what, const std::string& file) {
+    return FormatError(concat("[manifest] ", what, " (", file, ")"));
+  }
+
+  /// Where the eight digits of the checksum stand: behind the last mark, since `checksum` is the last field.
+  static std::size_t checksum_place(const std::string& text) {
+    constexpr std::string_view kMark = "\"checksum\": \"crc32:";
+    const std::size_t mark = text.rfind(kMark);
+    if (mark == std::string::npos || text.size() - mark < kMark.size() + 8) return std::string::npos;
+    return mark + kMark.size();
+  }
+
+  static void check_own_checksum(const std::string& text, const std::string& file) {
+    const std::size_t place = checksum_place(text);
+    if (place == std::string::npos) throw fail("checksum is missing", file);
+    std::string zeroed = text;
+    const std::string expected = crc32_hex(crc32(std::as_bytes(std::span(zeroed.replace(place, 8, "00000000")))));
+    if (const std::string got = text.substr(place, 8); got != expected) {
+      throw fail(concat("checksum: expected ", expected, ", got ", got, "; the file was changed by hand or damaged"),
+                 file);
+    }
+  }
+
+  static std::uint32_t read_crc(const JsonFields& fields, const char* key) {
+    const std::string text = fields.text(key);
+    std::uint32_t crc = 0;
+    for (const char digit : text) {
+      const std::size_t value = std::string_view("0123456789abcdef").find(digit);
+      crc = crc << 4 | static_cast<std::uint32_t>(value);
+    }
+    if (text != crc32_hex(crc)) throw fields.fail(key, "8 lower-case hexadecimal digits");
+    return crc;
+  }
+
+  static FileRecord read_file_record(const JsonFields& fields) {
+    fields.only({"name", "bytes", "header_bytes", "header_crc32", "crc32"});
+    FileRecord record;
+    record.name = fields.word("name");
+    record.bytes = fields.count("bytes");
+    if (fields.has("header_bytes") || fields.has("header_crc32")) {
+      record.header_bytes = fields.count("header_bytes");
+      record.header_crc32 = read_crc(fields, "header_crc32");
+      if (record.header_bytes == 0 || record.header_bytes > record.bytes) {
+        throw fields.fail("header_bytes", concat("1 to ", record.bytes));
+      }
+    }
+    record.crc32 = read_crc(fields, "crc32");
+    return record;
+  }
+
+  static LayerRecord read_layer_record(const JsonFields& fields) {
+    fields.only({"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement",
+                 "selector"});
+    LayerRecord record;
+    record.file = fields.word("file");
+    record.tensor = fields.word("tensor");
+    record.layout.n_neurons = fields.count("neurons");
+    record.layout.neurons_per_bundle = fields.count("neurons_per_bundle");
+    record.layout.dim = fields.count("dim");
+    record.layout.gated = fields.truth("gated");
+    record.layout.dtype = parse_dtype(fields.word("dtype"));
+    record.layout.stride = fields.count("stride");
+    record.placement = fields.word("placement");
+    record.selector = fields.word("selector");
+    return record;
+  }
+
+  /// What holds among the fields. Names must stay inside the folder.
+  void check(const std::string& file) const {
+    if (format_version != kFormatVersion) throw fail(concat("format_version: got ", format_version), file);
+    std::set<std::string> names{kFileName};
+    std::uint64_t total = 0;
+    for (const FileRecord& record : files) {
+      if (record.name.empty() || record.name == "." || record.name == ".." ||
+          record.name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+        throw fail(concat("files: expected a plain file name, got '", record.name, "'"), file);
+      }
+      if (!names.insert(record.name).second) throw fail(concat("files: '", record.name, "' is listed twice"), file);
+      if (record.header_bytes > record.bytes || record.bytes > std::numeric_limits<std::int64_t>::max() ||
+          __builtin_add_overflow(total, record.bytes, &total)) {
+        throw fail(concat("files: impossible size of '", record.name, "'"), file);
+      }
+    }
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      const LayerRecord& record = layers[layer];
+      const FileRecord* weights = find(record.file);
+      if (weights == nullptr || !weights->is_weights()) {
+        throw fail(concat("layers[", layer, "].file: expected a weight file of the list, got '", record.file, "'"),
+                   file);
+      }
+      if (const std::string problem = record.layout.problem(); !problem.empty()) {
+        throw fail(concat("layers[", layer, "]: ", problem), file);
+      }
+      if (record.layout.total_bytes() > weights->data_bytes()) {
+        throw fail(concat("layers[", layer, "]: expected at most ", weights->data_bytes(), " bytes, got ",
+                          record.layout.total_bytes()),
+                   file);
+      }
+    }
+  }
+
+  static File open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
+    File file = File::open(folder / record.name, mode);
+    if (file.size() != record.bytes) {
+      throw fail(concat("size: expected ", record.bytes, " bytes, got ", file.size(), "; was the copy cut short?"),
+                 file.path().string());
+    }
+    return file;
+  }
+
+  static void expect_crc(const File& file, Extent extent, std::uint32_t expected, std::string_view what,
+                         const std::function<void(std::uint64_t)>& seen = {}) {
+    const std::uint32_t got = crc32_of(file, extent, seen);
+    if (got != expected) {
+      throw fail(concat(what, ": expected checksum ", crc32_hex(expected), ", got ", crc32_hex(got),
+                        "; the file was changed or damaged"),
+                 file.path().string());
+    }
+  }
+
+  static void check_file(const std::filesystem::path& folder, const FileRecord& record) {
+    const File file = open_file(folder, record, FileMode::buffered);
+    if (record.is_weights()) {
+      expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header");
+    } else {
+      expect_crc(file, {0, record.bytes}, record.crc32, "content");
+    }
+  }
+};
+
+}  // namespace flashlm::inline v0::storage

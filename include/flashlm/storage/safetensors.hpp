@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/// safetensors.hpp: reading the tensor files that everybody uses (github.com/huggingface/safetensors, format).
+///
+///     8 bytes        length of the header, little-endian
+///     header         JSON: name -> {dtype, shape, data_offsets: [begin, end)}, and "__metadata__"
+///     data           the tensors, without holes
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/extent.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/json.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// The name of a number format in a safetensors file: "F32", "F16", "BF16", "U8".
+constexpr std::string_view dtype_tag(DType dtype) noexcept {
+  switch (dtype) {
+    case DType::f32: return "F32";
+    case DType::f16: return "F16";
+    case DType::bf16: return "BF16";
+    case DType::u8: return "U8";
+  }
+  return "?";
+}
+
+/// The inverse of `dtype_tag`. Throws FormatError for a tag that flashlm does not compute with.
+inline DType parse_tag(std::string_view tag) {
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) {
+    if (dtype_tag(dtype) == tag) return dtype;
+  }
+  throw FormatError(concat("[safetensors] number format: expected F32, F16, BF16 or U8, got '", tag, "'"));
+}
+
+namespace detail {
+
+/// Bits of a number, for every format that the safetensors specification names.
+inline std::optional<std::uint64_t> tag_bits(std::string_view tag) noexcept {
+  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 20> kTags{
+      {{"F32", 32},    {"F16", 16},    {"BF16", 16},   {"U8", 8},      {"I8", 8},      {"BOOL", 8}, {"I16", 16},
+       {"U16", 16},    {"I32", 32},    {"U32", 32},    {"I64", 64},    {"U64", 64},    {"F64", 64}, {"C64", 64},
+       {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4}}};
+  for (const auto& [word, bits] : kTags) {
+    if (word == tag) return bits;
+  }
+  return std::nullopt;
+}
+
+/// shape product * bits / 8, if it is a whole number of bytes below 2^64.
+inline std::optional<std::uint64_t> tensor_bytes(std::span<const std::uint64_t> shape, std::uint64_t bits) noexcept {
+  // With a size of 0 anywhere the tensor is empty, even if the other sizes overflow.
+  if (std::find(shape.begin(), shape.end(), 0u) != shape.end()) return 0;
+  std::uint64_t total = bits;
+  for (const std::uint64_t size : shape) {
+    if (__builtin_mul_overflow(total, size, &total)) return std::nullopt;
+  }
+  if (total % 8 != 0) return std::nullopt;
+  return total / 8;
+}
+
+}  // namespace detail
+
+/// One tensor of a safetensors file.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;  // the tag of the file: "F32", "F16", ...
+  std::vector<std::uint64_t> shape;
+  Extent extent;  // in the file, not in its data part
+};
+
+/// An open safetensors file whose header was checked completely.
+///
+/// Thread-safe.
+class Safetensors {
+ public:
+  static constexpr std::uint64_t kLargestHeader = 100'000'000;  // the limit of the reference implementation
+
+  /// Throws IoError, or FormatError if the header is not JSON, has a key twice, names an unknown number format, or
+  /// describes tensors that do not fill the file exactly.
+  static Safetensors open(const std::filesystem::path& path, FileMode mode = FileMode::buffered) {
+    Safetensors result(File::open(path, mode));
+    result.read_header();
+    return result;
+  }
+
+  /// In the order of their bytes.
+  const std::vector<TensorInfo>& tensors() const noexcept { return tensors_; }
+
+  /// The tensor of that name, or null.
+  const TensorInfo* find(const std::string& name) const noexcept {
+    const auto found = index_.find(name);
+    return found == index_.end() ? nullptr : &tensors_[found->second];
+  }
+
+  /// The tensor of that name. Throws FormatError if there is none.
+  const TensorInfo& at(const std::string& name) const {
+    if (const TensorInfo* tensor = find(name)) return *tensor;
+    throw FormatError(concat("[safetensors] tensor '", name, "' is missing (", path(), ")"));
+  }
+
+  const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
+
+  /// Where the data begin: 8 bytes and the length of the header.
+  std::uint64_t header_bytes() const noexcept { return header_bytes_; }
+  std::uint64_t size() const noexcept { return file_.size(); }
+  const File& file() const& noexcept { return file_; }
+  File file() && noexcept { return std::move(file_); }
+
+ private:
+  explicit Safetensors(File file) : file_(std::move(file)) {}
+
+  std::string path() const { return file_.path().string(); }
+
+  FormatError fail(const std::string& what, const std::string& tensor = {}) const {
+    return FormatError(
+        concat("[safetensors] ", what, " (", path(), tensor.empty() ? "" : ", ", tensor, "). Was the copy cut short?"));
+  }
+
+  void read_header() {
+    if (size() < 8) throw fail(concat("header: expected at least 8 bytes, got ", size()));
+    std::array<std::byte, 8> prefix;
+    file_.read(0, prefix);
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < 8; ++i) length |= std::to_integer<std::uint64_t>(prefix[i]) << (8 * i);
+    const std::uint64_t largest = std::min(kLargestHeader, size() - 8);
+    if (length > largest) throw fail(concat("header: expected at most ", largest, " bytes, got ", length));
+    header_bytes_ = 8 + length;
+    std::string text(static_cast<std::size_t>(length), '\0');
+    file_.read(8, std::as_writable_bytes(std::span(text)));
+    if (text.empty() || text.front() != '{') throw fail("header: expected JSON that begins with '{'");
+    const std::string file = path();
+    const nlohmann::json json = parse_json(text, "safetensors", file);
+    for (const auto& [name, value] : json.items()) {
+      if (name == "__metadata__") {
+        metadata_ = JsonFields(value, "safetensors", "__metadata__.", file).words();
+      } else {
+        tensors_.push_back(read_tensor(name, JsonFields(value, "safetensors", name + ".", file)));
+      }
+    }
+    check_order();
+    for (std::size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+  }
+
+  TensorInfo read_tensor(const std::string& name, const JsonFields& fields) const {
+    fields.only({"dtype", "shape", "data_offsets"});
+    TensorInfo tensor{name, fields.text("dtype"), fields.counts("shape"), {}};
+    const std::optional<std::uint64_t> bits = detail::tag_bits(tensor.dtype);
+    if (!bits) throw fail(concat("dtype: expected a known number format, got '", tensor.dtype, "'"), name);
+    const std::vector<std::uint64_t> ends = fields.counts("data_offsets");
+    const std::uint64_t data_bytes = size() - header_bytes_;
+    if (ends.size() != 2 || ends[0] > ends[1] || ends[1] > data_bytes) {
+      throw fail(concat("data_offsets: expected a begin and an end of at most ", data_bytes, ", got ",
+                        fields.at("data_offsets").dump()),
+                 name);
+    }
+    const std::optional<std::uint64_t> bytes = detail::tensor_bytes(tensor.shape, *bits);
+    if (!bytes || *bytes != ends[1] - ends[0]) {
+      throw fail(concat("shape ", fields.at("shape").dump(), " of ", tensor.dtype, ": expected ",
+                        bytes ? concat(*bytes, " bytes") : "a size below 2^64", ", got ", ends[1] - ends[0], " bytes"),
+                 name);
+    }
+    tensor.extent = {header_bytes_ + ends[0], ends[1] - ends[0]};
+    return tensor;
+  }
+
+  void check_order() {
+    std::sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+      return std::pair(a.extent.offset, a.extent.bytes) < std::pair(b.extent.offset, b.extent.bytes);
+    });
+    std::uint64_t end = header_bytes_;
+    for (const TensorInfo& tensor : tensors_) {
+      if (tensor.extent.offset != end) {
+        throw fail(concat("data: expected a tensor at byte ", end, ", got one at ", tensor.extent.offset), tensor.name);
+      }
+      end = tensor.extent.end();
+    }
+    if (end != size()) throw fail(concat("data: expected a file of ", end, " bytes, got ", size()));
+  }
+
+  File file_;
+  std::uint64_t header_bytes_ = 0;
+  std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace flashlm::inline v0::storage
