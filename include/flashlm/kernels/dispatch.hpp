@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/// dispatch.hpp: the kernels, compiled once per instruction set and chosen when the program runs.
+///
+/// Every kernel body is one `.inc` file. An `isa_*.inc` file opens a region with its target, defines the vector type of
+/// that instruction set, and includes the bodies. No compiler flag is needed, and the user's flags change no bit:
+/// contraction is off inside the regions, every fused multiply-add is spelled, and fast-math is refused. (One flag can
+/// not be undone: clang's -ffp-contract=fast ignores every pragma.)
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "flashlm/base/cpu.hpp"
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "flashlm promises the same bits everywhere: build without -ffast-math and its parts."
+#endif
+
+namespace flashlm::inline v0::kernels {
+
+/// The kernels of one instruction set. The headers beside this one say what each does and check its arguments.
+///
+/// Thread-safe: pure functions on the caller's memory.
+struct Table {
+  Isa isa;
+  void (*matmul)(const MatrixView& weights, const float* x, std::size_t x_stride, std::size_t n_tokens, float* y,
+                 std::size_t y_stride);
+  void (*neuron_sum)(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
+                     std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
+  void (*attend)(const float* query, const MatrixView& keys, const MatrixView& values, float scale, float* scores,
+                 float* out);
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
+  void (*silu_mul)(const float* gate, const float* up, float* out, std::size_t n);
+  void (*rope)(float* head, const float* cosines, const float* sines, std::size_t half);
+  void (*softmax)(float* x, std::size_t n);
+  void (*f16_to_f32)(const std::byte* row, float* out, std::size_t n);
+  void (*f32_to_f16)(const float* x, std::byte* row, std::size_t n);
+};
+
+}  // namespace flashlm::inline v0::kernels
+
+#include "flashlm/kernels/isa_scalar.inc"
+#if defined(__x86_64__)
+#include "flashlm/kernels/isa_avx2.inc"
+#endif
+
+namespace flashlm::inline v0::kernels {
+
+/// The kernels for `isa`. Throws ArgumentError if this processor can not run them.
+inline const Table& table(Isa isa) {
+  if (supports(isa)) {
+    switch (isa) {
+      case Isa::scalar: return scalar::kTable;
+#if defined(__x86_64__)
+      case Isa::avx2: return avx2::kTable;
+#endif
+      default: break;
+    }
+  }
+  throw ArgumentError(concat("[kernels] instruction set: this processor can not run ", name(isa)));
+}
+
+/// The kernels that this process uses: those of choose_isa(), chosen at the first call. Thread-safe.
+inline const Table& active() {
+  static const Table& chosen = table(choose_isa());
+  return chosen;
+}
+
+namespace detail {
+
+/// Throws ArgumentError for a number format without a kernel; `where` names the kernel.
+inline void require_f32_or_f16(DType dtype, const char* where) {
+  if (dtype == DType::f32 || dtype == DType::f16) return;
+  throw ArgumentError(concat("[", where, "] number format: expected f32 or f16, got ", name(dtype)));
+}
+
+}  // namespace detail
+}  // namespace flashlm::inline v0::kernels

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/// neuron_sum.hpp: the second half of a feed-forward network, a sum over neurons (arXiv:2312.11514, section 3).
+#pragma once
+
+#include <cstddef>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+#include "flashlm/kernels/dispatch.hpp"
+
+namespace flashlm::inline v0::kernels {
+
+/// y[t][c] += sum over n of h[t][n] * rows[n][c], for the columns c in [begin_col, end_col).
+///
+/// rows [n, dim] in f32 or f16, a row being one neuron's column of the down matrix; h [n_tokens, n], y [n_tokens, dim];
+/// y may not overlap h. Strides count floats from one token to the next. Each element is one chain of multiply-adds
+/// over ascending n, so it has the same bits however tokens, columns, or (in ascending order) rows are cut into calls.
+/// A zero in h is multiplied like any other number.
+/// Throws ArgumentError for another number format. Allocates nothing. Thread-safe: give each thread its own columns.
+inline void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
+                       std::size_t y_stride, std::size_t begin_col, std::size_t end_col) {
+  detail::require_f32_or_f16(rows.dtype, "neuron_sum");
+  FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
+  FLASHLM_ASSERT(rows.rows < 2 || rows.stride >= row_bytes(rows.dtype, rows.cols));
+  FLASHLM_ASSERT(n_tokens < 2 || (h_stride >= rows.rows && y_stride >= end_col));
+  active().neuron_sum(rows, h, h_stride, n_tokens, y, y_stride, begin_col, end_col);
+}
+
+}  // namespace flashlm::inline v0::kernels

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// norm.hpp: root mean square normalisation (arXiv:1910.07467, equation 4).
+#pragma once
+
+#include <span>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
+
+namespace flashlm::inline v0::kernels {
+
+/// out[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i].
+///
+/// x, weight, out [dim]; out may be x. Allocates nothing. Thread-safe.
+inline void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out) {
+  FLASHLM_ASSERT(weight.size() == x.size() && out.size() == x.size());
+  active().rms_norm(x.data(), weight.data(), epsilon, out.data(), x.size());
+}
+
+}  // namespace flashlm::inline v0::kernels

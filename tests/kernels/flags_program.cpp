@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/// flags_program.cpp: prints a hash of the bits of every kernel's results. flags_test.py builds it with many flags.
+#include <bit>
+#include <cstdint>
+#include <cstdio>
+#include <span>
+#include <vector>
+
+#include "flashlm/base/random.hpp"
+#include "flashlm/kernels/activation.hpp"
+#include "flashlm/kernels/attention.hpp"
+#include "flashlm/kernels/convert.hpp"
+#include "flashlm/kernels/elementwise.hpp"
+#include "flashlm/kernels/matmul.hpp"
+#include "flashlm/kernels/neuron_sum.hpp"
+#include "flashlm/kernels/norm.hpp"
+#include "flashlm/kernels/rope.hpp"
+#include "flashlm/kernels/softmax.hpp"
+
+namespace kernels = flashlm::kernels;
+using flashlm::DType;
+using flashlm::MatrixView;
+
+namespace {
+
+/// FNV-1a over the bits of numbers.
+class Hash {
+ public:
+  void add(std::span<const float> numbers) {
+    for (float number : numbers) {
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(number);
+      for (int shift = 0; shift < 32; shift += 8) state_ = (state_ ^ ((bits >> shift) & 0xffu)) * 0x100000001b3u;
+    }
+  }
+  std::uint64_t value() const { return state_; }
+
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325u;
+};
+
+std::vector<float> numbers(std::size_t n, float size, flashlm::Random& random) {
+  std::vector<float> result(n);
+  for (float& number : result) number = random.uniform(-size, size);
+  return result;
+}
+
+std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size_t n_tokens) {
+  flashlm::Random random(rows * 1000 + dim);
+  const std::vector<float> exact = numbers(rows * dim, 1, random);
+  std::vector<std::byte> bytes(flashlm::row_bytes(dtype, rows * dim));
+  kernels::from_f32(exact, dtype, bytes.data());
+  const MatrixView weights = MatrixView::dense(bytes.data(), dtype, rows, dim);
+  const std::vector<float> x = numbers(n_tokens * dim, 2, random);
+  std::vector<float> h(n_tokens * rows), y(n_tokens * dim), scores(rows), seen(dim), back(rows * dim);
+  Hash hash;
+  kernels::matmul(weights, x.data(), dim, n_tokens, h.data(), rows);
+  hash.add(h);
+  kernels::neuron_sum(weights, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+  hash.add(y);
+  kernels::attend(std::span(x).first(dim), weights, weights, 0.125f, scores, seen);
+  hash.add(scores);
+  hash.add(seen);
+  kernels::to_f32(dtype, bytes.data(), back);
+  hash.add(back);
+  return hash.value();
+}
+
+std::uint64_t vectors(std::size_t n) {
+  flashlm::Random random(n);
+  const std::vector<float> a = numbers(n, 30, random), b = numbers(n, 3, random);
+  std::vector<float> out(n), head = numbers(2 * n, 4, random);
+  Hash hash;
+  kernels::rms_norm(a, b, 1e-5f, out);
+  hash.add(out);
+  kernels::silu_mul(a, b, out);
+  hash.add(out);
+  kernels::add(a, out);
+  kernels::scale(out, 0.7f);
+  hash.add(out);
+  kernels::rope(head, a, b);
+  hash.add(head);
+  out = a;
+  kernels::softmax(out);
+  hash.add(out);
+  return hash.value();
+}
+
+}  // namespace
+
+int main() {
+  std::printf("isa %s\n", flashlm::name(kernels::active().isa).data());
+  for (DType dtype : {DType::f32, DType::f16}) {
+    for (std::size_t dim : {std::size_t{64}, std::size_t{101}}) {
+      const unsigned long long hash = products(dtype, 77, dim, 13);
+      std::printf("products %s %zu %016llx\n", flashlm::name(dtype).data(), dim, hash);
+    }
+  }
+  for (std::size_t n : {std::size_t{31}, std::size_t{4096}}) {
+    std::printf("vectors %zu %016llx\n", n, static_cast<unsigned long long>(vectors(n)));
+  }
+}
