@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-# Eigen, nlohmann_json and threads: a target the parent project has, else an installed package, else the wheel of
-# the Python in use. A wheel of flashlm is always built from wheels, so that it ships what it was built with.
+# Eigen, nlohmann_json and threads: a target that the parent project has, else an installed package, else the wheel in
+# the Python in use (a wheel of flashlm asks in the other order). What comes from a wheel is installed with flashlm,
+# since CMake would not find it there.
 find_package(Threads REQUIRED)
+set(flashlm_bundle OFF)
 
-# Where the Python in use keeps FILE under one of FOLDERS (relative to site-packages); empty if nowhere.
-function(flashlm_find_in_wheel result file)
+# The place in the Python in use that has FILE under FOLDER (relative to site-packages); empty if there is none.
+function(flashlm_find_in_wheel result file folder)
   find_package(Python 3.10 QUIET COMPONENTS Interpreter)
   if(Python_FOUND)
     execute_process(COMMAND ${Python_EXECUTABLE} -c "import sys; print(';'.join(p for p in sys.path if p))"
                     OUTPUT_VARIABLE site OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   endif()
-  foreach(folder IN LISTS ARGN)
-    list(TRANSFORM site APPEND "/${folder}" OUTPUT_VARIABLE candidates)
-    find_path(found ${file} PATHS ${candidates} NO_DEFAULT_PATH NO_CACHE)
-  endforeach()
+  list(TRANSFORM site APPEND "/${folder}")
+  find_path(found ${file} PATHS ${site} NO_DEFAULT_PATH NO_CACHE)
   set(${result} "${found}" PARENT_SCOPE)
-endfunction()
-
-function(flashlm_add_headers target folder)
-  add_library(${target} INTERFACE IMPORTED GLOBAL)
-  set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${folder}")
 endfunction()
 
 # flashlm_depend(TARGET PACKAGE OLDEST FILE WHEEL FOLDER): TARGET, from PACKAGE or from FOLDER of WHEEL.
@@ -33,7 +28,9 @@ function(flashlm_depend target package oldest file wheel folder)
   if(NOT TARGET ${target})
     flashlm_find_in_wheel(include ${file} ${folder})
     if(include)
-      flashlm_add_headers(${target} ${include})
+      add_library(${target} INTERFACE IMPORTED GLOBAL)
+      set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${include}")
+      set(flashlm_bundle ON PARENT_SCOPE)
       return()
     endif()
     find_package(${package} CONFIG QUIET GLOBAL)

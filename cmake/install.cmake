@@ -23,12 +23,12 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/flashlmConfig.cmake ${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
   DESTINATION ${config_folder})
 
-if(DEFINED SKBUILD)
+if(flashlm_bundle OR DEFINED SKBUILD)
   get_target_property(eigen_folder Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
   get_target_property(json_folder nlohmann_json::nlohmann_json INTERFACE_INCLUDE_DIRECTORIES)
-  install(DIRECTORY ${eigen_folder}/Eigen DESTINATION flashlm/third_party/eigen3)
-  install(DIRECTORY ${json_folder}/nlohmann DESTINATION flashlm/third_party/nlohmann_json
+  install(DIRECTORY ${eigen_folder}/Eigen DESTINATION ${config_folder}/third_party/eigen3)
+  install(DIRECTORY ${json_folder}/nlohmann DESTINATION ${config_folder}/third_party/nlohmann_json
     FILES_MATCHING PATTERN "*.hpp")
   install(FILES cmake/third_party/NOTICE cmake/third_party/MIT.txt cmake/third_party/MPL-2.0.txt
-    DESTINATION flashlm/third_party)
+    DESTINATION ${config_folder}/third_party)
 endif()

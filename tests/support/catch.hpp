@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// catch.hpp: Catch2, version 2 or 3, under one name.
+/// catch.hpp: Catch2, version 2 or 3, under the names of 3.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)
@@ -7,4 +7,7 @@
 using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
+namespace Catch::Matchers {
+inline auto ContainsSubstring(const std::string& text) { return Contains(text); }
+}  // namespace Catch::Matchers
 #endif

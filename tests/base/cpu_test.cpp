@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/// cpu_test.cpp: the choice of an instruction set, and the variable that forces it.
+#include "flashlm/base/cpu.hpp"
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "support/catch.hpp"
+
+using namespace flashlm;
+
+namespace {
+
+/// Sets FLASHLM_ISA, and puts it back in the end.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(const char* value) {
+    if (const char* before = std::getenv("FLASHLM_ISA")) before_ = before;
+    ::setenv("FLASHLM_ISA", value, 1);
+  }
+  ~ForcedIsa() {
+    if (before_) {
+      ::setenv("FLASHLM_ISA", before_->c_str(), 1);
+    } else {
+      ::unsetenv("FLASHLM_ISA");
+    }
+  }
+
+ private:
+  std::optional<std::string> before_;
+};
+
+}  // namespace
+
+TEST_CASE("every processor can run scalar code") { CHECK(supports(Isa::scalar)); }
+
+TEST_CASE("the chosen instruction set is supported") {
+  const ForcedIsa none("");
+  CHECK(supports(choose_isa()));
+  CHECK(choose_isa() == (supports(Isa::avx2) ? Isa::avx2 : Isa::scalar));
+}
+
+TEST_CASE("FLASHLM_ISA forces an instruction set") {
+  const ForcedIsa forced("scalar");
+  CHECK(choose_isa() == Isa::scalar);
+}
+
+TEST_CASE("FLASHLM_ISA must name a known and supported instruction set") {
+  const ForcedIsa forced("mmx");
+  CHECK_THROWS_AS(choose_isa(), ArgumentError);
+  CHECK_THROWS_WITH(choose_isa(), Catch::Matchers::ContainsSubstring("got 'mmx'"));
+  if (!supports(Isa::avx2)) {
+    const ForcedIsa unsupported("avx2");
+    CHECK_THROWS_AS(choose_isa(), ArgumentError);
+  }
+}
+
+TEST_CASE("an instruction set has a name") {
+  CHECK(name(Isa::scalar) == "scalar");
+  CHECK(name(Isa::avx2) == "avx2");
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/// parallel_test.cpp: ranges are covered once, exceptions arrive, and nothing races (under the thread sanitizer).
+#include "flashlm/base/parallel.hpp"
+
+#include <atomic>
+#include <numeric>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using namespace flashlm;
+
+TEST_CASE("every index is visited exactly once, in ranges that end at multiples of the grain") {
+  const int n_threads = GENERATE(1, 2, 3, 8);
+  Parallel parallel(n_threads);
+  for (std::size_t n : {0, 1, 2, 7, 8, 9, 64, 1000, 4097}) {
+    for (std::size_t grain : {1, 3, 8, 32, 5000}) {
+      std::vector<int> visits(n, 0);
+      std::mutex mutex;
+      std::vector<std::pair<std::size_t, std::size_t>> ranges;
+      parallel.for_range(n, grain, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t index = begin; index < end; ++index) ++visits[index];
+        const std::lock_guard lock(mutex);
+        ranges.emplace_back(begin, end);
+      });
+      INFO("threads " << n_threads << ", n " << n << ", grain " << grain);
+      CHECK(visits == std::vector<int>(n, 1));
+      CHECK(ranges.size() <= static_cast<std::size_t>(n_threads));
+      for (const auto& [begin, end] : ranges) {
+        CHECK(begin < end);
+        CHECK(begin % grain == 0);
+        CHECK((end % grain == 0 || end == n));
+      }
+    }
+  }
+}
+
+TEST_CASE("work is spread over all threads") {
+  Parallel parallel(2);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  parallel.for_range(2, 1, [&](std::size_t, std::size_t) {
+    const std::lock_guard lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  });
+  CHECK(ids.size() == 2);
+}
+
+TEST_CASE("an exception of any part arrives at the caller, and the next call works") {
+  Parallel parallel(4);
+  for (std::size_t bad = 0; bad < 4; ++bad) {
+    std::atomic<int> finished{0};
+    const auto run = [&] {
+      parallel.for_range(4, 1, [&](std::size_t begin, std::size_t) {
+        if (begin == bad) throw std::runtime_error("part " + std::to_string(bad));
+        ++finished;
+      });
+    };
+    CHECK_THROWS_WITH(run(), "part " + std::to_string(bad));
+    CHECK(finished == 3);
+  }
+  std::atomic<int> sum{0};
+  parallel.for_range(100, 1, [&](std::size_t begin, std::size_t end) { sum += static_cast<int>(end - begin); });
+  CHECK(sum == 100);
+}
+
+TEST_CASE("when all parts throw, one exception arrives") {
+  Parallel parallel(3);
+  CHECK_THROWS_AS(parallel.for_range(3, 1, [](std::size_t, std::size_t) { throw std::out_of_range("all"); }),
+                  std::out_of_range);
+}
+
+TEST_CASE("a body without threads' help runs in the caller") {
+  Parallel parallel(4);
+  std::thread::id seen;
+  parallel.for_range(5, 8, [&](std::size_t, std::size_t) { seen = std::this_thread::get_id(); });
+  CHECK(seen == std::this_thread::get_id());
+}
+
+TEST_CASE("the number of threads is checked; 0 takes them all") {
+  CHECK(Parallel(0).n_threads() >= 1);
+  CHECK(Parallel(3).n_threads() == 3);
+  CHECK_THROWS_AS(Parallel(-1), ArgumentError);
+  CHECK_THROWS_AS(Parallel(1025), ArgumentError);
+}
+
+TEST_CASE("many short regions, each using what the one before wrote", "[slow]") {
+  Parallel parallel(4);
+  std::vector<std::uint64_t> values(1000, 0);
+  constexpr std::uint64_t kRounds = 3000;
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    // The ranges move from round to round, so that a thread reads what another has written.
+    parallel.for_range(values.size(), 1 + round % 97, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t index = begin; index < end; ++index) values[index] += index;
+    });
+  }
+  const std::uint64_t sum = std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+  CHECK(sum == kRounds * 999 * 1000 / 2);
+}
+
+TEST_CASE("teams come and go, idle or asleep", "[slow]") {
+  for (int index = 0; index < 200; ++index) {
+    Parallel parallel(1 + index % 5);
+    if (index % 3 == 0) continue;
+    if (index % 50 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // long enough to fall asleep
+    std::atomic<std::size_t> sum{0};
+    parallel.for_range(64, 1, [&](std::size_t begin, std::size_t end) { sum += end - begin; });
+    REQUIRE(sum == 64);
+  }
+}
+
+TEST_CASE("two teams work side by side", "[slow]") {
+  const auto work = [] {
+    Parallel parallel(2);
+    std::vector<int> values(256, 0);
+    for (int round = 0; round < 500; ++round) {
+      parallel.for_range(values.size(), 1, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t index = begin; index < end; ++index) ++values[index];
+      });
+    }
+    return values == std::vector<int>(256, 500);
+  };
+  bool other = false;
+  std::thread thread([&] { other = work(); });
+  const bool mine = work();
+  thread.join();
+  CHECK(mine);
+  CHECK(other);
+}
