@@ -18,12 +18,6 @@
 
 namespace flashlm::inline v0::storage {
 
-/// A run of bytes in one of several files.
-struct Place {
-  std::uint32_t file = 0;  // index of BundleFile::files
-  Extent extent;
-};
-
 /// The open weight files of the layers, and the places of their bundles. It reads no weights: that is a Reader's work.
 ///
 /// Thread-safe.
@@ -58,7 +52,7 @@ class BundleFile {
     return layers_[layer].layout;
   }
 
-  /// The files that `Place::file` counts; a Reader is made of them. They live as long as this object stays in place.
+  /// The files that `Place::file` counts; a Reader is made of them. A move of this object does not move them.
   const std::vector<File>& files() const noexcept { return files_; }
 
   /// Where bundles [first_bundle, first_bundle + n_bundles) of a layer are: they lie next to each other.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// extent.hpp: a run of bytes in a file.
+/// extent.hpp: runs of bytes in files.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,14 @@ struct Extent {
   }
 
   friend constexpr bool operator==(const Extent&, const Extent&) noexcept = default;
+};
+
+/// A run of bytes in one of several files.
+struct Place {
+  std::uint32_t file = 0;  // index into the list of files
+  Extent extent;
+
+  friend constexpr bool operator==(const Place&, const Place&) noexcept = default;
 };
 
 }  // namespace flashlm::inline v0::storage

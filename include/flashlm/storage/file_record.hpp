@@ -7,12 +7,16 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/storage/json.hpp"
 
 namespace flashlm::inline v0::storage {
 
@@ -55,6 +59,46 @@ inline std::uint32_t crc32_of(const File& file, Extent extent, const std::functi
 inline FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
   const File file = File::open(folder / name);
   return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
+}
+
+/// `record` as it stands in flashlm.json.
+inline nlohmann::ordered_json json_of(const FileRecord& record) {
+  nlohmann::ordered_json json;
+  json["name"] = record.name;
+  json["bytes"] = record.bytes;
+  if (record.is_weights()) {
+    json["header_bytes"] = record.header_bytes;
+    json["header_crc32"] = crc32_hex(record.header_crc32);
+  }
+  json["crc32"] = crc32_hex(record.crc32);
+  return json;
+}
+
+/// The inverse of `json_of`. Throws FormatError.
+inline FileRecord read_file_record(const JsonFields& fields) {
+  const auto crc = [&](const char* key) {
+    const std::string text = fields.text(key);
+    std::uint32_t value = 0;
+    for (const char digit : text) {
+      value = value << 4 | static_cast<std::uint32_t>(std::string_view("0123456789abcdef").find(digit));
+    }
+    // Compared as text: one way only to write a checksum, and it also catches what is no digit.
+    if (text != crc32_hex(value)) throw fields.fail(key, "8 lower-case hexadecimal digits");
+    return value;
+  };
+  fields.only({"name", "bytes", "header_bytes", "header_crc32", "crc32"});
+  FileRecord record;
+  record.name = fields.word("name");
+  record.bytes = fields.count("bytes");
+  if (fields.has("header_bytes") || fields.has("header_crc32")) {
+    record.header_bytes = fields.count("header_bytes");
+    record.header_crc32 = crc("header_crc32");
+    if (record.header_bytes == 0 || record.header_bytes > record.bytes) {
+      throw fields.fail("header_bytes", concat("1 to ", record.bytes));
+    }
+  }
+  record.crc32 = crc("crc32");
+  return record;
 }
 
 }  // namespace flashlm::inline v0::storage

@@ -11,31 +11,19 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/file_writer.hpp"
 #include "flashlm/storage/json.hpp"
+#include "flashlm/storage/layer_record.hpp"
 
 namespace flashlm::inline v0::storage {
-
-/// Where the neurons of one layer are.
-struct LayerRecord {
-  std::string file;    // a weight file of the folder
-  std::string tensor;  // U8 [n_bundles, stride] in it
-  BundleLayout layout;
-  std::string placement = "source";  // the order of the neurons
-  std::string selector = "dense";    // what may choose among them
-
-  friend bool operator==(const LayerRecord&, const LayerRecord&) noexcept = default;
-};
 
 /// The content of flashlm.json.
 ///
@@ -113,9 +101,9 @@ struct Manifest {
     json["dtype"] = dtype;
     json["source"] = source;
     json["files"] = Json::array();
-    for (const FileRecord& record : files) json["files"].push_back(to_json(record));
+    for (const FileRecord& record : files) json["files"].push_back(json_of(record));
     json["layers"] = Json::array();
-    for (const LayerRecord& record : layers) json["layers"].push_back(to_json(record));
+    for (const LayerRecord& record : layers) json["layers"].push_back(json_of(record));
     json["checksum"] = "crc32:00000000";
     std::string result;
     try {
@@ -167,32 +155,6 @@ struct Manifest {
     return nullptr;
   }
 
-  static nlohmann::ordered_json to_json(const FileRecord& record) {
-    nlohmann::ordered_json json;
-    json["name"] = record.name;
-    json["bytes"] = record.bytes;
-    if (record.is_weights()) {
-      json["header_bytes"] = record.header_bytes;
-      json["header_crc32"] = crc32_hex(record.header_crc32);
-    }
-    json["crc32"] = crc32_hex(record.crc32);
-    return json;
-  }
-
-  static nlohmann::ordered_json to_json(const LayerRecord& record) {
-    const BundleLayout& layout = record.layout;
-    return {{"file", record.file},
-            {"tensor", record.tensor},
-            {"neurons", layout.n_neurons},
-            {"neurons_per_bundle", layout.neurons_per_bundle},
-            {"dim", layout.dim},
-            {"gated", layout.gated},
-            {"dtype", std::string(name(layout.dtype))},
-            {"stride", layout.stride},
-            {"placement", record.placement},
-            {"selector", record.selector}};
-  }
-
  private:
   static FormatError fail(const std::string& what, const std::string& file) {
     return FormatError(concat("[manifest] ", what, " (", file, ")"));
@@ -215,50 +177,6 @@ struct Manifest {
       throw fail(concat("checksum: expected ", expected, ", got ", got, "; the file was changed by hand or damaged"),
                  file);
     }
-  }
-
-  static std::uint32_t read_crc(const JsonFields& fields, const char* key) {
-    const std::string text = fields.text(key);
-    std::uint32_t crc = 0;
-    for (const char digit : text) {
-      const std::size_t value = std::string_view("0123456789abcdef").find(digit);
-      crc = crc << 4 | static_cast<std::uint32_t>(value);
-    }
-    if (text != crc32_hex(crc)) throw fields.fail(key, "8 lower-case hexadecimal digits");
-    return crc;
-  }
-
-  static FileRecord read_file_record(const JsonFields& fields) {
-    fields.only({"name", "bytes", "header_bytes", "header_crc32", "crc32"});
-    FileRecord record;
-    record.name = fields.word("name");
-    record.bytes = fields.count("bytes");
-    if (fields.has("header_bytes") || fields.has("header_crc32")) {
-      record.header_bytes = fields.count("header_bytes");
-      record.header_crc32 = read_crc(fields, "header_crc32");
-      if (record.header_bytes == 0 || record.header_bytes > record.bytes) {
-        throw fields.fail("header_bytes", concat("1 to ", record.bytes));
-      }
-    }
-    record.crc32 = read_crc(fields, "crc32");
-    return record;
-  }
-
-  static LayerRecord read_layer_record(const JsonFields& fields) {
-    fields.only({"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement",
-                 "selector"});
-    LayerRecord record;
-    record.file = fields.word("file");
-    record.tensor = fields.word("tensor");
-    record.layout.n_neurons = fields.count("neurons");
-    record.layout.neurons_per_bundle = fields.count("neurons_per_bundle");
-    record.layout.dim = fields.count("dim");
-    record.layout.gated = fields.truth("gated");
-    record.layout.dtype = parse_dtype(fields.word("dtype"));
-    record.layout.stride = fields.count("stride");
-    record.placement = fields.word("placement");
-    record.selector = fields.word("selector");
-    return record;
   }
 
   /// What holds among the fields. Names must stay inside the folder.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/// layer_record.hpp: what the manifest remembers of the neurons of one layer.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/json.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// Where the neurons of one layer are, and how they lie there.
+struct LayerRecord {
+  std::string file;    // a weight file of the folder
+  std::string tensor;  // U8 [n_bundles, stride] in it
+  BundleLayout layout;
+  std::string placement = "source";  // the order of the neurons
+  std::string selector = "dense";    // what may choose among them
+
+  friend bool operator==(const LayerRecord&, const LayerRecord&) noexcept = default;
+};
+
+/// `record` as it stands in flashlm.json.
+inline nlohmann::ordered_json json_of(const LayerRecord& record) {
+  const BundleLayout& layout = record.layout;
+  nlohmann::ordered_json json;
+  json["file"] = record.file;
+  json["tensor"] = record.tensor;
+  json["neurons"] = layout.n_neurons;
+  json["neurons_per_bundle"] = layout.neurons_per_bundle;
+  json["dim"] = layout.dim;
+  json["gated"] = layout.gated;
+  json["dtype"] = std::string(name(layout.dtype));
+  json["stride"] = layout.stride;
+  json["placement"] = record.placement;
+  json["selector"] = record.selector;
+  return json;
+}
+
+/// The inverse of `json_of`. The layout has no problem() then. Throws FormatError.
+inline LayerRecord read_layer_record(const JsonFields& fields) {
+  fields.only(
+      {"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement", "selector"});
+  LayerRecord record;
+  record.file = fields.word("file");
+  record.tensor = fields.word("tensor");
+  record.layout.n_neurons = fields.count("neurons");
+  record.layout.neurons_per_bundle = fields.count("neurons_per_bundle");
+  record.layout.dim = fields.count("dim");
+  record.layout.gated = fields.truth("gated");
+  try {
+    record.layout.dtype = parse_dtype(fields.text("dtype"));
+  } catch (const FormatError&) {
+    throw fields.fail("dtype", "f32, f16 or bf16");
+  }
+  record.layout.stride = fields.count("stride");
+  record.placement = fields.word("placement");
+  record.selector = fields.word("selector");
+  if (const std::string problem = record.layout.problem(); !problem.empty()) throw fields.fail("stride", problem);
+  return record;
+}
+
+}  // namespace flashlm::inline v0::storage
