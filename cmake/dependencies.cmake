@@ -3,6 +3,7 @@
 # the Python in use (a wheel of flashlm asks in the other order). What comes from a wheel is installed with flashlm,
 # since CMake would not find it there.
 find_package(Threads REQUIRED)
+find_package(OpenMP QUIET GLOBAL COMPONENTS CXX)  # for flashlm::openmp only
 set(flashlm_bundle OFF)
 
 # The place in the Python in use that has FILE under FOLDER (relative to site-packages); empty if there is none.

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of docs/architecture.md that a compiler does not check: layers, homes, tests, length, words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+INCLUDE = ROOT / "include"
+HEADERS = sorted(INCLUDE.rglob("*.hpp"))
+BODIES = sorted(INCLUDE.rglob("*.inc"))
+LAYERS = {"base": 0, "kernels": 1, "storage": 1, "sparse": 2, "model": 3, "text": 4, "agent": 5, "tools": 6}
+
+# The folders (or files) of include/flashlm that may include a header that matches.
+HOMES = {
+    r"nlohmann/": {"storage", "model", "text"},
+    r"Eigen/": {"kernels"},
+    r"\w*intrin\.h|arm_neon\.h": {"kernels"},
+    r"omp\.h": {"base/parallel.hpp"},
+}
+
+
+def includes(path: Path) -> list[str]:
+    """What a file includes, without brackets."""
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+
+
+def name(path: Path) -> str:
+    """A header as it is included, without the leading flashlm/."""
+    return path.relative_to(INCLUDE / "flashlm").as_posix()
+
+
+def tracked_files() -> Iterator[Path]:
+    """Text files that belong to the project."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    for line in listed.stdout.splitlines():
+        path = ROOT / line
+        if path.is_file() and b"\0" not in path.read_bytes()[:4096]:
+            yield path
+
+
+def test_includes_never_go_up() -> None:
+    """A header includes its own folder or a folder of a lower layer."""
+    wrong = []
+    for path in HEADERS + BODIES:
+        folder = name(path).split("/")[0]
+        for target in includes(path):
+            other = target.removeprefix("flashlm/").split("/")[0]
+            known = target.startswith("flashlm/") and folder in LAYERS and other in LAYERS
+            if known and other != folder and LAYERS[other] >= LAYERS[folder]:
+                wrong.append(f"{name(path)} includes {target}")
+    assert not wrong
+
+
+def test_every_folder_is_a_layer() -> None:
+    """A new folder needs a place in the order."""
+    folders = {name(path).split("/")[0] for path in HEADERS + BODIES if "/" in name(path)}
+    assert folders <= set(LAYERS)
+
+
+def test_includes_never_go_in_a_circle() -> None:
+    """The headers have an order in which each comes after what it includes."""
+    graph = {f"flashlm/{name(path)}": set(includes(path)) for path in HEADERS}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_each_third_party_header_has_one_home() -> None:
+    """Who replaces a library must know where to look."""
+    wrong = []
+    for path in HEADERS + BODIES:
+        for target in includes(path):
+            for pattern, homes in HOMES.items():
+                if re.match(pattern, target) and not {name(path), name(path).split("/")[0]} & homes:
+                    wrong.append(f"{name(path)} includes {target}")
+    assert not wrong
+
+
+def test_only_parallel_knows_openmp() -> None:
+    """An exception must not leave a parallel region, so there is one place for them."""
+    assert [name(path) for path in HEADERS + BODIES if "#pragma omp" in path.read_text()] == ["base/parallel.hpp"]
+
+
+@pytest.mark.parametrize("path", [path for path in HEADERS if path.parent.name != "flashlm"], ids=name)
+def test_a_header_has_its_test(path: Path) -> None:
+    """tests/ mirrors include/flashlm/."""
+    assert (ROOT / "tests" / name(path)).with_name(f"{path.stem}_test.cpp").is_file()
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=name)
+def test_a_header_is_short_and_says_what_it_is(path: Path) -> None:
+    """One idea a file, its purpose in the second line."""
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 300
+    assert lines[1].startswith(f"/// {path.name}: ")
+    assert "#pragma once" in lines
+
+
+def test_the_umbrella_reaches_every_header_but_the_tools() -> None:
+    """A program that includes flashlm/flashlm.hpp has everything that has no dependency of its own."""
+    reached: set[str] = set()
+    waiting = ["flashlm.hpp"]
+    while waiting:
+        current = waiting.pop()
+        if current not in reached:
+            reached.add(current)
+            targets = includes(INCLUDE / "flashlm" / current)
+            waiting += [target.removeprefix("flashlm/") for target in targets if target.startswith("flashlm/")]
+    missing = {name(path) for path in HEADERS} - reached
+    assert not {header for header in missing if not header.startswith("tools/")}
+
+
+def test_every_source_file_names_its_licence() -> None:
+    """The first lines hold the SPDX line."""
+    sources = {".hpp", ".cpp", ".inc", ".py", ".pyi", ".cmake", ".toml", ".sh"}
+    named = {"CMakeLists.txt", "Makefile", "run"}
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in tracked_files()
+        if (path.suffix in sources or path.name in named)
+        and "SPDX-License-Identifier: Apache-2.0" not in "".join(path.read_text(errors="replace").splitlines()[:3])
+    ]
+    assert not wrong
+
+
+def test_nothing_is_left_undone_and_no_machine_is_named() -> None:
+    """No notes to oneself, no paths of the machine that a file was written on."""
+    pattern = re.compile(r"\b(?:TODO|FIXME|XXX)\b|/(?:tmp|root|home|work)/\w")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        for path in tracked_files()
+        if path != Path(__file__).resolve() and path.suffix not in {".txt", ".json", ".inc"}
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert not wrong
