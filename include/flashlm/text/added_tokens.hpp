@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/// added_tokens.hpp: tokens that are found in the text itself, before it is cut into words: <|im_start|> and its like.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/token.hpp"
+#include "flashlm/text/unicode.hpp"
+#include "flashlm/text/utf8.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// One of the `added_tokens` of a tokenizer.json.
+struct AddedToken {
+  Token id = 0;
+  std::string content;
+  bool special = false;      // a control token: not parsed when the text is not trusted, left out of decoded text on request
+  bool single_word = false;  // found only where no word character touches it
+  bool lstrip = false;       // swallows the whitespace before it
+  bool rstrip = false;       // swallows the whitespace after it
+  bool normalized = false;   // found in a second pass
+};
+
+/// Finds added tokens: at each place the longest, from left to right, first those that are not `normalized`. Thread-safe.
+class AddedTokens {
+ public:
+  AddedTokens() = default;
+  explicit AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+    for (std::size_t index = 0; index < tokens_.size(); ++index) {
+      Trie& trie = tokens_[index].normalized ? second_ : first_;
+      trie.add(tokens_[index].content, static_cast<std::int32_t>(index));
+    }
+  }
+
+  const std::vector<AddedToken>& tokens() const noexcept { return tokens_; }
+
+  /// Calls `on_text(std::string_view)` and `on_token(Token)` for the parts of `text` in order.
+  /// With `parse_special` false the special ones stay text. `text` is well-formed UTF-8.
+  template <class OnText, class OnToken>
+  void split(std::string_view text, bool parse_special, OnText&& on_text, OnToken&& on_token) const {
+    pass(
+        first_, text, parse_special,
+        [&](std::string_view piece) { pass(second_, piece, parse_special, on_text, on_token); }, on_token);
+  }
+
+ private:
+  /// A prefix tree of byte strings; the children of a node are a list.
+  struct Trie {
+    struct Node {
+      std::int32_t first_child = -1;
+      std::int32_t next_sibling = -1;
+      std::int32_t value = -1;  // of the string that ends here
+      char byte = 0;
+    };
+
+    std::int32_t child(std::int32_t node, char byte) const noexcept {
+      std::int32_t found = nodes[static_cast<std::size_t>(node)].first_child;
+      while (found >= 0 && nodes[static_cast<std::size_t>(found)].byte != byte) {
+        found = nodes[static_cast<std::size_t>(found)].next_sibling;
+      }
+      return found;
+    }
+
+    /// The first value added for a string stays.
+    void add(std::string_view text, std::int32_t value) {
+      std::int32_t node = 0;
+      for (const char byte : text) {
+        std::int32_t next = child(node, byte);
+        if (next < 0) {
+          next = static_cast<std::int32_t>(nodes.size());
+          nodes.push_back({-1, nodes[static_cast<std::size_t>(node)].first_child, -1, byte});
+          nodes[static_cast<std::size_t>(node)].first_child = next;
+        }
+        node = next;
+      }
+      Node& end = nodes[static_cast<std::size_t>(node)];
+      if (!text.empty() && end.value < 0) end.value = value;
+    }
+
+    /// The value and the length of the longest string that `text` begins with; -1 if none.
+    std::pair<std::int32_t, std::size_t> longest(std::string_view text) const noexcept {
+      std::pair<std::int32_t, std::size_t> best{-1, 0};
+      std::int32_t node = 0;
+      for (std::size_t length = 0; length < text.size(); ++length) {
+        node = child(node, text[length]);
+        if (node < 0) break;
+        const std::int32_t value = nodes[static_cast<std::size_t>(node)].value;
+        if (value >= 0) best = {value, length + 1};
+      }
+      return best;
+    }
+
+    std::vector<Node> nodes = std::vector<Node>(1);
+  };
+
+  static bool begins_with_word(std::string_view text) noexcept { return !text.empty() && is_word(utf8_step(text).code); }
+  static bool ends_with_word(std::string_view text) noexcept {
+    return !text.empty() && is_word(utf8_step(text.substr(last_character(text))).code);
+  }
+  static std::size_t last_character(std::string_view text) noexcept {
+    std::size_t begin = text.size() - 1;
+    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
+    return begin;
+  }
+  static std::size_t spaces_at_begin(std::string_view text) noexcept {
+    std::size_t length = 0;
+    while (length < text.size()) {
+      const Utf8Step step = utf8_step(text.substr(length));
+      if (!is_space(step.code)) break;
+      length += step.length;
+    }
+    return length;
+  }
+  static std::size_t begin_of_last_spaces(std::string_view text) noexcept {
+    while (!text.empty()) {
+      const std::size_t last = last_character(text);
+      if (!is_space(utf8_step(text.substr(last)).code)) break;
+      text = text.substr(0, last);
+    }
+    return text.size();
+  }
+
+  template <class OnText, class OnToken>
+  void pass(const Trie& trie, std::string_view text, bool parse_special, OnText&& on_text, OnToken&& on_token) const {
+    std::size_t done = 0;
+    for (std::size_t position = 0; position < text.size();) {
+      const auto [value, length] = trie.longest(text.substr(position));
+      if (value < 0) {
+        ++position;
+        continue;
+      }
+      // A match that is refused is passed over as a whole, as in `tokenizers`.
+      std::size_t begin = position;
+      std::size_t end = position + length;
+      position = end;
+      const AddedToken& token = tokens_[static_cast<std::size_t>(value)];
+      if (token.special && !parse_special) continue;
+      if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
+      if (token.lstrip) begin = std::max(begin_of_last_spaces(text.substr(0, begin)), done);
+      if (token.rstrip) end += spaces_at_begin(text.substr(end));
+      if (done < begin) on_text(text.substr(done, begin - done));
+      on_token(token.id);
+      done = end;
+    }
+    if (done != text.size()) on_text(text.substr(done));
+  }
+
+  std::vector<AddedToken> tokens_;
+  Trie first_;
+  Trie second_;
+};
+
+}  // namespace flashlm::inline v0::text

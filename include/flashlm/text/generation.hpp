@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/// generation.hpp: a text that grows, pulled piece by piece.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/model/session.hpp"
+#include "flashlm/text/sampler.hpp"
+#include "flashlm/text/stop_matcher.hpp"
+#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/text/utf8.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// How a text is continued.
+struct GenerationOptions {
+  std::size_t max_new_tokens = 128;
+  float temperature = 0;          // 0 takes the most likely token
+  int top_k = 0;                  // 0 means all
+  float top_p = 1;                // in (0, 1]
+  float min_p = 0;                // in [0, 1]
+  float repetition_penalty = 1;   // above 0
+  std::uint64_t seed = 0;
+  std::vector<std::string> stop;  // the text ends before the first of these
+  bool parse_special = true;      // special tokens written out in the prompt become tokens
+  bool add_special = true;        // the tokenizer's own tokens around a text, such as BOS
+  model::Session::Progress on_prefill;  // may throw to stop
+
+  SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }
+};
+
+/// Why a text ended.
+enum class FinishReason { none, eos, stop, length, context, closed };
+
+/// "none", "eos", "stop", "length", "context", "closed".
+constexpr std::string_view name(FinishReason reason) noexcept {
+  switch (reason) {
+    case FinishReason::none: return "none";
+    case FinishReason::eos: return "eos";
+    case FinishReason::stop: return "stop";
+    case FinishReason::length: return "length";
+    case FinishReason::context: return "context";
+    case FinishReason::closed: return "closed";
+  }
+  return "?";
+}
+
+/// The continuation of a prompt. Each `next` computes only what the next piece needs; the first reads the prompt.
+///
+///     while (std::optional<std::string_view> piece = generation.next()) std::cout << *piece;
+///     for (std::string_view piece : generation) std::cout << piece;      // the same
+///
+/// A session carries one generation at a time: going on with an older one is an ArgumentError. Not thread-safe.
+class Generation {
+ public:
+  /// Encodes the prompt and checks the options. Throws ArgumentError, ShapeError if the prompt is empty or too long.
+  Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+             std::string_view prompt, GenerationOptions options)
+      : session_(std::move(session)),
+        tokenizer_(std::move(tokenizer)),
+        options_(std::move(options)),
+        sampler_(options_.sampling()),
+        stops_(options_.stop),
+        text_(tokenizer_->encode(prompt, {options_.parse_special, options_.add_special})),
+        n_prompt_(text_.size()) {
+    if (n_prompt_ == 0) throw ShapeError("[generation] prompt: expected 1 token or more, got an empty text");
+    if (n_prompt_ > session_->context()) {
+      throw ShapeError(concat("[generation] prompt: expected at most the context of ", session_->context(),
+                              " tokens, got ", n_prompt_, ". A larger context takes more memory."));
+    }
+    text_.reserve(std::min(n_prompt_ + options_.max_new_tokens, session_->context() + 1));
+    if (options_.max_new_tokens == 0) finish(FinishReason::length);
+  }
+
+  /// The next piece, whole characters, never empty; nothing when the text has ended. Valid until the next call.
+  ///
+  /// Throws IoError if a read fails: what was returned stands, and the same call may be tried again.
+  std::optional<std::string_view> next() {
+    piece_.clear();
+    while (piece_.empty() && reason_ == FinishReason::none) advance();
+    if (piece_.empty()) return std::nullopt;
+    return piece_;
+  }
+
+  /// All remaining pieces as one text.
+  std::string rest() {
+    std::string text;
+    while (const std::optional<std::string_view> piece = next()) text += *piece;
+    return text;
+  }
+
+  /// Ends the text here.
+  void close() noexcept {
+    if (reason_ == FinishReason::none) reason_ = FinishReason::closed;
+  }
+
+  FinishReason finish_reason() const noexcept { return reason_; }
+  /// The generated tokens, the ending one included.
+  std::span<const Token> tokens() const noexcept { return std::span<const Token>(text_).subspan(n_prompt_); }
+  std::span<const Token> prompt_tokens() const noexcept { return std::span<const Token>(text_).first(n_prompt_); }
+
+  /// Reads the pieces in a range-based for; one pass.
+  class Iterator {
+   public:
+    using value_type = std::string_view;
+    using difference_type = std::ptrdiff_t;
+
+    explicit Iterator(Generation& generation) : generation_(&generation), piece_(generation.next()) {}
+    std::string_view operator*() const noexcept { return *piece_; }
+    Iterator& operator++() {
+      piece_ = generation_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !piece_; }
+
+   private:
+    Generation* generation_;
+    std::optional<std::string_view> piece_;
+  };
+
+  Iterator begin() { return Iterator(*this); }
+  static std::default_sentinel_t end() noexcept { return {}; }
+
+ private:
+  /// One token more: step, sample, decode.
+  void advance() {
+    if (text_.size() > session_->context()) return finish(FinishReason::context);
+    const Token token = sampler_.sample(logits(), text_);
+    text_.push_back(token);
+    const std::vector<Token>& eos = session_->engine().config().eos;
+    if (std::find(eos.begin(), eos.end(), token) != eos.end()) return finish(FinishReason::eos);
+    emit(characters_.push(tokenizer_->bytes(token)));
+    if (reason_ == FinishReason::none && tokens().size() == options_.max_new_tokens) finish(FinishReason::length);
+  }
+
+  /// The logits after all of text_, as scratch for the sampler.
+  std::span<float> logits() {
+    const bool first = text_.size() == n_prompt_;
+    if (!first && session_->tokens().size() != text_.size() - 1) {
+      throw ArgumentError("[generation] session: another generation has gone on with it; start a new one");
+    }
+    const std::span<const float> logits =
+        first ? session_->prefill(text_, options_.on_prefill) : session_->step(text_.back());
+    scratch_.assign(logits.begin(), logits.end());
+    return scratch_;
+  }
+
+  void emit(std::string_view characters) {
+    piece_ += stops_.push(characters);
+    if (stops_.stopped()) reason_ = FinishReason::stop;
+  }
+
+  void finish(FinishReason reason) {
+    emit(characters_.flush());
+    if (reason_ == FinishReason::stop) return;
+    piece_ += stops_.flush();
+    reason_ = reason;
+  }
+
+  std::shared_ptr<model::Session> session_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  GenerationOptions options_;
+  Sampler sampler_;
+  Utf8Stream characters_;
+  StopMatcher stops_;
+  std::vector<Token> text_;  // prompt, then what was generated
+  std::size_t n_prompt_;
+  std::vector<float> scratch_;  // [vocab_size]
+  std::string piece_;
+  FinishReason reason_ = FinishReason::none;
+};
+
+}  // namespace flashlm::inline v0::text

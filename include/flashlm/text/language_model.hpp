@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/// language_model.hpp: text in, text out, from a packed folder.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/base/units.hpp"
+#include "flashlm/model/engine.hpp"
+#include "flashlm/model/model.hpp"
+#include "flashlm/model/session.hpp"
+#include "flashlm/text/generation.hpp"
+#include "flashlm/text/tokenizer.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// How a model is opened. Nothing here changes a result.
+struct LanguageModelOptions {
+  std::string memory = "50%";      // "4GiB" for everything, or a share of the packed weights
+  std::size_t context = 0;         // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;               // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;     // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";     // auto, threads
+  std::string selector = "auto";   // auto, dense
+  std::function<void(std::size_t, std::size_t)> on_progress;  // bytes read at opening, and in total; may throw
+};
+
+/// A model, its tokenizer and a session for those who need only one.
+///
+///     auto lm = flashlm::LanguageModel::open("smollm2.flash", {.memory = "50%"});
+///     for (std::string_view piece : lm.stream("The moon is", {.max_new_tokens = 64})) std::cout << piece;
+///
+/// Copies share everything. Not thread-safe; `session` gives each thread its own conversation.
+class LanguageModel {
+ public:
+  /// Opens a packed folder. Throws IoError, FormatError, ArgumentError, or BudgetError before weights are read.
+  static LanguageModel open(const std::filesystem::path& folder, LanguageModelOptions options = {}) {
+    model::EngineOptions engine;
+    engine.memory = parse_memory(options.memory);
+    engine.context = options.context;
+    engine.n_threads = options.n_threads;
+    engine.max_batch = options.max_batch;
+    engine.reader = options.reader;
+    engine.on_progress = std::move(options.on_progress);
+    auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::open(folder / "tokenizer.json"));
+    auto opened = model::Model::open(folder, options.selector);
+    return {std::make_shared<model::Engine>(std::move(opened), std::move(engine)), std::move(tokenizer)};
+  }
+
+  LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer)
+      : engine_(std::move(engine)),
+        tokenizer_(std::move(tokenizer)),
+        session_(std::make_shared<model::Session>(engine_)) {
+    if (tokenizer_->vocab_size() > config().vocab_size) {
+      throw FormatError(concat("[language_model] vocabulary: tokenizer.json has ", tokenizer_->vocab_size(),
+                               " tokens, config.json says ", config().vocab_size));
+    }
+  }
+
+  /// The continuation of `prompt` in the model's own session, which keeps what the prompt shares with the last one.
+  Generation stream(std::string_view prompt, GenerationOptions options = {}) {
+    return {session_, tokenizer_, prompt, std::move(options)};
+  }
+
+  /// The same in a session of the caller's.
+  Generation stream(const std::shared_ptr<model::Session>& session, std::string_view prompt,
+                    GenerationOptions options = {}) const {
+    return {session, tokenizer_, prompt, std::move(options)};
+  }
+
+  /// The whole continuation at once.
+  std::string generate(std::string_view prompt, GenerationOptions options = {}) {
+    return stream(prompt, std::move(options)).rest();
+  }
+
+  /// A conversation of its own. Throws BudgetError if there is no room for another KV cache.
+  std::shared_ptr<model::Session> session() const { return std::make_shared<model::Session>(engine_); }
+
+  /// The logits after every token: [tokens.size(), vocab_size], row-major. Throws ShapeError beyond the context.
+  std::vector<float> logits(std::span<const Token> tokens, const model::Session::Progress& on_progress = {}) {
+    std::vector<float> rows(tokens.size() * config().vocab_size);
+    session_->score(tokens, rows, on_progress);
+    return rows;
+  }
+
+  /// exp(mean negative log-likelihood of tokens 2..n), each given the tokens before it in its window.
+  ///
+  /// Windows hold `context` tokens and overlap by one, so that every token but the first counts once.
+  /// Throws ShapeError for fewer than two tokens.
+  double perplexity(std::string_view text, const model::Session::Progress& on_progress = {});
+
+  const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
+  const model::ModelConfig& config() const noexcept { return engine_->config(); }
+  const model::MemoryPlan& memory_plan() const noexcept { return engine_->plan(); }
+  const model::Engine& engine() const noexcept { return *engine_; }
+  /// Of the model's own session.
+  const Stats& stats() const noexcept { return session_->stats(); }
+
+ private:
+  std::shared_ptr<model::Engine> engine_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<model::Session> session_;
+};
+
+namespace detail {
+
+/// -log softmax(logits)[token], summed in double.
+inline double negative_log_likelihood(std::span<const float> logits, Token token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return std::log(sum) + largest - logits[static_cast<std::size_t>(token)];
+}
+
+}  // namespace detail
+
+inline double LanguageModel::perplexity(std::string_view text, const model::Session::Progress& on_progress) {
+  const std::vector<Token> tokens = tokenizer_->encode(text);
+  if (tokens.size() < 2) {
+    throw ShapeError(concat("[language_model] perplexity: expected a text of 2 tokens or more, got ", tokens.size()));
+  }
+  const std::size_t vocab_size = config().vocab_size;
+  const std::size_t window = session_->context();
+  const std::size_t batch = engine_->max_batch();
+  std::vector<float> rows(std::min(batch, tokens.size()) * vocab_size);
+  if (window < 2) throw ShapeError("[language_model] perplexity: expected a context of 2 or more, got 1");
+  double sum = 0;
+  for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window - 1) {
+    const std::size_t end = std::min(begin + window, tokens.size());
+    session_->reset();
+    // The last token of a window is only a target.
+    for (std::size_t at = begin; at + 1 < end;) {
+      const std::size_t n = std::min(batch, end - 1 - at);
+      session_->append(std::span(tokens).subspan(at, n), std::span(rows).first(n * vocab_size));
+      for (std::size_t row = 0; row < n; ++row) {
+        sum += detail::negative_log_likelihood(std::span(rows).subspan(row * vocab_size, vocab_size),
+                                               tokens[at + row + 1]);
+      }
+      at += n;
+      if (on_progress) on_progress(at, tokens.size() - 1);
+    }
+  }
+  return std::exp(sum / static_cast<double>(tokens.size() - 1));
+}
+
+}  // namespace flashlm::inline v0::text

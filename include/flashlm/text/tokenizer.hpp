@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2, Llama 3, Qwen, SmolLM).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/text/added_tokens.hpp"
+#include "flashlm/text/bpe.hpp"
+#include "flashlm/text/json_fields.hpp"
+#include "flashlm/text/pre_tokenizer.hpp"
+#include "flashlm/text/utf8.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// How text becomes tokens.
+struct EncodeOptions {
+  bool parse_special = true;  // "<|im_end|>" in the text is that token; false: it is its letters
+  bool add_special = true;    // with the tokens that the model wants around a text, such as BOS
+};
+
+/// The tokenizer of a model. Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.
+class Tokenizer {
+ public:
+  /// Reads a tokenizer.json. Throws IoError, and FormatError for what is broken or of an unknown kind.
+  static Tokenizer open(const std::filesystem::path& path) { return parse(storage::read_text(path), path.string()); }
+
+  /// The same from memory; `name` stands for the file in errors.
+  static Tokenizer parse(std::string_view json, const std::string& name = "tokenizer.json") {
+    nlohmann::json document;
+    try {
+      document = nlohmann::json::parse(json);
+    } catch (const nlohmann::json::exception& error) {
+      throw FormatError(concat("[tokenizer] expected JSON, got something else: ", error.what(), " (", name, ")"));
+    }
+    const JsonField root(document, "", name);
+    const JsonField normalizer = root["normalizer"];
+    const bool empty_sequence = !normalizer.is_null() && normalizer["type"].value() == "Sequence" &&
+                                normalizer["normalizers"].array_size() == 0;
+    if (!normalizer.is_null() && !empty_sequence) normalizer["type"].wrong("no normalizer");
+    check_decoder(root["decoder"], 0);
+    Tokenizer result;
+    result.pre_tokenizer_ = PreTokenizer::parse(root["pre_tokenizer"]);
+    result.bpe_ = Bpe::parse(root["model"]);
+    result.read_added_tokens(root["added_tokens"]);
+    result.fill_table(root["model"]["vocab"]);
+    result.read_post_processor(root["post_processor"], 0);
+    return result;
+  }
+
+  /// The tokens of `text`. Broken UTF-8 is read as U+FFFD. Throws ArgumentError beyond 1 GiB.
+  std::vector<Token> encode(std::string_view text, EncodeOptions options = {}) const {
+    if (text.size() > kMaxTextBytes) {
+      throw ArgumentError(concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got ", text.size()));
+    }
+    if (!is_utf8(text)) return encode(utf8_lossy(text), options);
+    std::vector<Token> tokens;
+    if (options.add_special) tokens = prefix_;
+    added_.split(
+        text, options.parse_special,
+        [&](std::string_view piece) {
+          pre_tokenizer_.split(piece, [&](std::string_view word) { bpe_.encode(word, tokens); });
+        },
+        [&](Token token) { tokens.push_back(token); });
+    if (options.add_special) tokens.insert(tokens.end(), suffix_.begin(), suffix_.end());
+    return tokens;
+  }
+
+  /// The text of `tokens`, without special ones if `skip_special`. Bytes that are no UTF-8 become U+FFFD.
+  std::string decode(std::span<const Token> tokens, bool skip_special = false) const {
+    std::string joined;
+    for (const Token token : tokens) {
+      if (!skip_special || !is_special(token)) joined += bytes(token);
+    }
+    return is_utf8(joined) ? joined : utf8_lossy(joined);
+  }
+
+  /// The bytes of one token: possibly a part of a character; for an added token its text. Empty for an id that the
+  /// vocabulary lacks, because models pad their head. Throws ArgumentError below 0.
+  std::string_view bytes(Token token) const {
+    if (token < 0) throw ArgumentError(concat("[tokenizer] token: expected an id of at least 0, got ", token));
+    return static_cast<std::size_t>(token) < table_.size() ? table_[static_cast<std::size_t>(token)].bytes
+                                                           : std::string_view();
+  }
+
+  /// One more than the largest id.
+  std::size_t vocab_size() const noexcept { return table_.size(); }
+
+  /// The id of a token as tokenizer.json writes it, where "Ġthe" stands for " the".
+  std::optional<Token> id(std::string_view written) const {
+    for (const AddedToken& token : added_.tokens()) {
+      if (token.content == written) return token.id;
+    }
+    return bpe_.id(written);
+  }
+
+  /// True for control tokens. False for an id that the vocabulary lacks.
+  bool is_special(Token token) const noexcept {
+    return token >= 0 && static_cast<std::size_t>(token) < table_.size() &&
+           table_[static_cast<std::size_t>(token)].special;
+  }
+
+ private:
+  struct Entry {
+    std::string bytes;
+    bool used = false;
+    bool special = false;
+  };
+
+  static constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
+
+  Tokenizer() = default;
+
+  static void check_decoder(const JsonField& field, int depth) {
+    if (field["type"].value() == "Sequence" && depth < 8) {
+      const JsonField parts = field["decoders"];
+      if (parts.array_size() != 1) parts.wrong("ByteLevel alone");
+      check_decoder(parts.at(0), depth + 1);
+    } else if (field["type"].value() != "ByteLevel") {
+      field["type"].wrong("ByteLevel");
+    }
+  }
+
+  void read_added_tokens(const JsonField& field) {
+    std::vector<AddedToken> tokens;
+    const std::size_t count = field.is_null() ? 0 : field.array_size();
+    for (std::size_t index = 0; index < count; ++index) {
+      const JsonField entry = field.at(index);
+      AddedToken token;
+      token.id = static_cast<Token>(entry["id"].index(Bpe::kMaxTokens));
+      token.content = entry["content"].string();
+      if (token.content.empty()) entry["content"].wrong("a string that is not empty");
+      token.special = entry["special"].flag(false);
+      token.single_word = entry["single_word"].flag(false);
+      token.lstrip = entry["lstrip"].flag(false);
+      token.rstrip = entry["rstrip"].flag(false);
+      token.normalized = entry["normalized"].flag(!token.special);
+      const std::optional<Token> same = bpe_.id(token.content);
+      if (same && *same != token.id) entry["id"].wrong(concat(*same, ", the id in model.vocab"));
+      tokens.push_back(std::move(token));
+    }
+    added_ = AddedTokens(std::move(tokens));
+  }
+
+  void fill_table(const JsonField& vocabulary) {
+    Token largest = -1;
+    const std::size_t count = bpe_.vocabulary().size() + added_.tokens().size();
+    for (const auto& [written, token] : bpe_.vocabulary()) largest = std::max(largest, token);
+    for (const AddedToken& token : added_.tokens()) largest = std::max(largest, token.id);
+    // A table with a few holes is fine; a small file may not ask for a large one.
+    if (static_cast<std::size_t>(largest + 1) > 8 * count + 65536) {
+      vocabulary.wrong(concat("ids near the number of tokens, which is ", count, ", not up to ", largest));
+    }
+    table_.resize(static_cast<std::size_t>(largest + 1));
+    for (const auto& [written, token] : bpe_.vocabulary()) {
+      std::optional<std::string> bytes = alphabet_to_bytes(written);
+      table_[static_cast<std::size_t>(token)] = {bytes ? std::move(*bytes) : written, true, false};
+    }
+    for (const AddedToken& token : added_.tokens()) {
+      Entry& entry = table_[static_cast<std::size_t>(token.id)];
+      if (entry.used && bpe_.id(token.content) != token.id && entry.bytes != token.content) {
+        vocabulary.wrong(concat("an id of its own for the added token ", token.content, ", not ", token.id));
+      }
+      entry = {token.content, true, token.special};
+    }
+  }
+
+  void read_post_processor(const JsonField& field, int depth) {
+    if (field.is_null()) return;
+    const std::string& type = field["type"].string();
+    if (type == "ByteLevel") return;  // changes offsets only
+    if (type == "Sequence" && depth < 8) {
+      const JsonField parts = field["processors"];
+      for (std::size_t index = 0; index < parts.array_size(); ++index) read_post_processor(parts.at(index), depth + 1);
+    } else if (type == "TemplateProcessing") {
+      read_template(field);
+    } else {
+      field["type"].wrong("ByteLevel, TemplateProcessing or a Sequence of them");
+    }
+  }
+
+  void read_template(const JsonField& field) {
+    const JsonField single = field["single"];
+    std::vector<Token> prefix;
+    std::vector<Token> suffix;
+    bool seen = false;
+    for (std::size_t index = 0; index < single.array_size(); ++index) {
+      const JsonField part = single.at(index);
+      if (!part["Sequence"].is_null()) {
+        if (seen) part.wrong("the text once");
+        seen = true;
+        continue;
+      }
+      const std::string& name = part["SpecialToken"]["id"].string();
+      const JsonField ids = field["special_tokens"][name.c_str()]["ids"];
+      for (std::size_t each = 0; each < ids.array_size(); ++each) {
+        const std::int64_t id = ids.at(each).index(static_cast<std::int64_t>(table_.size()));
+        (seen ? suffix : prefix).push_back(static_cast<Token>(id));
+      }
+    }
+    if (!seen) single.wrong("the text once");
+    prefix_.insert(prefix_.begin(), prefix.begin(), prefix.end());
+    suffix_.insert(suffix_.end(), suffix.begin(), suffix.end());
+  }
+
+  PreTokenizer pre_tokenizer_;
+  Bpe bpe_;
+  AddedTokens added_;
+  std::vector<Entry> table_;   // by id
+  std::vector<Token> prefix_;  // added under add_special
+  std::vector<Token> suffix_;
+};
+
+}  // namespace flashlm::inline v0::text

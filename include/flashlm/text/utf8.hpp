@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/// utf8.hpp: reading UTF-8 that may be cut or broken.
+///
+/// Broken bytes become U+FFFD, one for each maximal subpart (Unicode 15, section 3.9, "U+FFFD Substitution of Maximal
+/// Subparts"), as Rust, Python and browsers do it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace flashlm::inline v0::text {
+
+/// The replacement character U+FFFD in UTF-8.
+inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+
+/// What stands at the beginning of some bytes.
+struct Utf8Step {
+  enum class Kind { complete, broken, cut };
+  Kind kind;           // a character; bytes that no character begins with; the beginning of a character, then the end
+  std::size_t length;  // in bytes, at least 1
+  char32_t code;       // U+FFFD unless complete
+};
+
+/// Reads one step from `bytes`, which may not be empty.
+constexpr Utf8Step utf8_step(std::string_view bytes) noexcept {
+  using Kind = Utf8Step::Kind;
+  const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(bytes[index]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {Kind::complete, 1, lead};
+  std::size_t length = 0;
+  unsigned low = 0x80;   // the second byte lies in [low, high]: no overlong forms, no surrogates, at most U+10FFFF
+  unsigned high = 0xbf;
+  if (lead >= 0xc2 && lead <= 0xdf) {
+    length = 2;
+  } else if (lead >= 0xe0 && lead <= 0xef) {
+    length = 3;
+    if (lead == 0xe0) low = 0xa0;
+    if (lead == 0xed) high = 0x9f;
+  } else if (lead >= 0xf0 && lead <= 0xf4) {
+    length = 4;
+    if (lead == 0xf0) low = 0x90;
+    if (lead == 0xf4) high = 0x8f;
+  } else {
+    return {Kind::broken, 1, 0xfffd};
+  }
+  char32_t code = lead & (0x7fu >> length);
+  for (std::size_t index = 1; index < length; ++index) {
+    if (index == bytes.size()) return {Kind::cut, index, 0xfffd};
+    const unsigned next = byte(index);
+    if (next < low || next > high) return {Kind::broken, index, 0xfffd};
+    code = (code << 6) | (next & 0x3f);
+    low = 0x80;
+    high = 0xbf;
+  }
+  return {Kind::complete, length, code};
+}
+
+/// True if `bytes` is well-formed UTF-8.
+constexpr bool is_utf8(std::string_view bytes) noexcept {
+  while (!bytes.empty()) {
+    const Utf8Step step = utf8_step(bytes);
+    if (step.kind != Utf8Step::Kind::complete) return false;
+    bytes.remove_prefix(step.length);
+  }
+  return true;
+}
+
+/// The bytes as UTF-8, each broken or cut sequence replaced by U+FFFD.
+inline std::string utf8_lossy(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const Utf8Step step = utf8_step(bytes);
+    text += step.kind == Utf8Step::Kind::complete ? bytes.substr(0, step.length) : kReplacement;
+    bytes.remove_prefix(step.length);
+  }
+  return text;
+}
+
+/// Appends the character `code` to `text`. `code` is at most U+10FFFF and no surrogate.
+inline void append_utf8(std::string& text, char32_t code) {
+  const auto put = [&](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xc0 | (code >> 6));
+    put(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    put(0xe0 | (code >> 12));
+    put(0x80 | ((code >> 6) & 0x3f));
+    put(0x80 | (code & 0x3f));
+  } else {
+    put(0xf0 | (code >> 18));
+    put(0x80 | ((code >> 12) & 0x3f));
+    put(0x80 | ((code >> 6) & 0x3f));
+    put(0x80 | (code & 0x3f));
+  }
+}
+
+/// Makes text of a stream of bytes that may be cut anywhere, as tokens cut it.
+///
+/// The pieces of all pushes and the flush together equal `utf8_lossy` of all bytes, however they are cut.
+/// Not thread-safe.
+class Utf8Stream {
+ public:
+  /// The characters that `bytes` completes. Valid until the next call.
+  std::string_view push(std::string_view bytes) {
+    input_.append(bytes);
+    text_.clear();
+    std::string_view rest = input_;
+    while (!rest.empty()) {
+      const Utf8Step step = utf8_step(rest);
+      if (step.kind == Utf8Step::Kind::cut) break;
+      text_ += step.kind == Utf8Step::Kind::complete ? rest.substr(0, step.length) : kReplacement;
+      rest.remove_prefix(step.length);
+    }
+    input_.erase(0, input_.size() - rest.size());
+    return text_;
+  }
+
+  /// Ends the stream: U+FFFD if a character is unfinished, else nothing. Valid until the next call.
+  std::string_view flush() {
+    text_.assign(input_.empty() ? std::string_view() : kReplacement);
+    input_.clear();
+    return text_;
+  }
+
+ private:
+  std::string input_;  // what is not yet a character: under 4 bytes between calls
+  std::string text_;
+};
+
+}  // namespace flashlm::inline v0::text
