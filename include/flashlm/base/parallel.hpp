@@ -52,17 +52,23 @@ class Parallel {
   /// Returns when all are done. If calls threw, the first exception is thrown again here.
   template <class Body>
   void for_range(std::size_t n, std::size_t grain, Body&& body) {
+    for_parts(n, grain, [&](std::size_t, std::size_t begin, std::size_t end) { body(begin, end); });
+  }
+
+  /// As for_range, calling body(part, begin, end); `part` is below n_threads and no two running calls share it.
+  template <class Body>
+  void for_parts(std::size_t n, std::size_t grain, Body&& body) {
     const std::size_t n_grains = (n + grain - 1) / grain;
     const std::size_t n_parts = std::min(n_grains, static_cast<std::size_t>(n_threads_));
     if (n_parts == 0) return;
     if (n_parts == 1) {
-      body(std::size_t{0}, n);
+      body(std::size_t{0}, std::size_t{0}, n);
       return;
     }
     run(n_parts, [&](std::size_t part) {
       const std::size_t begin = part * n_grains / n_parts * grain;
       const std::size_t end = std::min(n, (part + 1) * n_grains / n_parts * grain);
-      body(begin, end);
+      body(part, begin, end);
     });
   }
 

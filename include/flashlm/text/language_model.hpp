@@ -35,7 +35,7 @@ struct LanguageModelOptions {
   std::size_t max_batch = 256;     // tokens of a prompt that share one pass over the weights
   std::string reader = "auto";     // auto, threads
   std::string selector = "auto";   // auto, dense
-  std::function<void(std::size_t, std::size_t)> on_progress;  // bytes read at opening, and in total; may throw
+  std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
 };
 
 /// A model, its tokenizer and a session for those who need only one.

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/// flashlm.hpp: the umbrella. One include brings everything from base to text, and the names that programs use.
+#pragma once
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/base/units.hpp"
+#include "flashlm/model/engine.hpp"
+#include "flashlm/model/memory_plan.hpp"
+#include "flashlm/model/model.hpp"
+#include "flashlm/model/session.hpp"
+#include "flashlm/text/generation.hpp"
+#include "flashlm/text/language_model.hpp"
+#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline v0 {
+
+using model::Engine;
+using model::EngineOptions;
+using model::MemoryPlan;
+using model::Model;
+using model::ModelConfig;
+using model::Session;
+using text::FinishReason;
+using text::Generation;
+using text::GenerationOptions;
+using text::LanguageModel;
+using text::LanguageModelOptions;
+using text::Tokenizer;
+
+}  // namespace flashlm::inline v0

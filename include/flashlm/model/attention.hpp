@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/// attention.hpp: grouped-query attention over the KV cache (Ainslie et al., arXiv:2305.13245).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/parallel.hpp"
+#include "flashlm/kernels/attention.hpp"
+#include "flashlm/kernels/matmul.hpp"
+#include "flashlm/kernels/rope.hpp"
+#include "flashlm/model/config.hpp"
+#include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/rope_table.hpp"
+#include "flashlm/model/weights.hpp"
+
+namespace flashlm::inline v0::model {
+
+/// y[t, r] = weights[r] . x[t], the rows split among threads.
+///
+/// x [n_tokens, weights.cols], y [n_tokens, weights.rows], row-major.
+inline void multiply(Parallel& parallel, const MatrixView& weights, std::span<const float> x, std::size_t n_tokens,
+                     std::span<float> y) {
+  constexpr std::size_t kRowGrain = 16;  // floats: a cache line of y for each thread
+  parallel.for_range(weights.rows, kRowGrain, [&](std::size_t begin, std::size_t end) {
+    kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens, y.data() + begin,
+                    weights.rows);
+  });
+}
+
+/// One layer's attention for a batch of new tokens. Holds scratch only. Not thread-safe.
+class Attention {
+ public:
+  /// `parallel` must outlive this object; batches of up to `max_tokens`, positions below `context`.
+  Attention(const ModelConfig& config, Parallel& parallel, std::size_t max_tokens, std::size_t context)
+      : config_(config),
+        parallel_(&parallel),
+        max_tokens_(max_tokens),
+        context_(context),
+        rope_(config.rope, config.head_dim, context),
+        scratch_(floats(config, max_tokens, context, parallel.n_threads()) * sizeof(float)) {}
+
+  /// Bytes that an object of that shape holds.
+  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
+    return RopeTable::bytes(config.head_dim, context) +
+           floats(config, max_tokens, context, n_threads) * sizeof(float);
+  }
+
+  /// y = output(attend(rope(query(x)), rope(key(x)), value(x))), and stores the new keys and values.
+  ///
+  /// x, y [n_tokens, dim], normed input and output; token t has position first + t and sees positions up to its own.
+  void forward(const LayerWeights& weights, std::size_t layer, KvCache& kv, std::size_t first,
+               std::span<const float> x, std::size_t n_tokens, std::span<float> y) {
+    multiply(*parallel_, weights.query, x, n_tokens, queries());
+    multiply(*parallel_, weights.key, x, n_tokens, keys());
+    multiply(*parallel_, weights.value, x, n_tokens, values());
+    rotate_and_store(layer, kv, first, n_tokens);
+    attend(layer, kv, first, n_tokens);
+    multiply(*parallel_, weights.output, mixed(), n_tokens, y);
+  }
+
+ private:
+  std::size_t query_dim() const noexcept { return config_.n_heads * config_.head_dim; }
+  std::size_t kv_dim() const noexcept { return config_.n_kv_heads * config_.head_dim; }
+
+  static std::size_t floats(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
+    return max_tokens * 2 * (config.n_heads + config.n_kv_heads) * config.head_dim +
+           static_cast<std::size_t>(n_threads) * context;
+  }
+
+  std::span<float> part(std::size_t offset, std::size_t n) noexcept { return scratch_.as<float>().subspan(offset, n); }
+  std::span<float> queries() noexcept { return part(0, max_tokens_ * query_dim()); }
+  std::span<float> mixed() noexcept { return part(max_tokens_ * query_dim(), max_tokens_ * query_dim()); }
+  std::span<float> keys() noexcept { return part(2 * max_tokens_ * query_dim(), max_tokens_ * kv_dim()); }
+  std::span<float> values() noexcept {
+    return part(max_tokens_ * (2 * query_dim() + kv_dim()), max_tokens_ * kv_dim());
+  }
+  std::span<float> scores(std::size_t thread) noexcept {
+    return part(2 * max_tokens_ * (query_dim() + kv_dim()) + thread * context_, context_);
+  }
+
+  void rotate_and_store(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens) {
+    const std::size_t head_dim = config_.head_dim;
+    for (std::size_t token = 0; token < n_tokens; ++token) {
+      const std::span<const float> cosines = rope_.cosines(first + token);
+      const std::span<const float> sines = rope_.sines(first + token);
+      const std::span<float> query = queries().subspan(token * query_dim(), query_dim());
+      const std::span<float> key = keys().subspan(token * kv_dim(), kv_dim());
+      for (std::size_t head = 0; head < config_.n_heads; ++head) {
+        kernels::rope(query.subspan(head * head_dim, head_dim), cosines, sines);
+      }
+      for (std::size_t head = 0; head < config_.n_kv_heads; ++head) {
+        kernels::rope(key.subspan(head * head_dim, head_dim), cosines, sines);
+      }
+      kv.write(layer, first + token, key, values().subspan(token * kv_dim(), kv_dim()));
+    }
+  }
+
+  void attend(std::size_t layer, const KvCache& kv, std::size_t first, std::size_t n_tokens) {
+    const std::size_t head_dim = config_.head_dim;
+    const std::size_t group = config_.n_heads / config_.n_kv_heads;
+    const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
+    parallel_->for_parts(n_tokens * config_.n_heads, 1, [&](std::size_t thread, std::size_t begin, std::size_t end) {
+      for (std::size_t task = begin; task < end; ++task) {
+        const std::size_t token = task / config_.n_heads;
+        const std::size_t head = task % config_.n_heads;
+        const std::size_t seen = first + token + 1;
+        const std::size_t at = token * query_dim() + head * head_dim;
+        kernels::attend(queries().subspan(at, head_dim), kv.keys(layer, head / group, seen),
+                        kv.values(layer, head / group, seen), scale, scores(thread).first(seen),
+                        mixed().subspan(at, head_dim));
+      }
+    });
+  }
+
+  ModelConfig config_;
+  Parallel* parallel_;
+  std::size_t max_tokens_;
+  std::size_t context_;
+  RopeTable rope_;
+  AlignedBuffer scratch_;  // f32: queries, mixed [max_tokens, n_heads * head_dim]; keys, values [max_tokens,
+                           // n_kv_heads * head_dim]; scores [n_threads, context]
+};
+
+}  // namespace flashlm::inline v0::model

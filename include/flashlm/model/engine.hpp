@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/// engine.hpp: runs tokens through a model whose neurons come from flash.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/parallel.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/base/units.hpp"
+#include "flashlm/kernels/convert.hpp"
+#include "flashlm/kernels/elementwise.hpp"
+#include "flashlm/kernels/norm.hpp"
+#include "flashlm/model/attention.hpp"
+#include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/memory_plan.hpp"
+#include "flashlm/model/model.hpp"
+#include "flashlm/sparse/bundle_stream.hpp"
+#include "flashlm/sparse/neuron_cache.hpp"
+#include "flashlm/sparse/neuron_set.hpp"
+#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/storage/open_reader.hpp"
+
+namespace flashlm::inline v0::model {
+
+/// How an engine spends memory, threads and reads.
+struct EngineOptions {
+  MemorySize memory{0, 0.5};     // bytes for everything, or a share of the packed weights
+  std::size_t context = 0;       // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;             // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;   // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";   // auto, threads
+  /// Called while weights are read at opening, with bytes done and in total; may throw to stop.
+  std::function<void(std::size_t, std::size_t)> on_progress{};
+};
+
+/// What a pass over the weights is for; statistics keep the two apart.
+enum class Phase { prefill, decode };
+
+/// Owns what all sessions of a model share: threads, reader, neuron cache, stream, scratch.
+///
+/// A step allocates nothing. Results depend on none of the options (docs/architecture.md, numerics).
+/// Thread-safe: one step at a time, others wait.
+class Engine {
+ public:
+  /// Reads resident weights and pinned neurons. Without a `reader`, opens the one that the options name.
+  ///
+  /// Throws BudgetError before anything is read; IoError, FormatError, ArgumentError.
+  explicit Engine(std::shared_ptr<const Model> model, EngineOptions options = {},
+                  std::unique_ptr<storage::Reader> reader = nullptr)
+      : model_(std::move(model)),
+        options_(checked(std::move(options), model_->config())),
+        parallel_(options_.n_threads),
+        plan_(MemoryPlan::resolve(needs(), options_.memory)),
+        weights_(&model_->weights(options_.on_progress)),
+        reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
+        cache_(model_->bundles(), plan_.pinned_bundles),
+        attention_(config(), parallel_, options_.max_batch, options_.context),
+        ffn_(parallel_, options_.max_batch),
+        activations_(activation_bytes()) {
+    cache_.load(*reader_, options_.on_progress);
+    stream_ = make_stream();
+    for (sparse::NeuronSet* set : {&active_, &hits_, &misses_}) set->reserve(1);
+  }
+
+  const Model& model() const noexcept { return *model_; }
+  const ModelConfig& config() const noexcept { return model_->config(); }
+  const MemoryPlan& plan() const noexcept { return plan_; }
+  std::size_t context() const noexcept { return options_.context; }
+  std::size_t max_batch() const noexcept { return options_.max_batch; }
+  std::string_view reader_name() const noexcept { return reader_->name(); }
+  int n_threads() const noexcept { return parallel_.n_threads(); }
+
+  /// A KV cache for one more session. Beyond the sessions of the plan, pinned neurons make room for it.
+  ///
+  /// Throws BudgetError, with nothing changed, when there is no room left to make.
+  KvCache add_session();
+
+  /// Tells that a session's cache is gone; its room serves the next session.
+  void remove_session() noexcept {
+    const std::lock_guard lock(mutex_);
+    --n_sessions_;
+  }
+
+  /// Runs `tokens` at positions first, first + 1, ... of a session and stores their keys and values in `kv`.
+  ///
+  /// tokens [n], 1 <= n <= max_batch; logits [m, vocab_size] with m <= n: those of the last m tokens.
+  /// Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below `first` are then as before.
+  void forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits, Phase phase,
+               Stats& stats);
+
+ private:
+  static constexpr std::size_t kDefaultContext = 4096;
+
+  static EngineOptions checked(EngineOptions options, const ModelConfig& config) {
+    if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
+    if (options.context > config.max_context) {
+      throw ArgumentError(concat("[engine] context: expected at most the model's ", config.max_context, ", got ",
+                                 options.context));
+    }
+    if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
+    options.max_batch = std::min(options.max_batch, options.context);
+    return options;
+  }
+
+  DType kv_dtype() const { return model_->bundles().layout(0).dtype == DType::f32 ? DType::f32 : DType::f16; }
+
+  MemoryNeeds needs() const {
+    MemoryNeeds needs;
+    needs.resident = model_->resident_bytes();
+    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
+      needs.layers.push_back(model_->bundles().layout(layer));
+    }
+    needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
+    needs.scratch = activation_bytes() + sparse::SparseFfn::scratch_bytes(options_.max_batch) +
+                    Attention::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
+    needs.context = options_.context;
+    return needs;
+  }
+
+  std::size_t activation_bytes() const { return 3 * options_.max_batch * config().dim * sizeof(float); }
+
+  std::unique_ptr<sparse::BundleStream> make_stream() {
+    return std::make_unique<sparse::BundleStream>(model_->bundles(), *reader_, plan_.pinned_bundles, plan_.ring);
+  }
+
+  std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept {
+    return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
+  }
+
+  void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
+  void embed(std::span<const Token> tokens, std::span<float> x) const;
+  void normalize(std::span<const float> x, std::span<const float> weight, std::span<float> out) const;
+  void run_layer(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens, Stats& stats);
+  void run_ffn(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats);
+
+  std::shared_ptr<const Model> model_;
+  EngineOptions options_;
+  Parallel parallel_;
+  MemoryPlan plan_;
+  const Weights* weights_;  // of model_
+  std::unique_ptr<storage::Reader> reader_;
+  sparse::NeuronCache cache_;
+  Attention attention_;
+  sparse::SparseFfn ffn_;
+  AlignedBuffer activations_;  // f32 [3 (x, normed, added), max_batch, dim]
+  std::unique_ptr<sparse::BundleStream> stream_;
+  sparse::NeuronSet active_;
+  sparse::NeuronSet hits_;
+  sparse::NeuronSet misses_;
+  std::size_t n_sessions_ = 0;
+  std::mutex mutex_;
+};
+
+inline KvCache Engine::add_session() {
+  const std::lock_guard lock(mutex_);
+  if (n_sessions_ == plan_.sessions) {
+    MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1);
+    stream_.reset();
+    for (std::size_t layer = 0; layer < config().n_layers; ++layer) cache_.shrink(layer, plan.pinned_bundles[layer]);
+    plan_ = std::move(plan);
+    stream_ = make_stream();
+  }
+  KvCache kv(config(), options_.context, kv_dtype());
+  ++n_sessions_;
+  return kv;
+}
+
+inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits,
+                            Phase phase, Stats& stats) {
+  check(kv, first, tokens, logits);
+  const std::lock_guard lock(mutex_);
+  const double start = now_seconds();
+  const double waited = stream_->waited_seconds();
+  const double managed = stats.memory_seconds;
+  const storage::ReaderStats before = reader_->stats();
+  const std::size_t n = tokens.size();
+  const std::span<float> x = activations(0, n);
+  try {
+    embed(tokens, x);
+    for (std::size_t layer = 0; layer < config().n_layers; ++layer) run_layer(layer, kv, first, n, stats);
+    const std::size_t n_logits = logits.size() / config().vocab_size;
+    const std::span<float> normed = activations(1, n_logits);
+    normalize(x.last(normed.size()), weights_->final_norm(), normed);
+    multiply(parallel_, weights_->head(), normed, n_logits, logits);
+  } catch (...) {
+    stream_->restart();
+    throw;
+  }
+  const double seconds = now_seconds() - start;
+  const storage::ReaderStats after = reader_->stats();
+  const bool decode = phase == Phase::decode;
+  (decode ? stats.decode_seconds : stats.prefill_seconds) += seconds;
+  (decode ? stats.tokens : stats.prefill_tokens) += n;
+  if (decode) stats.decode_bytes_read += after.bytes_read - before.bytes_read;
+  stats.bytes_read += after.bytes_read - before.bytes_read;
+  stats.gap_bytes += after.gap_bytes - before.gap_bytes;
+  stats.reads += after.reads - before.reads;
+  stats.io_seconds += stream_->waited_seconds() - waited;
+  stats.compute_seconds += seconds - (stream_->waited_seconds() - waited) - (stats.memory_seconds - managed);
+  stats.peak_bytes = peak_resident_bytes();
+}
+
+inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const Token> tokens,
+                          std::span<float> logits) const {
+  if (tokens.empty() || tokens.size() > options_.max_batch) {
+    throw ShapeError(concat("[engine] tokens: expected 1 to ", options_.max_batch, ", got ", tokens.size()));
+  }
+  if (first + tokens.size() > kv.context()) {
+    throw ShapeError(concat("[engine] positions: expected at most the context of ", kv.context(), ", got ",
+                            first + tokens.size()));
+  }
+  if (logits.size() % config().vocab_size != 0 || logits.size() > tokens.size() * config().vocab_size) {
+    throw ShapeError(concat("[engine] logits: expected a row of ", config().vocab_size, " for up to ", tokens.size(),
+                            " tokens, got ", logits.size(), " floats"));
+  }
+  for (const Token token : tokens) {
+    if (token < 0 || static_cast<std::size_t>(token) >= config().vocab_size) {
+      throw ArgumentError(concat("[engine] token: expected an id below ", config().vocab_size, ", got ", token));
+    }
+  }
+}
+
+inline void Engine::embed(std::span<const Token> tokens, std::span<float> x) const {
+  const MatrixView& embedding = weights_->embedding();
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    kernels::to_f32(embedding.dtype, embedding.row(static_cast<std::size_t>(tokens[at])),
+                    x.subspan(at * config().dim, config().dim));
+  }
+}
+
+inline void Engine::normalize(std::span<const float> x, std::span<const float> weight, std::span<float> out) const {
+  for (std::size_t at = 0; at < x.size(); at += config().dim) {
+    kernels::rms_norm(x.subspan(at, config().dim), weight, config().norm_epsilon, out.subspan(at, config().dim));
+  }
+}
+
+inline void Engine::run_layer(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens, Stats& stats) {
+  const LayerWeights& weights = weights_->layer(layer);
+  const std::span<float> x = activations(0, n_tokens);
+  const std::span<float> normed = activations(1, n_tokens);
+  const std::span<float> added = activations(2, n_tokens);
+
+  normalize(x, weights.attention_norm, normed);
+  attention_.forward(weights, layer, kv, first, normed, n_tokens, added);
+  kernels::add(added, x);
+
+  normalize(x, weights.ffn_norm, normed);
+  run_ffn(layer, normed, n_tokens, added, stats);
+  kernels::add(added, x);
+}
+
+/// Computes the neurons that are here while the others arrive; both in ascending order, so that the sum is one chain.
+inline void Engine::run_ffn(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y,
+                            Stats& stats) {
+  const storage::BundleLayout& layout = model_->bundles().layout(layer);
+  const double start = now_seconds();
+  sparse::select(model_->selector(), layer, layout.n_neurons, x.first(layout.dim), active_);
+  cache_.admit(layer, active_, hits_, misses_);
+  stats.hits += hits_.size() * n_tokens;
+  stats.misses += misses_.size() * n_tokens;
+  stats.memory_seconds += now_seconds() - start;
+
+  std::fill(y.begin(), y.end(), 0.0f);
+  const std::size_t pinned = cache_.n_bundles(layer);
+  if (pinned != 0) ffn_.accumulate(layout, cache_.bundle(layer, 0), 0, pinned, x, n_tokens, y);
+  for (std::size_t bundle = pinned; bundle < layout.n_bundles();) {
+    const sparse::BundleStream::Piece piece = stream_->next();
+    FLASHLM_ASSERT(piece.layer == layer && piece.first == bundle);
+    ffn_.accumulate(layout, piece.data, piece.first, piece.n_bundles, x, n_tokens, y);
+    stream_->release();
+    bundle += piece.n_bundles;
+  }
+}
+
+}  // namespace flashlm::inline v0::model

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/// sparse_ffn.hpp: the feed-forward network as a sum over neurons.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/parallel.hpp"
+#include "flashlm/kernels/activation.hpp"
+#include "flashlm/kernels/matmul.hpp"
+#include "flashlm/kernels/neuron_sum.hpp"
+#include "flashlm/storage/bundle_layout.hpp"
+
+namespace flashlm::inline v0::sparse {
+
+/// Adds the part of some neurons to the output of a gated feed-forward network:
+///
+///     h[t, n] = silu(gate[n] . x[t]) * (up[n] . x[t])
+///     y[t]   += sum over n, ascending, of h[t, n] * down[n]
+///
+/// Calls for neurons in ascending order give the same bits however they are cut (numerics, rule 1): each output element
+/// is one chain of fused multiply-adds. Holds scratch only. Not thread-safe.
+class SparseFfn {
+ public:
+  /// Scratch for batches of up to `max_tokens`. `parallel` must outlive this object.
+  SparseFfn(Parallel& parallel, std::size_t max_tokens)
+      : parallel_(&parallel), max_tokens_(max_tokens), scratch_(scratch_bytes(max_tokens)) {}
+
+  /// Bytes of scratch that an object for `max_tokens` holds.
+  static std::size_t scratch_bytes(std::size_t max_tokens) noexcept {
+    return 2 * max_tokens * kRunNeurons * sizeof(float);
+  }
+
+  /// y += the neurons of bundles [first, first + n_bundles), which lie at `bundles` one stride apart.
+  ///
+  /// x [n_tokens, dim], y [n_tokens, dim], row-major; y may not overlap x.
+  void accumulate(const storage::BundleLayout& layout, const std::byte* bundles, std::size_t first,
+                  std::size_t n_bundles, std::span<const float> x, std::size_t n_tokens, std::span<float> y) {
+    if (layout.neurons_per_bundle > kRunNeurons || n_tokens > max_tokens_) {
+      throw ShapeError(concat("[sparse_ffn] scratch: expected at most ", kRunNeurons, " neurons a bundle and ",
+                              max_tokens_, " tokens, got ", layout.neurons_per_bundle, " and ", n_tokens));
+    }
+    const std::size_t most = kRunNeurons / layout.neurons_per_bundle;
+    for (std::size_t at = 0; at < n_bundles; at += most) {
+      const Run run{&layout, bundles + at * layout.stride, first + at, std::min(most, n_bundles - at)};
+      activate(run, x, n_tokens);
+      sum(run, n_tokens, y);
+    }
+  }
+
+ private:
+  // Neurons between two barriers: many enough to share the barrier's cost, few enough to stay in cache.
+  static constexpr std::size_t kRunNeurons = 2048;
+  static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y for each thread
+
+  struct Run {
+    const storage::BundleLayout* layout;
+    const std::byte* bundles;
+    std::size_t first;
+    std::size_t n_bundles;
+
+    storage::BundleView bundle(std::size_t index) const {
+      return storage::view(*layout, bundles + index * layout->stride, first + index);
+    }
+  };
+
+  float* gates(std::size_t token, std::size_t neuron) noexcept {
+    return scratch_.as<float>().data() + token * kRunNeurons + neuron;
+  }
+  float* ups(std::size_t token, std::size_t neuron) noexcept { return gates(max_tokens_ + token, neuron); }
+
+  /// h of every neuron of the run, into gates.
+  void activate(const Run& run, std::span<const float> x, std::size_t n_tokens) {
+    const std::size_t dim = run.layout->dim;
+    parallel_->for_range(run.n_bundles, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t index = begin; index < end; ++index) {
+        const storage::BundleView bundle = run.bundle(index);
+        const std::size_t neuron = index * run.layout->neurons_per_bundle;
+        const std::size_t n = bundle.up.rows;
+        kernels::matmul(bundle.gate, x.data(), dim, n_tokens, gates(0, neuron), kRunNeurons);
+        kernels::matmul(bundle.up, x.data(), dim, n_tokens, ups(0, neuron), kRunNeurons);
+        for (std::size_t token = 0; token < n_tokens; ++token) {
+          kernels::silu_mul({gates(token, neuron), n}, {ups(token, neuron), n}, {gates(token, neuron), n});
+        }
+      }
+    });
+  }
+
+  /// y += h * down, each thread a slice of the columns, neurons ascending.
+  void sum(const Run& run, std::size_t n_tokens, std::span<float> y) {
+    const std::size_t dim = run.layout->dim;
+    parallel_->for_range(dim, kColumnGrain, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t index = 0; index < run.n_bundles; ++index) {
+        const std::size_t neuron = index * run.layout->neurons_per_bundle;
+        kernels::neuron_sum(run.bundle(index).down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
+      }
+    });
+  }
+
+  Parallel* parallel_;
+  std::size_t max_tokens_;
+  AlignedBuffer scratch_;  // gates [max_tokens, kRunNeurons], ups [max_tokens, kRunNeurons]
+};
+
+}  // namespace flashlm::inline v0::sparse

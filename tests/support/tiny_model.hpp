@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/// tiny_model.hpp: a seeded random model in a temporary folder, made in milliseconds.
+#pragma once
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+#include "flashlm/base/random.hpp"
+#include "flashlm/kernels/convert.hpp"
+#include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/bundle_writer.hpp"
+#include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/safetensors_writer.hpp"
+
+namespace support {
+
+/// A folder that is gone when the test is.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "flashlm-test-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder: " + pattern);
+    path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The shape of a tiny model. The defaults are odd on purpose: the last bundle is not full.
+struct TinyShape {
+  std::size_t dim = 24;
+  std::size_t hidden_dim = 150;
+  std::size_t n_layers = 3;
+  std::size_t n_heads = 4;
+  std::size_t n_kv_heads = 2;
+  std::size_t head_dim = 6;
+  std::size_t context = 96;
+  std::size_t neurons_per_bundle = 32;
+  flashlm::DType dtype = flashlm::DType::f32;
+  bool tied = true;
+  std::uint64_t seed = 1;
+
+  /// One token a byte, then the end of a text.
+  static constexpr std::size_t kVocabSize = 257;
+  static constexpr flashlm::Token kEnd = 256;
+};
+
+/// A row-major matrix of float32, already rounded to the model's number format.
+struct Matrix {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  std::vector<float> values;
+  float at(std::size_t row, std::size_t col) const { return values[row * cols + col]; }
+};
+
+/// The weights of a tiny model by name: those of resident.safetensors, and layers.N.{gate,up,down}.
+using TinyWeights = std::map<std::string, Matrix>;
+
+inline TinyWeights make_tiny_weights(const TinyShape& shape) {
+  flashlm::Random random(shape.seed);
+  const auto matrix = [&](std::size_t rows, std::size_t cols, float size) {
+    Matrix made{rows, cols, std::vector<float>(rows * cols)};
+    for (float& value : made.values) {
+      value = random.uniform(-size, size);
+      if (shape.dtype == flashlm::DType::f16) value = flashlm::f16_to_f32(flashlm::f32_to_f16(value));
+    }
+    return made;
+  };
+  const auto norm = [&] {
+    Matrix made{1, shape.dim, std::vector<float>(shape.dim)};
+    for (float& value : made.values) value = random.uniform(0.5f, 1.5f);
+    return made;
+  };
+  const float size = 1.5f / std::sqrt(static_cast<float>(shape.dim));
+  TinyWeights weights;
+  weights["embedding"] = matrix(TinyShape::kVocabSize, shape.dim, 1);
+  weights["final_norm"] = norm();
+  if (!shape.tied) weights["head"] = matrix(TinyShape::kVocabSize, shape.dim, size);
+  for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
+    const std::string prefix = flashlm::concat("layers.", layer, ".");
+    weights[prefix + "attention_norm"] = norm();
+    weights[prefix + "q"] = matrix(shape.n_heads * shape.head_dim, shape.dim, size);
+    weights[prefix + "k"] = matrix(shape.n_kv_heads * shape.head_dim, shape.dim, size);
+    weights[prefix + "v"] = matrix(shape.n_kv_heads * shape.head_dim, shape.dim, size);
+    weights[prefix + "o"] = matrix(shape.dim, shape.n_heads * shape.head_dim, size);
+    weights[prefix + "ffn_norm"] = norm();
+    weights[prefix + "gate"] = matrix(shape.hidden_dim, shape.dim, size);
+    weights[prefix + "up"] = matrix(shape.hidden_dim, shape.dim, size);
+    weights[prefix + "down"] = matrix(shape.dim, shape.hidden_dim, size);
+  }
+  return weights;
+}
+
+/// The letters that byte-level BPE writes for bytes (transformers, bytes_to_unicode), as UTF-8.
+inline std::string byte_letter(int byte) {
+  const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174; };
+  int code = byte;
+  if (!printable(byte)) {
+    code = 256;
+    for (int lower = 0; lower < byte; ++lower) code += printable(lower) ? 0 : 1;
+  }
+  if (code < 128) return {static_cast<char>(code)};
+  return {static_cast<char>(0xc0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3f))};
+}
+
+inline nlohmann::json tiny_tokenizer() {
+  nlohmann::json vocab;
+  for (int byte = 0; byte < 256; ++byte) vocab[byte_letter(byte)] = byte;
+  return {{"version", "1.0"},
+          {"added_tokens",
+           {{{"id", TinyShape::kEnd}, {"content", "<|end|>"}, {"single_word", false}, {"lstrip", false},
+             {"rstrip", false}, {"normalized", false}, {"special", true}}}},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
+          {"post_processor", nullptr},
+          {"decoder", {{"type", "ByteLevel"}}},
+          {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
+}
+
+inline nlohmann::json tiny_config(const TinyShape& shape) {
+  return {{"model_type", "llama"},
+          {"hidden_size", shape.dim},
+          {"intermediate_size", shape.hidden_dim},
+          {"num_hidden_layers", shape.n_layers},
+          {"num_attention_heads", shape.n_heads},
+          {"num_key_value_heads", shape.n_kv_heads},
+          {"head_dim", shape.head_dim},
+          {"vocab_size", TinyShape::kVocabSize},
+          {"max_position_embeddings", shape.context},
+          {"rms_norm_eps", 1e-5},
+          {"rope_theta", 10000.0},
+          {"hidden_act", "silu"},
+          {"tie_word_embeddings", shape.tied},
+          {"eos_token_id", TinyShape::kEnd}};
+}
+
+namespace detail {
+
+inline std::vector<std::byte> encode(const Matrix& matrix, flashlm::DType dtype) {
+  std::vector<std::byte> bytes(flashlm::row_bytes(dtype, matrix.values.size()));
+  flashlm::kernels::from_f32(matrix.values, dtype, bytes.data());
+  return bytes;
+}
+
+inline Matrix transposed(const Matrix& matrix) {
+  Matrix result{matrix.cols, matrix.rows, std::vector<float>(matrix.values.size())};
+  for (std::size_t row = 0; row < matrix.rows; ++row) {
+    for (std::size_t col = 0; col < matrix.cols; ++col) result.values[col * matrix.rows + row] = matrix.at(row, col);
+  }
+  return result;
+}
+
+inline flashlm::storage::FileRecord write_small(const std::filesystem::path& folder, const std::string& name,
+                                                const std::string& text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  flashlm::storage::write_file(folder / name, bytes);
+  return {name, bytes.size(), 0, 0, flashlm::storage::crc32(bytes)};
+}
+
+}  // namespace detail
+
+/// Writes a packed folder and returns its path.
+inline std::filesystem::path write_tiny_model(const std::filesystem::path& folder, const TinyShape& shape,
+                                              const TinyWeights& weights) {
+  using namespace flashlm::storage;
+  std::filesystem::create_directories(folder);
+  Manifest manifest;
+  manifest.architecture = "llama";
+  manifest.dtype = std::string(name(shape.dtype));
+  manifest.files.push_back(detail::write_small(folder, "config.json", tiny_config(shape).dump()));
+  manifest.files.push_back(detail::write_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
+
+  std::vector<TensorSpec> specs;
+  const auto is_neuron = [](const std::string& name) {
+    return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
+  };
+  for (const auto& [name, matrix] : weights) {
+    if (is_neuron(name)) continue;
+    if (name.ends_with("norm")) {
+      specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
+    } else {
+      specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});
+    }
+  }
+  SafetensorsWriter resident(folder / "resident.safetensors", specs);
+  for (const std::string& name : resident.order()) {
+    const flashlm::DType dtype = name.ends_with("norm") ? flashlm::DType::f32 : shape.dtype;
+    resident.write(name, detail::encode(weights.at(name), dtype));
+  }
+  manifest.files.push_back(resident.finish());
+
+  const BundleLayout layout =
+      BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle, shape.dim, true, shape.dtype);
+  for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
+    const std::string prefix = flashlm::concat("layers.", layer, ".");
+    const std::vector<std::byte> gate = detail::encode(weights.at(prefix + "gate"), shape.dtype);
+    const std::vector<std::byte> up = detail::encode(weights.at(prefix + "up"), shape.dtype);
+    const std::vector<std::byte> down = detail::encode(detail::transposed(weights.at(prefix + "down")), shape.dtype);
+    const auto matrix = [&](const std::vector<std::byte>& bytes) {
+      return flashlm::MatrixView::dense(bytes.data(), shape.dtype, shape.hidden_dim, shape.dim);
+    };
+    BundleWriter writer(folder / flashlm::concat("neurons-0000", layer, ".safetensors"), layer, layout);
+    writer.write(matrix(gate), matrix(up), matrix(down));
+    auto [file, record] = writer.finish();
+    manifest.files.push_back(file);
+    manifest.layers.push_back(record);
+  }
+  manifest.save(folder);
+  return folder;
+}
+
+/// A packed tiny model in a folder of its own, with its weights at hand.
+struct TinyModel {
+  explicit TinyModel(const TinyShape& wanted = {}) : shape(wanted), weights(make_tiny_weights(wanted)) {
+    write_tiny_model(path(), shape, weights);
+  }
+  std::filesystem::path path() const { return folder.path() / "tiny.flash"; }
+
+  TinyShape shape;
+  TinyWeights weights;
+  TemporaryFolder folder;
+};
+
+}  // namespace support
