@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# The words to live by; the work is in scripts/.
+.PHONY: help demo test test-live test-sanitizers format lint docs-check clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\): *##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo:  ## Install into ./.venv, fetch a small chat model, run it from flash in half its size
+	@scripts/demo
+
+test:  ## Install what is missing and run all tests
+	@scripts/test
+
+test-live:  ## Compare with transformers (installs it, and torch)
+	@scripts/test-live
+
+test-sanitizers:  ## C++ tests under the address, undefined behaviour and thread sanitizers
+	@scripts/test-sanitizers
+
+format:  ## Rewrite C++ and Python in the project's format
+	@scripts/lint --fix
+
+lint:  ## Check format, style and types
+	@scripts/lint
+
+docs-check:  ## Run the README's programs and follow the links of all pages
+	@scripts/docs-check
+
+clean:  ## Remove everything that was built, and ./.venv
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# common.sh: what every script begins with. Sourced, not run; leaves the shell in the project's folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export PATH="$PWD/.venv/bin:$PATH"  # cmake and ninja come from there
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+export FLASHLM_TEST_CACHE="${FLASHLM_TEST_CACHE:-$PWD/.venv/cache}"
+jobs=$(getconf _NPROCESSORS_ONLN)
+
+step() { printf '\n== %s\n' "$*"; }
+
+stop() {
+  printf '\n%s\n' "$*" >&2
+  exit 1
+}
+
+# system_packages WHAT PACKAGE...: installs them as root on Debian, else says what to do and stops.
+system_packages() {
+  local what=$1
+  shift
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    step "Installing $what"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null ||
+      { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null; }
+  else
+    stop "Missing: $what. Please run:  sudo apt-get install $*"
+  fi
+}
+
+# compiles LINE...: whether the compiler takes a program of these lines.
+compiles() { printf '%s\n' "$@" | "${CXX:-c++}" -std=c++20 -x c++ -fsyntax-only - 2>/dev/null; }
+
+need_compiler() {
+  compiles '#include <concepts>' || system_packages "a C++20 compiler" g++
+}
+
+need_catch() {
+  compiles '#if !__has_include(<catch2/catch.hpp>) && !__has_include(<catch2/catch_all.hpp>)' '#error' '#endif' ||
+    system_packages "Catch2" catch2
+}
+
+need_venv() {
+  local python=${PYTHON:-python3}
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || stop "flashlm needs Python 3.10 or newer as $python."
+  [ -x .venv/bin/pip ] && return
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || system_packages "Python's venv module" python3-venv
+  step "Creating .venv"
+  "$python" -m venv .venv
+}
+
+# install PACKAGE...: into .venv.
+install() { .venv/bin/python -m pip install -q "$@"; }
+
+# Everything that tests and checks need; a second run takes seconds.
+need_developer() {
+  need_compiler
+  need_catch
+  need_venv
+  step "Installing Python packages into .venv"
+  install "scikit-build-core>=1.0" "pybind11>=3.0" cmeel cmeel-eigen nlohmann-json cmake ninja
+  step "Building the Python package"
+  CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation -C build-dir=build/python ".[test,dev,notebooks]"
+}
+
+configure_and_build() {
+  cmake --preset "$1" -DPython_EXECUTABLE="$PWD/.venv/bin/python" | sed -n '/Build files/p'
+  cmake --build --preset "$1" -j "$jobs"
+}
