@@ -45,15 +45,14 @@ class Attention {
 
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
-    return RopeTable::bytes(config.head_dim, context) +
-           floats(config, max_tokens, context, n_threads) * sizeof(float);
+    return RopeTable::bytes(config.head_dim, context) + floats(config, max_tokens, context, n_threads) * sizeof(float);
   }
 
   /// y = output(attend(rope(query(x)), rope(key(x)), value(x))), and stores the new keys and values.
   ///
   /// x, y [n_tokens, dim], normed input and output; token t has position first + t and sees positions up to its own.
-  void forward(const LayerWeights& weights, std::size_t layer, KvCache& kv, std::size_t first,
-               std::span<const float> x, std::size_t n_tokens, std::span<float> y) {
+  void forward(const LayerWeights& weights, std::size_t layer, KvCache& kv, std::size_t first, std::span<const float> x,
+               std::size_t n_tokens, std::span<float> y) {
     multiply(*parallel_, weights.query, x, n_tokens, queries());
     multiply(*parallel_, weights.key, x, n_tokens, keys());
     multiply(*parallel_, weights.value, x, n_tokens, values());

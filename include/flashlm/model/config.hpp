@@ -30,12 +30,12 @@ struct RopeConfig {
 
 /// The numbers of a Llama-family model.
 struct ModelConfig {
-  std::string architecture;     // "llama"
-  std::size_t dim = 0;          // of the residual stream
-  std::size_t hidden_dim = 0;   // neurons a layer
+  std::string architecture;    // "llama"
+  std::size_t dim = 0;         // of the residual stream
+  std::size_t hidden_dim = 0;  // neurons a layer
   std::size_t n_layers = 0;
-  std::size_t n_heads = 0;      // of queries
-  std::size_t n_kv_heads = 0;   // of keys and values; divides n_heads
+  std::size_t n_heads = 0;     // of queries
+  std::size_t n_kv_heads = 0;  // of keys and values; divides n_heads
   std::size_t head_dim = 0;
   std::size_t vocab_size = 0;
   std::size_t max_context = 0;  // positions
@@ -43,7 +43,7 @@ struct ModelConfig {
   RopeConfig rope;
   bool tied_embedding = false;  // the head is the embedding
   std::optional<Token> bos;
-  std::vector<Token> eos;       // any of these ends a text
+  std::vector<Token> eos;  // any of these ends a text
 
   /// Reads config.json and, where there is one, generation_config.json (which has the last word on eos).
   ///
@@ -78,8 +78,8 @@ class ConfigReader {
     if (!has(key) && fallback) return *fallback;
     const nlohmann::json& value = at(key);
     if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > static_cast<double>(most)) {
-      throw FormatError(
-          concat("[config] ", key, ": expected a whole number from 1 to ", most, ", got ", value.dump(), " (", path_, ")"));
+      throw FormatError(concat("[config] ", key, ": expected a whole number from 1 to ", most, ", got ", value.dump(),
+                               " (", path_, ")"));
     }
     return value.get<std::size_t>();
   }
@@ -96,7 +96,8 @@ class ConfigReader {
   bool flag(const char* key, bool fallback) const {
     if (!has(key)) return fallback;
     if (!object_[key].is_boolean()) {
-      throw FormatError(concat("[config] ", key, ": expected true or false, got ", object_[key].dump(), " (", path_, ")"));
+      throw FormatError(
+          concat("[config] ", key, ": expected true or false, got ", object_[key].dump(), " (", path_, ")"));
     }
     return object_[key].get<bool>();
   }
@@ -154,7 +155,8 @@ inline RopeConfig parse_rope(const ConfigReader& config, const std::string& path
   rope.type = scaling.word("rope_type", scaling.word("type", "default"));
   if (rope.type == "default") return rope;
   if (rope.type != "linear" && rope.type != "llama3") {
-    throw FormatError(concat("[config] rope_type: expected default, linear or llama3, got '", rope.type, "' (", path, ")"));
+    throw FormatError(
+        concat("[config] rope_type: expected default, linear or llama3, got '", rope.type, "' (", path, ")"));
   }
   rope.factor = scaling.number("factor");
   if (rope.type == "llama3") {
@@ -175,7 +177,8 @@ inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& 
   const auto config = detail::ConfigReader::parse(text, path);
   const std::string kind = config.word("model_type", "");
   if (kind != "llama") {
-    throw FormatError(concat("[config] model_type: expected llama, got '", kind, "': unknown architecture (", path, ")"));
+    throw FormatError(
+        concat("[config] model_type: expected llama, got '", kind, "': unknown architecture (", path, ")"));
   }
   config.require<std::string>("hidden_act", config.word("hidden_act", "silu"), "silu");
   config.require("attention_bias", config.flag("attention_bias", false), false);

@@ -34,11 +34,11 @@ namespace flashlm::inline v0::model {
 
 /// How an engine spends memory, threads and reads.
 struct EngineOptions {
-  MemorySize memory{0, 0.5};     // bytes for everything, or a share of the packed weights
-  std::size_t context = 0;       // positions a session; 0: the model's, at most 4096
-  int n_threads = 0;             // for computing; 0: one a hardware thread
-  std::size_t max_batch = 256;   // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";   // auto, threads
+  MemorySize memory{0, 0.5};    // bytes for everything, or a share of the packed weights
+  std::size_t context = 0;      // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;            // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;  // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";  // auto, threads
   /// Called while weights are read at opening, with bytes done and in total; may throw to stop.
   std::function<void(std::size_t, std::size_t)> on_progress{};
 };
@@ -104,8 +104,8 @@ class Engine {
   static EngineOptions checked(EngineOptions options, const ModelConfig& config) {
     if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
     if (options.context > config.max_context) {
-      throw ArgumentError(concat("[engine] context: expected at most the model's ", config.max_context, ", got ",
-                                 options.context));
+      throw ArgumentError(
+          concat("[engine] context: expected at most the model's ", config.max_context, ", got ", options.context));
     }
     if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
     options.max_batch = std::min(options.max_batch, options.context);
@@ -216,8 +216,8 @@ inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const 
     throw ShapeError(concat("[engine] tokens: expected 1 to ", options_.max_batch, ", got ", tokens.size()));
   }
   if (first + tokens.size() > kv.context()) {
-    throw ShapeError(concat("[engine] positions: expected at most the context of ", kv.context(), ", got ",
-                            first + tokens.size()));
+    throw ShapeError(
+        concat("[engine] positions: expected at most the context of ", kv.context(), ", got ", first + tokens.size()));
   }
   if (logits.size() % config().vocab_size != 0 || logits.size() > tokens.size() * config().vocab_size) {
     throw ShapeError(concat("[engine] logits: expected a row of ", config().vocab_size, " for up to ", tokens.size(),

@@ -20,11 +20,11 @@ namespace flashlm::inline v0::model {
 
 /// What a model asks for, in bytes.
 struct MemoryNeeds {
-  std::uint64_t resident = 0;                  // weights that always stay: embedding, attention, norms, head
-  std::vector<storage::BundleLayout> layers;   // [n_layers], the neurons
-  std::uint64_t kv = 0;                        // one session
-  std::uint64_t scratch = 0;                   // activations, logits, rope table
-  std::size_t context = 0;                     // positions a session
+  std::uint64_t resident = 0;                 // weights that always stay: embedding, attention, norms, head
+  std::vector<storage::BundleLayout> layers;  // [n_layers], the neurons
+  std::uint64_t kv = 0;                       // one session
+  std::uint64_t scratch = 0;                  // activations, logits, rope table
+  std::size_t context = 0;                    // positions a session
 
   std::uint64_t neurons() const noexcept {
     std::uint64_t bytes = 0;
@@ -120,14 +120,15 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
   plan.budget = memory.share ? static_cast<std::uint64_t>(*memory.share * static_cast<double>(plan.weights)) + beside
                              : memory.bytes;
   if (plan.budget < plan.smallest) {
-    const double share = std::ceil(1000.0 * static_cast<double>(least_weights) / static_cast<double>(plan.weights)) / 10;
-    const std::string asked = memory.share ? concat(*memory.share * 100, "%, which is ", plan.budget) : concat(plan.budget);
-    throw BudgetError(
-        concat("[memory_plan] budget: expected at least ", plan.smallest, " bytes (", share, "%), got ", asked,
-               " bytes. Resident weights take ", format_bytes(plan.resident), ", the KV cache ", format_bytes(plan.kv),
-               " (context ", plan.context, ", sessions ", sessions, "), scratch ", format_bytes(plan.scratch),
-               ". A smaller context needs less."),
-        plan.smallest);
+    const double share =
+        std::ceil(1000.0 * static_cast<double>(least_weights) / static_cast<double>(plan.weights)) / 10;
+    const std::string asked =
+        memory.share ? concat(*memory.share * 100, "%, which is ", plan.budget) : concat(plan.budget);
+    throw BudgetError(concat("[memory_plan] budget: expected at least ", plan.smallest, " bytes (", share, "%), got ",
+                             asked, " bytes. Resident weights take ", format_bytes(plan.resident), ", the KV cache ",
+                             format_bytes(plan.kv), " (context ", plan.context, ", sessions ", sessions, "), scratch ",
+                             format_bytes(plan.scratch), ". A smaller context needs less."),
+                      plan.smallest);
   }
   const std::uint64_t spare = plan.budget - beside - plan.resident;
   if (spare < plan.neurons) {

@@ -59,7 +59,8 @@ class Model {
       for (const storage::FileRecord& file : manifest_.files) {
         if (file.name == kResidentFile) return file.bytes - file.header_bytes;
       }
-      throw FormatError(concat("[model] file: flashlm.json does not list ", kResidentFile, " (", folder_.string(), ")"));
+      throw FormatError(
+          concat("[model] file: flashlm.json does not list ", kResidentFile, " (", folder_.string(), ")"));
     }();
     if (bundles_.n_layers() != config_.n_layers) mismatch("layers", config_.n_layers, bundles_.n_layers(), 0);
     for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {

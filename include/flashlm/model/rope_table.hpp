@@ -63,8 +63,8 @@ class RopeTable {
     const double wave = 2 * std::numbers::pi / frequency;
     if (wave > rope.original_context / rope.low_freq_factor) return frequency / rope.factor;
     if (wave < rope.original_context / rope.high_freq_factor) return frequency;
-    const double smooth = (rope.original_context / wave - rope.low_freq_factor) /
-                          (rope.high_freq_factor - rope.low_freq_factor);
+    const double smooth =
+        (rope.original_context / wave - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
     return (1 - smooth) * frequency / rope.factor + smooth * frequency;
   }
 

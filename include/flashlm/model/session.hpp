@@ -53,8 +53,7 @@ class Session {
     while (tokens_.size() < tokens.size()) {
       const std::size_t n = std::min(engine_->max_batch(), tokens.size() - tokens_.size());
       const bool last = tokens_.size() + n == tokens.size();
-      run(tokens.subspan(tokens_.size(), n), last ? std::span<float>(logits_) : std::span<float>(),
-          Phase::prefill);
+      run(tokens.subspan(tokens_.size(), n), last ? std::span<float>(logits_) : std::span<float>(), Phase::prefill);
       if (on_progress) on_progress(tokens_.size() - kept, tokens.size() - kept);
     }
     return logits_;

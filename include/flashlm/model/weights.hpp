@@ -85,7 +85,8 @@ class Weights {
       const storage::TensorInfo& info = tensors.at(tensor);
       if (info.shape != shape) {
         throw FormatError(concat("[weights] shape: expected ", text(shape), ", got ", text(info.shape), " (",
-                                 tensors.file().path().string(), ", ", tensor, "). Does config.json belong to these weights?"));
+                                 tensors.file().path().string(), ", ", tensor,
+                                 "). Does config.json belong to these weights?"));
       }
       return data.data() + (info.extent.offset - tensors.header_bytes());
     }

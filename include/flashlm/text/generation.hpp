@@ -28,15 +28,15 @@ namespace flashlm::inline v0::text {
 /// How a text is continued.
 struct GenerationOptions {
   std::size_t max_new_tokens = 128;
-  float temperature = 0;          // 0 takes the most likely token
-  int top_k = 0;                  // 0 means all
-  float top_p = 1;                // in (0, 1]
-  float min_p = 0;                // in [0, 1]
-  float repetition_penalty = 1;   // above 0
+  float temperature = 0;         // 0 takes the most likely token
+  int top_k = 0;                 // 0 means all
+  float top_p = 1;               // in (0, 1]
+  float min_p = 0;               // in [0, 1]
+  float repetition_penalty = 1;  // above 0
   std::uint64_t seed = 0;
-  std::vector<std::string> stop{};  // the text ends before the first of these
-  bool parse_special = true;      // special tokens written out in the prompt become tokens
-  bool add_special = true;        // the tokenizer's own tokens around a text, such as BOS
+  std::vector<std::string> stop{};        // the text ends before the first of these
+  bool parse_special = true;              // special tokens written out in the prompt become tokens
+  bool add_special = true;                // the tokenizer's own tokens around a text, such as BOS
   model::Session::Progress on_prefill{};  // may throw to stop
 
   SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }

@@ -29,12 +29,12 @@ namespace flashlm::inline v0::text {
 
 /// How a model is opened. Nothing here changes a result.
 struct LanguageModelOptions {
-  std::string memory = "50%";      // "4GiB" for everything, or a share of the packed weights
-  std::size_t context = 0;         // positions a session; 0: the model's, at most 4096
-  int n_threads = 0;               // for computing; 0: one a hardware thread
-  std::size_t max_batch = 256;     // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";     // auto, threads
-  std::string selector = "auto";   // auto, dense
+  std::string memory = "50%";     // "4GiB" for everything, or a share of the packed weights
+  std::size_t context = 0;        // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;              // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;    // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";    // auto, threads
+  std::string selector = "auto";  // auto, dense
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
 };
 
@@ -117,6 +117,8 @@ class LanguageModel {
 
 namespace detail {
 
+inline constexpr std::size_t kPerplexityBytes = 16u << 20;
+
 /// -log softmax(logits)[token], summed in double.
 inline double negative_log_likelihood(std::span<const float> logits, Token token) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -134,8 +136,10 @@ inline double LanguageModel::perplexity(std::string_view text, const model::Sess
   }
   const std::size_t vocab_size = config().vocab_size;
   const std::size_t window = session_->context();
-  const std::size_t batch = engine_->max_batch();
-  std::vector<float> rows(std::min(batch, tokens.size()) * vocab_size);
+  // Rows of logits are large: as many as a few MiB hold.
+  const std::size_t batch = std::clamp<std::size_t>(detail::kPerplexityBytes / (vocab_size * sizeof(float)), 1,
+                                                    std::min(engine_->max_batch(), tokens.size()));
+  std::vector<float> rows(batch * vocab_size);
   if (window < 2) throw ShapeError("[language_model] perplexity: expected a context of 2 or more, got 1");
   double sum = 0;
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window - 1) {

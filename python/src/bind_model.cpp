@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/// bind_model.cpp: flashlm.MemoryPlan and flashlm.Stats.
+#include <cstdio>
+#include <string>
+
+#include <pybind11/pybind11.h>
+
+#include "flashlm/base/stats.hpp"
+#include "flashlm/model/memory_plan.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+using flashlm::Stats;
+using flashlm::model::MemoryPlan;
+
+namespace {
+
+py::dict to_dict(const MemoryPlan& plan) {
+  return py::dict("budget"_a = plan.budget, "weights"_a = plan.weights, "neurons"_a = plan.neurons,
+                  "resident"_a = plan.resident, "pinned"_a = plan.pinned, "stream"_a = plan.stream, "kv"_a = plan.kv,
+                  "scratch"_a = plan.scratch, "total"_a = plan.total, "smallest"_a = plan.smallest,
+                  "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
+}
+
+py::dict to_dict(const Stats& stats) {
+  return py::dict("tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens,
+                  "reused_tokens"_a = stats.reused_tokens, "prefill_seconds"_a = stats.prefill_seconds,
+                  "decode_seconds"_a = stats.decode_seconds, "seconds_per_token"_a = stats.seconds_per_token(),
+                  "bytes_read"_a = stats.bytes_read, "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads,
+                  "bytes_per_token"_a = stats.bytes_per_token(), "hits"_a = stats.hits, "misses"_a = stats.misses,
+                  "hit_rate"_a = stats.hit_rate(), "io_seconds"_a = stats.io_seconds,
+                  "memory_seconds"_a = stats.memory_seconds, "compute_seconds"_a = stats.compute_seconds,
+                  "peak_bytes"_a = stats.peak_bytes);
+}
+
+std::string text(const Stats& stats) {
+  char line[320];
+  std::snprintf(line, sizeof line,
+                "%llu prompt tokens in %.2f s, %llu tokens in %.2f s (%.1f ms each); %.3g bytes read a token, "
+                "%.0f %% of neurons in DRAM; waited %.2f s for flash, computed %.2f s",
+                static_cast<unsigned long long>(stats.prefill_tokens), stats.prefill_seconds,
+                static_cast<unsigned long long>(stats.tokens), stats.decode_seconds, 1000 * stats.seconds_per_token(),
+                stats.bytes_per_token(), 100 * stats.hit_rate(), stats.io_seconds, stats.compute_seconds);
+  return line;
+}
+
+}  // namespace
+
+void bind_model(py::module_& module) {
+  py::class_<MemoryPlan>(module, "MemoryPlan", R"(Where every byte of a memory budget goes; printable.
+
+Bytes, unless the name says otherwise.)")
+      .def_readonly("budget", &MemoryPlan::budget, "What may be used.")
+      .def_readonly("weights", &MemoryPlan::weights, "What all weights would take.")
+      .def_readonly("neurons", &MemoryPlan::neurons, "What all neurons would take.")
+      .def_readonly("resident", &MemoryPlan::resident, "Embedding, attention, norms and head.")
+      .def_readonly("pinned", &MemoryPlan::pinned, "Neurons that stay in DRAM.")
+      .def_readonly("stream", &MemoryPlan::stream, "Slots through which the other neurons pass.")
+      .def_readonly("kv", &MemoryPlan::kv, "KV caches of all sessions.")
+      .def_readonly("scratch", &MemoryPlan::scratch, "Activations.")
+      .def_readonly("total", &MemoryPlan::total, "What is used, at most the budget.")
+      .def_readonly("smallest", &MemoryPlan::smallest, "The smallest budget that would work.")
+      .def_readonly("context", &MemoryPlan::context, "Positions of a session.")
+      .def_readonly("sessions", &MemoryPlan::sessions, "Sessions that have room.")
+      .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the neurons' bytes kept in DRAM.")
+      .def(
+          "to_dict", [](const MemoryPlan& self) { return to_dict(self); }, "All numbers by name.")
+      .def("__str__", &MemoryPlan::table);
+
+  py::class_<Stats>(module, "Stats", R"(What a session has done; printable. Times are seconds, sizes bytes.
+
+`seconds_per_token` and `bytes_per_token` count decoding only.)")
+      .def_readonly("tokens", &Stats::tokens, "Tokens decoded one at a time.")
+      .def_readonly("prefill_tokens", &Stats::prefill_tokens, "Tokens computed in batches.")
+      .def_readonly("reused_tokens", &Stats::reused_tokens, "Prompt tokens found in the KV cache.")
+      .def_readonly("prefill_seconds", &Stats::prefill_seconds, "Time of the batches.")
+      .def_readonly("decode_seconds", &Stats::decode_seconds, "Time of the single tokens.")
+      .def_readonly("bytes_read", &Stats::bytes_read, "Read from flash.")
+      .def_readonly("gap_bytes", &Stats::gap_bytes, "Read but not wanted: padding and alignment.")
+      .def_readonly("reads", &Stats::reads, "Read requests.")
+      .def_readonly("hits", &Stats::hits, "Neurons wanted that were in DRAM.")
+      .def_readonly("misses", &Stats::misses, "Neurons wanted that were read.")
+      .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still and waited for flash.")
+      .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
+      .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")
+      .def_readonly("peak_bytes", &Stats::peak_bytes, "Largest resident size of the process.")
+      .def_property_readonly("seconds_per_token", &Stats::seconds_per_token, "Decoding time of a token.")
+      .def_property_readonly("bytes_per_token", &Stats::bytes_per_token, "Bytes read to decode a token.")
+      .def_property_readonly("hit_rate", &Stats::hit_rate, "Share of wanted neurons that were in DRAM.")
+      .def(
+          "to_dict", [](const Stats& self) { return to_dict(self); }, "All numbers by name.")
+      .def("__str__", [](const Stats& self) { return text(self); });
+}

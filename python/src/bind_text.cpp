@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/// bind_text.cpp: flashlm._core.LanguageModel, Session and Generation.
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "flashlm/text/language_model.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+using flashlm::ArgumentError;
+using flashlm::Token;
+using flashlm::text::Generation;
+using flashlm::text::GenerationOptions;
+using flashlm::text::LanguageModel;
+using flashlm::text::LanguageModelOptions;
+using flashlm::text::Tokenizer;
+
+namespace {
+
+/// Lets one Python thread at a time compute, since C++ sessions are not thread-safe. Waiting holds no GIL.
+class Turn {
+ public:
+  void enter() {
+    if (owner_.load() == std::this_thread::get_id()) {
+      throw ArgumentError("[language_model] call: a callback may not use the model that calls it");
+    }
+    mutex_.lock();
+    owner_ = std::this_thread::get_id();
+  }
+  void leave() noexcept {
+    owner_ = std::thread::id();
+    mutex_.unlock();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<std::thread::id> owner_{};
+};
+
+/// While it lives: no GIL, and the turn is ours.
+class Computing {
+ public:
+  explicit Computing(Turn& turn) : turn_(turn) { turn_.enter(); }
+  ~Computing() { turn_.leave(); }
+  Computing(const Computing&) = delete;
+  Computing& operator=(const Computing&) = delete;
+
+ private:
+  py::gil_scoped_release release_;
+  Turn& turn_;
+};
+
+/// Throws what a signal handler raised, such as KeyboardInterrupt. Needs the GIL.
+void check_signals() {
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+using Callback = std::optional<std::function<void(std::size_t, std::size_t)>>;
+
+/// A progress function for C++ that lets Ctrl-C through, and calls `callback` if there is one.
+std::function<void(std::size_t, std::size_t)> progress(Callback callback) {
+  return [callback = std::move(callback)](std::size_t done, std::size_t total) {
+    const py::gil_scoped_acquire acquire;
+    check_signals();
+    if (callback) (*callback)(done, total);
+  };
+}
+
+struct PyModel {
+  LanguageModel lm;
+  std::shared_ptr<Turn> turn = std::make_shared<Turn>();
+  std::filesystem::path folder;
+};
+
+struct PySession {
+  PyModel model;
+  std::shared_ptr<flashlm::model::Session> session;
+};
+
+struct PyGeneration {
+  std::shared_ptr<Turn> turn;
+  Generation generation;
+
+  std::optional<std::string> next() {
+    const Computing computing(*turn);
+    const auto piece = generation.next();
+    return piece ? std::optional<std::string>(*piece) : std::nullopt;
+  }
+
+  std::string rest() {
+    std::string text;
+    while (const std::optional<std::string> piece = next()) {
+      text += *piece;
+      check_signals();
+    }
+    return text;
+  }
+};
+
+template <class Number>
+Number at_least(const char* what, std::int64_t value, std::int64_t least) {
+  if (value < least)
+    throw ArgumentError(flashlm::concat("[language_model] ", what, ": expected ", least, " or more, got ", value));
+  return static_cast<Number>(value);
+}
+
+GenerationOptions generation_options(std::int64_t max_new_tokens, float temperature, int top_k, float top_p,
+                                     float min_p, float repetition_penalty, std::uint64_t seed,
+                                     std::vector<std::string> stop, bool parse_special, bool add_special,
+                                     Callback on_prefill) {
+  return {.max_new_tokens = at_least<std::size_t>("max_new_tokens", max_new_tokens, 0),
+          .temperature = temperature,
+          .top_k = top_k,
+          .top_p = top_p,
+          .min_p = min_p,
+          .repetition_penalty = repetition_penalty,
+          .seed = seed,
+          .stop = std::move(stop),
+          .parse_special = parse_special,
+          .add_special = add_special,
+          .on_prefill = progress(std::move(on_prefill))};
+}
+
+PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
+                   std::optional<std::int64_t> threads, const std::string& reader, const std::string& selector,
+                   std::int64_t max_batch, Callback on_progress) {
+  LanguageModelOptions options{.memory = memory,
+                               .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
+                               .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
+                               .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
+                               .reader = reader,
+                               .selector = selector,
+                               .on_progress = progress(std::move(on_progress))};
+  const py::gil_scoped_release release;
+  return {LanguageModel::open(folder, std::move(options)), std::make_shared<Turn>(), folder};
+}
+
+py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback on_progress) {
+  const auto vocab_size = static_cast<py::ssize_t>(self.lm.config().vocab_size);
+  std::vector<float> rows;
+  {
+    const auto report = progress(std::move(on_progress));
+    const Computing computing(*self.turn);
+    rows = self.lm.logits(ids, report);
+  }
+  auto* owned = new std::vector<float>(std::move(rows));
+  const py::capsule owner(owned, [](void* pointer) { delete static_cast<std::vector<float>*>(pointer); });
+  return py::array_t<float>({static_cast<py::ssize_t>(ids.size()), vocab_size}, owned->data(), owner);
+}
+
+double perplexity(PyModel& self, const std::string& text, Callback on_progress) {
+  const auto report = progress(std::move(on_progress));
+  const Computing computing(*self.turn);
+  return self.lm.perplexity(text, report);
+}
+
+py::dict config(const PyModel& self) {
+  const flashlm::model::ModelConfig& config = self.lm.config();
+  return py::dict("architecture"_a = config.architecture, "dim"_a = config.dim, "hidden_dim"_a = config.hidden_dim,
+                  "n_layers"_a = config.n_layers, "n_heads"_a = config.n_heads, "n_kv_heads"_a = config.n_kv_heads,
+                  "head_dim"_a = config.head_dim, "vocab_size"_a = config.vocab_size,
+                  "max_context"_a = config.max_context, "bos"_a = config.bos, "eos"_a = config.eos,
+                  "dtype"_a = std::string(self.lm.engine().model().manifest().dtype),
+                  "selector"_a = std::string(flashlm::sparse::name(self.lm.engine().model().selector())),
+                  "reader"_a = std::string(self.lm.engine().reader_name()), "threads"_a = self.lm.engine().n_threads());
+}
+
+constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
+
+Args:
+    prompt: The text to continue.
+    max_new_tokens: Tokens at most.
+    temperature: 0 takes the most likely token.
+    top_k: Keep the k most likely tokens; 0 keeps all.
+    top_p: Keep the most likely tokens that together reach this probability.
+    min_p: Drop tokens below this share of the most likely one's probability.
+    repetition_penalty: Above 1 makes tokens of the text less likely.
+    seed: Of the random choice.
+    stop: The text ends before the first of these.
+    parse_special: Whether special tokens written out in the prompt become tokens.
+    add_special: Whether the tokenizer adds its own tokens, such as BOS.
+    on_prefill: Called with tokens done and in total while the prompt is read.
+
+Returns:
+    An iterator of text pieces of whole characters.
+
+Raises:
+    ArgumentError: An option is out of range.
+    ShapeError: The prompt is empty or longer than the context.
+    IoError: A read failed; the session stays usable.)";
+
+/// The function that takes the arguments of `begin` and returns the whole text.
+template <class Begin, class Self, class... Arguments>
+auto whole(Begin begin, PyGeneration (Begin::*)(Self&, Arguments...) const) {
+  return [begin](Self& self, Arguments... arguments) { return begin(self, std::move(arguments)...).rest(); };
+}
+
+/// Defines stream and generate, whose arguments are the same for the model's own session and for others.
+template <class Class, class Start>
+void def_generation(Class& target, Start start) {
+  using Self = typename Class::type;
+  const auto begin = [start](Self& self, const std::string& prompt, std::int64_t max_new_tokens, float temperature,
+                             int top_k, float top_p, float min_p, float repetition_penalty, std::uint64_t seed,
+                             std::vector<std::string> stop, bool parse_special, bool add_special, Callback on_prefill) {
+    return start(self, prompt,
+                 generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed,
+                                    std::move(stop), parse_special, add_special, std::move(on_prefill)));
+  };
+  const auto define = [&target](const char* name, auto function, const char* doc) {
+    target.def(name, function, "prompt"_a, py::kw_only(), "max_new_tokens"_a = 128, "temperature"_a = 0.0f,
+               "top_k"_a = 0, "top_p"_a = 1.0f, "min_p"_a = 0.0f, "repetition_penalty"_a = 1.0f, "seed"_a = 0,
+               "stop"_a = std::vector<std::string>(), "parse_special"_a = true, "add_special"_a = true,
+               "on_prefill"_a = py::none(), doc);
+  };
+  define("stream", begin, kStreamDoc);
+  define("generate", whole(begin, &decltype(begin)::operator()),
+         "Continue a prompt and return the whole text. The arguments are those of `stream`.");
+}
+
+}  // namespace
+
+void bind_text(py::module_& module) {
+  py::class_<PyGeneration>(module, "Generation", "A text that grows: an iterator of pieces of whole characters.")
+      .def("__iter__", [](py::object self) { return self; })
+      .def("__next__",
+           [](PyGeneration& self) {
+             const std::optional<std::string> piece = self.next();
+             if (!piece) throw py::stop_iteration();
+             return *piece;
+           })
+      .def(
+          "close", [](PyGeneration& self) { self.generation.close(); }, "End the text here.")
+      .def_property_readonly(
+          "finish_reason",
+          [](const PyGeneration& self) -> std::optional<std::string> {
+            if (self.generation.finish_reason() == flashlm::text::FinishReason::none) return std::nullopt;
+            return std::string(flashlm::text::name(self.generation.finish_reason()));
+          },
+          "'eos', 'stop', 'length', 'context' or 'closed'; None while it grows.")
+      .def_property_readonly(
+          "tokens",
+          [](const PyGeneration& self) {
+            const auto tokens = self.generation.tokens();
+            return std::vector<Token>(tokens.begin(), tokens.end());
+          },
+          "The ids generated so far, the ending one included.")
+      .def_property_readonly(
+          "prompt_tokens",
+          [](const PyGeneration& self) {
+            const auto tokens = self.generation.prompt_tokens();
+            return std::vector<Token>(tokens.begin(), tokens.end());
+          },
+          "The ids of the prompt.");
+
+  py::class_<PySession> session(module, "Session", R"(One conversation: it goes on from the longest common prefix.
+
+Sessions of one model may be used from several threads; they take turns.)");
+  def_generation(session, [](PySession& self, const std::string& prompt, GenerationOptions options) {
+    return PyGeneration{self.model.turn, self.model.lm.stream(self.session, prompt, std::move(options))};
+  });
+  session
+      .def(
+          "reset",
+          [](PySession& self) {
+            const Computing computing(*self.model.turn);
+            self.session->reset();
+          },
+          "Forget the text; the memory stays.")
+      .def_property_readonly(
+          "tokens",
+          [](const PySession& self) {
+            const auto tokens = self.session->tokens();
+            return std::vector<Token>(tokens.begin(), tokens.end());
+          },
+          "The ids whose keys and values the session holds.")
+      .def_property_readonly(
+          "context", [](const PySession& self) { return self.session->context(); }, "Positions that fit.")
+      .def_property_readonly(
+          "stats", [](const PySession& self) { return self.session->stats(); }, "What this session has done.");
+
+  py::class_<PyModel> model(module, "LanguageModel", "A packed model that is open, with a session of its own.");
+  model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
+                   "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "max_batch"_a = 256,
+                   "on_progress"_a = py::none(), R"(Open a packed folder.
+
+Args:
+    folder: What `flashlm.pack` wrote.
+    memory: Bytes for everything ("4GiB"), or a share of the packed weights ("50%") with KV cache and scratch on top.
+    context: Positions of a session; the model's, at most 4096, by default.
+    threads: For computing; one a hardware thread by default.
+    reader: "auto" or "threads".
+    selector: "auto" or "dense".
+    max_batch: Tokens of a prompt that share one pass over the weights.
+    on_progress: Called with bytes read and in total.
+
+Returns:
+    The open model.
+
+Raises:
+    BudgetError: It cannot fit; smallest_bytes would.
+    FormatError: A file is wrong.
+    IoError: A file cannot be read.
+    ArgumentError: An option is out of range.)");
+  def_generation(model, [](PyModel& self, const std::string& prompt, GenerationOptions options) {
+    return PyGeneration{self.turn, self.lm.stream(prompt, std::move(options))};
+  });
+  model
+      .def(
+          "session",
+          [](PyModel& self) {
+            const Computing computing(*self.turn);
+            return PySession{self, self.lm.session()};
+          },
+          "A conversation of its own. Raises BudgetError if there is no room for another KV cache.")
+      .def("logits", &logits, "ids"_a, "on_progress"_a = py::none(), R"(The logits after every token.
+
+Args:
+    ids: Token ids, at most `context`.
+    on_progress: Called with tokens done and in total.
+
+Returns:
+    float32 [len(ids), vocab_size].
+
+Raises:
+    ShapeError: There are more ids than positions.
+    ArgumentError: An id is not in the vocabulary.)")
+      .def(
+          "perplexity", &perplexity, "text"_a, "on_progress"_a = py::none(),
+          R"(exp of the mean negative log-likelihood of tokens 2..n, in windows of `context` tokens that overlap by one.
+
+Args:
+    text: Two tokens or more.
+    on_progress: Called with tokens done and in total.
+
+Returns:
+    The perplexity.
+
+Raises:
+    ShapeError: The text has fewer than two tokens.)")
+      .def_property_readonly(
+          "tokenizer", [](const PyModel& self) -> const Tokenizer& { return self.lm.tokenizer(); },
+          "The model's tokenizer.")
+      .def_property_readonly("config", &config, "The model's numbers by name.")
+      .def_property_readonly(
+          "folder", [](const PyModel& self) { return self.folder; }, "The packed folder.")
+      .def_property_readonly(
+          "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); }, "Where the memory goes.")
+      .def_property_readonly(
+          "stats", [](const PyModel& self) { return self.lm.stats(); }, "What the model's own session has done.");
+}
