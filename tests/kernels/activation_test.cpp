@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/// activation_test.cpp: the gate of a feed-forward network against the math library in double.
+#include "flashlm/kernels/activation.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "support/catch.hpp"
+#include "support/kernels.hpp"
+
+namespace kernels = flashlm::kernels;
+using flashlm::Isa;
+using flashlm::testing::isas;
+using flashlm::testing::random_numbers;
+
+TEST_CASE("silu times up equals the math library in double at every size") {
+  for (Isa isa : isas()) {
+    for (std::size_t n : flashlm::testing::kSizes) {
+      const std::vector<float> gate = random_numbers(n, n, 20), up = random_numbers(n, n + 1, 3);
+      std::vector<float> out(n);
+      kernels::table(isa).silu_mul(gate.data(), up.data(), out.data(), n);
+      for (std::size_t i = 0; i < n; ++i) {
+        CAPTURE(name(isa), n, gate[i]);
+        const double g = static_cast<double>(gate[i]);
+        const double exact = g / (1 + std::exp(-g)) * static_cast<double>(up[i]);
+        REQUIRE(std::abs(static_cast<double>(out[i]) - exact) <= 5e-7 * std::abs(exact));
+      }
+      std::vector<float> in_place = gate;
+      kernels::table(isa).silu_mul(in_place.data(), up.data(), in_place.data(), n);
+      REQUIRE(flashlm::testing::same_bits(in_place, out));
+    }
+  }
+}
+
+TEST_CASE("silu of very small, very large and no numbers") {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> gate{-inf, -1000, -100, -88.5f, 0, 88.5f, 1000, inf, std::nanf("")};
+  const std::vector<float> up(gate.size(), 1.0f);
+  for (Isa isa : isas()) {
+    CAPTURE(name(isa));
+    std::vector<float> out(gate.size());
+    kernels::table(isa).silu_mul(gate.data(), up.data(), out.data(), gate.size());
+    REQUIRE(std::isnan(out[0]));  // -infinity * 0, as in PyTorch
+    for (std::size_t i : {1u, 2u, 3u}) REQUIRE(std::abs(out[i]) < 1e-35f);
+    REQUIRE(out[4] == 0.0f);
+    for (std::size_t i : {5u, 6u, 7u}) REQUIRE(out[i] == gate[i]);
+    REQUIRE(std::isnan(out[8]));
+  }
+}
+
+TEST_CASE("the door to silu uses the chosen kernels") {
+  const std::vector<float> gate{1}, up{2};
+  std::vector<float> out(1);
+  kernels::silu_mul(gate, up, out);
+  REQUIRE(out[0] == Approx(2 / (1 + std::exp(-1.0))));
+}
