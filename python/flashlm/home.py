@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""home.py: where flashlm keeps the models that it packed by itself."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flashlm._core import ArgumentError
+from flashlm.pack.detect import is_packed, open_source
+from flashlm.pack.files import io_error
+from flashlm.pack.source import Progress
+from flashlm.pack.writer import Options, write_folder
+
+
+def home() -> Path:
+    """The folder for packed models: ``FLASHLM_HOME``, or else ``flashlm`` in the user's cache folder.
+
+    That is ``~/Library/Caches`` on macOS and ``$XDG_CACHE_HOME`` or ``~/.cache`` elsewhere. It may not exist yet.
+
+    Example:
+        >>> import os
+        >>> os.environ["FLASHLM_HOME"] = "/data/models"
+        >>> home()
+        PosixPath('/data/models')
+    """
+    chosen = os.environ.get("FLASHLM_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "flashlm"
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG standard: a relative path is to be ignored.
+    return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "flashlm"
+
+
+def packed(
+    source: str | os.PathLike[str],
+    *,
+    dtype: str = "source",
+    neurons_per_bundle: int | str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """The packed folder of a source; packs it into `home` if that has not been done.
+
+    The folder's name holds a fingerprint of the source's files and of the options, so a changed source is packed anew.
+    Of two processes that want the same model one packs it and the other waits.
+
+    Args:
+        source: A packed folder (which is returned as it is), or what `flashlm.pack` takes.
+        dtype: As for `flashlm.pack`.
+        neurons_per_bundle: As for `flashlm.pack`.
+        progress: As for `flashlm.pack`; told ``"wait"`` while another process packs.
+
+    Returns:
+        A packed folder.
+
+    Raises:
+        FormatError: The source cannot be packed.
+        IoError: The source is not there, or the folder cannot be written.
+        ArgumentError: An empty source, another ``dtype`` or ``neurons_per_bundle``.
+    """
+    if not os.fspath(source):
+        raise ArgumentError("[pack] source: expected a path or a hub id, got ''")
+    if is_packed(source):
+        return Path(source).expanduser()
+    opened = open_source(source, progress)
+    options = Options.resolve(opened, dtype, neurons_per_bundle)
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "--", opened.name.removesuffix(".gguf")).strip(".-")[:80] or "model"
+    folder = home() / f"{slug}-{options.dtype}-{options.fingerprint(opened)[:16]}.flash"
+    if is_packed(folder):
+        return folder
+    with _locked(folder, progress):
+        if not is_packed(folder):
+            write_folder(opened, folder, options, progress)
+    return folder
+
+
+@contextmanager
+def _locked(folder: Path, progress: Progress | None) -> Iterator[None]:
+    """Holds `folder`.lock; waits for another process that does. The file stays: removing it would let two in."""
+    path = folder.with_name(folder.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise io_error("make the lock", error, path) from error
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise io_error("lock", error, path) from error
+            if progress is not None:
+                progress("wait", 0, 1)
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)

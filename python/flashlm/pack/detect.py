@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""detect.py: what a source is: a packed folder, a GGUF file, a Hugging Face folder or a hub id."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from flashlm._core import FormatError, IoError
+from flashlm.pack.files import io_error
+from flashlm.pack.source import Progress, Source
+
+MANIFEST = "flashlm.json"
+_FOREIGN = {
+    b"ggml": "an old GGML file; convert the original model to GGUF",
+    b"tjgg": "an old GGML file; convert the original model to GGUF",
+    b"lmgg": "an old GGML file; convert the original model to GGUF",
+    b"PK\x03\x04": "a zip archive or a PyTorch file; flashlm reads GGUF and safetensors",
+    b"vers": "a Git LFS pointer, not the file itself; fetch it with git lfs pull",
+    b"<!DO": "a web page, not a model; download the file itself",
+    b"<htm": "a web page, not a model; download the file itself",
+}
+
+
+def is_packed(source: str | os.PathLike[str]) -> bool:
+    """Whether `source` is a folder that flashlm has packed."""
+    return (Path(source).expanduser() / MANIFEST).is_file()
+
+
+def open_source(source: str | os.PathLike[str], progress: Progress | None = None) -> Source:
+    """Opens what is to be packed.
+
+    Args:
+        source: A GGUF file, a Hugging Face folder, or (as a string, where no such path exists) a hub id owner/name.
+        progress: Told about a download.
+
+    Raises:
+        FormatError: It is something else; the message says what and what to do.
+        IoError: There is no such thing, or it cannot be read.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _open_folder(path)
+    if path.exists():
+        return _open_file(path)
+    from flashlm.pack import hub
+
+    if isinstance(source, str) and hub.is_hub_id(source):
+        from flashlm.pack.huggingface import open_huggingface
+
+        return open_huggingface(hub.fetch(source, progress), name=source)
+    result = IoError(f"[pack] source: no such file or folder ({path}).{_neighbours(path)}")
+    result.errno, result.filename = errno.ENOENT, str(path)
+    raise result
+
+
+def _open_folder(path: Path) -> Source:
+    if (path / MANIFEST).is_file():
+        raise FormatError(f"[pack] source: the folder is packed already ({path}). Open it as it is.")
+    if (path / "config.json").is_file():
+        from flashlm.pack.huggingface import open_huggingface
+
+        return open_huggingface(path)
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        raise io_error("read", error, path) from error
+    models = [name for name in names if name.endswith(".gguf")]
+    if models:
+        hint = f"Pass one of its GGUF files: {', '.join(models[:5])}."
+    elif names:
+        hint = f"It holds: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}."  # noqa: PLR2004
+    else:
+        hint = "It is empty."
+    raise FormatError(
+        f"[pack] source: expected a folder with {MANIFEST} (packed) or config.json (Hugging Face) ({path}). {hint}"
+    )
+
+
+def _open_file(path: Path) -> Source:
+    try:
+        with path.open("rb") as file:
+            begin = file.read(4)
+    except OSError as error:
+        raise io_error("read", error, path) from error
+    if begin == b"GGUF":
+        from flashlm.pack.gguf import open_gguf
+
+        return open_gguf(path)
+    if path.suffix == ".safetensors" or path.name in ("config.json", MANIFEST):
+        what = "one file of a model; pass the folder that holds it together with its config.json and tokenizer.json"
+    elif not begin:
+        what = "an empty file"
+    else:
+        what = _FOREIGN.get(begin, f"of an unknown kind (it begins with {begin!r})")
+    raise FormatError(f"[pack] source: expected a GGUF file, this is {what} ({path}).")
+
+
+def _neighbours(path: Path) -> str:
+    """A hint for a mistyped path."""
+    if not path.parent.is_dir():
+        return f" There is no folder {path.parent} either. A hub id has the form owner/name."
+    import difflib
+
+    near = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=3)
+    return f" Did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""

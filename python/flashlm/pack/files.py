@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""files.py: reading foreign files and writing durable ones, with flashlm's errors."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flashlm._core import FormatError, IoError
+
+
+def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
+    """`n_bytes` bytes of `path` from `offset`.
+
+    Raises:
+        FormatError: The file ends early.
+        IoError: The file cannot be read.
+    """
+    buffer = bytearray(n_bytes)
+    view = memoryview(buffer)
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            done = 0
+            while done < n_bytes:
+                got = file.readinto(view[done:])
+                if not got:
+                    raise FormatError(
+                        f"[pack] file: expected {n_bytes} bytes at offset {offset}, got {done} ({path}). "
+                        "Was the copy cut short?"
+                    )
+                done += got
+    except OSError as error:
+        raise io_error("read", error, path) from error
+    return buffer
+
+
+def io_error(what: str, error: OSError, path: os.PathLike[str] | str) -> IoError:
+    """The flashlm error for an `OSError` of the system."""
+    if isinstance(error, IoError):
+        return error
+    result = IoError(f"[pack] {what}: {error.strerror or error} ({path})")
+    result.errno, result.filename = error.errno, str(path)
+    return result
+
+
+def read_small(path: Path, limit: int = 256 << 20) -> bytes:
+    """The whole of a small file.
+
+    Raises:
+        FormatError: The file is larger than `limit`.
+        IoError: The file cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise FormatError(f"[pack] file: expected at most {limit} bytes, got {size} ({path})")
+        return path.read_bytes()
+    except OSError as error:
+        raise io_error("read", error, path) from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a small file.
+
+    Raises:
+        FormatError: The file is not a JSON object.
+        IoError: The file cannot be read.
+    """
+    return parse_object(read_small(path), path)
+
+
+def parse_object(data: bytes, path: Path) -> dict[str, Any]:
+    """`data` as a JSON object; `path` is for messages."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"[pack] json: {error} ({path})") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"[pack] json: expected an object, got {type(value).__name__} ({path})")
+    return value
+
+
+@contextlib.contextmanager
+def locked(partial: Path) -> Iterator[None]:
+    """Makes the partial folder and holds a lock on it. The lock ends with the process, however that ends."""
+    partial.mkdir(exist_ok=True)
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise folder_error("another process is packing into it", errno.EBUSY, partial) from None
+        # The other process may have finished, and renamed the folder, between the two calls.
+        if not partial.exists() or not os.path.samestat(os.fstat(descriptor), partial.stat()):
+            raise folder_error("another process has just packed into it", errno.EBUSY, partial)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Writes a file and waits until it is on the device."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have nothing to sync for a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def folder_error(message: str, code: int, path: Path) -> IoError:
+    """An `IoError` about the folder that is being written."""
+    result = IoError(f"[pack] folder: {message} ({path}).")
+    result.errno, result.filename = code, str(path)
+    return result

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""huggingface.py: a Hugging Face folder of the Llama architecture (safetensors) as a source."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flashlm._core import FormatError, Safetensors
+from flashlm.pack.config import parse_config
+from flashlm.pack.files import parse_object, read_exactly, read_object, read_small
+from flashlm.pack.source import Source, Weight, match_tensors
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+_TOP = {"model.embed_tokens.weight": "embedding", "model.norm.weight": "final_norm", "lm_head.weight": "head"}
+_IN_LAYER = {
+    "input_layernorm.weight": "attention_norm",
+    "self_attn.q_proj.weight": "q",
+    "self_attn.k_proj.weight": "k",
+    "self_attn.v_proj.weight": "v",
+    "self_attn.o_proj.weight": "o",
+    "post_attention_layernorm.weight": "ffn_norm",
+    "mlp.gate_proj.weight": "gate",
+    "mlp.up_proj.weight": "up",
+    "mlp.down_proj.weight": "down",
+}
+_LAYER_NAME = re.compile(r"model\.layers\.(0|[1-9][0-9]*)\.(.+)")
+# Old checkpoints carry the rope frequencies, which follow from the config; transformers skips them too.
+_DERIVED = re.compile(r"model\.layers\.[0-9]+\.self_attn\.rotary_emb\.inv_freq")
+_DTYPES = {"F32": 4, "F16": 2, "BF16": 2}
+
+
+def open_huggingface(folder: Path, name: str | None = None) -> Source:
+    """Reads the configs and headers of a Hugging Face folder and checks that everything in it can be packed.
+
+    Args:
+        folder: Holds config.json, tokenizer.json and model.safetensors, or its parts and their index.
+        name: What the model is called, if not as the folder.
+
+    Raises:
+        FormatError: Another architecture or feature, a tensor of another number format, a missing, misshapen or
+            left-over tensor, a missing or broken file; names the file and the tensor or key.
+        IoError: A file cannot be read.
+    """
+    config_path = folder / "config.json"
+    config = read_object(config_path)
+    sizes = parse_config(config, config_path)
+    files, index = _weight_files(folder)
+    headers = [_Header.open(file) for file in files]
+    weights = _weights(headers, index, folder)
+    if sizes.tied and "head" in weights:
+        _check_tied(weights)
+        del weights["head"]
+    return Source(
+        kind="huggingface",
+        name=name or folder.resolve().name,
+        config=sizes,
+        weights=match_tensors(sizes, weights, folder),
+        small_files=_small_files(folder, config),
+        weight_files=files,
+        header_sha256={header.path.name: header.sha256 for header in headers},
+    )
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Where the tensors of one safetensors file are."""
+
+    path: Path
+    sha256: str
+    weights: Mapping[str, Weight]
+
+    @classmethod
+    def open(cls, path: Path) -> _Header:
+        file = Safetensors(str(path))  # checks the header; what follows only looks up places
+        length = int.from_bytes(read_exactly(path, 0, 8), "little")
+        text = read_exactly(path, 8, length)
+        entries = parse_object(bytes(text), path)
+        weights: dict[str, Weight] = {}
+        for name in file.names():
+            dtype, shape = file.dtype(name), tuple(file.shape(name))
+            if _DERIVED.fullmatch(name):
+                continue
+            if dtype not in _DTYPES:
+                raise FormatError(
+                    f"[pack] number format: expected F32, F16 or BF16, got {dtype} ({path}, {name}). "
+                    "Quantised safetensors are not supported."
+                )
+            if not shape or 0 in shape:
+                raise FormatError(f"[pack] shape: expected no zero and no scalar, got {list(shape)} ({path}, {name})")
+            offset = 8 + length + int(entries[name]["data_offsets"][0])
+            row_bytes = _DTYPES[dtype]
+            for size in shape[1:] if len(shape) > 1 else shape:
+                row_bytes *= size
+            weights[name] = Weight(name, path, dtype, shape, offset, row_bytes)
+        return cls(path, hashlib.sha256(text).hexdigest(), weights)
+
+
+def _weight_files(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
+    """The safetensors files of the model, and the index that says which tensor is where."""
+    if (folder / INDEX_FILE).is_file():
+        weight_map = _weight_map(folder / INDEX_FILE)
+        return [folder / file for file in sorted(set(weight_map.values()))], weight_map
+    if (folder / SINGLE_FILE).is_file():
+        return [folder / SINGLE_FILE], None
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    if "adapter_model.safetensors" in names:
+        hint = "The folder holds an adapter; merge it into its base model first."
+    elif any(name.endswith((".bin", ".pth", ".pt")) for name in names):
+        hint = "Weights in pickle files (.bin) can run code and are not read; save them again as safetensors."
+    elif any(name.endswith(".gguf") for name in names):
+        hint = "The folder holds GGUF files; pass one of them."
+    else:
+        hint = f"The folder holds: {', '.join(names[:10])}."
+    raise FormatError(f"[pack] weights: expected {SINGLE_FILE} or {INDEX_FILE} ({folder}). {hint}")
+
+
+def _weight_map(path: Path) -> dict[str, str]:
+    """Tensor -> file, from the index."""
+    weight_map = read_object(path).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise FormatError(f"[pack] index: expected an object weight_map ({path})")
+    for tensor, file in weight_map.items():
+        # The name is foreign: it must not lead out of the folder.
+        if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
+            raise FormatError(
+                f"[pack] index: expected the name of a safetensors file, got {file!r:.80} ({path}, {tensor})"
+            )
+        if not (path.parent / file).is_file():
+            raise FormatError(f"[pack] index: {file} is missing ({path}, {tensor}). Was the download cut short?")
+    return weight_map
+
+
+def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Path) -> dict[str, Weight]:
+    """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
+    result: dict[str, Weight] = {}
+    for header in headers:
+        for weight in header.weights.values():
+            place = index.get(weight.name) if index is not None else header.path.name
+            if place != header.path.name:
+                raise FormatError(
+                    f"[pack] index: expected {weight.name} in {place or 'no file'}, got {header.path.name} "
+                    f"({folder / INDEX_FILE})"
+                )
+            name = _TOP.get(weight.name, f"?{weight.name}")
+            match = _LAYER_NAME.fullmatch(weight.name)
+            if match and match[2] in _IN_LAYER:
+                name = f"layers.{match[1]}.{_IN_LAYER[match[2]]}"
+            result[name] = weight
+    return result
+
+
+def _check_tied(weights: Mapping[str, Weight]) -> None:
+    """A head beside tied embeddings is fine if it is a copy; if not, ignoring it would change the model."""
+    head, embedding = weights["head"], weights.get("embedding")
+    if embedding is None:
+        return
+    same = head.shape == embedding.shape and head.kind == embedding.kind
+    for begin, end in embedding.runs() if same else ():
+        size = (end - begin) * head.row_bytes
+        one = read_exactly(head.file, head.offset + begin * head.row_bytes, size)
+        same = same and one == read_exactly(embedding.file, embedding.offset + begin * head.row_bytes, size)
+    if not same:
+        raise FormatError(
+            f"[pack] tensors: tie_word_embeddings is true, but {head.name} differs from the embeddings ({head.file}). "
+            "Set it to false in config.json if the head is meant to be used."
+        )
+
+
+def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files that are copied as they are, and what can be derived where one is missing."""
+    result = {"config.json": read_small(folder / "config.json")}
+    tokenizer = folder / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise FormatError(
+            f"[pack] tokenizer: tokenizer.json is missing ({folder}). Write it with "
+            "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        if (folder / name).is_file():
+            result[name] = read_small(folder / name)
+            parse_object(result[name], folder / name)
+    if (folder / "chat_template.jinja").is_file():
+        result["chat_template.jinja"] = read_small(folder / "chat_template.jinja")
+    elif "tokenizer_config.json" in result:
+        template = json.loads(result["tokenizer_config.json"]).get("chat_template")
+        if isinstance(template, str):
+            result["chat_template.jinja"] = template.encode()
+    if "generation_config.json" not in result:
+        tokens = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in config}
+        result["generation_config.json"] = (json.dumps(tokens, indent=2) + "\n").encode()
+    return result

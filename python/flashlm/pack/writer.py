@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""writer.py: writes a model folder, one layer in memory at a time; what was interrupted is continued.
+
+The folder grows beside its place, as `NAME.partial`, and takes its name when everything is on the device. A file of it
+is finished when the journal in it says so. After an error the partial folder is removed; after an interruption (Ctrl-C,
+a killed process, a power cut) it stays, and packing the same source with the same options continues it.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flashlm import _core
+from flashlm._core import ArgumentError, Error, FormatError
+from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
+from flashlm.pack.source import FloatArray, Progress, Source, numpy_dtype
+
+FORMAT_VERSION = 1
+JOURNAL = "journal.json"
+RESIDENT = "resident.safetensors"
+_FEED_FORWARD = (".gate", ".up", ".down")
+_HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is packed, after "source" and "auto" are resolved."""
+
+    dtype: str  # "f32" or "f16"
+    neurons_per_bundle: int
+
+    @classmethod
+    def resolve(cls, source: Source, dtype: str, neurons_per_bundle: int | str) -> Options:
+        """Checks what the caller asked for.
+
+        Raises:
+            ArgumentError: Another word or number than is documented.
+        """
+        if dtype not in ("source", "f32", "f16"):
+            raise ArgumentError(f"[pack] dtype: expected 'source', 'f32' or 'f16', got {dtype!r}")
+        per_bundle = 32 if neurons_per_bundle == "auto" else neurons_per_bundle
+        if not isinstance(per_bundle, int) or isinstance(per_bundle, bool) or per_bundle < 1:
+            raise ArgumentError(
+                f"[pack] neurons_per_bundle: expected 'auto' or a number of at least 1, got {neurons_per_bundle!r}"
+            )
+        return cls(source.native_dtype() if dtype == "source" else dtype, min(per_bundle, source.config.hidden_dim))
+
+    def fingerprint(self, source: Source) -> str:
+        """64 hex digits that say which folder would come out."""
+        text = f"{source.fingerprint()} {self.dtype} {self.neurons_per_bundle} {FORMAT_VERSION}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_folder(source: Source, folder: Path, options: Options, progress: Progress | None = None) -> Path:
+    """Writes `source` as a model folder.
+
+    Args:
+        source: What to write.
+        folder: Appears when it is complete.
+        options: Resolved.
+        progress: Told "pack" with the bytes written so far and in total.
+
+    Returns:
+        The folder.
+
+    Raises:
+        IoError: The folder exists, the disk is full (before anything is written, if that can be known), another process
+            packs into it, a file cannot be read or written.
+        FormatError: A weight cannot be packed, or a source file changed meanwhile.
+    """
+    _check_absent(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(partial):
+            try:
+                _Writer(source, partial, options, progress).run()
+                _check_absent(folder)
+                partial.rename(folder)
+                sync_folder(folder.parent)
+            except Exception:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+    except OSError as error:
+        if isinstance(error, Error):
+            raise
+        raise io_error("write", error, folder) from error
+    return folder
+
+
+class _Writer:
+    def __init__(self, source: Source, partial: Path, options: Options, progress: Progress | None) -> None:
+        self._source = source
+        self._partial = partial
+        self._options = options
+        self._progress = progress
+        self._fingerprint = options.fingerprint(source)
+        self._total = self._count_bytes()
+        self._done = 0
+        self._files: dict[str, dict[str, Any]] = {}
+        self._layers: dict[str, dict[str, Any]] = {}
+
+    def run(self) -> None:
+        self._resume()
+        self._check_space()
+        self._tell(0)
+        for name, data in self._source.small_files.items():
+            write_synced(self._partial / name, data)
+            self._files[name] = _core.file_record(str(self._partial / name))
+        self._once(RESIDENT, self._write_resident)
+        for layer in range(self._source.config.n_layers):
+            self._once(_layer_file(layer), functools.partial(self._write_layer, layer))
+        if self._options.fingerprint(self._source) != self._fingerprint:
+            raise FormatError(f"[pack] source: {self._source.name} changed while it was being packed. Pack it again.")
+        manifest = {
+            "format": "flashlm",
+            "format_version": FORMAT_VERSION,
+            "architecture": "llama",
+            "dtype": self._options.dtype,
+            "source": self._source.describe(),
+            "files": list(self._files.values()),
+            "layers": [self._layers[_layer_file(layer)] for layer in range(self._source.config.n_layers)],
+        }
+        _core.write_manifest(str(self._partial), json.dumps(manifest))
+        (self._partial / JOURNAL).unlink(missing_ok=True)
+        sync_folder(self._partial)
+
+    def _resume(self) -> None:
+        """Takes over the files that the journal vouches for, and removes everything else."""
+        journal = _read_journal(self._partial / JOURNAL)
+        if journal.get("fingerprint") == self._fingerprint:
+            for entry in journal["files"]:
+                record, path = entry["file"], self._partial / entry["file"]["name"]
+                if path.is_file() and path.stat().st_size == record["bytes"]:
+                    self._files[record["name"]] = record
+                    self._done += record["bytes"] - record["header_bytes"]
+                    if entry["layer"] is not None:
+                        self._layers[record["name"]] = entry["layer"]
+        for path in self._partial.iterdir():
+            if path.name in self._files:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _count_bytes(self) -> int:
+        """Bytes of all weights in the folder. Bundles are padded to 512 bytes, or to 4096 if that costs under 5 %."""
+        config, width = self._source.config, 4 if self._options.dtype == "f32" else 2
+        resident = sum(
+            weight.n_rows * weight.n_columns * (width if len(weight.shape) > 1 else 4)
+            for name, weight in self._source.weights.items()
+            if not name.endswith(_FEED_FORWARD)
+        )
+        payload = 3 * self._options.neurons_per_bundle * config.dim * width
+        page = -(-payload // 4096) * 4096
+        stride = page if (page - payload) * 20 < payload else -(-payload // 512) * 512
+        n_bundles = -(-config.hidden_dim // self._options.neurons_per_bundle)
+        return resident + config.n_layers * n_bundles * stride
+
+    def _check_space(self) -> None:
+        headers = (1 + self._source.config.n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
+        needed = self._total - self._done + headers + _HEADROOM
+        free = shutil.disk_usage(self._partial).free
+        if free < needed:
+            raise folder_error(
+                f"no space: expected {needed} free bytes, got {free}. Free some, or pack elsewhere",
+                errno.ENOSPC,
+                self._partial,
+            )
+
+    def _once(self, name: str, write: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]]) -> None:
+        """Writes a weight file unless an earlier run did, and enters it into the journal."""
+        if name in self._files:
+            return
+        record, layer = write()
+        self._files[name] = record
+        if layer is not None:
+            self._layers[name] = layer
+        weight_files = [
+            {"file": file, "layer": self._layers.get(file["name"])}
+            for file in self._files.values()
+            if "header_bytes" in file
+        ]
+        text = json.dumps({"fingerprint": self._fingerprint, "files": weight_files})
+        beside = self._partial / (JOURNAL + ".new")
+        write_synced(beside, text.encode())
+        beside.rename(self._partial / JOURNAL)
+        sync_folder(self._partial)
+
+    def _write_resident(self) -> tuple[dict[str, Any], None]:
+        weights = {name: w for name, w in self._source.weights.items() if not name.endswith(_FEED_FORWARD)}
+        dtypes = {name: self._options.dtype if len(w.shape) > 1 else "f32" for name, w in weights.items()}
+        specs = [(name, dtypes[name], list(w.shape)) for name, w in weights.items()]
+        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"})
+        try:
+            for name in writer.order():
+                for begin, end in weights[name].runs():
+                    array = weights[name].rows(begin, end, dtypes[name])
+                    writer.write(name, array)
+                    self._tell(array.nbytes)
+            return writer.finish(), None
+        finally:
+            # An unfinished file goes with its writer: now, not when a traceback that somebody keeps lets go of it, by
+            # when a later run may be writing a file of the same name.
+            del writer
+
+    def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        config, options = self._source.config, self._options
+        gate, up = (self._source.weights[f"layers.{layer}.{name}"] for name in ("gate", "up"))
+        down = self._read_transposed(f"layers.{layer}.down")
+        writer = _core.BundleWriter(
+            str(self._partial / _layer_file(layer)),
+            layer,
+            config.hidden_dim,
+            options.neurons_per_bundle,
+            config.dim,
+            True,  # gated
+            options.dtype,
+        )
+        before = self._done
+        try:
+            for begin, end in gate.runs(options.neurons_per_bundle):
+                writer.write(gate.rows(begin, end, options.dtype), up.rows(begin, end, options.dtype), down[begin:end])
+                self._tell(3 * down[begin:end].nbytes)
+            file, record = writer.finish()
+        finally:
+            del writer  # as above
+        self._tell(before + file["bytes"] - file["header_bytes"] - self._done)  # the padding
+        return file, record
+
+    def _read_transposed(self, name: str) -> FloatArray:
+        """The down matrix [dim, hidden_dim] as [hidden_dim, dim]: row i is what neuron i adds to the output."""
+        weight, dtype = self._source.weights[name], self._options.dtype
+        result: FloatArray = np.empty((weight.n_columns, weight.n_rows), numpy_dtype(dtype))
+        for begin, end in weight.runs():
+            result[:, begin:end] = weight.rows(begin, end, dtype).T
+        return result
+
+    def _tell(self, n_bytes: int) -> None:
+        self._done += n_bytes
+        if self._progress is not None:
+            self._progress("pack", self._done, self._total)
+
+
+def _check_absent(folder: Path) -> None:
+    if folder.exists() or folder.is_symlink():
+        raise folder_error("it exists already; remove it or choose another name", errno.EEXIST, folder)
+
+
+def _layer_file(layer: int) -> str:
+    return f"neurons-{layer:05d}.safetensors"
+
+
+def _read_journal(path: Path) -> Mapping[str, Any]:
+    """An earlier run's journal; empty if there is none that can be used."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

