@@ -21,7 +21,7 @@ inline constexpr std::size_t kSizes[] = {0, 1, 7, 8, 9, 31, 33, 4097};
 /// The instruction sets that this processor can run.
 inline std::vector<Isa> isas() {
   std::vector<Isa> result;
-  for (Isa isa : {Isa::scalar, Isa::avx2}) {
+  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
     if (supports(isa)) result.push_back(isa);
   }
   return result;

@@ -10,13 +10,14 @@
 namespace flashlm::inline v0 {
 
 /// The instruction sets that kernels are written for, from the slowest to the fastest.
-enum class Isa { scalar, avx2 };
+enum class Isa { scalar, avx2, avx512 };
 
-/// "scalar", "avx2".
+/// "scalar", "avx2", "avx512".
 constexpr std::string_view name(Isa isa) noexcept {
   switch (isa) {
     case Isa::scalar: return "scalar";
     case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
   }
   return "?";
 }
@@ -31,27 +32,32 @@ inline bool supports(Isa isa) noexcept {
 #else
       return false;
 #endif
+    case Isa::avx512:
+#if defined(__x86_64__)
+      return supports(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl");
+#else
+      return false;
+#endif
   }
   return false;
 }
 
 /// The fastest supported instruction set, or the one that the environment variable FLASHLM_ISA names.
 ///
-/// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
+/// AVX-512 only where it is named: some processors lower their clock for it, and a single token waits for memory
+/// anyway. Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
 inline Isa choose_isa() {
-  constexpr Isa known[] = {Isa::avx2, Isa::scalar};
+  constexpr Isa known[] = {Isa::avx512, Isa::avx2, Isa::scalar};
   if (const char* forced = std::getenv("FLASHLM_ISA"); forced != nullptr && *forced != '\0') {
     for (Isa isa : known) {
       if (name(isa) != forced) continue;
       if (supports(isa)) return isa;
       throw ArgumentError(concat("[cpu] FLASHLM_ISA: this processor has no ", forced));
     }
-    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar or avx2, got '", forced, "'"));
+    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, avx2 or avx512, got '", forced, "'"));
   }
-  for (Isa isa : known) {
-    if (supports(isa)) return isa;
-  }
-  return Isa::scalar;
+  return supports(Isa::avx2) ? Isa::avx2 : Isa::scalar;
 }
 
 }  // namespace flashlm::inline v0

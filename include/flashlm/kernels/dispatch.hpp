@@ -23,8 +23,8 @@
 #include "flashlm/base/matrix_view.hpp"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
-    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "flashlm promises the same bits everywhere: build without -ffast-math and its parts."
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || __FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 2
+#error "flashlm promises the same bits everywhere: build without -ffast-math, its parts, and x87 arithmetic."
 #endif
 
 namespace flashlm::inline v0::kernels {
@@ -53,6 +53,7 @@ struct Table {
 #include "flashlm/kernels/isa_scalar.inc"
 #if defined(__x86_64__)
 #include "flashlm/kernels/isa_avx2.inc"
+#include "flashlm/kernels/isa_avx512.inc"
 #endif
 
 namespace flashlm::inline v0::kernels {
@@ -64,6 +65,7 @@ inline const Table& table(Isa isa) {
       case Isa::scalar: return scalar::kTable;
 #if defined(__x86_64__)
       case Isa::avx2: return avx2::kTable;
+      case Isa::avx512: return avx512::kTable;
 #endif
       default: break;
     }
