@@ -20,6 +20,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/base/token.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
