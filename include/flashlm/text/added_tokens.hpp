@@ -20,14 +20,16 @@ namespace flashlm::inline v0::text {
 struct AddedToken {
   Token id = 0;
   std::string content;
-  bool special = false;      // a control token: not parsed when the text is not trusted, left out of decoded text on request
+  bool special =
+      false;  // a control token: not parsed when the text is not trusted, left out of decoded text on request
   bool single_word = false;  // found only where no word character touches it
   bool lstrip = false;       // swallows the whitespace before it
   bool rstrip = false;       // swallows the whitespace after it
   bool normalized = false;   // found in a second pass
 };
 
-/// Finds added tokens: at each place the longest, from left to right, first those that are not `normalized`. Thread-safe.
+/// Finds added tokens: at each place the longest, from left to right, first those that are not `normalized`.
+/// Thread-safe.
 class AddedTokens {
  public:
   AddedTokens() = default;
@@ -99,7 +101,9 @@ class AddedTokens {
     std::vector<Node> nodes = std::vector<Node>(1);
   };
 
-  static bool begins_with_word(std::string_view text) noexcept { return !text.empty() && is_word(utf8_step(text).code); }
+  static bool begins_with_word(std::string_view text) noexcept {
+    return !text.empty() && is_word(utf8_step(text).code);
+  }
   static bool ends_with_word(std::string_view text) noexcept {
     return !text.empty() && is_word(utf8_step(text.substr(last_character(text))).code);
   }

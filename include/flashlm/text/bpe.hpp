@@ -24,8 +24,8 @@ namespace flashlm::inline v0::text {
 
 namespace detail {
 
-/// GPT-2's alphabet (bytes_to_unicode): each byte is written as one printable character. Printable Latin-1 stands for itself,
-/// the other 68 bytes are U+0100 and on.
+/// GPT-2's alphabet (bytes_to_unicode): each byte is written as one printable character. Printable Latin-1 stands for
+/// itself, the other 68 bytes are U+0100 and on.
 constexpr std::array<char32_t, 256> byte_alphabet() noexcept {
   std::array<char32_t, 256> alphabet{};
   char32_t next = 0x100;
@@ -73,8 +73,8 @@ inline std::optional<std::string> alphabet_to_bytes(std::string_view written) {
 
 /// The `model` of a tokenizer.json, of type BPE on bytes. Thread-safe.
 ///
-/// The merge with the lowest rank is done first, the leftmost of equals first, as `tokenizers` does it. A word of n bytes
-/// costs O(n log n).
+/// The merge with the lowest rank is done first, the leftmost of equals first, as `tokenizers` does it. A word of n
+/// bytes costs O(n log n).
 class Bpe {
  public:
   /// An id may not be larger than this: embeddings with more rows than that do not exist.
@@ -246,10 +246,10 @@ class Bpe {
     }
   }
 
-  TokenMap vocabulary_;                               // as written
-  TokenMap words_;                                    // by their bytes; filled for ignore_merges only
-  std::array<Token, 256> bytes_;                      // the id of each single byte, -1 if there is none
-  std::unordered_map<std::uint64_t, Merge> merges_;   // by pair_key
+  TokenMap vocabulary_;                              // as written
+  TokenMap words_;                                   // by their bytes; filled for ignore_merges only
+  std::array<Token, 256> bytes_;                     // the id of each single byte, -1 if there is none
+  std::unordered_map<std::uint64_t, Merge> merges_;  // by pair_key
   Token unknown_ = -1;
   bool ignore_merges_ = false;
   bool fuse_unknown_ = false;

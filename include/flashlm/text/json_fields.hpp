@@ -37,9 +37,7 @@ class JsonField {
   }
 
   /// The element `index` of an array, which must exist.
-  JsonField at(std::size_t index) const {
-    return {(*value_)[index], path_ + "[" + std::to_string(index) + "]", file_};
-  }
+  JsonField at(std::size_t index) const { return {(*value_)[index], path_ + "[" + std::to_string(index) + "]", file_}; }
 
   const std::string& string() const {
     if (!value_->is_string()) wrong("a string");
@@ -61,7 +59,8 @@ class JsonField {
   /// An integer in [0, end).
   std::int64_t index(std::int64_t end) const {
     if (!value_->is_number_integer()) wrong("an integer");
-    const bool too_large = value_->is_number_unsigned() && value_->get<std::uint64_t>() >= static_cast<std::uint64_t>(end);
+    const bool too_large =
+        value_->is_number_unsigned() && value_->get<std::uint64_t>() >= static_cast<std::uint64_t>(end);
     if (too_large || value_->get<std::int64_t>() < 0 || value_->get<std::int64_t>() >= end) {
       wrong("an integer in [0, " + std::to_string(end) + ")");
     }

@@ -47,16 +47,16 @@ struct Cursor {
 
   std::string_view text;
   std::size_t position = 0;
-  char32_t code = 0;        // 0 at the end
-  std::size_t length = 0;   // bytes of the character, 0 at the end
+  char32_t code = 0;       // 0 at the end
+  std::size_t length = 0;  // bytes of the character, 0 at the end
 };
 
 constexpr bool is_newline(char32_t code) noexcept { return code == '\r' || code == '\n'; }
 /// `[^\s\p{L}\p{N}]`
 constexpr bool is_other(char32_t code) noexcept { return !is_space(code) && !is_letter(code) && !is_number(code); }
 
-/// The length of `'s|'t|'re|'ve|'m|'ll|'d` at the beginning of `text`, 0 if none. `any_case` is the regex flag `i`, under
-/// which U+017F (long s) is an s.
+/// The length of `'s|'t|'re|'ve|'m|'ll|'d` at the beginning of `text`, 0 if none. `any_case` is the regex flag `i`,
+/// under which U+017F (long s) is an s.
 constexpr std::size_t contraction(std::string_view text, bool any_case) noexcept {
   if (text.size() < 2 || text[0] != '\'') return 0;
   const auto letter = [&](std::size_t index) {
@@ -72,7 +72,8 @@ constexpr std::size_t contraction(std::string_view text, bool any_case) noexcept
   return 0;
 }
 
-/// The end of `\s+(?!\S)|\s+` at `cursor`, which is on whitespace: the run without its last character where a word follows.
+/// The end of `\s+(?!\S)|\s+` at `cursor`, which is on whitespace: the run without its last character where a word
+/// follows.
 inline std::size_t end_of_spaces(Cursor cursor) {
   const std::size_t begin = cursor.position;
   std::size_t last = begin;
@@ -165,9 +166,9 @@ class PreTokenizer {
   struct Cutter {
     enum class Kind { regex, digit, digits, literal, prefix_space };
     Kind kind;
-    std::size_t max_digits = 0;   // of a regex, see KnownRegex
-    std::string literal = {};     // where to cut
-    bool removed = false;         // the literal is dropped
+    std::size_t max_digits = 0;  // of a regex, see KnownRegex
+    std::string literal = {};    // where to cut
+    bool removed = false;        // the literal is dropped
   };
 
   void add(const JsonField& field, int depth) {
@@ -226,8 +227,8 @@ class PreTokenizer {
     switch (cutter.kind) {
       case Cutter::Kind::regex:
         for (detail::Cursor cursor(piece); !cursor.at_end();) {
-          const std::size_t end = cutter.max_digits == 0 ? detail::gpt2_word(cursor)
-                                                         : detail::cl100k_word(cursor, cutter.max_digits);
+          const std::size_t end =
+              cutter.max_digits == 0 ? detail::gpt2_word(cursor) : detail::cl100k_word(cursor, cutter.max_digits);
           cut(stage + 1, piece.substr(cursor.position, end - cursor.position), emit);
           cursor.position = end;
           cursor.load();

@@ -18,15 +18,17 @@ namespace flashlm::inline v0::text {
 
 /// How to choose. The defaults are greedy. The names and their meaning are those of Hugging Face `transformers`.
 struct SamplerOptions {
-  float temperature = 0;         // at least 0; 0: the most likely token, always
-  int top_k = 0;                 // only the k most likely tokens, and what equals the last of them; 0: off
-  float top_p = 1;               // only the most likely tokens that together reach this probability, in (0, 1]
-  float min_p = 0;               // only tokens at least this share as likely as the most likely, in [0, 1]
-  float repetition_penalty = 1;  // above 0; above 1 makes tokens of the history less likely (arXiv:1909.05858, section 4.1)
-  std::uint64_t seed = 0;        // the same seed and the same logits give the same tokens on every machine
+  float temperature = 0;  // at least 0; 0: the most likely token, always
+  int top_k = 0;          // only the k most likely tokens, and what equals the last of them; 0: off
+  float top_p = 1;        // only the most likely tokens that together reach this probability, in (0, 1]
+  float min_p = 0;        // only tokens at least this share as likely as the most likely, in [0, 1]
+  float repetition_penalty =
+      1;                   // above 0; above 1 makes tokens of the history less likely (arXiv:1909.05858, section 4.1)
+  std::uint64_t seed = 0;  // the same seed and the same logits give the same tokens on every machine
 };
 
-/// Chooses tokens: repetition penalty, temperature, top_k, top_p, min_p, in this order, then by chance. Not thread-safe.
+/// Chooses tokens: repetition penalty, temperature, top_k, top_p, min_p, in this order, then by chance. Not
+/// thread-safe.
 class Sampler {
  public:
   /// Throws ArgumentError if an option lies outside its range. With `vocab_size` nothing is allocated later.
@@ -36,7 +38,8 @@ class Sampler {
       if (!good) throw ArgumentError(concat("[sampler] ", name, ": expected ", range, ", got ", value));
     };
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    check(options.temperature >= 0 && options.temperature < kInfinity, "temperature", "at least 0", options.temperature);
+    check(options.temperature >= 0 && options.temperature < kInfinity, "temperature", "at least 0",
+          options.temperature);
     check(options.top_k >= 0, "top_k", "at least 0", options.top_k);
     check(options.top_p > 0 && options.top_p <= 1, "top_p", "a number in (0, 1]", options.top_p);
     check(options.min_p >= 0 && options.min_p <= 1, "min_p", "a number in [0, 1]", options.min_p);
@@ -50,8 +53,8 @@ class Sampler {
   /// The next token. `logits` [vocab_size] is scratch: its content is changed. `history` is the prompt and what came
   /// after it, for the repetition penalty. The lowest id wins among equals.
   ///
-  /// Throws ShapeError without logits, ArgumentError for a history outside the vocabulary, and Error if a logit is NaN or
-  /// all are -inf.
+  /// Throws ShapeError without logits, ArgumentError for a history outside the vocabulary, and Error if a logit is NaN
+  /// or all are -inf.
   Token sample(std::span<float> logits, std::span<const Token> history) {
     if (logits.empty()) throw ShapeError("[sampler] logits: expected at least 1, got 0");
     reserve(logits.size());
@@ -97,8 +100,7 @@ class Sampler {
   void penalize(std::span<float> logits, std::span<const Token> history) {
     for (const Token token : history) {
       if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) {
-        throw ArgumentError(
-            concat("[sampler] history: expected ids in [0, ", logits.size(), "), got ", token));
+        throw ArgumentError(concat("[sampler] history: expected ids in [0, ", logits.size(), "), got ", token));
       }
     }
     if (options_.repetition_penalty == 1) return;

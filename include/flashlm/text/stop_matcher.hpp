@@ -15,9 +15,9 @@ namespace flashlm::inline v0::text {
 
 /// Lets text through until a stop string is complete, and holds back what may be the beginning of one.
 ///
-/// The stop string that is complete first counts, the longest of those that end at the same place. What comes out does not
-/// depend on how the text is cut into pieces. Each stop is matched by Knuth, Morris and Pratt's automaton, so that the cost
-/// is linear in the text. Not thread-safe.
+/// The stop string that is complete first counts, the longest of those that end at the same place. What comes out does
+/// not depend on how the text is cut into pieces. Each stop is matched by Knuth, Morris and Pratt's automaton, so that
+/// the cost is linear in the text. Not thread-safe.
 class StopMatcher {
  public:
   /// Throws ArgumentError if a stop string is empty.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2, Llama 3, Qwen, SmolLM).
+/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2, Llama 3, Qwen,
+/// SmolLM).
 #pragma once
 
 #include <algorithm>
@@ -56,7 +57,7 @@ class Tokenizer {
     result.pre_tokenizer_ = PreTokenizer::parse(root["pre_tokenizer"]);
     result.bpe_ = Bpe::parse(root["model"]);
     result.read_added_tokens(root["added_tokens"]);
-    result.fill_table(root["model"]["vocab"]);
+    result.fill_table(root["added_tokens"], name);
     result.read_post_processor(root["post_processor"], 0);
     return result;
   }
@@ -155,24 +156,26 @@ class Tokenizer {
     added_ = AddedTokens(std::move(tokens));
   }
 
-  void fill_table(const JsonField& vocabulary) {
+  void fill_table(const JsonField& added, const std::string& name) {
     Token largest = -1;
     const std::size_t count = bpe_.vocabulary().size() + added_.tokens().size();
     for (const auto& [written, token] : bpe_.vocabulary()) largest = std::max(largest, token);
     for (const AddedToken& token : added_.tokens()) largest = std::max(largest, token.id);
     // A table with a few holes is fine; a small file may not ask for a large one.
     if (static_cast<std::size_t>(largest + 1) > 8 * count + 65536) {
-      vocabulary.wrong(concat("ids near the number of tokens, which is ", count, ", not up to ", largest));
+      throw FormatError(concat("[tokenizer] ids: expected about as many as tokens, which are ", count, ", got ",
+                               largest, " (", name, ")"));
     }
     table_.resize(static_cast<std::size_t>(largest + 1));
     for (const auto& [written, token] : bpe_.vocabulary()) {
       std::optional<std::string> bytes = alphabet_to_bytes(written);
       table_[static_cast<std::size_t>(token)] = {bytes ? std::move(*bytes) : written, true, false};
     }
-    for (const AddedToken& token : added_.tokens()) {
+    for (std::size_t index = 0; index < added_.tokens().size(); ++index) {
+      const AddedToken& token = added_.tokens()[index];
       Entry& entry = table_[static_cast<std::size_t>(token.id)];
       if (entry.used && bpe_.id(token.content) != token.id && entry.bytes != token.content) {
-        vocabulary.wrong(concat("an id of its own for the added token ", token.content, ", not ", token.id));
+        added.at(index)["id"].wrong("an id that no other token has");
       }
       entry = {token.content, true, token.special};
     }

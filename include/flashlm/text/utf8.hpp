@@ -29,7 +29,7 @@ constexpr Utf8Step utf8_step(std::string_view bytes) noexcept {
   const unsigned lead = byte(0);
   if (lead < 0x80) return {Kind::complete, 1, lead};
   std::size_t length = 0;
-  unsigned low = 0x80;   // the second byte lies in [low, high]: no overlong forms, no surrogates, at most U+10FFFF
+  unsigned low = 0x80;  // the second byte lies in [low, high]: no overlong forms, no surrogates, at most U+10FFFF
   unsigned high = 0xbf;
   if (lead >= 0xc2 && lead <= 0xdf) {
     length = 2;

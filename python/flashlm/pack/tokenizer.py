@@ -46,7 +46,7 @@ _PRE_TOKENIZERS: dict[str, dict[str, object]] = {
 }
 _LLAMA3_NAMES = ("llama3", "llama-v3", "llama-bpe")
 
-# tokenizer.ggml.token_type (gguf.TokenType)
+# The kinds of token_type, as gguf.TokenType numbers them.
 _CONTROL = 3
 _USER_DEFINED = 4
 _UNUSED = 5
@@ -169,10 +169,9 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
     ]
     merges = []
     for merge in _strings(metadata, "tokenizer.ggml.merges"):
-        pair = merge.split(" ")
-        if len(pair) != 2:
+        if merge.count(" ") != 1:
             raise _wrong("tokenizer.ggml.merges", "two tokens with a space between", merge)
-        merges.append(pair)
+        merges.append(merge.split(" "))
     return {
         "version": "1.0",
         "truncation": None,
