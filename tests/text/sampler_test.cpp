@@ -8,7 +8,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "flashlm/base/random.hpp"
 #include "flashlm/storage/file.hpp"
+#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 
 using flashlm::Token;
@@ -79,6 +81,21 @@ TEST_CASE("the same seed gives the same tokens, another seed others") {
   };
   CHECK(draw(1) == draw(1));
   CHECK(draw(1) != draw(2));
+}
+
+TEST_CASE("with a known vocabulary a sample allocates nothing") {
+  const std::size_t vocab_size = 5000;
+  Sampler sampler({.temperature = 1, .top_k = 4000, .top_p = 0.95f, .min_p = 0.01f, .repetition_penalty = 1.1f},
+                  vocab_size);
+  flashlm::Random random(2);
+  const std::vector<Token> history = {1, 2, 3, 2};
+  std::vector<float> logits(vocab_size);
+  for (int step = 0; step < 5; ++step) {
+    for (float& logit : logits) logit = random.uniform(-3, 3);
+    const std::size_t before = support::allocation_count();
+    sampler.sample(logits, history);
+    CHECK(support::allocation_count() == before);
+  }
 }
 
 TEST_CASE("temperature 0 takes the best, the lowest id of equals") {
