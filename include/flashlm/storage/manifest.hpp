@@ -47,8 +47,13 @@ struct Manifest {
   static Manifest open(const std::filesystem::path& folder) {
     const std::filesystem::path path = folder / kFileName;
     Manifest manifest = parse(read_text(path, std::uint64_t{1} << 28), path.string());
-    for (const FileRecord& record : manifest.files) manifest.check_file(folder, record);
+    manifest.check_files(folder);
     return manifest;
+  }
+
+  /// What `open` checks of the other files of `folder`. Throws IoError, FormatError.
+  void check_files(const std::filesystem::path& folder) const {
+    for (const FileRecord& record : files) check_file(folder, record);
   }
 
   /// The manifest in `text`, which is the content of a flashlm.json; `file` names it in messages. Looks at no file.

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+/// bind_storage.cpp: reading and writing the files of a model folder in Python.
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+#include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/bundle_writer.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/file_record.hpp"
+#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/safetensors.hpp"
+#include "flashlm/storage/safetensors_writer.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+using namespace flashlm;
+using namespace flashlm::storage;
+
+namespace {
+
+using Path = std::filesystem::path;
+using Release = py::gil_scoped_release;
+
+/// The numpy type that holds numbers of that format; bf16 has none and is passed as its bits.
+py::dtype numpy_of(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return py::dtype("float32");
+    case DType::f16: return py::dtype("float16");
+    case DType::bf16: return py::dtype("uint16");
+    case DType::u8: return py::dtype("uint8");
+  }
+  throw ArgumentError("[python] unknown number format");
+}
+
+/// The bytes of a C-contiguous array of the numpy type of `dtype`; nothing is converted or copied.
+std::span<const std::byte> bytes_of(const py::array& array, DType dtype, const std::string& what) {
+  const py::dtype expected = numpy_of(dtype);
+  if (!array.dtype().equal(expected)) {
+    throw ShapeError(concat("[python] array: expected ", std::string(py::str(expected)), ", got ",
+                            std::string(py::str(array.dtype())), " (", what, ")"));
+  }
+  if ((array.flags() & py::array::c_style) == 0) {
+    throw ShapeError(concat("[python] array: expected C order without gaps, got another (", what,
+                            "). numpy.ascontiguousarray makes it so."));
+  }
+  return {static_cast<const std::byte*>(array.data()), static_cast<std::size_t>(array.nbytes())};
+}
+
+MatrixView matrix_of(const py::array& array, DType dtype, const char* what) {
+  const std::span<const std::byte> bytes = bytes_of(array, dtype, what);
+  if (array.ndim() != 2) {
+    throw ShapeError(concat("[python] array: expected 2 dimensions, got ", array.ndim(), " (", what, ")"));
+  }
+  return MatrixView::dense(bytes.data(), dtype, static_cast<std::size_t>(array.shape(0)),
+                           static_cast<std::size_t>(array.shape(1)));
+}
+
+/// "f16" as flashlm writes it or "F16" as safetensors does.
+DType dtype_of(const std::string& word) {
+  try {
+    return !word.empty() && word.front() >= 'A' && word.front() <= 'Z' ? parse_tag(word) : parse_dtype(word);
+  } catch (const FormatError&) {
+    throw ArgumentError(concat("[python] dtype: expected f32, f16, bf16 or u8, got '", word, "'"));
+  }
+}
+
+py::dict to_dict(const nlohmann::ordered_json& json) {
+  return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>();
+}
+
+py::array read_tensor(const Safetensors& file, const std::string& name) {
+  const TensorInfo& tensor = file.at(name);
+  const DType dtype = parse_tag(tensor.dtype);
+  const std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.end());
+  py::array array(numpy_of(dtype == DType::bf16 ? DType::f32 : dtype), shape);
+  const std::span into(static_cast<std::byte*>(array.mutable_data()), static_cast<std::size_t>(array.nbytes()));
+  const Release release;
+  if (dtype != DType::bf16) {
+    file.file().read(tensor.extent.offset, into);
+    return array;
+  }
+  std::vector<std::uint16_t> numbers(static_cast<std::size_t>(tensor.extent.bytes / 2));
+  file.file().read(tensor.extent.offset, std::as_writable_bytes(std::span(numbers)));
+  auto* to = reinterpret_cast<float*>(into.data());
+  for (const std::uint16_t number : numbers) *to++ = bf16_to_f32(number);
+  return array;
+}
+
+/// A writer and what Python needs beside it; calls of several threads come one after the other.
+class PySafetensorsWriter {
+ public:
+  using Spec = std::tuple<std::string, std::string, std::vector<std::uint64_t>>;
+
+  PySafetensorsWriter(const Path& path, const std::vector<Spec>& tensors, std::map<std::string, std::string> metadata)
+      : writer_(path, specs_of(tensors), std::move(metadata)) {
+    for (const auto& [name, dtype, shape] : tensors) dtypes_[name] = dtype_of(dtype);
+  }
+
+  std::vector<std::string> order() const { return writer_.order(); }
+
+  void write(const std::string& name, const py::array& array) {
+    const auto found = dtypes_.find(name);
+    if (found == dtypes_.end()) throw ArgumentError(concat("[python] tensor: expected a known name, got '", name, "'"));
+    const std::span<const std::byte> bytes = bytes_of(array, found->second, name);
+    const Release release;
+    const std::lock_guard lock(mutex_);
+    writer_.write(name, bytes);
+  }
+
+  FileRecord finish() {
+    const Release release;
+    const std::lock_guard lock(mutex_);
+    return writer_.finish();
+  }
+
+ private:
+  static std::vector<TensorSpec> specs_of(const std::vector<Spec>& tensors) {
+    std::vector<TensorSpec> specs;
+    for (const auto& [name, dtype, shape] : tensors) specs.push_back({name, dtype_of(dtype), shape});
+    return specs;
+  }
+
+  SafetensorsWriter writer_;
+  std::map<std::string, DType> dtypes_;
+  std::mutex mutex_;
+};
+
+class PyBundleWriter {
+ public:
+  PyBundleWriter(const Path& path, std::size_t layer, std::size_t n_neurons, std::size_t neurons_per_bundle,
+                 std::size_t dim, bool gated, const std::string& dtype)
+      : dtype_(dtype_of(dtype)),
+        writer_(path, layer, BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_)) {}
+
+  void write(const std::optional<py::array>& gate, const py::array& up, const py::array& down) {
+    const MatrixView gate_rows = gate ? matrix_of(*gate, dtype_, "gate") : MatrixView{};
+    const MatrixView up_rows = matrix_of(up, dtype_, "up");
+    const MatrixView down_rows = matrix_of(down, dtype_, "down");
+    const Release release;
+    const std::lock_guard lock(mutex_);
+    writer_.write(gate_rows, up_rows, down_rows);
+  }
+
+  std::pair<FileRecord, LayerRecord> finish() {
+    const Release release;
+    const std::lock_guard lock(mutex_);
+    return writer_.finish();
+  }
+
+ private:
+  DType dtype_;
+  BundleWriter writer_;
+  std::mutex mutex_;
+};
+
+using Progress = std::optional<std::function<void(std::uint64_t, std::uint64_t)>>;
+
+void verify(const Path& folder, const Progress& progress) {
+  const Release release;
+  Manifest::open(folder).verify(folder, [&](std::uint64_t done, std::uint64_t total) {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // Ctrl-C
+    if (progress) (*progress)(done, total);
+  });
+}
+
+void write_manifest(const Path& folder, const std::string& json) {
+  const std::string name = (folder / Manifest::kFileName).string();
+  const Manifest manifest = Manifest::from_json(parse_json(json, "manifest", name), name);
+  manifest.check_files(folder);
+  manifest.save(folder);
+}
+
+}  // namespace
+
+void bind_storage(py::module_& module) {
+  py::class_<Safetensors>(module, "Safetensors", R"(An open safetensors file whose header was checked completely.
+
+Thread-safe.)")
+      .def(py::init([](const Path& path) {
+             const Release release;
+             return Safetensors::open(path);
+           }),
+           "path"_a, R"(Open a file and check its header.
+
+Args:
+    path: The file.
+
+Raises:
+    IoError: The file cannot be read.
+    FormatError: The header is wrong, or the file was cut short.)")
+      .def(
+          "names",
+          [](const Safetensors& self) {
+            std::vector<std::string> names;
+            for (const TensorInfo& tensor : self.tensors()) names.push_back(tensor.name);
+            return names;
+          },
+          "The names of the tensors, in the order of their bytes.")
+      .def(
+          "dtype", [](const Safetensors& self, const std::string& name) { return self.at(name).dtype; }, "name"_a,
+          "The number format of a tensor as the file calls it: 'F32', 'F16', 'BF16', ...")
+      .def(
+          "shape", [](const Safetensors& self, const std::string& name) { return self.at(name).shape; }, "name"_a,
+          "The sizes of a tensor.")
+      .def("read", &read_tensor, "name"_a, R"(Read a tensor.
+
+Args:
+    name: Of a tensor in F32, F16, BF16 (becomes float32, exactly) or U8.
+
+Returns:
+    A new array.
+
+Raises:
+    IoError: The file cannot be read.
+    FormatError: There is no such tensor, or its number format is another one.)")
+      .def("metadata", &Safetensors::metadata, "The texts that the writer of the file left in it.");
+
+  py::class_<PySafetensorsWriter>(module, "SafetensorsWriter", R"(Writes a safetensors file in one pass.
+
+The data begin at a multiple of 4096 bytes. A file that is not finished is removed with its writer.)")
+      .def(py::init<const Path&, const std::vector<PySafetensorsWriter::Spec>&, std::map<std::string, std::string>>(),
+           "path"_a, "tensors"_a, "metadata"_a = std::map<std::string, std::string>{}, R"(Create the file.
+
+Args:
+    path: Where it goes.
+    tensors: (name, dtype, shape) of each; dtype is 'f32', 'f16', 'bf16' or 'u8'.
+    metadata: Texts to leave in the file.
+
+Raises:
+    IoError: The file cannot be written.
+    ArgumentError: A name comes twice, a dtype is unknown, or a size overflows.)")
+      .def("order", &PySafetensorsWriter::order, "The names in the order in which they have to be written.")
+      .def("write", &PySafetensorsWriter::write, "name"_a, "array"_a, R"(Append to a tensor; it may come in pieces.
+
+Args:
+    name: The tensor whose turn it is.
+    array: In C order, of the tensor's dtype (bf16: its bits as uint16). Nothing is converted.
+
+Raises:
+    IoError: The file cannot be written.
+    ArgumentError: Another tensor is next.
+    ShapeError: The dtype is another one, or the tensor gets too long.)")
+      .def(
+          "finish", [](PySafetensorsWriter& self) { return to_dict(json_of(self.finish())); },
+          R"(Wait until the file is on the device.
+
+Returns:
+    Its entry in the list of files of flashlm.json.
+
+Raises:
+    IoError: The file cannot be written.
+    ShapeError: Bytes are missing.)");
+
+  py::class_<PyBundleWriter>(module, "BundleWriter", R"(Writes the neurons of one layer as bundles.
+
+Holds one bundle in memory. A file that is not finished is removed with its writer.)")
+      .def(py::init<const Path&, std::size_t, std::size_t, std::size_t, std::size_t, bool, const std::string&>(),
+           "path"_a, "layer"_a, "n_neurons"_a, "neurons_per_bundle"_a, "dim"_a, "gated"_a, "dtype"_a,
+           R"(Create the file.
+
+Args:
+    path: Where it goes.
+    layer: The number of the layer, from 0.
+    n_neurons: Rows of the up matrix.
+    neurons_per_bundle: How many neurons are read together.
+    dim: Columns of the up matrix.
+    gated: Whether there is a gate matrix.
+    dtype: 'f32', 'f16' or 'bf16'.
+
+Raises:
+    IoError: The file cannot be written.
+    ArgumentError: A number is out of range.)")
+      .def("write", &PyBundleWriter::write, "gate"_a.none(true), "up"_a, "down"_a, R"(Append the next neurons.
+
+Args:
+    gate: [k, dim], or None without a gate.
+    up: [k, dim].
+    down: [k, dim]: row i is column i of the down matrix. k is a multiple of neurons_per_bundle, except at the end.
+
+Raises:
+    IoError: The file cannot be written.
+    ShapeError: A shape or dtype is another one; nothing is written then.)")
+      .def(
+          "finish",
+          [](PyBundleWriter& self) {
+            const auto [file, layer] = self.finish();
+            return std::pair(to_dict(json_of(file)), to_dict(json_of(layer)));
+          },
+          R"(Wait until the file is on the device.
+
+Returns:
+    Its entries in the lists of files and of layers of flashlm.json.
+
+Raises:
+    IoError: The file cannot be written.
+    ShapeError: Neurons are missing.)");
+
+  module.def(
+      "file_record",
+      [](const Path& path) {
+        const FileRecord record = [&] {
+          const Release release;
+          return record_small_file(path.parent_path(), path.filename().string());
+        }();
+        return to_dict(json_of(record));
+      },
+      "path"_a, "The entry of a small file in the list of files of flashlm.json.");
+  module.def("write_manifest", &write_manifest, "folder"_a, "json"_a, py::call_guard<Release>(),
+             R"(Check a manifest and the files that it lists, and write it as flashlm.json with its checksum.
+
+Args:
+    folder: The model folder.
+    json: The manifest; a checksum in it is replaced.
+
+Raises:
+    IoError: A file cannot be read or written.
+    FormatError: What `read_manifest` would refuse.)");
+  module.def(
+      "read_manifest", [](const Path& folder) { return Manifest::open(folder).text(); }, "folder"_a,
+      py::call_guard<Release>(),
+      R"(Read flashlm.json after checking it and the files of the folder, but not the weights.
+
+Args:
+    folder: The model folder.
+
+Returns:
+    The manifest as JSON.
+
+Raises:
+    IoError: A file cannot be read.
+    FormatError: A file was changed, cut or is foreign.)");
+  module.def("verify", &verify, "folder"_a, "progress"_a = py::none(), R"(Read every byte of a model folder and compare.
+
+Args:
+    folder: The model folder.
+    progress: Called with (done, total) bytes.
+
+Raises:
+    IoError: A file cannot be read.
+    FormatError: A file was changed; the message names it.)");
+  module.def(
+      "crc32", [](const py::bytes& data) { return crc32(std::as_bytes(std::span(std::string_view(data)))); }, "data"_a,
+      "The CRC-32 of some bytes, as zlib gives it.");
+}
