@@ -90,7 +90,13 @@ py::dict to_dict(const nlohmann::ordered_json& json) {
 
 py::array read_tensor(const Safetensors& file, const std::string& name) {
   const TensorInfo& tensor = file.at(name);
-  const DType dtype = parse_tag(tensor.dtype);
+  const DType dtype = [&] {
+    try {
+      return parse_tag(tensor.dtype);
+    } catch (const FormatError& error) {
+      throw FormatError(concat(error.what(), " (", file.file().path().string(), ", ", name, ")"));
+    }
+  }();
   const std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.end());
   py::array array(numpy_of(dtype == DType::bf16 ? DType::f32 : dtype), shape);
   const std::span into(static_cast<std::byte*>(array.mutable_data()), static_cast<std::size_t>(array.nbytes()));

@@ -34,7 +34,7 @@ bool same_rows(const MatrixView& got, const MatrixView& expected, std::size_t fi
 }  // namespace
 
 TEST_CASE("write then view is the identity for random layouts, and padding is zeros") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   Random random(5);
   for (int round = 0; round < 40; ++round) {
     const DType dtype = std::array{DType::f32, DType::f16, DType::bf16}[random.next() % 3];
@@ -82,7 +82,7 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
 }
 
 TEST_CASE("rows with gaps between them are written without gaps") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const BundleLayout layout = BundleLayout::make(4, 2, 3, false, DType::f32);
   const auto wide = random_bytes(4 * 40, 1);
   const MatrixView view_of_wide{wide.data(), DType::f32, 4, 3, 40};
@@ -94,7 +94,7 @@ TEST_CASE("rows with gaps between them are written without gaps") {
 }
 
 TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const BundleLayout layout = BundleLayout::make(7, 2, 3, true, DType::f16);
   const RandomNeurons neurons(layout, 1);
   const MatrixView gate = neurons.view(neurons.gate);
@@ -128,7 +128,7 @@ TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
 }
 
 TEST_CASE("a bad layout is an ArgumentError, a full disk an IoError, and neither leaves a file") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   CHECK_THROWS_AS(BundleWriter(folder / "n", 0, BundleLayout{}), ArgumentError);
   BundleLayout layout = BundleLayout::make(7, 2, 3, true, DType::f16);
   layout.stride = 1;

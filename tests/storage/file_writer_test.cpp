@@ -145,7 +145,7 @@ TEST_CASE("write_file onto a folder is an IoError and leaves nothing beside it")
 }
 
 TEST_CASE("two threads that write one file leave one of the two contents") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const auto path = folder / "x";
   const auto write = [&](std::uint64_t seed) {
     for (int i = 0; i < 10; ++i) write_file(path, random_bytes(3000, seed));

@@ -71,7 +71,7 @@ std::string changed(const Manifest& manifest, const std::function<void(nlohmann:
 }  // namespace
 
 TEST_CASE("a saved manifest is opened as it was") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest saved = make_model_folder(folder.path(), two_layers());
   const Manifest opened = Manifest::open(folder.path());
   check_same(opened, saved);
@@ -85,7 +85,7 @@ TEST_CASE("a saved manifest is opened as it was") {
 }
 
 TEST_CASE("any changed byte of the manifest is a FormatError") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const std::string text = make_model_folder(folder.path(), two_layers()).text();
   for (std::size_t at = 0; at < text.size(); ++at) {
     for (const int flip : {0x01, 0x20, 0x80, 0xff}) {
@@ -103,14 +103,14 @@ TEST_CASE("any changed byte of the manifest is a FormatError") {
 }
 
 TEST_CASE("a manifest cut at any byte, or with more behind it, is a FormatError") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const std::string text = make_model_folder(folder.path(), two_layers()).text();
   for (std::size_t n = 0; n < text.size(); ++n) REQUIRE_THROWS_AS(Manifest::parse(text.substr(0, n), "x"), FormatError);
   CHECK_THROWS_AS(Manifest::parse(text + "\n", "x"), FormatError);
 }
 
 TEST_CASE("any changed byte of a small file or of a weight header is a FormatError that names the file") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   for (const FileRecord& record : manifest.files) {
     const std::size_t covered = record.is_weights() ? record.header_bytes : record.bytes;
@@ -125,7 +125,7 @@ TEST_CASE("any changed byte of a small file or of a weight header is a FormatErr
 }
 
 TEST_CASE("any changed byte of the weights is found by verify, which names the file") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   CHECK_NOTHROW(manifest.verify(folder.path()));
   for (const FileRecord& record : manifest.files) {
@@ -140,7 +140,7 @@ TEST_CASE("any changed byte of the weights is found by verify, which names the f
 }
 
 TEST_CASE("verify reports progress up to all bytes, and passes on what the observer throws") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   std::uint64_t all = 0;
   for (const FileRecord& record : manifest.files) all += record.bytes;
@@ -156,7 +156,7 @@ TEST_CASE("verify reports progress up to all bytes, and passes on what the obser
 }
 
 TEST_CASE("a file of another length or a missing one is an error that names it") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   for (const FileRecord& record : manifest.files) {
     const auto path = folder / record.name;
@@ -177,7 +177,7 @@ TEST_CASE("a file of another length or a missing one is an error that names it")
 }
 
 TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checksum fits") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   using Json = nlohmann::ordered_json;
   CHECK_NOTHROW(Manifest::parse(changed(manifest, [](Json&) {}), "x"));
@@ -222,7 +222,7 @@ TEST_CASE("a version from elsewhere says what to do") {
 }
 
 TEST_CASE("a manifest that could not be opened is not saved") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   Manifest manifest = make_model_folder(folder.path(), two_layers());
   manifest.layers[0].file = "none";
   CHECK_THROWS_AS(manifest.save(folder.path()), FormatError);

@@ -32,7 +32,7 @@ const std::string kGood =
     R"("x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"e":{"dtype":"U8","shape":[0,9],"data_offsets":[24,24]}} )";
 
 void check_refused(const std::string& header, std::size_t n_data) {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   put(folder / "x", file_of(header, n_data));
   INFO(header);
   CHECK_THROWS_AS(Safetensors::open(folder / "x"), FormatError);
@@ -47,7 +47,7 @@ std::string one(const std::string& dtype, const std::string& shape, const std::s
 }  // namespace
 
 TEST_CASE("a header gives tensors in the order of their bytes, and metadata") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   put(folder / "x", file_of(kGood, 30));
   for (const FileMode mode : {FileMode::buffered, FileMode::direct}) {
     const Safetensors file = Safetensors::open(folder / "x", mode);
@@ -69,7 +69,7 @@ TEST_CASE("a header gives tensors in the order of their bytes, and metadata") {
 }
 
 TEST_CASE("a file without tensors, and one without metadata, are files") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   put(folder / "x", file_of("{}", 0));
   CHECK(Safetensors::open(folder / "x").tensors().empty());
   put(folder / "x", file_of(one("\"F4\"", "[3,2]", "[0,3]"), 3));
@@ -79,7 +79,7 @@ TEST_CASE("a file without tensors, and one without metadata, are files") {
 }
 
 TEST_CASE("a file cut at any byte is a FormatError") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const std::string whole = file_of(kGood, 30);
   for (std::size_t n = 0; n < whole.size(); ++n) {
     put(folder / "x", whole.substr(0, n));
@@ -91,7 +91,7 @@ TEST_CASE("a file cut at any byte is a FormatError") {
 }
 
 TEST_CASE("a changed byte of a header is a FormatError or another header, never more") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const std::string whole = file_of(kGood, 30);
   for (std::size_t at = 0; at < 8 + kGood.size(); ++at) {
     for (const int flip : {0x01, 0x02, 0x10, 0x20, 0x80, 0xff}) {
@@ -108,7 +108,7 @@ TEST_CASE("a changed byte of a header is a FormatError or another header, never 
 }
 
 TEST_CASE("a changed byte of the length of a header is a FormatError") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const std::string whole = file_of(kGood, 30);
   for (std::size_t at = 0; at < 8; ++at) {
     for (int flip = 1; flip < 256; ++flip) {
@@ -122,7 +122,7 @@ TEST_CASE("a changed byte of the length of a header is a FormatError") {
 }
 
 TEST_CASE("random bytes behind a plausible length never crash") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   Random random(11);
   for (int i = 0; i < 300; ++i) {
     std::string header = kGood;
@@ -205,7 +205,7 @@ TEST_CASE("holes and overlaps between tensors are FormatErrors") {
 }
 
 TEST_CASE("a file that is missing or a folder is an IoError") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   CHECK_THROWS_AS(Safetensors::open(folder / "x"), IoError);
   CHECK_THROWS_AS(Safetensors::open(folder.path()), IoError);
 }
@@ -218,7 +218,7 @@ TEST_CASE("tags and number formats map onto each other") {
 }
 
 TEST_CASE("the open file can be taken over") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   put(folder / "x", file_of(kGood, 30));
   const File file = Safetensors::open(folder / "x").file();
   CHECK(file.size() == 8 + kGood.size() + 30);

@@ -21,7 +21,7 @@ using namespace flashlm::test;
 using Catch::Matchers::ContainsSubstring;
 
 TEST_CASE("write then read is the identity for random tensors in random pieces") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   Random random(3);
   for (int round = 0; round < 40; ++round) {
     std::vector<TensorSpec> specs;
@@ -75,7 +75,7 @@ TEST_CASE("write then read is the identity for random tensors in random pieces")
 }
 
 TEST_CASE("tensors lie in the order of falling element size, then of names") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   SafetensorsWriter writer(folder / "x", {{"c", DType::u8, {1}},
                                           {"b", DType::f16, {1}},
                                           {"d", DType::f32, {1}},
@@ -85,7 +85,7 @@ TEST_CASE("tensors lie in the order of falling element size, then of names") {
 }
 
 TEST_CASE("the header grows by whole pages") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   for (const std::size_t n : {3000u, 3990u, 4040u, 4060u, 4100u, 9000u}) {
     SafetensorsWriter writer(folder / "x", {}, {{"a", std::string(n, 'x')}});
     CHECK(writer.finish().header_bytes % 4096 == 0);
@@ -94,7 +94,7 @@ TEST_CASE("the header grows by whole pages") {
 }
 
 TEST_CASE("tensors out of order, too long or too short are errors, and the file does not stay") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   {
     SafetensorsWriter writer(folder / "x", {{"a", DType::u8, {3}}, {"b", DType::u8, {0}}, {"c", DType::u8, {2}}});
     const auto bytes = random_bytes(9, 1);
@@ -118,7 +118,7 @@ TEST_CASE("tensors out of order, too long or too short are errors, and the file 
 }
 
 TEST_CASE("bad names and sizes are ArgumentErrors, and leave no file") {
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   const auto refused = [&](std::vector<TensorSpec> specs) {
     CHECK_THROWS_AS(SafetensorsWriter(folder / "x", std::move(specs)), ArgumentError);
   };
@@ -134,7 +134,7 @@ TEST_CASE("bad names and sizes are ArgumentErrors, and leave no file") {
 
 TEST_CASE("a full disk is an IoError") {
   if (!std::filesystem::exists("/dev/full")) return;
-  const TempFolder folder;
+  const TempFolder folder(memory_folder());
   std::filesystem::create_symlink("/dev/full", folder / "full");
   CHECK_THROWS_AS(SafetensorsWriter(folder / "full", {}), IoError);
   CHECK(folder.names().empty());

@@ -19,6 +19,13 @@
 
 namespace flashlm::test {
 
+/// Where files live in memory, for tests that sync many of them; the usual place if there is none.
+inline std::filesystem::path memory_folder() {
+  std::error_code ignored;
+  const std::filesystem::path memory = "/dev/shm";
+  return std::filesystem::is_directory(memory, ignored) ? memory : std::filesystem::temp_directory_path();
+}
+
 /// A new folder below `parent`, removed with all it holds.
 class TempFolder {
  public:

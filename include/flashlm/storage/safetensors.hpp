@@ -129,18 +129,21 @@ class Safetensors {
   std::string path() const { return file_.path().string(); }
 
   FormatError fail(const std::string& what, const std::string& tensor = {}) const {
-    return FormatError(
-        concat("[safetensors] ", what, " (", path(), tensor.empty() ? "" : ", ", tensor, "). Was the copy cut short?"));
+    return FormatError(concat("[safetensors] ", what, " (", path(), tensor.empty() ? "" : ", ", tensor, ")"));
+  }
+
+  FormatError cut_short(const std::string& what) const {
+    return FormatError(concat("[safetensors] ", what, " (", path(), "). Was the copy cut short?"));
   }
 
   void read_header() {
-    if (size() < 8) throw fail(concat("header: expected at least 8 bytes, got ", size()));
+    if (size() < 8) throw cut_short(concat("header: expected at least 8 bytes, got ", size()));
     std::array<std::byte, 8> prefix;
     file_.read(0, prefix);
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < 8; ++i) length |= std::to_integer<std::uint64_t>(prefix[i]) << (8 * i);
     const std::uint64_t largest = std::min(kLargestHeader, size() - 8);
-    if (length > largest) throw fail(concat("header: expected at most ", largest, " bytes, got ", length));
+    if (length > largest) throw cut_short(concat("header: expected at most ", largest, " bytes, got ", length));
     header_bytes_ = 8 + length;
     std::string text(static_cast<std::size_t>(length), '\0');
     file_.read(8, std::as_writable_bytes(std::span(text)));
@@ -191,7 +194,7 @@ class Safetensors {
       }
       end = tensor.extent.end();
     }
-    if (end != size()) throw fail(concat("data: expected a file of ", end, " bytes, got ", size()));
+    if (end != size()) throw cut_short(concat("data: expected a file of ", end, " bytes, got ", size()));
   }
 
   File file_;
