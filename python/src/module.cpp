@@ -5,17 +5,17 @@
 #include "flashlm/version.hpp"
 
 void bind_base(pybind11::module_& module);
-__attribute__((weak)) void bind_storage(pybind11::module_& module);
-__attribute__((weak)) void bind_tokenizer(pybind11::module_& module);
-__attribute__((weak)) void bind_model(pybind11::module_& module);
-__attribute__((weak)) void bind_text(pybind11::module_& module);
+void bind_storage(pybind11::module_& module);
+void bind_tokenizer(pybind11::module_& module);
+void bind_model(pybind11::module_& module);
+void bind_text(pybind11::module_& module);
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
   module.attr("version") = FLASHLM_VERSION;
   bind_base(module);
-  if (bind_storage) bind_storage(module);
-  if (bind_tokenizer) bind_tokenizer(module);
-  if (bind_model) bind_model(module);
-  if (bind_text) bind_text(module);
+  bind_storage(module);
+  bind_tokenizer(module);
+  bind_model(module);
+  bind_text(module);
 }
