@@ -40,8 +40,8 @@ void check_pass(support::BundleFixture& fixture, BundleStream& stream, const std
 TEST_CASE("a stream brings every bundle behind the pinned ones, pass after pass") {
   support::BundleFixture fixture;
   const std::size_t stride = fixture.bundles.layout(0).stride;
-  const std::vector<std::size_t> first = GENERATE(std::vector<std::size_t>{0, 0, 0}, std::vector<std::size_t>{2, 5, 4},
-                                                  std::vector<std::size_t>{5, 4, 5});
+  const std::vector<std::size_t> first =
+      GENERATE(std::vector<std::size_t>{0, 0, 0}, std::vector<std::size_t>{2, 5, 4}, std::vector<std::size_t>{5, 4, 5});
   const std::size_t n_slots = GENERATE(2, 3, 8, 40);
   const std::size_t bundles_a_slot = GENERATE(1, 2, 7);
   BundleStream stream(fixture.bundles, fixture.reader, first, {n_slots, bundles_a_slot * stride});

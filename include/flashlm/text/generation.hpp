@@ -72,7 +72,7 @@ class Generation {
       : session_(std::move(session)),
         tokenizer_(std::move(tokenizer)),
         options_(std::move(options)),
-        sampler_(options_.sampling()),
+        sampler_(options_.sampling(), session_->engine().config().vocab_size),
         stops_(options_.stop),
         text_(tokenizer_->encode(prompt, {options_.parse_special, options_.add_special})),
         n_prompt_(text_.size()) {

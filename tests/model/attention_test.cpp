@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/attention.hpp"
+
+#include <cstring>
+#include <vector>
+
+#include "flashlm/base/random.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+namespace {
+
+struct Fixture {
+  support::TinyModel tiny;
+  ModelConfig config = ModelConfig::open(tiny.path());
+  Weights weights = Weights::open(tiny.path() / "resident.safetensors", config);
+
+  std::vector<float> input(std::size_t n_tokens) const {
+    Random random(5);
+    std::vector<float> x(n_tokens * config.dim);
+    for (float& value : x) value = random.uniform(-1.0f, 1.0f);
+    return x;
+  }
+
+  /// The attention outputs of n_tokens, cut into batches of `batch`.
+  std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) const {
+    Parallel parallel(n_threads);
+    Attention attention(config, parallel, batch, 64);
+    KvCache kv(config, 64, kv_dtype);
+    std::vector<float> y(x.size());
+    const std::size_t n_tokens = x.size() / config.dim;
+    for (std::size_t first = 0; first < n_tokens; first += batch) {
+      const std::size_t n = std::min(batch, n_tokens - first);
+      attention.forward(weights.layer(1), 1, kv, first, std::span(x).subspan(first * config.dim, n * config.dim), n,
+                        std::span(y).subspan(first * config.dim, n * config.dim));
+    }
+    return y;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("attention has the same bits however tokens are batched and threads are many") {
+  const Fixture fixture;
+  const DType kv_dtype = GENERATE(DType::f32, DType::f16);
+  const std::vector<float> x = fixture.input(41);
+  const std::vector<float> expected = fixture.run(x, 1, 1, kv_dtype);
+  for (const std::size_t batch : {2, 7, 16, 41}) {
+    for (const int n_threads : {1, 2, 3}) {
+      const std::vector<float> got = fixture.run(x, batch, n_threads, kv_dtype);
+      CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("no token sees what comes after it") {
+  const Fixture fixture;
+  std::vector<float> x = fixture.input(20);
+  const std::vector<float> before = fixture.run(x, 20, 2, DType::f32);
+  for (std::size_t at = 12 * fixture.config.dim; at < x.size(); ++at) x[at] = -x[at];
+  const std::vector<float> after = fixture.run(x, 20, 2, DType::f32);
+  const std::size_t unchanged = 12 * fixture.config.dim;
+  CHECK(std::memcmp(before.data(), after.data(), unchanged * sizeof(float)) == 0);
+  CHECK(std::memcmp(before.data() + unchanged, after.data() + unchanged, 8 * sizeof(float)) != 0);
+}
+
+TEST_CASE("a product is the same for every number of threads") {
+  const Fixture fixture;
+  const std::vector<float> x = fixture.input(3);
+  std::vector<float> expected(3 * 257), got(3 * 257);
+  Parallel one(1), three(3);
+  multiply(one, fixture.weights.embedding(), x, 3, expected);
+  multiply(three, fixture.weights.embedding(), x, 3, got);
+  CHECK(expected == got);
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/engine.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "support/allocation_counter.hpp"
+#include "support/bundle_fixture.hpp"
+#include "support/catch.hpp"
+#include "support/reference_llama.hpp"
+#include "support/tiny_model.hpp"
+#include "support/tokens.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+namespace {
+
+constexpr std::size_t kVocab = support::TinyShape::kVocabSize;
+
+EngineOptions options(double share, int n_threads = 1, std::size_t max_batch = 8) {
+  EngineOptions options;
+  options.memory = {0, share};
+  options.n_threads = n_threads;
+  options.max_batch = max_batch;
+  return options;
+}
+
+/// The logits after every token, computed in batches that end at `cuts`.
+std::vector<float> run(Engine& engine, const std::vector<Token>& tokens, const std::vector<std::size_t>& cuts) {
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(tokens.size() * kVocab);
+  std::size_t first = 0;
+  for (const std::size_t end : cuts) {
+    engine.forward(kv, first, std::span(tokens).subspan(first, end - first),
+                   std::span(logits).subspan(first * kVocab, (end - first) * kVocab), Phase::prefill, stats);
+    first = end;
+  }
+  engine.remove_session();
+  return logits;
+}
+
+std::vector<std::size_t> cuts_of(std::size_t n, std::size_t batch) {
+  std::vector<std::size_t> cuts;
+  for (std::size_t at = 0; at < n;) cuts.push_back(at = std::min(n, at + batch));
+  return cuts;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// A reader of the model's files in memory, and a look at it after the engine has taken it.
+std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> memory_reader(const Model& model) {
+  auto reader = std::make_unique<storage::MemoryReader>(support::file_contents(model.bundles()));
+  storage::MemoryReader* seen = reader.get();
+  return {std::move(reader), seen};
+}
+
+}  // namespace
+
+TEST_CASE("logits equal the plain loops in double") {
+  support::TinyShape shape;
+  shape.tied = GENERATE(true, false);
+  const support::TinyModel tiny(shape);
+  Engine engine(Model::open(tiny.path()), options(0.6, 2));
+  const std::vector<Token> tokens = support::random_tokens(30);
+  const std::vector<float> got = run(engine, tokens, cuts_of(tokens.size(), 8));
+  const std::vector<support::Row> expected = support::reference_logits(shape, tiny.weights, tokens);
+  for (std::size_t at = 0; at < got.size(); ++at) {
+    REQUIRE(got[at] == Approx(expected[at / kVocab][at % kVocab]).margin(2e-5));
+  }
+}
+
+TEST_CASE("logits have the same bits for every budget, thread count, reader and cut of the prompt") {
+  support::TinyShape shape;
+  shape.dtype = GENERATE(DType::f32, DType::f16);
+  const support::TinyModel tiny(shape);
+  const std::vector<Token> tokens = support::random_tokens(25);
+  Engine resident(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  CHECK(resident.plan().stream == 0);
+  for (const double share : {0.5, 0.75, 1.0}) {
+    for (const int n_threads : {1, 2, 3}) {
+      auto opened = Model::open(tiny.path());
+      auto [reader, seen] = memory_reader(*opened);
+      Engine threads(opened, options(share, n_threads));
+      Engine memory(opened, options(share, n_threads), std::move(reader));
+      for (const std::size_t batch : {1, 3, 8}) {
+        CHECK(same_bits(run(threads, tokens, cuts_of(tokens.size(), batch)), expected));
+        CHECK(same_bits(run(memory, tokens, cuts_of(tokens.size(), batch)), expected));
+      }
+      CHECK(same_bits(run(threads, tokens, {1, 9, 10, 17, 25}), expected));
+    }
+  }
+}
+
+TEST_CASE("a pass reads exactly the bundles that are not pinned, and counts hits and misses") {
+  const support::TinyModel tiny;
+  auto opened = Model::open(tiny.path());
+  auto [reader, seen] = memory_reader(*opened);
+  Engine engine(opened, options(0.6), std::move(reader));
+  const MemoryPlan& plan = engine.plan();
+  REQUIRE(plan.pinned > 0);
+  REQUIRE(plan.pinned < plan.neurons);
+  CHECK(seen->stats().bytes_read == plan.pinned);
+
+  KvCache kv = engine.add_session();
+  std::vector<float> logits(kVocab);
+  const std::vector<Token> tokens = support::random_tokens(10);
+  Stats first, rest;
+  engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, first);
+  for (std::size_t at = 1; at < tokens.size(); ++at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, rest);
+  }
+  const std::uint64_t streamed = plan.neurons - plan.pinned;
+  CHECK(rest.tokens == 9);
+  CHECK(rest.bytes_read == 9 * streamed);
+  CHECK(rest.bytes_per_token() == static_cast<double>(streamed));
+  CHECK(rest.gap_bytes == 0);
+  CHECK(first.bytes_read >= streamed);  // and what was read ahead
+  CHECK(first.bytes_read <= streamed + plan.ring.n_slots * plan.ring.slot_bytes);
+  CHECK(seen->stats().bytes_read == plan.pinned + first.bytes_read + rest.bytes_read);
+  CHECK(rest.hits + rest.misses == 9 * 3 * 150);
+  std::size_t pinned_neurons = 0;
+  for (const std::size_t bundles : plan.pinned_bundles) pinned_neurons += std::min<std::size_t>(150, bundles * 32);
+  CHECK(rest.hits == 9 * pinned_neurons);
+}
+
+TEST_CASE("a step allocates nothing") {
+  const support::TinyModel tiny;
+  const int n_threads = GENERATE(1, 2);
+  Engine engine(Model::open(tiny.path()), options(0.6, n_threads));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const std::vector<Token> tokens = support::random_tokens(40);
+  engine.forward(kv, 0, std::span(tokens).first(8), logits, Phase::prefill, stats);
+  const std::size_t before = support::allocation_count();
+  for (std::size_t at = 8; at < 32; ++at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+  }
+  engine.forward(kv, 32, std::span(tokens).subspan(32, 8), logits, Phase::prefill, stats);
+  CHECK(support::allocation_count() == before);
+}
+
+TEST_CASE("a read that fails anywhere in a step leaves the session as it was") {
+  const support::TinyModel tiny;
+  const std::vector<Token> tokens = support::random_tokens(12);
+  Engine resident(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+
+  auto opened = Model::open(tiny.path());
+  auto [reader, seen] = memory_reader(*opened);
+  Engine engine(opened, options(0.55), std::move(reader));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    seen->fail_at(at % 7, EIO);
+    const auto step = [&] { engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats); };
+    for (int attempt = 0; attempt < 3; ++attempt) {  // the failing read may be one that was read ahead
+      try {
+        step();
+        break;
+      } catch (const IoError& error) {
+        CHECK(error.code() == EIO);
+      }
+    }
+    CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("several sessions of one engine do not disturb each other") {
+  const support::TinyModel tiny;
+  Engine engine(Model::open(tiny.path()), options(0.6, 2));
+  const std::vector<Token> one = support::random_tokens(20, 1), two = support::random_tokens(20, 2);
+  const std::vector<float> expected_one = run(engine, one, cuts_of(20, 1));
+  const std::vector<float> expected_two = run(engine, two, cuts_of(20, 1));
+  KvCache kv_one = engine.add_session(), kv_two = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  for (std::size_t at = 0; at < 20; ++at) {
+    engine.forward(kv_one, at, std::span(one).subspan(at, 1), logits, Phase::decode, stats);
+    CHECK(std::memcmp(logits.data(), expected_one.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+    engine.forward(kv_two, at, std::span(two).subspan(at, 1), logits, Phase::decode, stats);
+    CHECK(std::memcmp(logits.data(), expected_two.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("a budget in bytes makes room for further sessions out of pinned neurons, and refuses when none is left") {
+  const support::TinyModel tiny;
+  const std::vector<Token> tokens = support::random_tokens(10);
+  EngineOptions all = options(1.0);
+  Engine measure(Model::open(tiny.path()), all);
+  const std::vector<float> expected = run(measure, tokens, cuts_of(10, 1));
+  all.memory = {measure.plan().total, std::nullopt};
+  Engine engine(Model::open(tiny.path()), all);
+  CHECK(engine.plan().stream == 0);
+  std::vector<KvCache> sessions;
+  const auto fill = [&] {
+    for (int at = 0; at < 100; ++at) {
+      sessions.push_back(engine.add_session());
+      CHECK(engine.plan().total <= all.memory.bytes);
+    }
+  };
+  CHECK_THROWS_AS(fill(), BudgetError);
+  REQUIRE(sessions.size() > 1);
+  CHECK(engine.plan().pinned < measure.plan().pinned);
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    engine.forward(sessions.back(), at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("bad sizes, tokens and options are errors of the documented type") {
+  const support::TinyModel tiny;
+  auto opened = Model::open(tiny.path());
+  Engine engine(opened, options(1.0));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const std::vector<Token> tokens = support::random_tokens(9);
+  const auto forward = [&](std::size_t first, std::vector<Token> some, std::size_t n_logits) {
+    engine.forward(kv, first, some, std::span(logits).first(n_logits), Phase::prefill, stats);
+  };
+  CHECK_THROWS_AS(forward(0, {}, 0), ShapeError);
+  CHECK_THROWS_AS(forward(0, tokens, kVocab), ShapeError);  // more than max_batch
+  CHECK_THROWS_AS(forward(96, {1}, kVocab), ShapeError);    // beyond the context
+  CHECK_THROWS_AS(forward(0, {1}, kVocab - 1), ShapeError);
+  CHECK_THROWS_AS(forward(0, {-1}, kVocab), ArgumentError);
+  CHECK_THROWS_AS(forward(0, {257}, kVocab), ArgumentError);
+  CHECK(stats.prefill_tokens == 0);
+
+  EngineOptions wrong = options(1.0);
+  wrong.context = 97;
+  CHECK_THROWS_AS(Engine(opened, wrong), ArgumentError);
+  wrong = options(1.0);
+  wrong.max_batch = 0;
+  CHECK_THROWS_AS(Engine(opened, wrong), ArgumentError);
+  wrong = options(1.0);
+  wrong.reader = "tape";
+  CHECK_THROWS_AS(Engine(opened, wrong), ArgumentError);
+  CHECK_THROWS_AS(Engine(opened, options(0.1)), BudgetError);
+}

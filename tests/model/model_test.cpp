@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/model.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace flashlm;
+using model::Model;
+
+namespace {
+
+/// Replaces config.json and its record in the manifest, as a packer with a bug would.
+void replace_config(const support::TinyModel& tiny, const nlohmann::json& config) {
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  for (storage::FileRecord& file : manifest.files) {
+    if (file.name == "config.json") file = support::detail::write_small(tiny.path(), "config.json", config.dump());
+  }
+  manifest.save(tiny.path());
+}
+
+}  // namespace
+
+TEST_CASE("a packed folder opens") {
+  const support::TinyModel tiny;
+  const auto opened = Model::open(tiny.path());
+  CHECK(opened->config().n_layers == 3);
+  CHECK(opened->bundles().n_layers() == 3);
+  CHECK(sparse::name(opened->selector()) == "dense");
+  CHECK(opened->resident_bytes() == opened->weights().bytes());
+}
+
+TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
+  const support::TemporaryFolder folder;
+  CHECK_THROWS_AS(Model::open(folder.path() / "nowhere"), IoError);
+  CHECK_THROWS_AS(Model::open(folder.path()), IoError);
+}
+
+TEST_CASE("config and bundles that disagree are a FormatError that names both numbers") {
+  const support::TinyModel tiny;
+  nlohmann::json config = support::tiny_config(tiny.shape);
+  const auto [key, value] =
+      GENERATE(table<const char*, int>({{"num_hidden_layers", 2}, {"hidden_size", 32}, {"intermediate_size", 149}}));
+  config[key] = value;
+  replace_config(tiny, config);
+  try {
+    Model::open(tiny.path());
+    FAIL("expected a FormatError");
+  } catch (const FormatError& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains(std::to_string(value)));
+  }
+}
+
+TEST_CASE("a manifest without resident weights is a FormatError") {
+  const support::TinyModel tiny;
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  std::erase_if(manifest.files, [](const storage::FileRecord& file) { return file.name == "resident.safetensors"; });
+  manifest.save(tiny.path());
+  CHECK_THROWS_AS(Model::open(tiny.path()), FormatError);
+}
+
+TEST_CASE("reading weights that failed once can be tried again") {
+  const support::TinyModel tiny;
+  const auto opened = Model::open(tiny.path());
+  struct Stop {};
+  CHECK_THROWS_AS(opened->weights([](std::size_t, std::size_t) { throw Stop(); }), Stop);
+  CHECK(opened->weights().embedding().rows == 257);
+}

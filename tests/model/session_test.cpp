@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/session.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "support/bundle_fixture.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+#include "support/tokens.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+namespace {
+
+std::shared_ptr<Engine> engine(const support::TinyModel& tiny, std::size_t max_batch = 8) {
+  EngineOptions options;
+  options.memory = {0, 0.6};
+  options.max_batch = max_batch;
+  return std::make_shared<Engine>(Model::open(tiny.path()), options);
+}
+
+std::vector<float> copy(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
+
+}  // namespace
+
+TEST_CASE("a prompt gives the same logits whole, cut anywhere, or continued from another prompt") {
+  const support::TinyModel tiny;
+  auto shared = engine(tiny);
+  const std::vector<Token> tokens = support::random_tokens(30);
+  Session fresh(shared);
+  const std::vector<float> expected = copy(fresh.prefill(tokens));
+  for (std::size_t cut = 1; cut < tokens.size(); ++cut) {
+    Session session(shared);
+    session.prefill(std::span(tokens).first(cut));
+    CHECK(copy(session.prefill(tokens)) == expected);
+    CHECK(session.stats().reused_tokens == cut);
+  }
+  Session other(shared);
+  std::vector<Token> different = tokens;
+  different[17] ^= 1;
+  other.prefill(different);
+  CHECK(copy(other.prefill(tokens)) == expected);
+  CHECK(other.stats().reused_tokens == 17);
+  Session stepped(shared);
+  stepped.prefill(std::span(tokens).first(20));
+  for (std::size_t at = 20; at + 1 < tokens.size(); ++at) stepped.step(tokens[at]);
+  CHECK(copy(stepped.step(tokens.back())) == expected);
+}
+
+TEST_CASE("the same prompt again computes its last token only") {
+  const support::TinyModel tiny;
+  Session session(engine(tiny));
+  const std::vector<Token> tokens = support::random_tokens(12);
+  const std::vector<float> first = copy(session.prefill(tokens));
+  CHECK(copy(session.prefill(tokens)) == first);
+  CHECK(session.stats().reused_tokens == 11);
+  CHECK(session.stats().prefill_tokens == 13);
+  CHECK(session.tokens().size() == 12);
+}
+
+TEST_CASE("score gives the logits after every token") {
+  const support::TinyModel tiny;
+  Session session(engine(tiny));
+  const std::vector<Token> tokens = support::random_tokens(21);
+  std::vector<float> rows(tokens.size() * 257);
+  session.score(tokens, rows);
+  for (std::size_t n = 1; n <= tokens.size(); n += 5) {
+    const std::vector<float> expected = copy(session.prefill(std::span(tokens).first(n)));
+    CHECK(std::memcmp(rows.data() + (n - 1) * 257, expected.data(), 257 * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("a prompt beyond the context is a ShapeError with both numbers, and the session goes on") {
+  const support::TinyModel tiny;
+  Session session(engine(tiny));
+  try {
+    session.prefill(support::random_tokens(97));
+    FAIL("expected a ShapeError");
+  } catch (const ShapeError& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("expected 1 to 96 tokens, got 97"));
+  }
+  CHECK_THROWS_AS(session.prefill({}), ShapeError);
+  session.prefill(support::random_tokens(96));
+  CHECK_THROWS_AS(session.step(1), ShapeError);
+  CHECK(session.tokens().size() == 96);
+  std::vector<float> rows(97 * 257);
+  CHECK_THROWS_AS(session.score(support::random_tokens(97), rows), ShapeError);
+  CHECK_THROWS_AS(session.score(support::random_tokens(2), rows), ShapeError);
+  session.reset();
+  CHECK(session.tokens().empty());
+  CHECK_NOTHROW(session.prefill(support::random_tokens(3)));
+}
+
+TEST_CASE("a prompt that is stopped keeps what was computed and goes on later") {
+  const support::TinyModel tiny;
+  auto shared = engine(tiny);
+  const std::vector<Token> tokens = support::random_tokens(40);
+  Session session(shared);
+  struct Stop {};
+  std::vector<std::size_t> seen;
+  const auto stop = [&](std::size_t done, std::size_t total) {
+    CHECK(total == 40);
+    seen.push_back(done);
+    if (done >= 16) throw Stop();
+  };
+  CHECK_THROWS_AS(session.prefill(tokens, stop), Stop);
+  CHECK(seen == std::vector<std::size_t>{8, 16});
+  CHECK(session.tokens().size() == 16);
+  Session fresh(shared);
+  CHECK(copy(session.prefill(tokens)) == copy(fresh.prefill(tokens)));
+  CHECK(session.stats().reused_tokens == 16);
+}
+
+TEST_CASE("a session whose step failed goes on as if nothing had happened") {
+  const support::TinyModel tiny;
+  auto opened = Model::open(tiny.path());
+  auto reader = std::make_unique<storage::MemoryReader>(support::file_contents(opened->bundles()));
+  storage::MemoryReader* seen = reader.get();
+  EngineOptions options;
+  options.memory = {0, 0.55};
+  auto shared = std::make_shared<Engine>(opened, options, std::move(reader));
+  const std::vector<Token> tokens = support::random_tokens(10);
+  Session clean(shared);
+  const std::vector<float> expected = copy(clean.prefill(tokens));
+
+  Session session(shared);
+  session.prefill(std::span(tokens).first(9));
+  seen->fail_at(1, EIO);
+  // The failing read is one that was read ahead: it is met in this step or in the next.
+  bool failed = false;
+  for (int attempt = 0; attempt < 4 && !failed; ++attempt) {
+    try {
+      session.prefill(std::span(tokens).first(9));
+    } catch (const IoError&) {
+      failed = true;
+    }
+  }
+  CHECK(failed);
+  CHECK(copy(session.prefill(tokens)) == expected);
+}
+
+TEST_CASE("a session gives its place back") {
+  const support::TinyModel tiny;
+  auto shared = engine(tiny);
+  const std::size_t before = shared->plan().sessions;
+  for (int at = 0; at < 5; ++at) Session session(shared);
+  CHECK(shared->plan().sessions == before);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/weights.hpp"
+
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace flashlm;
+using model::ModelConfig;
+using model::Weights;
+
+namespace {
+
+void check_equal(const MatrixView& got, const support::Matrix& expected) {
+  REQUIRE(got.rows == expected.rows);
+  REQUIRE(got.cols == expected.cols);
+  std::vector<float> row(got.cols);
+  for (std::size_t at = 0; at < got.rows; ++at) {
+    kernels::to_f32(got.dtype, got.row(at), row);
+    for (std::size_t col = 0; col < got.cols; ++col) REQUIRE(row[col] == expected.at(at, col));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every resident weight arrives where it belongs") {
+  support::TinyShape shape;
+  shape.dtype = GENERATE(DType::f32, DType::f16);
+  shape.tied = GENERATE(true, false);
+  const support::TinyModel tiny(shape);
+  const Weights weights = Weights::open(tiny.path() / "resident.safetensors", ModelConfig::open(tiny.path()));
+  check_equal(weights.embedding(), tiny.weights.at("embedding"));
+  check_equal(weights.head(), tiny.weights.at(shape.tied ? "embedding" : "head"));
+  CHECK(weights.final_norm()[3] == tiny.weights.at("final_norm").at(0, 3));
+  for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
+    const std::string prefix = concat("layers.", layer, ".");
+    check_equal(weights.layer(layer).query, tiny.weights.at(prefix + "q"));
+    check_equal(weights.layer(layer).key, tiny.weights.at(prefix + "k"));
+    check_equal(weights.layer(layer).value, tiny.weights.at(prefix + "v"));
+    check_equal(weights.layer(layer).output, tiny.weights.at(prefix + "o"));
+    CHECK(weights.layer(layer).ffn_norm[0] == tiny.weights.at(prefix + "ffn_norm").at(0, 0));
+    CHECK(weights.layer(layer).attention_norm[1] == tiny.weights.at(prefix + "attention_norm").at(0, 1));
+  }
+}
+
+TEST_CASE("weights of another shape are a FormatError that names tensor and both shapes") {
+  const support::TinyModel tiny;
+  ModelConfig config = ModelConfig::open(tiny.path());
+  config.vocab_size += 1;
+  try {
+    Weights::open(tiny.path() / "resident.safetensors", config);
+    FAIL("expected a FormatError");
+  } catch (const FormatError& error) {
+    CHECK_THAT(error.what(),
+               Catch::Matchers::Contains("[258, 24], got [257, 24]") && Catch::Matchers::Contains("embedding"));
+  }
+}
+
+TEST_CASE("a missing tensor is a FormatError that names it") {
+  const support::TinyModel tiny;
+  ModelConfig config = ModelConfig::open(tiny.path());
+  config.tied_embedding = false;
+  try {
+    Weights::open(tiny.path() / "resident.safetensors", config);
+    FAIL("expected a FormatError");
+  } catch (const FormatError& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("head"));
+  }
+}
+
+TEST_CASE("loading can be stopped, and reports every byte") {
+  const support::TinyModel tiny;
+  const ModelConfig config = ModelConfig::open(tiny.path());
+  const auto path = tiny.path() / "resident.safetensors";
+  std::size_t last = 0, all = 0;
+  const Weights weights = Weights::open(path, config, [&](std::size_t done, std::size_t total) {
+    last = done;
+    all = total;
+  });
+  CHECK(last == all);
+  CHECK(all == weights.bytes());
+  struct Stop {};
+  CHECK_THROWS_AS(Weights::open(path, config, [](std::size_t, std::size_t) { throw Stop(); }), Stop);
+}

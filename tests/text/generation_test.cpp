@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/text/generation.hpp"
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flashlm/text/language_model.hpp"
+#include "support/bundle_fixture.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+
+using namespace flashlm;
+using text::FinishReason;
+using text::Generation;
+using text::GenerationOptions;
+using text::LanguageModel;
+
+namespace {
+
+LanguageModel open(const support::TinyModel& tiny) {
+  return LanguageModel::open(tiny.path(), {.memory = "60%", .n_threads = 1, .max_batch = 8});
+}
+
+GenerationOptions sampled(std::size_t n, std::uint64_t seed) {
+  return {.max_new_tokens = n, .temperature = 1.0f, .top_k = 40, .seed = seed};
+}
+
+}  // namespace
+
+TEST_CASE("pieces together are the whole text, and every piece is whole characters") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    const std::string whole = lm.generate("Once", sampled(30, seed));
+    std::string pieces;
+    Generation generation = lm.stream("Once", sampled(30, seed));
+    for (const std::string_view piece : generation) {
+      CHECK_FALSE(piece.empty());
+      CHECK((static_cast<unsigned char>(piece.front()) & 0xc0) != 0x80);
+      pieces += piece;
+    }
+    CHECK(pieces == whole);
+    CHECK(generation.next() == std::nullopt);
+    CHECK(lm.tokenizer().decode(generation.tokens(), true) == whole);
+  }
+}
+
+TEST_CASE("the same seed gives the same text, another seed another one") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  const std::string first = lm.generate("Once", sampled(40, 1));
+  CHECK(lm.generate("Once", sampled(40, 1)) == first);
+  CHECK(lm.generate("Once", sampled(40, 2)) != first);
+}
+
+TEST_CASE("a text ends at its length, and says so") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  Generation generation = lm.stream("Once", {.max_new_tokens = 5});
+  CHECK(generation.finish_reason() == FinishReason::none);
+  generation.rest();
+  CHECK(generation.finish_reason() == FinishReason::length);
+  CHECK(generation.tokens().size() == 5);
+  CHECK(generation.prompt_tokens().size() == 4);
+  Generation none = lm.stream("Once", {.max_new_tokens = 0});
+  CHECK(none.rest().empty());
+  CHECK(none.finish_reason() == FinishReason::length);
+}
+
+TEST_CASE("a text ends when the context is full") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  Generation generation = lm.stream(std::string(90, 'x'), {.max_new_tokens = 1000, .temperature = 1, .top_k = 20});
+  generation.rest();
+  CHECK(generation.finish_reason() == FinishReason::context);
+  CHECK(generation.tokens().size() == 7);  // the last one is sampled from position 96 and never run
+}
+
+TEST_CASE("a text ends before a stop string wherever its tokens are cut") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  const std::string whole = lm.generate("Once", sampled(40, 5));
+  // Any three neighbouring ASCII bytes are three tokens here, so the stop string spans token borders.
+  std::size_t at = std::string::npos;
+  for (std::size_t i = 4; i + 3 < whole.size() && at == std::string::npos; ++i) {
+    const auto ascii = [&](std::size_t k) { return static_cast<unsigned char>(whole[k]) < 128; };
+    if (ascii(i) && ascii(i + 1) && ascii(i + 2)) at = i;
+  }
+  REQUIRE(at != std::string::npos);
+  GenerationOptions options = sampled(40, 5);
+  options.stop = {whole.substr(at, 3)};
+  Generation generation = lm.stream("Once", options);
+  CHECK(generation.rest() == whole.substr(0, whole.find(options.stop[0])));
+  CHECK(generation.finish_reason() == FinishReason::stop);
+}
+
+TEST_CASE("a closed text gives no more pieces") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  Generation generation = lm.stream("Once", sampled(40, 1));
+  REQUIRE(generation.next());
+  generation.close();
+  CHECK(generation.next() == std::nullopt);
+  CHECK(generation.finish_reason() == FinishReason::closed);
+}
+
+TEST_CASE("an end token ends the text and is not part of it") {
+  support::TinyModel tiny;
+  // Every token ends a text when the config says so.
+  nlohmann::json config = support::tiny_config(tiny.shape);
+  std::vector<int> all(support::TinyShape::kVocabSize);
+  for (std::size_t id = 0; id < all.size(); ++id) all[id] = static_cast<int>(id);
+  config["eos_token_id"] = all;
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  for (storage::FileRecord& file : manifest.files) {
+    if (file.name == "config.json") file = support::detail::write_small(tiny.path(), "config.json", config.dump());
+  }
+  manifest.save(tiny.path());
+  LanguageModel lm = open(tiny);
+  Generation generation = lm.stream("Once", {.max_new_tokens = 20});
+  CHECK(generation.rest().empty());
+  CHECK(generation.finish_reason() == FinishReason::eos);
+  CHECK(generation.tokens().size() == 1);
+}
+
+TEST_CASE("an empty prompt, a prompt beyond the context and bad options are errors of the documented type") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  CHECK_THROWS_AS(lm.stream(""), ShapeError);
+  CHECK_THROWS_AS(lm.stream(std::string(97, 'x')), ShapeError);
+  CHECK_THROWS_AS(lm.stream("x", {.temperature = -1}), ArgumentError);
+  CHECK_THROWS_AS(lm.stream("x", {.top_p = 0}), ArgumentError);
+  CHECK_THROWS_AS(lm.stream("x", {.repetition_penalty = 0}), ArgumentError);
+  CHECK(lm.generate("still works", {.max_new_tokens = 3}).size() > 0);
+}
+
+TEST_CASE("going on with an older text of the same session is an ArgumentError, not a wrong text") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  Generation older = lm.stream("Once", sampled(40, 1));
+  REQUIRE(older.next());
+  lm.generate("Another", {.max_new_tokens = 3});
+  CHECK_THROWS_AS(older.rest(), ArgumentError);
+}
+
+TEST_CASE("a text goes on after a read error as if nothing had happened") {
+  const support::TinyModel tiny;
+  LanguageModel whole = open(tiny);
+  const std::string expected = whole.generate("Once", sampled(40, 3));
+
+  auto opened = model::Model::open(tiny.path());
+  auto reader = std::make_unique<storage::MemoryReader>(support::file_contents(opened->bundles()));
+  storage::MemoryReader* seen = reader.get();
+  model::EngineOptions options;
+  options.memory = {0, 0.55};
+  options.max_batch = 8;
+  LanguageModel lm(std::make_shared<model::Engine>(opened, options, std::move(reader)),
+                   std::make_shared<const text::Tokenizer>(text::Tokenizer::open(tiny.path() / "tokenizer.json")));
+  Generation generation = lm.stream("Once", sampled(40, 3));
+  std::string got;
+  int failures = 0;
+  for (int round = 0; generation.finish_reason() == FinishReason::none; ++round) {
+    if (round % 5 == 2) seen->fail_at(3, EIO);
+    try {
+      if (const auto piece = generation.next()) got += *piece;
+    } catch (const IoError&) {
+      ++failures;
+    }
+  }
+  CHECK(failures > 2);
+  CHECK(got == expected);
+}

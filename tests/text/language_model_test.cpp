@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/text/language_model.hpp"
+
+#include <cmath>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/reference_llama.hpp"
+#include "support/tiny_model.hpp"
+#include "support/tokens.hpp"
+
+using namespace flashlm;
+using text::LanguageModel;
+using text::LanguageModelOptions;
+
+namespace {
+
+LanguageModelOptions options(std::string memory, int n_threads = 1, std::size_t max_batch = 8) {
+  return {.memory = std::move(memory), .n_threads = n_threads, .max_batch = max_batch};
+}
+
+}  // namespace
+
+TEST_CASE("text is the same, bit for bit, at every budget, thread count and batch size") {
+  support::TinyShape shape;
+  shape.dtype = GENERATE(DType::f32, DType::f16);
+  const support::TinyModel tiny(shape);
+  LanguageModel resident = LanguageModel::open(tiny.path(), options("100%"));
+  const text::GenerationOptions sampled{.max_new_tokens = 30, .temperature = 0.8f, .top_p = 0.9f, .seed = 4};
+  const std::string expected = resident.generate("A text, long enough for batches.", sampled);
+  for (const char* memory : {"50%", "75%", "100%"}) {
+    for (const int n_threads : {1, 2}) {
+      for (const std::size_t max_batch : {1, 5, 96}) {
+        LanguageModel lm = LanguageModel::open(tiny.path(), options(memory, n_threads, max_batch));
+        CHECK(lm.generate("A text, long enough for batches.", sampled) == expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("logits have a row for every token") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));
+  const std::vector<Token> tokens = support::random_tokens(20);
+  const std::vector<float> got = lm.logits(tokens);
+  const auto expected = support::reference_logits(tiny.shape, tiny.weights, tokens);
+  REQUIRE(got.size() == 20 * 257);
+  for (std::size_t at = 0; at < got.size(); ++at) {
+    REQUIRE(got[at] == Approx(expected[at / 257][at % 257]).margin(2e-5));
+  }
+  CHECK(lm.logits({}).empty());
+  CHECK_THROWS_AS(lm.logits(support::random_tokens(97)), ShapeError);
+}
+
+TEST_CASE("perplexity is exp of the mean negative log-likelihood, in windows that overlap by one token") {
+  const support::TinyModel tiny;
+  LanguageModelOptions small = options("60%");
+  small.context = GENERATE(2, 7, 20, 96);
+  LanguageModel lm = LanguageModel::open(tiny.path(), small);
+  const std::string text = "The quick brown fox jumps over it.";
+  const std::vector<Token> tokens = lm.tokenizer().encode(text);
+  double sum = 0;
+  for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += small.context - 1) {
+    const std::size_t end = std::min(begin + small.context, tokens.size());
+    const std::vector<Token> window(tokens.begin() + static_cast<std::ptrdiff_t>(begin),
+                                    tokens.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto logits = support::reference_logits(tiny.shape, tiny.weights, window);
+    for (std::size_t at = 0; at + 1 < window.size(); ++at) {
+      double total = 0;
+      for (const double logit : logits[at]) total += std::exp(logit);
+      sum += std::log(total) - logits[at][static_cast<std::size_t>(window[at + 1])];
+    }
+  }
+  CHECK(lm.perplexity(text) == Approx(std::exp(sum / static_cast<double>(tokens.size() - 1))).epsilon(1e-5));
+}
+
+TEST_CASE("perplexity of fewer than two tokens is a ShapeError") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));
+  CHECK_THROWS_AS(lm.perplexity(""), ShapeError);
+  CHECK_THROWS_AS(lm.perplexity("x"), ShapeError);
+}
+
+TEST_CASE("sessions in several threads give the texts that they would give alone") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%", 2));
+  const auto one_text = [&](std::uint64_t seed) {
+    return lm.stream(lm.session(), "Once upon", {.max_new_tokens = 20, .temperature = 1, .seed = seed}).rest();
+  };
+  std::vector<std::string> expected;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) expected.push_back(one_text(seed));
+  std::vector<std::string> got(4);
+  std::vector<std::thread> threads;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    threads.emplace_back([&, seed] { got[seed] = one_text(seed); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(got == expected);
+}
+
+TEST_CASE("a second prompt pays only for what it does not share with the first") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));
+  lm.generate("A long common beginning. First", {.max_new_tokens = 1});
+  lm.generate("A long common beginning. Second", {.max_new_tokens = 1});
+  CHECK(lm.stats().reused_tokens == std::string("A long common beginning. ").size());
+}
+
+TEST_CASE("bad options are errors of the documented type, before weights are read") {
+  const support::TinyModel tiny;
+  CHECK_THROWS_AS(LanguageModel::open(tiny.path(), options("a lot")), ArgumentError);
+  CHECK_THROWS_AS(LanguageModel::open(tiny.path(), options("50%", -1)), ArgumentError);
+  CHECK_THROWS_AS(LanguageModel::open(tiny.path() / "nowhere", options("50%")), IoError);
+  bool read = false;
+  LanguageModelOptions small = options("1KiB");
+  small.on_progress = [&](std::size_t, std::size_t) { read = true; };
+  CHECK_THROWS_AS(LanguageModel::open(tiny.path(), small), BudgetError);
+  CHECK_FALSE(read);
+}
