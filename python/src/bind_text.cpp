@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <pybind11/functional.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
