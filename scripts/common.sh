@@ -50,7 +50,7 @@ need_venv() {
 }
 
 # install PACKAGE...: into .venv.
-install() { .venv/bin/python -m pip install -q "$@"; }
+install() { .venv/bin/python -m pip install -qq "$@"; }
 
 # Everything that tests and checks need; a second run takes seconds.
 need_developer() {
