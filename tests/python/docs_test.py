@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every public name has a docstring, and every example in it runs."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import shutil
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flashlm
+from flashlm import chat_template, demo, home, language_model, plot
+
+FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
+
+
+def public_objects() -> Iterator[tuple[str, object]]:
+    """What users can name: the package's names, their public members, and the functions of its public modules."""
+    for name in flashlm.__all__:
+        value = getattr(flashlm, name)
+        yield f"flashlm.{name}", value
+        if inspect.isclass(value):
+            for member in dir(value):
+                of_python = any(hasattr(parent, member) for parent in (object, OSError))
+                if not member.startswith("_") and not of_python:
+                    yield f"flashlm.{name}.{member}", inspect.getattr_static(value, member)
+    for module in (chat_template, demo, home, language_model, plot):
+        for name, value in vars(module).items():
+            if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"):
+                yield f"{module.__name__}.{name}", value
+
+
+OBJECTS = dict(public_objects())
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_public_name_has_a_docstring(name: str) -> None:
+    value = OBJECTS[name]
+    if not isinstance(value, str):
+        assert (getattr(value, "__doc__", None) or "").strip()
+
+
+@pytest.mark.parametrize("name", [n for n, v in OBJECTS.items() if ">>>" in (getattr(v, "__doc__", None) or "")])
+def test_an_example_runs(
+    name: str, tiny: Path, tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.flash").symlink_to(tiny)
+    shutil.copytree(tiny_source, tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
+    names = {"flashlm": flashlm, "home": home.home}
+    with flashlm.LanguageModel.from_pretrained("tiny.flash") as lm:
+        names["lm"] = lm  # type: ignore[assignment]
+        example = doctest.DocTestParser().get_doctest(
+            getattr(OBJECTS[name], "__doc__", ""), dict(names), name, None, None
+        )
+        said: list[str] = []
+        doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)
+        assert not said, "".join(said)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, value in OBJECTS.items()
+        if isinstance(value, (types.FunctionType, property, type, classmethod))
+        and not (isinstance(value, type) and issubclass(value, WITHOUT_EXAMPLE))
+        and not getattr(inspect.unwrap(value), "__module__", "").endswith("_core")  # type: ignore[arg-type]
+    ],
+)
+def test_what_python_defines_has_an_example(name: str) -> None:
+    owner = name.split(".")[1]
+    if owner in {"LanguageModel", "Session", "ChatTemplate", "pack", "verify"}:
+        assert ">>>" in (OBJECTS[name].__doc__ or "")

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package is light to import, and what it lists is what it has."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import types
+
+import pytest
+
+import flashlm
+
+HEAVY = ("torch", "transformers", "matplotlib", "huggingface_hub", "gguf", "typer", "rich", "jinja2", "tokenizers")
+
+
+def run(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_import_brings_no_heavy_package() -> None:
+    loaded = run(f"import sys, flashlm; print([name for name in {HEAVY!r} if name in sys.modules])")
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_import_takes_a_fraction_of_a_second() -> None:
+    timed = "import time, numpy; start = time.perf_counter(); import flashlm; print(time.perf_counter() - start)"
+    assert min(float(run(timed)) for _ in range(3)) < 0.5
+
+
+def test_what_is_listed_is_what_is_public() -> None:
+    assert flashlm.__all__ == sorted(flashlm.__all__)
+    program = """
+import types, flashlm
+names = {n for n, v in vars(flashlm).items() if not n.startswith("_") and not isinstance(v, types.ModuleType)}
+print(sorted(names - {"annotations", "TYPE_CHECKING", "Any"}))
+"""
+    lazy = {"ChatTemplate", "plot", "__version__"}
+    assert run(program).strip() == repr([name for name in flashlm.__all__ if name not in lazy])
+
+
+@pytest.mark.parametrize("name", flashlm.__all__)
+def test_a_listed_name_is_there_and_says_it_is_of_flashlm(name: str) -> None:
+    value = getattr(flashlm, name)
+    assert name in dir(flashlm)
+    if not isinstance(value, (str, types.ModuleType)):
+        assert value.__module__ == "flashlm"
+        assert value.__name__ == name
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'flashlm' has no attribute 'ghost'"):
+        _ = flashlm.ghost  # type: ignore[attr-defined]
+
+
+def test_errors_are_what_other_code_catches() -> None:
+    parents = {
+        "IoError": OSError,
+        "FormatError": ValueError,
+        "ShapeError": ValueError,
+        "ArgumentError": ValueError,
+        "BudgetError": MemoryError,
+    }
+    for name, parent in parents.items():
+        assert issubclass(getattr(flashlm, name), (flashlm.Error,))
+        assert issubclass(getattr(flashlm, name), parent)
+
+
+def test_every_public_function_has_types() -> None:
+    for name in flashlm.__all__:
+        value = getattr(flashlm, name)
+        if inspect.isfunction(value):
+            assert "return" in value.__annotations__, name
