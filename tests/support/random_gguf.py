@@ -62,6 +62,7 @@ def write(
     c: Case,
     path: Path,
     kind: str = "F32",
+    *,
     kinds: Mapping[str, str] | None = None,
     change: Callable[[gguf.GGUFWriter, dict[str, FloatArray]], None] | None = None,
     architecture: str = "llama",

@@ -42,7 +42,7 @@ class Case:
     rope_theta: float = 10000.0
     rope_scaling: Mapping[str, Any] | None = None
     tied: bool = False
-    rounded: bool = True  # every weight is an f16 number, so that f16 and f32 packs have the same logits
+    rounded: bool = True  # every weight is an f16 number, so that an f16 folder holds it exactly
     tokens: tuple[int, ...] = field(default=(1, 17, 42, 100, 0, 63, 5, 5, 98, 7, 31, 64))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,28 +50,26 @@ class LlamaConfig:
     vocab_size: int
     tied: bool
 
-    def tensors(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each tensor, under flashlm's names; the feed-forward ones are `layers.N.gate`, `.up`, `.down`."""
+    def tensors(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Name (flashlm's) and shape of each tensor; the feed-forward ones are `layers.N.gate`, `.up`, `.down`.
+
+        One after the other, because a foreign file may claim any number of layers.
+        """
         query, key = self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim
-        result: dict[str, tuple[int, ...]] = {
-            "embedding": (self.vocab_size, self.dim),
-            "final_norm": (self.dim,),
-        }
+        yield "embedding", (self.vocab_size, self.dim)
+        yield "final_norm", (self.dim,)
         if not self.tied:
-            result["head"] = (self.vocab_size, self.dim)
+            yield "head", (self.vocab_size, self.dim)
         for layer in range(self.n_layers):
-            result |= {
-                f"layers.{layer}.attention_norm": (self.dim,),
-                f"layers.{layer}.q": (query, self.dim),
-                f"layers.{layer}.k": (key, self.dim),
-                f"layers.{layer}.v": (key, self.dim),
-                f"layers.{layer}.o": (self.dim, query),
-                f"layers.{layer}.ffn_norm": (self.dim,),
-                f"layers.{layer}.gate": (self.hidden_dim, self.dim),
-                f"layers.{layer}.up": (self.hidden_dim, self.dim),
-                f"layers.{layer}.down": (self.dim, self.hidden_dim),
-            }
-        return result
+            yield f"layers.{layer}.attention_norm", (self.dim,)
+            yield f"layers.{layer}.q", (query, self.dim)
+            yield f"layers.{layer}.k", (key, self.dim)
+            yield f"layers.{layer}.v", (key, self.dim)
+            yield f"layers.{layer}.o", (self.dim, query)
+            yield f"layers.{layer}.ffn_norm", (self.dim,)
+            yield f"layers.{layer}.gate", (self.hidden_dim, self.dim)
+            yield f"layers.{layer}.up", (self.hidden_dim, self.dim)
+            yield f"layers.{layer}.down", (self.dim, self.hidden_dim)
 
 
 def parse_config(config: Mapping[str, Any], path: Path) -> LlamaConfig:

@@ -91,7 +91,7 @@ class Weight:
 
         # A foreign scale may be anything; what matters is checked on the result.
         with np.errstate(all="ignore"):
-            return dequantize(data, GGMLQuantizationType[self.kind]).astype(np.float32, copy=False)
+            return np.asarray(dequantize(data, GGMLQuantizationType[self.kind]), np.float32)
 
     def _convert(self, array: FloatArray, dtype: str) -> FloatArray:
         largest = float(np.max(np.abs(array))) if array.size else 0.0  # a NaN stays one
@@ -168,20 +168,20 @@ def match_tensors(config: LlamaConfig, weights: Mapping[str, Weight], place: Pat
     Raises:
         FormatError: One is missing, has another shape, or is left over; names file and tensor.
     """
-    expected = config.tensors()
-    for name, shape in expected.items():
+    result: dict[str, Weight] = {}
+    for name, shape in config.tensors():
         weight = weights.get(name)
         if weight is None:
-            known = len(expected) - len(expected.keys() - weights.keys())
             raise FormatError(
                 f"[pack] tensors: expected {name} {list(shape)}, which is missing ({place}). "
-                f"{known} of {len(expected)} tensors were found."
+                f"{config.n_layers} layers are expected, {len(weights)} tensors were found."
             )
         if weight.shape != shape:
             raise FormatError(
                 f"[pack] shape: expected {list(shape)}, got {list(weight.shape)} ({weight.file}, {weight.name})"
             )
-    for name in weights.keys() - expected.keys():
-        weight = weights[name]
-        raise FormatError(f"[pack] tensors: the config has no place for {weight.name} ({weight.file}).")
-    return {name: weights[name] for name in expected}
+        result[name] = weight
+    for name, weight in weights.items():
+        if name not in result:
+            raise FormatError(f"[pack] tensors: the config has no place for {weight.name} ({weight.file}).")
+    return result

@@ -122,14 +122,15 @@ class _Writer:
             self._once(_layer_file(layer), functools.partial(self._write_layer, layer))
         if self._options.fingerprint(self._source) != self._fingerprint:
             raise FormatError(f"[pack] source: {self._source.name} changed while it was being packed. Pack it again.")
+        layer_files = [_layer_file(layer) for layer in range(self._source.config.n_layers)]
         manifest = {
             "format": "flashlm",
             "format_version": FORMAT_VERSION,
             "architecture": "llama",
             "dtype": self._options.dtype,
             "source": self._source.describe(),
-            "files": list(self._files.values()),
-            "layers": [self._layers[_layer_file(layer)] for layer in range(self._source.config.n_layers)],
+            "files": [self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)],
+            "layers": [self._layers[name] for name in layer_files],
         }
         _core.write_manifest(str(self._partial), json.dumps(manifest))
         (self._partial / JOURNAL).unlink(missing_ok=True)

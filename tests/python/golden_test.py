@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine against what transformers computed: small random models, and SmolLM2-135M-Instruct (marker `real`).
+
+The numbers and the script that made them are in tests/golden.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flashlm
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+import random_gguf
+import random_llama
+from random_llama import CASES, Case
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SMALL: dict[str, Any] = json.loads((GOLDEN / "small_llama.json").read_text())["cases"]
+REAL: dict[str, Any] = json.loads((GOLDEN / "smollm2_135m.json").read_text())
+
+
+def open_model(folder: Path, **options: Any) -> flashlm.LanguageModel:
+    return flashlm.LanguageModel.from_pretrained(folder, memory="100%", **options)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_logits_are_those_of_transformers(case: Case, dtype: str, tmp_path: Path) -> None:
+    source = random_llama.write_folder(case, tmp_path / "source")
+    with open_model(flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)) as lm:
+        logits = lm.logits(SMALL[case.name]["tokens"])
+    expected = np.asarray(SMALL[case.name]["logits"], np.float32)
+    tolerance = 2e-5
+    if dtype == "f16":  # the KV cache is f16 too, which is all that is lost where the weights are f16 numbers
+        tolerance = 1e-2 if case.rounded else 3e-2
+    assert np.abs(logits - expected).max() < tolerance
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_greedy_tokens_are_those_of_transformers(case: Case, tmp_path: Path) -> None:
+    source = random_llama.write_folder(case, tmp_path / "source")
+    tokens = SMALL[case.name]["greedy"]
+    with open_model(flashlm.pack(source, tmp_path / "out.flash")) as lm:
+        logits = lm.logits(tokens[:-1])
+    assert logits[3:].argmax(axis=1).tolist() == tokens[4:]
+
+
+def test_a_gguf_of_the_same_weights_has_the_same_logits_to_the_bit(tmp_path: Path) -> None:
+    case = random_llama.case("head_dim")
+    folder = random_llama.write_folder(case, tmp_path / "source")
+    file = random_gguf.write(case, tmp_path / "model.gguf")
+    with (
+        open_model(flashlm.pack(folder, tmp_path / "one.flash")) as one,
+        open_model(flashlm.pack(file, tmp_path / "two.flash")) as two,
+    ):
+        np.testing.assert_array_equal(one.logits(case.tokens), two.logits(case.tokens))
+
+
+@pytest.fixture(scope="module")
+def text() -> dict[str, str]:
+    """The golden texts, with the line ends that they have."""
+    return {path.stem: path.read_bytes().decode() for path in (GOLDEN / "texts").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def lm(real: Path) -> Iterator[flashlm.LanguageModel]:
+    """SmolLM2, packed as by default: f16."""
+    with open_model(real) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def exact(real_gguf: Path) -> Iterator[flashlm.LanguageModel]:
+    """SmolLM2, packed as f32."""
+    from flashlm import home
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASHLM_HOME", str(real_gguf.parent.parent))
+        folder = home.packed(real_gguf, dtype="f32")
+    with open_model(folder) as model:
+        yield model
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["english", "code", "scripts"])
+def test_token_ids_of_the_real_model(lm: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
+    ids = lm.tokenizer.encode(text[name])
+    assert list(ids) == REAL["texts"][name]["ids"]
+    assert (lm.tokenizer.decode(ids) == text[name]) == REAL["texts"][name]["decoded_is_text"]
+
+
+@pytest.mark.real
+def test_digits_are_split_as_the_model_was_trained(lm: flashlm.LanguageModel, text: dict[str, str]) -> None:
+    assert list(lm.tokenizer.encode(text["digits"])) == REAL["digits"]["ids"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["english", "code", "scripts"])
+def test_perplexity_of_the_real_model(lm: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
+    assert lm.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=2e-3)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["english", "code", "scripts"])
+def test_perplexity_of_the_real_model_in_f32(exact: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
+    assert exact.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=1e-5)
+
+
+@pytest.mark.real
+def test_perplexity_in_windows(real: Path, text: dict[str, str]) -> None:
+    with open_model(real, context=REAL["window"]) as lm:
+        expected = REAL["texts"]["english"]["perplexity_in_windows"]
+        assert lm.perplexity(text["english"]) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["plain", "code", "chat"])
+def test_the_first_twelve_greedy_tokens(lm: flashlm.LanguageModel, name: str) -> None:
+    golden = REAL["prompts"][name]
+    ids = list(lm.tokenizer.encode(golden["text"]))
+    assert ids == golden["ids"]
+    logits = lm.logits(ids + golden["greedy"][:-1])
+    assert logits[len(ids) - 1 :].argmax(axis=1).tolist() == golden["greedy"]
+    assert lm.generate(golden["text"], max_new_tokens=12) == golden["greedy_text"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["plain", "code", "chat"])
+def test_logits_of_the_real_model_in_f32(exact: flashlm.LanguageModel, name: str) -> None:
+    golden = REAL["prompts"][name]
+    logits = exact.logits(golden["ids"])[-1]
+    assert max(abs(float(logits[int(i)]) - value) for i, value in golden["last_logits"].items()) < 2e-4
+
+
+@pytest.mark.real
+def test_the_chat_of_the_real_model(lm: flashlm.LanguageModel) -> None:
+    assert lm.chat(REAL["messages"], max_new_tokens=12) == REAL["prompts"]["chat"]["greedy_text"]
