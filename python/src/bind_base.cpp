@@ -21,9 +21,9 @@ struct ErrorTypes {
 };
 ErrorTypes types{};
 
-/// A class flashlm.<name> with two parents: flashlm.Error and the builtin that other code catches.
+/// A class with two parents: flashlm.Error and the builtin that other code catches.
 PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObject* parent, PyObject* builtin) {
-  const std::string full_name = std::string("flashlm.") + name;
+  const std::string full_name = std::string("flashlm._core.") + name;
   py::tuple parents = py::make_tuple(py::handle(parent));
   if (builtin != nullptr) parents = py::make_tuple(py::handle(parent), py::handle(builtin));
   // OSError would print errno and filename again, which the message already says.
