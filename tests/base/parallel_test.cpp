@@ -30,7 +30,7 @@ TEST_CASE("every index is visited exactly once, in ranges that end at multiples 
       });
       INFO("threads " << n_threads << ", n " << n << ", grain " << grain);
       CHECK(visits == std::vector<int>(n, 1));
-      CHECK(ranges.size() <= static_cast<std::size_t>(n_threads));
+      CHECK((n_threads > 1 || ranges.size() <= 1));
       for (const auto& [begin, end] : ranges) {
         CHECK(begin < end);
         CHECK(begin % grain == 0);
@@ -40,15 +40,37 @@ TEST_CASE("every index is visited exactly once, in ranges that end at multiples 
   }
 }
 
-TEST_CASE("work is spread over all threads") {
-  Parallel parallel(2);
+TEST_CASE("work is spread over all threads, and every running call has a thread number of its own") {
+  Parallel parallel(3);
+  std::atomic<int> running{0};
   std::mutex mutex;
   std::set<std::thread::id> ids;
-  parallel.for_range(2, 1, [&](std::size_t, std::size_t) {
-    const std::lock_guard lock(mutex);
-    ids.insert(std::this_thread::get_id());
+  std::set<std::size_t> numbers;
+  // A call returns when three are running, so that no thread can do the work of another.
+  parallel.for_threads(3, 1, [&](std::size_t thread, std::size_t, std::size_t) {
+    {
+      const std::lock_guard lock(mutex);
+      ids.insert(std::this_thread::get_id());
+      numbers.insert(thread);
+    }
+    ++running;
+    while (running < 3) std::this_thread::yield();
   });
-  CHECK(ids.size() == 2);
+  CHECK(ids.size() == 3);
+  CHECK(numbers == std::set<std::size_t>{0, 1, 2});
+}
+
+TEST_CASE("a thread that is held up does not hold up the parts that others can do") {
+  Parallel parallel(2);
+  std::atomic<int> others{0};
+  parallel.for_range(8, 1, [&](std::size_t begin, std::size_t) {
+    if (begin != 0) {
+      ++others;
+      return;
+    }
+    while (others < 7) std::this_thread::yield();
+  });
+  CHECK(others == 7);
 }
 
 TEST_CASE("an exception of any part arrives at the caller, and the next call works") {

@@ -102,7 +102,7 @@ class Attention {
     const std::size_t head_dim = config_.head_dim;
     const std::size_t group = config_.n_heads / config_.n_kv_heads;
     const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
-    parallel_->for_parts(n_tokens * config_.n_heads, 1, [&](std::size_t thread, std::size_t begin, std::size_t end) {
+    parallel_->for_threads(n_tokens * config_.n_heads, 1, [&](std::size_t thread, std::size_t begin, std::size_t end) {
       for (std::size_t task = begin; task < end; ++task) {
         const std::size_t token = task / config_.n_heads;
         const std::size_t head = task % config_.n_heads;
