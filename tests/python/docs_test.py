@@ -53,9 +53,9 @@ def test_an_example_runs(
     shutil.copytree(tiny_source, tmp_path / "tiny")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
-    names = {"flashlm": flashlm, "home": home.home}
+    names: dict[str, object] = {"flashlm": flashlm, "home": home.home}
     with flashlm.LanguageModel.from_pretrained("tiny.flash") as lm:
-        names["lm"] = lm  # type: ignore[assignment]
+        names["lm"] = lm
         example = doctest.DocTestParser().get_doctest(
             getattr(OBJECTS[name], "__doc__", ""), dict(names), name, None, None
         )

@@ -38,7 +38,7 @@ def test_text_and_logits_do_not_depend_on_how_a_model_is_opened(
     with open_tiny(tiny, **options) as other:
         assert bits(other.logits(ids)) == bits(lm.logits(ids))
         assert other.generate(PROMPT, max_new_tokens=24) == lm.generate(PROMPT, max_new_tokens=24)
-        drawn = {"max_new_tokens": 24, "temperature": 1.0, "seed": 7}
+        drawn: dict[str, Any] = {"max_new_tokens": 24, "temperature": 1.0, "seed": 7}
         assert other.generate(PROMPT, **drawn) == lm.generate(PROMPT, **drawn)
 
 

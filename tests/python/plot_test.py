@@ -19,7 +19,7 @@ def test_the_bars_are_as_long_as_the_plan_says(lm: flashlm.LanguageModel, tmp_pa
     for bars in figure.axes[0].containers:
         bar = bars[0]
         if bar.get_y() < 0.5:
-            dram[bars.get_label().split(":")[0]] = bar.get_width()
+            dram[str(bars.get_label()).split(":")[0]] = bar.get_width()
         else:
             flash += bar.get_width()
     assert sum(dram.values()) == plan.total

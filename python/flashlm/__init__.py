@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run language models larger than DRAM, straight from flash storage.
+
+import flashlm
+
+lm = flashlm.LanguageModel.from_pretrained("owner/name", memory="50%")
+print(lm.generate("The moon is", max_new_tokens=32))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flashlm import _core
+from flashlm._core import (
+    ArgumentError,
+    BudgetError,
+    Error,
+    FormatError,
+    Generation,
+    IoError,
+    MemoryPlan,
+    ShapeError,
+    Stats,
+    Tokenizer,
+    verify,
+)
+from flashlm.language_model import LanguageModel
+from flashlm.pack import pack
+from flashlm.session import Session
+
+if TYPE_CHECKING:
+    from flashlm import plot
+    from flashlm.chat_template import ChatTemplate
+
+__version__: str = _core.version
+
+__all__ = [
+    "ArgumentError",
+    "BudgetError",
+    "ChatTemplate",
+    "Error",
+    "FormatError",
+    "Generation",
+    "IoError",
+    "LanguageModel",
+    "MemoryPlan",
+    "Session",
+    "ShapeError",
+    "Stats",
+    "Tokenizer",
+    "__version__",
+    "pack",
+    "plot",
+    "verify",
+]
+
+
+def _rename(value: object) -> None:
+    """Tracebacks and help say flashlm.LanguageModel, where users find it, not flashlm.language_model.LanguageModel."""
+    if getattr(value, "__module__", None) is not None:
+        value.__module__ = "flashlm"
+
+
+def __getattr__(name: str) -> Any:
+    """The names that need further imports, brought in when they are first used."""
+    if name == "ChatTemplate":
+        from flashlm.chat_template import ChatTemplate
+
+        _rename(ChatTemplate)
+        globals()[name] = ChatTemplate
+        return ChatTemplate
+    if name == "plot":
+        import importlib
+
+        return importlib.import_module("flashlm.plot")
+    raise AttributeError(f"module 'flashlm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+for _name in __all__:
+    if _name in globals() and not _name.startswith("_"):
+        _rename(globals()[_name])
+del _name

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""_jinja.py: the sandbox that chat templates run in; imported when the first template is compiled.
+
+The environment is the one of transformers (``apply_chat_template``): an immutable sandbox, ``trim_blocks`` and
+``lstrip_blocks``, loop controls, ``{% generation %}`` blocks, ``raise_exception``, ``strftime_now``, and a ``tojson``
+that does not escape HTML. A template comes with a model, so it is foreign code: it has bounds in time and size too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+import jinja2
+import jinja2.ext
+import jinja2.nodes
+import jinja2.parser
+import jinja2.runtime
+import jinja2.sandbox
+import jinja2.utils
+from jinja2.exceptions import SecurityError
+
+MAX_TEMPLATE_CHARS = 1 << 20
+MAX_OUTPUT_CHARS = 1 << 26
+MAX_SECONDS = 10.0
+_MAX_REPEAT = 1 << 16
+_MAX_EXPONENT = 64
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
+
+
+class Refused(jinja2.TemplateError):
+    """The template called ``raise_exception``."""
+
+
+class Exhausted(jinja2.TemplateError):
+    """The template took too long or wrote too much."""
+
+
+def _check_time() -> None:
+    if time.monotonic() > _deadline.get():
+        raise Exhausted(f"it ran longer than {MAX_SECONDS:g} s")
+
+
+class _Generation(jinja2.ext.Extension):
+    """``{% generation %}...{% endgeneration %}``: marks what the assistant wrote; here it only has its own scope."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Extension declares it
+
+    def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return jinja2.nodes.Scope(body, lineno=line)
+
+
+class _Namespace(jinja2.utils.Namespace):
+    """``namespace(...)`` without names that start with an underscore, which lead to Python's insides."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:
+        self, *rest = args
+        values = dict(*rest, **kwargs)
+        for name in values:
+            _Namespace._check(name)
+        jinja2.utils.Namespace.__init__(self, values)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _Namespace._check(name)
+        super().__setitem__(name, value)
+
+    @staticmethod
+    def _check(name: object) -> None:
+        if isinstance(name, str) and name.startswith("_"):
+            raise SecurityError(f"a namespace holds no name with a leading underscore, got {name!r}")
+
+
+class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """The sandbox, with a clock at every call and look-up, and a bound on ``*`` and ``**``."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call(self, __context: jinja2.runtime.Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: PYI063
+        _check_time()
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        _check_time()
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        _check_time()
+        return super().getitem(obj, argument)
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
+        for value, other in ((left, right), (right, left)):
+            repeats = operator == "*" and isinstance(value, (str, list, tuple)) and isinstance(other, int)
+            if repeats and len(value) * other > _MAX_REPEAT:
+                raise Exhausted(f"'*' would make {len(value) * other} characters or items")
+        if operator == "**" and isinstance(right, (int, float)) and abs(right) > _MAX_EXPONENT:
+            raise Exhausted(f"'**' has the exponent {right}")
+        return super().call_binop(context, operator, left, right)
+
+
+def _raise_exception(message: str) -> None:
+    raise Refused(message)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.now().astimezone().strftime(form)
+
+
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def compile_template(text: str) -> Callable[[Mapping[str, Any]], str]:
+    """Compiles a chat template; the result renders it with variables. Raises jinja2.TemplateError from both."""
+    if len(text) > MAX_TEMPLATE_CHARS:
+        raise Exhausted(f"it has {len(text)} characters, at most {MAX_TEMPLATE_CHARS} are read")
+    environment = _Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols])
+    environment.filters["tojson"] = _to_json
+    environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now, namespace=_Namespace)
+    template = environment.from_string(text)
+
+    def render(variables: Mapping[str, Any]) -> str:
+        token = _deadline.set(time.monotonic() + MAX_SECONDS)
+        try:
+            pieces: list[str] = []
+            size = 0
+            for piece in template.generate(variables):
+                _check_time()
+                size += len(piece)
+                if size > MAX_OUTPUT_CHARS:
+                    raise Exhausted(f"it wrote more than {MAX_OUTPUT_CHARS} characters")
+                pieces.append(piece)
+            return "".join(pieces)
+        finally:
+            _deadline.reset(token)
+
+    return render

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chat_template.py: a conversation as the text that a chat model was trained on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flashlm._core import ArgumentError, FormatError, Tokenizer
+from flashlm.messages import Message, check_messages, plain_data, plain_list
+
+
+class ChatTemplate:
+    """Turns messages into a prompt, by the Jinja template that came with the model.
+
+    Thread-safe. The template runs in a sandbox with bounds in time and size, for it is code of the model's author.
+
+    Args:
+        source: The template, or several by name: ``tool_use`` is taken when tools are passed, else ``default``.
+        special_tokens: What the template may name: ``bos_token``, ``eos_token`` and so on.
+        name: Where the template comes from, for error messages.
+
+    Raises:
+        FormatError: The template is not Jinja.
+
+    Example:
+        >>> template = flashlm.ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+        >>> template.render([{"role": "user", "content": "Hello"}])
+        '<user>Hello'
+    """
+
+    def __init__(
+        self,
+        source: str | Mapping[str, str],
+        *,
+        special_tokens: Mapping[str, str] | None = None,
+        name: str = "template",
+    ) -> None:
+        sources = {"default": source} if isinstance(source, str) else dict(source)
+        if not sources:
+            raise ArgumentError("[chat_template] source: expected at least one template, got none.")
+        self.name = name
+        self.special_tokens: dict[str, str] = dict(special_tokens or {})
+        self.sources: dict[str, str] = sources
+        self._render = {
+            key: _compiled(text, name if len(sources) == 1 else f"{name}: {key}") for key, text in sources.items()
+        }
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> ChatTemplate:
+        r"""Reads the template of a model folder.
+
+        ``chat_template.jinja`` comes before ``tokenizer_config.json``; ``additional_chat_templates/*.jinja`` are added
+        by name.
+
+        Args:
+            folder: A packed model folder, or a Hugging Face one.
+            tokenizer: Spells the special tokens that ``config.json`` names by id.
+
+        Returns:
+            The template.
+
+        Raises:
+            FormatError: The folder has no template, or a broken one.
+
+        Example:
+            >>> flashlm.ChatTemplate.open("tiny.flash").render([{"role": "user", "content": "Hi"}])
+            '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'
+        """
+        path = Path(folder)
+        settings = _read_json(path / "tokenizer_config.json")
+        sources: dict[str, str] = {}
+        listed = settings.get("chat_template")
+        if isinstance(listed, str):
+            sources["default"] = listed
+        elif isinstance(listed, list):
+            for entry in listed:
+                if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("name", "template")):
+                    raise FormatError(
+                        "[chat_template] chat_template: expected a list of {name, template}, got "
+                        f"{entry!r} ({path / 'tokenizer_config.json'})."
+                    )
+                sources[entry["name"]] = entry["template"]
+        for file in sorted((path / "additional_chat_templates").glob("*.jinja")):
+            sources[file.stem] = _read_text(file)
+        if (path / "chat_template.jinja").is_file():
+            sources["default"] = _read_text(path / "chat_template.jinja")
+        if not sources:
+            raise FormatError(
+                f"[chat_template] template: expected chat_template.jinja or tokenizer_config.json with "
+                f"one, found none ({path}). This model is no chat model: use generate()."
+            )
+        return cls(sources, special_tokens=_special_tokens(path, settings, tokenizer), name=str(path))
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        **variables: Any,
+    ) -> str:
+        r"""The prompt for these messages. It holds the model's special tokens: tokenize it without adding any.
+
+        Args:
+            messages: The conversation; ``content`` is a text or a list of ``{"type": "text", "text": ...}``.
+            tools: JSON schemas of functions the model may call.
+            documents: What the model may quote: mappings with ``title`` and ``text``.
+            add_generation_prompt: Ends with the beginning of an answer.
+            **variables: More names for the template, such as ``enable_thinking``.
+
+        Returns:
+            The prompt.
+
+        Raises:
+            ArgumentError: The messages are not messages, or the template refuses them.
+            FormatError: The template breaks the sandbox, or runs out of time or space.
+
+        Example:
+            >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
+            '<|im_start|>user\nHi<|im_end|>\n'
+        """
+        import jinja2.exceptions
+
+        from flashlm import _jinja
+
+        render = self._render.get("tool_use" if tools and "tool_use" in self._render else "default")
+        if render is None:
+            raise FormatError(
+                f"[chat_template] template: expected one named default, got {sorted(self._render)} ({self.name})."
+            )
+        values = {
+            **self.special_tokens,
+            **plain_data(variables, "variables"),
+            "messages": check_messages(messages),
+            "tools": plain_list(tools, "tools"),
+            "documents": plain_list(documents, "documents"),
+            "add_generation_prompt": add_generation_prompt,
+        }
+        try:
+            return render(values)
+        except _jinja.Refused as error:
+            raise ArgumentError(
+                f"[chat_template] messages: the model's template refuses them: {error} ({self.name})."
+            ) from error
+        except (_jinja.Exhausted, jinja2.exceptions.SecurityError) as error:
+            raise FormatError(f"[chat_template] template: {error} ({self.name}).") from error
+        except RecursionError as error:
+            raise FormatError(f"[chat_template] template: it calls itself without end ({self.name}).") from error
+        except Exception as error:  # whatever Python raises for a value the template did not expect
+            raise ArgumentError(
+                f"[chat_template] messages: the model's template cannot render them: "
+                f"{type(error).__name__}: {error} ({self.name})."
+            ) from error
+
+
+def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
+    import jinja2
+
+    from flashlm import _jinja
+
+    try:
+        return _jinja.compile_template(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise FormatError(f"[chat_template] line {error.lineno}: {error.message} ({name}).") from error
+    except (jinja2.TemplateError, RecursionError) as error:
+        raise FormatError(f"[chat_template] template: {error} ({name}).") from error
+
+
+def _special_tokens(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer | None) -> dict[str, str]:
+    """The special tokens by name: from tokenizer_config.json, else by their ids in the model's configs."""
+    tokens: dict[str, str] = {}
+    if tokenizer is not None:
+        for file in ("config.json", "generation_config.json"):
+            config = _read_json(folder / file)
+            for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+                value = config.get(f"{name}_id")
+                first = value[0] if isinstance(value, list) and value else value
+                if isinstance(first, int) and not isinstance(first, bool) and 0 <= first < tokenizer.vocab_size:
+                    tokens.setdefault(name, tokenizer.decode([first]))
+    for name, value in settings.items():
+        spelled = value.get("content") if isinstance(value, dict) else value
+        if name.endswith("_token") and isinstance(spelled, str):
+            tokens[name] = spelled
+    return tokens
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"[chat_template] text: expected UTF-8, got byte {error.object[error.start]:#04x} at "
+            f"{error.start} ({path})."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(_read_text(path))
+    except ValueError as error:
+        raise FormatError(f"[chat_template] json: {error} ({path}).") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"[chat_template] json: expected an object, got {type(value).__name__} ({path}).")
+    return value

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chat.py: ``flashlm chat``: a conversation in the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from flashlm import Error, LanguageModel
+from flashlm._core import format_bytes
+from flashlm.cli import options, screen
+
+NAME = "chat"
+EXAMPLES = options.examples(
+    "flashlm chat model.flash",
+    'flashlm chat model.flash --system "Answer in one sentence." -n 16',
+    'echo "Why is the sky blue?" | flashlm chat model.flash -n 16',
+)
+HELP = """\
+/help   these lines
+/stats  memory, bytes and time so far
+/reset  forgets the conversation
+/exit   leaves; so does Ctrl-D
+Ctrl-C  stops an answer; at the prompt, twice leaves"""
+
+
+def main(
+    source: options.Source,
+    *,
+    system: Annotated[
+        str | None,
+        typer.Option("--system", metavar="TEXT", help="What the model is told first."),
+    ] = None,
+    memory: options.Memory = "50%",
+    context: options.Context = None,
+    threads: options.Threads = None,
+    reader: options.Reader = "auto",
+    max_new_tokens: options.MaxNewTokens = 512,
+    temperature: options.Temperature = 0.0,
+    top_k: options.TopK = 0,
+    top_p: options.TopP = 1.0,
+    min_p: options.MinP = 0.0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    seed: options.Seed = 0,
+    stop: options.Stop = None,
+) -> None:
+    """Talks with a chat model. Ctrl-C stops an answer; /help lists what else can be typed.
+
+    Where stdin is no terminal, each line of it is one message.
+    """
+    with screen.progress_bar() as progress:
+        lm = LanguageModel.from_pretrained(
+            source, memory=memory, context=context, threads=threads, reader=reader, progress=progress
+        )
+    settings = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "stop": stop or (),
+    }
+    with lm:
+        _ = lm.chat_template  # a model without one is told before the first line is typed
+        Conversation(lm, system, settings).talk()
+
+
+class Conversation:
+    """The messages so far, and the loop that adds to them."""
+
+    def __init__(self, lm: LanguageModel, system: str | None, settings: dict[str, Any]) -> None:
+        self._lm = lm
+        self._settings = settings
+        self._start: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+        self._messages = list(self._start)
+        self._interactive = sys.stdin.isatty()
+
+    def talk(self) -> None:
+        """Reads lines and answers them until the user leaves."""
+        if self._interactive:
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401 - gives input() its line editing
+            screen.err.print(
+                f"{self._lm.folder.name}: {format_bytes(self._lm.memory_plan.total)} of DRAM. "
+                "/help lists the commands.",
+                style="dim",
+                markup=False,
+            )
+        interrupted = False
+        while True:
+            try:
+                line = input("> " if self._interactive else "").strip()
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                if interrupted or not self._interactive:
+                    break
+                interrupted = True
+                screen.err.print("\n(Ctrl-C again or Ctrl-D leaves)", style="dim")
+                continue
+            if not line:
+                continue
+            interrupted = False
+            if line == "/exit":
+                return
+            if line.startswith("/"):
+                self._command(line)
+            else:
+                interrupted = not self._answer(line)
+        if self._interactive:
+            sys.stdout.write("\n")
+
+    def _command(self, line: str) -> None:
+        if line == "/help":
+            screen.err.print(HELP, markup=False)
+        elif line == "/stats":
+            screen.err.print(screen.plan_table(self._lm.memory_plan), screen.stats_table(self._lm.stats), sep="\n")
+        elif line == "/reset":
+            self._messages = list(self._start)
+            screen.err.print("A new conversation.", style="dim")
+        else:
+            screen.err.print(f"{line}: no such command. /help lists them.", style="yellow", markup=False)
+
+    def _answer(self, line: str) -> bool:
+        """Streams one answer. False if the user stopped it; what was said until then stays said."""
+        messages = [*self._messages, {"role": "user", "content": line}]
+        pieces: list[str] = []
+        done = True
+        try:
+            generation = self._lm.stream_chat(messages, **self._settings)
+            try:
+                for piece in generation:
+                    pieces.append(piece)
+                    screen.write(piece)
+            finally:
+                generation.close()
+                screen.write("\n")
+            if generation.finish_reason in ("length", "context"):
+                screen.err.print(f"(cut: {generation.finish_reason})", style="dim")
+        except KeyboardInterrupt:
+            screen.err.print("(stopped)", style="dim")
+            done = False
+        except Error as error:
+            screen.print_error(error, expected=True)
+            if not self._interactive:
+                raise typer.Exit(1) from error
+            return True
+        self._messages = [*messages, {"role": "assistant", "content": "".join(pieces)}]
+        return done

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""demo.py: ``flashlm demo``: the main job on a fresh machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flashlm import demo
+from flashlm.cli import options, screen
+
+NAME = "demo"
+EXAMPLES = options.examples("flashlm demo", "flashlm demo --memory 75% --json")
+
+
+def main(
+    *,
+    prompt: Annotated[str, typer.Option("--prompt", "-p", metavar="TEXT", help="What to ask.")] = demo.PROMPT,
+    memory: options.Memory = "50%",
+    max_new_tokens: options.MaxNewTokens = 64,
+    threads: options.Threads = None,
+    json: options.Json = False,
+) -> None:
+    """Fetches a small chat model, packs it, runs it in half its size, and checks the answer bit for bit."""
+    with screen.progress_bar() as progress:
+        folder = demo.prepare(progress)
+    report = demo.run(
+        folder,
+        prompt=prompt,
+        memory=memory,
+        max_new_tokens=max_new_tokens,
+        threads=threads,
+        write=None if json else screen.write,
+        tell=screen.tell,
+    )
+    if json:
+        screen.print_json(report.to_dict())
+    else:
+        screen.out.print(demo.table(report))
+    if not report.equal:
+        raise typer.Exit(1)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pack.py: ``flashlm pack``: turns a model into a folder that runs from flash."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import flashlm
+from flashlm import _core
+from flashlm.cli import options, screen
+
+NAME = "pack"
+EXAMPLES = options.examples(
+    "flashlm pack model.gguf packed.flash",
+    "flashlm pack hf-folder packed-f16.flash --dtype f16 --json",
+)
+
+
+def main(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="A GGUF file, a Hugging Face folder, or a hub id such as owner/name."),
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
+    *,
+    dtype: Annotated[str, typer.Option(help="source keeps the weights' format where it can; or f16, f32.")] = "source",
+    neurons_per_bundle: Annotated[
+        str, typer.Option(metavar="N", help="How many neurons are read together; auto decides.")
+    ] = "auto",
+    json: options.Json = False,
+) -> None:
+    """Packs a model into a folder that runs from flash. The folder appears only when it is complete."""
+    bundle: int | Literal["auto"] = "auto"
+    if neurons_per_bundle != "auto":
+        try:
+            bundle = int(neurons_per_bundle)
+        except ValueError:
+            raise typer.BadParameter(
+                f"expected a number or auto, got {neurons_per_bundle!r}", param_hint="--neurons-per-bundle"
+            ) from None
+    with screen.progress_bar() as progress:
+        packed = flashlm.pack(source, folder, dtype=dtype, neurons_per_bundle=bundle, progress=progress)
+    files = json_module.loads(_core.read_manifest(str(packed)))["files"]
+    size = sum(file["bytes"] for file in files)
+    if json:
+        screen.print_json({"folder": str(packed), "bytes": size, "files": len(files)})
+    else:
+        screen.out.print(f"{packed}: {_core.format_bytes(size)} in {len(files)} files", markup=False)

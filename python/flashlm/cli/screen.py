@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""screen.py: what the command line shows. Answers go to stdout; everything about them goes to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from flashlm._core import MemoryPlan, Stats, format_bytes
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+_MILLI = 1e-3
+_STAGES = {
+    "download": "Downloading",
+    "pack": "Packing",
+    "wait": "Waiting for another process that packs this model",
+    "load": "Loading",
+    "verify": "Verifying",
+    "fetch": "Fetching the demo's model",
+}
+_SHORT_STAGES = {"load", "verify"}  # not worth a line in a log
+_PLAN_WORDS = {
+    "resident": "attention, embedding, head",
+    "pinned": "neurons that stay",
+    "stream": "buffers for neurons that pass",
+    "kv": "KV cache",
+    "scratch": "scratch",
+}
+
+
+class ProgressBar:
+    """A bar on stderr that a ``progress(stage, done, total)`` callback moves; one line a stage where nobody watches."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._stage: str | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Shows how far a stage is; a new stage gets a new bar."""
+        if stage != self._stage:
+            self._stage = stage
+            words = _STAGES.get(stage, stage)
+            if not err.is_terminal and stage not in _SHORT_STAGES:
+                err.print(f"{words} ...", markup=False)
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(words, total=max(total, 1))
+        if self._task is not None:
+            self._bars.update(self._task, completed=done, total=max(total, 1))
+
+
+@contextmanager
+def progress_bar() -> Iterator[ProgressBar]:
+    """Shows a progress bar while the block runs; it leaves nothing behind."""
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    ) as bars:
+        yield ProgressBar(bars)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Prints one JSON object on one line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: BaseException, *, expected: bool) -> None:
+    """Prints one line about an error, or its traceback for developers (FLASHLM_TRACEBACK=1, --traceback)."""
+    if os.environ.get("FLASHLM_TRACEBACK", "") not in ("", "0"):
+        traceback.print_exception(error, file=sys.stderr)
+        return
+    if expected:
+        text = str(error) or type(error).__name__
+    else:
+        text = f"unexpected {type(error).__name__}: {error} (run again with --traceback to see where)"
+    err.print("flashlm:", style="bold red", end=" ", soft_wrap=True)
+    err.print(text, markup=False, soft_wrap=True)
+
+
+def seconds(value: float) -> str:
+    """A time in a fitting unit: "4.56 s", "12.30 ms", "7 us"."""
+    if value >= 1:
+        return f"{value:.2f} s"
+    return f"{value * 1e3:.2f} ms" if value >= _MILLI else f"{value * 1e6:.0f} us"
+
+
+def summary(stats: Stats) -> str:
+    """One line: "42 tokens, 9.31 tokens/s, 84.0 MiB read per token, hit rate 48 %"."""
+    speed = f"{1 / stats.seconds_per_token:.3g} tokens/s" if stats.seconds_per_token else "no token decoded"
+    return (
+        f"{stats.tokens} tokens, {speed}, {format_bytes(round(stats.bytes_per_token))} read per token, "
+        f"hit rate {stats.hit_rate:.0%}"
+    )
+
+
+def plan_table(plan: MemoryPlan, title: str = "Where the memory goes") -> Table:
+    """The memory plan: each part, its size, and its share of the whole."""
+    table = _table(title, "", "bytes", "share")
+    for name, words in _PLAN_WORDS.items():
+        size = getattr(plan, name)
+        table.add_row(words, format_bytes(size), f"{size / plan.total:.0%}" if plan.total else "")
+    table.add_section()
+    table.add_row("together", format_bytes(plan.total), "100%")
+    table.add_row("budget", format_bytes(plan.budget), "")
+    table.add_row("weights on flash", format_bytes(plan.weights), "")
+    table.add_row("smallest budget", format_bytes(plan.smallest), "")
+    return table
+
+
+def stats_table(stats: Stats, title: str = "What it took") -> Table:
+    """The statistics of a run: tokens, bytes, and the time of each stage."""
+    table = _table(title, "", "value")
+    table.add_row("prompt tokens computed", str(stats.prefill_tokens))
+    table.add_row("prompt tokens reused", str(stats.reused_tokens))
+    table.add_row("prompt time", seconds(stats.prefill_seconds))
+    table.add_row("tokens decoded", str(stats.tokens))
+    table.add_row("time per token", seconds(stats.seconds_per_token))
+    table.add_section()
+    table.add_row("bytes read", format_bytes(stats.bytes_read))
+    table.add_row("bytes read per token", format_bytes(round(stats.bytes_per_token)))
+    table.add_row("hit rate (neurons found in DRAM)", f"{stats.hit_rate:.1%}")
+    table.add_section()
+    table.add_row("time waiting for flash", seconds(stats.io_seconds))
+    table.add_row("time managing memory", seconds(stats.memory_seconds))
+    table.add_row("time computing", seconds(stats.compute_seconds))
+    table.add_row("peak memory of the process", format_bytes(stats.peak_bytes))
+    return table
+
+
+def comparison_table(stats: Stats, resident: Stats) -> Table:
+    """Two runs side by side: in little memory, and fully resident."""
+    rows: list[tuple[str, Callable[[Stats], str]]] = [
+        ("tokens decoded", lambda s: str(s.tokens)),
+        ("prompt", lambda s: f"{s.prefill_tokens} tokens in {seconds(s.prefill_seconds)}"),
+        ("time per token", lambda s: seconds(s.seconds_per_token)),
+        ("bytes read per token", lambda s: format_bytes(round(s.bytes_per_token))),
+        ("hit rate (neurons found in DRAM)", lambda s: f"{s.hit_rate:.1%}"),
+        ("time waiting for flash", lambda s: seconds(s.io_seconds)),
+        ("time managing memory", lambda s: seconds(s.memory_seconds)),
+        ("time computing", lambda s: seconds(s.compute_seconds)),
+    ]
+    table = _table("What it took", "", "from flash", "resident")
+    for words, show in rows:
+        table.add_row(words, show(stats), show(resident))
+    return table
+
+
+def write(text: str) -> None:
+    """Writes a piece of an answer to stdout at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def tell(line: str) -> None:
+    """Writes a line about the run to stderr."""
+    err.print(line, style="dim", markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""language_model.py: a model that runs from flash storage, in the words of Python."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from flashlm import _core
+from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
+from flashlm.choices import check_choices, check_memory
+from flashlm.session import Session
+from flashlm.speaker import Speaker, check_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flashlm.chat_template import ChatTemplate
+
+Progress = Callable[[str, int, int], None]
+"""Told how far a long job is: the stage, and how much of how much is done."""
+
+
+class LanguageModel(Speaker):
+    """A language model whose weights stay on flash; DRAM is a budget, and it is kept.
+
+    Made by ``from_pretrained``. The text does not depend on the budget: more memory is only faster. ``generate``,
+    ``stream``, ``chat`` and ``stream_chat`` share one session, which continues from what a new prompt has in common
+    with the last one. Thread-safe: threads take turns; each should have a ``session`` of its own.
+
+    Example:
+        >>> with flashlm.LanguageModel.from_pretrained("tiny.flash", memory="50%") as model:
+        ...     text = model.generate("The moon is", max_new_tokens=8)
+        >>> text == lm.generate("The moon is", max_new_tokens=8)
+        True
+    """
+
+    def __init__(self, native: _core.LanguageModel) -> None:
+        self._model: _core.LanguageModel | None = native
+        self._chat_template: ChatTemplate | None = None
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        memory: str | int = "50%",
+        selector: str = "auto",
+        context: int | None = None,
+        threads: int | None = None,
+        reader: str = "auto",
+        policy: str = "auto",
+        window: int | None = None,
+        drafter: object | None = None,
+        progress: Progress | None = None,
+    ) -> LanguageModel:
+        """Opens a model. One that is not packed yet is packed into ``FLASHLM_HOME`` first.
+
+        Args:
+            source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as ``owner/name``.
+            memory: Everything flashlm allocates, as bytes or ``"4GiB"``; or a share of the packed weights, ``"50%"``,
+                with the KV cache and scratch on top.
+            selector: Which neurons a token needs: ``"dense"``, all of them. ``"auto"`` is that for now.
+            context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
+            threads: How many compute; by default one per core.
+            reader: How flash is read: ``"auto"`` or ``"threads"``.
+            policy: What stays in DRAM: ``"auto"``, what saves most bytes per token.
+            window: For sparse selectors, which are not there yet.
+            drafter: For speculative decoding, which is not there yet.
+            progress: Told how far downloading, packing and loading are: ``progress(stage, done, total)``.
+
+        Returns:
+            The model, ready to generate.
+
+        Raises:
+            FormatError: The source is no model that can be read, or it is damaged.
+            BudgetError: It cannot run in ``memory``; ``smallest_bytes`` would do.
+            IoError: A file could not be read or written.
+            ArgumentError: An argument lies outside its range.
+            NotImplementedError: An argument asks for something that comes later.
+
+        Example:
+            >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash", memory="75%", context=64)
+            >>> model.context
+            64
+            >>> model.close()
+        """
+        check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
+        from flashlm.home import packed
+
+        folder = packed(source, progress=progress)
+        native = _core.LanguageModel.open(
+            folder,
+            memory=check_memory(memory),
+            context=context,
+            threads=threads,
+            reader=reader,
+            selector=selector,
+            on_progress=None if progress is None else lambda done, total: progress("load", done, total),
+        )
+        return cls(native)
+
+    @property
+    def _native(self) -> _core.LanguageModel:
+        if self._model is None:
+            raise Error("[language_model] model: expected an open one, got one that is closed.")
+        return self._model
+
+    @property
+    def chat_template(self) -> ChatTemplate:
+        r"""The model's chat template, read when it is first used. Raises FormatError where there is none.
+
+        Example:
+            >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
+            '<|im_start|>user\nHi<|im_end|>\n'
+        """
+        if self._chat_template is None:
+            from flashlm.chat_template import ChatTemplate
+
+            self._chat_template = ChatTemplate.open(self.folder, self.tokenizer)
+        return self._chat_template
+
+    @property
+    def folder(self) -> Path:
+        """The packed folder that the model runs from.
+
+        Example:
+            >>> lm.folder.name
+            'tiny.flash'
+        """
+        return self._native.folder
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The model's numbers by name, and what runs it: threads, reader, selector.
+
+        Example:
+            >>> lm.config["n_layers"]
+            3
+        """
+        return self._native.config
+
+    @property
+    def context(self) -> int:
+        """How many tokens of a text fit.
+
+        Example:
+            >>> lm.context
+            128
+        """
+        return self.memory_plan.context
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer: ``encode(text)`` and ``decode(ids)``.
+
+        Example:
+            >>> lm.tokenizer.decode(lm.tokenizer.encode("Hello"))
+            'Hello'
+        """
+        return self._native.tokenizer
+
+    @property
+    def memory_plan(self) -> MemoryPlan:
+        """Where the memory goes; ``print`` it, or take ``to_dict()``.
+
+        Example:
+            >>> plan = lm.memory_plan
+            >>> plan.total <= plan.budget
+            True
+        """
+        return self._native.memory_plan
+
+    @property
+    def stats(self) -> Stats:
+        """What the model has done since it was opened; ``print`` it, or take ``to_dict()``.
+
+        Example:
+            >>> text = lm.generate("The moon is", max_new_tokens=2)
+            >>> lm.stats.bytes_read > 0
+            True
+        """
+        return self._native.stats
+
+    def session(self) -> Session:
+        """A new conversation beside the others, with a KV cache of its own.
+
+        Example:
+            >>> session = lm.session()
+            >>> text = session.generate("Hello", max_new_tokens=2)
+        """
+        session = Session(self, self._native.session())
+        self._sessions.add(session)
+        return session
+
+    def load_session(self, path: str | os.PathLike[str]) -> Session:
+        """Not there yet: NotImplementedError. Keeping a conversation on disk comes with the stored KV cache.
+
+        Example:
+            >>> lm.load_session("talk.session")
+            Traceback (most recent call last):
+            NotImplementedError: [language_model] load_session: it comes with the stored KV cache, ...
+        """
+        raise NotImplementedError(
+            "[language_model] load_session: it comes with the stored KV cache, which this "
+            f"version does not have yet ({os.fspath(path)})."
+        )
+
+    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """What the model expects after each token.
+
+        Args:
+            token_ids: Ids of a text, from its beginning.
+
+        Returns:
+            float32 [n, vocab]: row i scores the token after ``token_ids[: i + 1]``.
+
+        Raises:
+            ArgumentError: An id is not in the vocabulary.
+            ShapeError: There are more ids than the context holds.
+
+        Example:
+            >>> ids = lm.tokenizer.encode("Hello")
+            >>> lm.logits(ids).shape == (len(ids), lm.tokenizer.vocab_size)
+            True
+        """
+        return self._native.logits([int(token) for token in token_ids])
+
+    def perplexity(self, text: str, progress: Callable[[int, int], None] | None = None) -> float:
+        """How surprised the model is by a text: exp of the mean negative log-likelihood of tokens 2 to n.
+
+        Args:
+            text: At least two tokens long; read in windows of ``context`` tokens.
+            progress: Told how many of how many tokens are read.
+
+        Returns:
+            1 for a model that knows the text by heart, the vocabulary's size for one that guesses evenly.
+
+        Raises:
+            ShapeError: The text has fewer than two tokens.
+
+        Example:
+            >>> lm.perplexity("The moon is bright tonight.") > 1
+            True
+        """
+        return self._native.perplexity(check_text(text, "text"), progress)
+
+    def close(self) -> None:
+        """Gives the model's memory back, its sessions' too. Closing twice is fine.
+
+        Example:
+            >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash")
+            >>> model.close()
+        """
+        for session in list(self._sessions):
+            session.close()
+        self._model = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._model is None else f"{self.folder}, {_core.format_bytes(self.memory_plan.total)}"
+        return f"<flashlm.LanguageModel: {state}>"

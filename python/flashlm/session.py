@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""session.py: one conversation with a model."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flashlm import _core
+from flashlm._core import Error, Stats
+from flashlm.speaker import Speaker
+
+if TYPE_CHECKING:
+    from flashlm.chat_template import ChatTemplate
+    from flashlm.language_model import LanguageModel
+
+
+class Session(Speaker):
+    """One conversation with a model: what it has read stays computed.
+
+    Made by ``LanguageModel.session``. Several sessions share one model. Thread-safe: threads take turns.
+
+    Example:
+        >>> session = lm.session()
+        >>> text = session.generate("One, two,", max_new_tokens=4)
+        >>> more = session.generate("One, two," + text, max_new_tokens=4)
+        >>> session.stats.reused_tokens > 0
+        True
+    """
+
+    def __init__(self, model: LanguageModel, native: _core.Session) -> None:
+        self._model = model
+        self._session: _core.Session | None = native
+
+    @property
+    def _native(self) -> _core.Session:
+        if self._session is None:
+            raise Error("[language_model] session: expected an open one, got one that is closed.")
+        return self._session
+
+    @property
+    def chat_template(self) -> ChatTemplate:
+        """The model's chat template.
+
+        Example:
+            >>> lm.session().chat_template is lm.chat_template
+            True
+        """
+        return self._model.chat_template
+
+    @property
+    def tokens(self) -> list[int]:
+        """The ids that the session has read and written.
+
+        Example:
+            >>> session = lm.session()
+            >>> session.tokens
+            []
+        """
+        return self._native.tokens
+
+    @property
+    def context(self) -> int:
+        """How many tokens fit.
+
+        Example:
+            >>> lm.session().context
+            128
+        """
+        return self._native.context
+
+    @property
+    def stats(self) -> Stats:
+        """What this session has done so far.
+
+        Example:
+            >>> lm.session().stats.tokens
+            0
+        """
+        return self._native.stats
+
+    def reset(self) -> None:
+        """Forgets the conversation; the next prompt is computed from its beginning.
+
+        Example:
+            >>> session = lm.session()
+            >>> text = session.generate("Hello", max_new_tokens=2)
+            >>> session.reset()
+            >>> session.tokens
+            []
+        """
+        self._native.reset()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Not there yet: NotImplementedError. Keeping a conversation on disk comes with the stored KV cache.
+
+        Example:
+            >>> lm.session().save("talk.session")
+            Traceback (most recent call last):
+            NotImplementedError: [language_model] session: saving comes with the stored KV cache, ...
+        """
+        raise NotImplementedError(
+            "[language_model] session: saving comes with the stored KV cache, which this "
+            f"version does not have yet ({os.fspath(path)})."
+        )
+
+    def close(self) -> None:
+        """Gives the session's memory back.
+
+        Example:
+            >>> session = lm.session()
+            >>> session.close()
+        """
+        self._session = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session is None else f"{len(self._session.tokens)} of {self.context} tokens"
+        return f"<flashlm.Session: {state}>"

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""speaker.py: what models and sessions have in common: they continue texts and answer messages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flashlm import _core
+from flashlm._core import ArgumentError, Generation
+
+if TYPE_CHECKING:
+    from flashlm.chat_template import ChatTemplate
+    from flashlm.messages import Message
+
+
+class Speaker(ABC):
+    """What a model and a session have in common: they continue texts and answer messages."""
+
+    @property
+    @abstractmethod
+    def _native(self) -> _core.LanguageModel | _core.Session:
+        """The engine's object; raises Error after close()."""
+
+    @property
+    @abstractmethod
+    def chat_template(self) -> ChatTemplate:
+        """The model's chat template, read when it is first used. Raises FormatError where there is none."""
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stop: str | Sequence[str] = (),
+        parse_special: bool = True,
+        add_special: bool = True,
+        on_prefill: Callable[[int, int], None] | None = None,
+    ) -> Generation:
+        """Continues a text, piece by piece.
+
+        Args:
+            prompt: The text to continue. What it shares with the text so far is not computed again.
+            max_new_tokens: Ends after so many tokens.
+            temperature: 0 takes the likeliest token; more than 0 draws, the flatter the higher.
+            top_k: Draws from the likeliest k tokens only; 0 for all.
+            top_p: Draws from the likeliest tokens that together have this probability.
+            min_p: Draws from the tokens with at least this share of the likeliest one's probability.
+            repetition_penalty: Above 1 makes tokens of the text so far less likely.
+            seed: The same seed draws the same tokens.
+            stop: Ends before the first of these texts.
+            parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
+            add_special: Adds the tokens that the tokenizer puts around a text.
+            on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of how many.
+
+        Returns:
+            An iterator of pieces of text, each of whole characters; ``close()`` ends it early.
+
+        Raises:
+            ArgumentError: An argument lies outside its range.
+            ShapeError: The prompt is empty, or longer than the context.
+            IoError: The model could not be read. The session can be used again.
+
+        Example:
+            >>> pieces = list(lm.stream("Once upon a time", max_new_tokens=8))
+            >>> "".join(pieces) == lm.generate("Once upon a time", max_new_tokens=8)
+            True
+        """
+        return self._native.stream(
+            check_text(prompt, "prompt"),
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=_stops(stop),
+            parse_special=parse_special,
+            add_special=add_special,
+            on_prefill=on_prefill,
+        )
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stop: str | Sequence[str] = (),
+        parse_special: bool = True,
+        add_special: bool = True,
+        on_prefill: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Continues a text; arguments and errors are those of ``stream``.
+
+        Returns:
+            The new text, without the prompt and without the stop text.
+
+        Example:
+            >>> text = lm.generate("The moon is", max_new_tokens=8)
+            >>> text == lm.generate("The moon is", max_new_tokens=8)
+            True
+        """
+        return self._native.generate(
+            check_text(prompt, "prompt"),
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=_stops(stop),
+            parse_special=parse_special,
+            add_special=add_special,
+            on_prefill=on_prefill,
+        )
+
+    def stream_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        max_new_tokens: int = 512,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stop: str | Sequence[str] = (),
+        on_prefill: Callable[[int, int], None] | None = None,
+    ) -> Generation:
+        """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
+
+        Args:
+            messages: ``{"role": "user", "content": "Hello"}`` and so on, the oldest first.
+            tools: JSON schemas of functions the model may call; the answer holds the calls as the model writes them.
+            documents: What the model may quote: mappings with ``title`` and ``text``.
+            response_format: Not there yet: NotImplementedError.
+            template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
+            max_new_tokens: Ends after so many tokens.
+            temperature: As in ``stream``.
+            top_k: As in ``stream``.
+            top_p: As in ``stream``.
+            min_p: As in ``stream``.
+            repetition_penalty: As in ``stream``.
+            seed: As in ``stream``.
+            stop: As in ``stream``.
+            on_prefill: As in ``stream``.
+
+        Returns:
+            An iterator of pieces of text; ``close()`` ends it early.
+
+        Raises:
+            FormatError: The model has no chat template.
+
+        Example:
+            >>> messages = [{"role": "user", "content": "Hello"}]
+            >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == lm.chat(messages, max_new_tokens=8)
+            True
+        """
+        if response_format is not None:
+            raise NotImplementedError(
+                "[language_model] response_format: answers in a given format come with grammars, "
+                "which this version does not have yet."
+            )
+        prompt = self.chat_template.render(messages, tools=tools, documents=documents, **dict(template_variables or {}))
+        return self.stream(
+            prompt,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
+            add_special=False,
+            on_prefill=on_prefill,
+        )
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        max_new_tokens: int = 512,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int = 0,
+        stop: str | Sequence[str] = (),
+        on_prefill: Callable[[int, int], None] | None = None,
+    ) -> str:
+        """Answers a conversation; arguments and errors are those of ``stream_chat``.
+
+        Returns:
+            The answer.
+
+        Example:
+            >>> answer = lm.chat([{"role": "user", "content": "Name a colour."}], max_new_tokens=8)
+            >>> isinstance(answer, str)
+            True
+        """
+        return "".join(
+            self.stream_chat(
+                messages,
+                tools=tools,
+                documents=documents,
+                response_format=response_format,
+                template_variables=template_variables,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                seed=seed,
+                stop=stop,
+                on_prefill=on_prefill,
+            )
+        )
+
+
+def check_text(value: str, name: str) -> str:
+    """Returns a text; raises ArgumentError for anything else."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"[language_model] {name}: expected a text, got {type(value).__name__}.")
+    return value
+
+
+def _stops(stop: str | Sequence[str]) -> list[str]:
+    return [stop] if isinstance(stop, str) else list(stop)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conftest.py: the models that the tests run on.
+
+`tiny` is a random Llama of some 300 KB, made in a moment. Tests marked `real` run SmolLM2-135M-Instruct, fetched once;
+tests marked `live` compare with transformers. Where what they need is missing they are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flashlm
+
+TINY_CONFIG: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 208,  # six and a half bundles of 32 neurons
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "vocab_size": 279,  # three special tokens, 256 bytes, 20 merges
+    "max_position_embeddings": 128,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 10000.0,
+    "rope_scaling": None,
+    "tie_word_embeddings": True,
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "torch_dtype": "float32",
+}
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+_MERGES = (
+    *("t h", "Ġ th", "i n", "Ġ a", "e r", "o n", "r e", "a n", "Ġth e", "l l"),
+    *("Ġ s", "o u", "in g", "Ġ w", "a t", "Ġ c", "e n", "Ġ m", "o r", "Ġ b"),
+)
+
+
+def write_safetensors(path: Path, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
+    """The few lines of the format that a test needs, so that the tests need no other library."""
+    tags = {"float32": "F32", "float16": "F16"}
+    header: dict[str, Any] = {}
+    offset = 0
+    for name, values in tensors.items():
+        header[name] = {
+            "dtype": tags[values.dtype.name],
+            "shape": list(values.shape),
+            "data_offsets": [offset, offset + values.nbytes],
+        }
+        offset += values.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for values in tensors.values():
+            file.write(np.ascontiguousarray(values).tobytes())
+
+
+def tiny_tensors(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
+    """Random weights of a Llama, by their Hugging Face names."""
+    random = np.random.default_rng(seed)
+    dim, hidden, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
+    kv = config["num_key_value_heads"] * config["head_dim"]
+    q = config["num_attention_heads"] * config["head_dim"]
+
+    def matrix(rows: int, columns: int) -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = random.standard_normal((rows, columns)) / np.sqrt(columns)
+        return values.astype(np.float32)
+
+    def norm() -> np.ndarray[Any, Any]:
+        values: np.ndarray[Any, Any] = 1 + 0.1 * random.standard_normal(dim)
+        return values.astype(np.float32)
+
+    tensors = {"model.embed_tokens.weight": matrix(vocab, dim) * 4}
+    for layer in range(config["num_hidden_layers"]):
+        prefix = f"model.layers.{layer}."
+        tensors[prefix + "input_layernorm.weight"] = norm()
+        for name, rows, columns in (("q", q, dim), ("k", kv, dim), ("v", kv, dim), ("o", dim, q)):
+            tensors[f"{prefix}self_attn.{name}_proj.weight"] = matrix(rows, columns)
+        tensors[prefix + "post_attention_layernorm.weight"] = norm()
+        for name, rows, columns in (("gate", hidden, dim), ("up", hidden, dim), ("down", dim, hidden)):
+            tensors[f"{prefix}mlp.{name}_proj.weight"] = matrix(rows, columns)
+    tensors["model.norm.weight"] = norm()
+    return tensors
+
+
+def byte_alphabet() -> list[str]:
+    """GPT-2's characters for the 256 bytes, by byte."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = iter(range(256, 512))
+    return [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
+
+
+def tiny_tokenizer() -> dict[str, Any]:
+    """A byte-level BPE tokenizer.json of three special tokens, 256 bytes and a few merges."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    words = [*special, *byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": index,
+                "content": text,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+            for index, text in enumerate(special)
+        ],
+        "normalizer": None,
+        "pre_tokenizer": byte_level,
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": {word: index for index, word in enumerate(words)},
+            "merges": [merge.split(" ") for merge in _MERGES],
+        },
+    }
+
+
+def write_tiny_model(folder: Path, *, seed: int = 0, **changes: Any) -> Path:
+    """Writes a small random Llama as Hugging Face would, with a tokenizer and a chat template."""
+    config = {**TINY_CONFIG, **changes}
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(json.dumps(tiny_tokenizer(), ensure_ascii=False), encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
+    write_safetensors(folder / "model.safetensors", tiny_tensors(config, seed))
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flashlm_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What is packed by the way goes to a folder of the tests."""
+    home = tmp_path_factory.mktemp("home")
+    before = os.environ.get("FLASHLM_HOME")
+    os.environ["FLASHLM_HOME"] = str(home)
+    yield home
+    if before is None:
+        del os.environ["FLASHLM_HOME"]
+    else:
+        os.environ["FLASHLM_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random Llama as a Hugging Face folder."""
+    return write_tiny_model(tmp_path_factory.mktemp("source") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, packed: a folder named tiny.flash. Read only."""
+    return flashlm.pack(tiny_source, tmp_path_factory.mktemp("packed") / "tiny.flash")
+
+
+@pytest.fixture
+def tiny_copy(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the packed model that a test may break."""
+    return Path(shutil.copytree(tiny, tmp_path / "tiny.flash"))
+
+
+@pytest.fixture
+def lm(tiny: Path) -> Iterator[flashlm.LanguageModel]:
+    """The tiny model in half its size."""
+    with flashlm.LanguageModel.from_pretrained(tiny, memory="50%") as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], Any]:
+    """Imports a module that only live tests need, or skips the test."""
+
+    def import_or_skip(name: str) -> Any:
+        import importlib
+
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            pytest.skip(f"{name} cannot be imported: {error}")
+
+    return import_or_skip
+
+
+@pytest.fixture(scope="session")
+def real_gguf() -> Path:
+    """SmolLM2-135M-Instruct (Q4_1), fetched once into FLASHLM_TEST_CACHE (by default ~/.cache/flashlm-tests)."""
+    from flashlm import demo
+
+    cache = Path(os.environ.get("FLASHLM_TEST_CACHE") or Path.home() / ".cache" / "flashlm-tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASHLM_HOME", str(cache))
+        try:
+            return demo.fetch_gguf()
+        except flashlm.Error as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def real(real_gguf: Path) -> Path:
+    """SmolLM2-135M-Instruct, packed once into the same cache."""
+    from flashlm import home
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASHLM_HOME", str(real_gguf.parent.parent))
+        return home.packed(real_gguf)
