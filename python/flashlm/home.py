@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flashlm._core import ArgumentError
 from flashlm.pack.detect import is_packed, open_source
 from flashlm.pack.files import io_error
 from flashlm.pack.source import Progress
@@ -26,10 +25,8 @@ def home() -> Path:
     That is ``~/Library/Caches`` on macOS and ``$XDG_CACHE_HOME`` or ``~/.cache`` elsewhere. It may not exist yet.
 
     Example:
-        >>> import os
-        >>> os.environ["FLASHLM_HOME"] = "/data/models"
-        >>> home()
-        PosixPath('/data/models')
+        >>> home()  # where FLASHLM_HOME ends in "home"
+        PosixPath('.../home')
     """
     chosen = os.environ.get("FLASHLM_HOME")
     if chosen:
@@ -67,9 +64,7 @@ def packed(
         IoError: The source is not there, or the folder cannot be written.
         ArgumentError: An empty source, another ``dtype`` or ``neurons_per_bundle``.
     """
-    if not os.fspath(source):
-        raise ArgumentError("[pack] source: expected a path or a hub id, got ''")
-    if is_packed(source):
+    if os.fspath(source) and is_packed(source):
         return Path(source).expanduser()
     opened = open_source(source, progress)
     options = Options.resolve(opened, dtype, neurons_per_bundle)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -182,6 +184,30 @@ def test_sources_that_are_no_model_are_told_apart(tmp_path: Path, source: Path) 
     refuses(tmp_path / "empty", "It is empty")
     (tmp_path / "empty" / "a.gguf").touch()
     refuses(tmp_path / "empty", r"Pass one of its GGUF files: a\.gguf")
+
+
+def test_names_that_the_system_refuses_are_io_errors(tmp_path: Path, source: Path) -> None:
+    refuses(tmp_path / ("x" * 5000), "File name too long", flashlm.IoError)
+    with pytest.raises(flashlm.IoError, match="File name too long"):
+        flashlm.pack(source, tmp_path / ("x" * 5000))
+    with pytest.raises(flashlm.ArgumentError, match="expected a path or a hub id, got ''"):
+        flashlm.pack("", tmp_path / "out.flash")
+    with pytest.raises(flashlm.IoError, match=r"(File exists|Not a directory).*config\.json\)"):
+        flashlm.pack(source, source / "config.json" / "out.flash")
+
+
+def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_written(source: Path) -> None:
+    tokenizer = random_llama.tokenizer()
+    tokenizer["model"]["type"] = "Unigram"
+    (source / "tokenizer.json").write_text(json.dumps(tokenizer))
+    refuses(source, "Unigram")
+
+
+@pytest.mark.parametrize("module", ["flashlm.pack.config", "flashlm.pack.hub"])
+def test_the_examples_run(module: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    assert failed == 0
+    assert tried > 0
 
 
 def test_options_are_checked(source: Path) -> None:

@@ -44,8 +44,8 @@ def pack(
         ArgumentError: Another ``dtype`` or ``neurons_per_bundle``.
 
     Example:
-        >>> flashlm.pack("model.gguf", "model.flash")  # doctest: +SKIP
-        PosixPath('model.flash')
+        >>> flashlm.pack("tiny", "packed.flash", dtype="f16")
+        PosixPath('packed.flash')
     """
     opened = open_source(source, progress)
     return write_folder(opened, Path(folder).expanduser(), Options.resolve(opened, dtype, neurons_per_bundle), progress)

@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from flashlm._core import FormatError, IoError
+from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer
 from flashlm.pack.files import io_error
 from flashlm.pack.source import Progress, Source
 
@@ -25,7 +25,10 @@ _FOREIGN = {
 
 def is_packed(source: str | os.PathLike[str]) -> bool:
     """Whether `source` is a folder that flashlm has packed."""
-    return (Path(source).expanduser() / MANIFEST).is_file()
+    try:
+        return (Path(source).expanduser() / MANIFEST).is_file()
+    except OSError:  # a name that is too long, a folder that may not be read: `open_source` says so
+        return False
 
 
 def open_source(source: str | os.PathLike[str], progress: Progress | None = None) -> Source:
@@ -38,12 +41,27 @@ def open_source(source: str | os.PathLike[str], progress: Progress | None = None
     Raises:
         FormatError: It is something else; the message says what and what to do.
         IoError: There is no such thing, or it cannot be read.
+        ArgumentError: An empty string.
     """
+    if not os.fspath(source):
+        raise ArgumentError("[pack] source: expected a path or a hub id, got ''")
+    opened = _open(source, progress)
+    # What the engine could not open later is better said now.
+    Tokenizer.parse(opened.small_files["tokenizer.json"].decode(errors="replace"), f"{opened.name}, tokenizer.json")
+    return opened
+
+
+def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
     path = Path(source).expanduser()
-    if path.is_dir():
-        return _open_folder(path)
-    if path.exists():
-        return _open_file(path)
+    try:
+        if path.is_dir():
+            return _open_folder(path)
+        if path.exists():
+            return _open_file(path)
+    except IoError:
+        raise
+    except OSError as error:
+        raise io_error("read", error, path) from error
     from flashlm.pack import hub
 
     if isinstance(source, str) and hub.is_hub_id(source):
@@ -62,10 +80,7 @@ def _open_folder(path: Path) -> Source:
         from flashlm.pack.huggingface import open_huggingface
 
         return open_huggingface(path)
-    try:
-        names = sorted(entry.name for entry in path.iterdir())
-    except OSError as error:
-        raise io_error("read", error, path) from error
+    names = sorted(entry.name for entry in path.iterdir())
     models = [name for name in names if name.endswith(".gguf")]
     if models:
         hint = f"Pass one of its GGUF files: {', '.join(models[:5])}."
@@ -79,11 +94,8 @@ def _open_folder(path: Path) -> Source:
 
 
 def _open_file(path: Path) -> Source:
-    try:
-        with path.open("rb") as file:
-            begin = file.read(4)
-    except OSError as error:
-        raise io_error("read", error, path) from error
+    with path.open("rb") as file:
+        begin = file.read(4)
     if begin == b"GGUF":
         from flashlm.pack.gguf import open_gguf
 

@@ -45,8 +45,9 @@ def io_error(what: str, error: OSError, path: os.PathLike[str] | str) -> IoError
     """The flashlm error for an `OSError` of the system."""
     if isinstance(error, IoError):
         return error
-    result = IoError(f"[pack] {what}: {error.strerror or error} ({path})")
-    result.errno, result.filename = error.errno, str(path)
+    name = os.fspath(path if error.filename is None else error.filename)
+    result = IoError(f"[pack] {what}: {error.strerror or error} ({name})")
+    result.errno, result.filename = error.errno, name
     return result
 
 

@@ -78,9 +78,9 @@ def write_folder(source: Source, folder: Path, options: Options, progress: Progr
             packs into it, a file cannot be read or written.
         FormatError: A weight cannot be packed, or a source file changed meanwhile.
     """
-    _check_absent(folder)
     partial = folder.with_name(folder.name + ".partial")
     try:
+        _check_absent(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial):
             try:
