@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,19 @@ def test_linear_scaling_of_a_gguf_is_kept(tmp_path: Path) -> None:
     source = random_gguf.write(random_llama.case("grouped"), tmp_path / "model.gguf", change=add)
     config = json.loads((flashlm.pack(source, tmp_path / "out.flash") / "config.json").read_text())
     assert config["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+
+
+def test_packing_holds_neither_the_model_nor_its_largest_tensor(tmp_path: Path) -> None:
+    case = Case("large", 11, dim=256, hidden_dim=512, n_layers=4, vocab_size=60000, tied=True)
+    source = random_llama.write_folder(case, tmp_path / "source")
+    tracemalloc.start()
+    try:
+        flashlm.pack(source, tmp_path / "out.flash", dtype="f16")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (source / "model.safetensors").stat().st_size > 60e6
+    assert peak < 24e6
 
 
 def test_progress_counts_every_byte_once(tmp_path: Path) -> None:

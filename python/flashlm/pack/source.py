@@ -94,7 +94,7 @@ class Weight:
             return np.asarray(dequantize(data, GGMLQuantizationType[self.kind]), np.float32)
 
     def _convert(self, array: FloatArray, dtype: str) -> FloatArray:
-        largest = float(np.max(np.abs(array))) if array.size else 0.0  # a NaN stays one
+        largest = max(-float(np.min(array)), float(np.max(array)))  # a NaN stays one
         if not math.isfinite(largest):
             raise FormatError(
                 f"[pack] weight: expected finite numbers, got {largest} ({self.file}, {self.name}). "
