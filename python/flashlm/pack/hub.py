@@ -70,7 +70,7 @@ def fetch(hub_id: str, progress: Progress | None = None) -> Path:
     except Exception as error:  # httpx, requests, OSError and hub errors: all mean that the files did not come
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise _error(f"no space left for the download of {hub_id}: {error}", errno.ENOSPC, hub_id) from error
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise _error(
             f"no file or folder {hub_id!r} here, and the hub cannot be reached for it: {reason}. "
             "Without a network, pass the path of a GGUF file or of a Hugging Face folder",
