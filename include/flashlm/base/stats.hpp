@@ -2,10 +2,14 @@
 /// stats.hpp: what a run did, in numbers.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 
 namespace flashlm::inline v0 {
 
@@ -15,7 +19,20 @@ inline double now_seconds() noexcept {
 }
 
 /// The largest resident size of this process so far, in bytes.
+///
+/// Linux counts it in /proc/self/status from the start of the program; getrusage would count what the parent process
+/// held when it made this one.
 inline std::uint64_t peak_resident_bytes() noexcept {
+#if defined(__linux__)
+  char text[4096];
+  const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  const ssize_t length = status < 0 ? -1 : ::read(status, text, sizeof text - 1);
+  if (status >= 0) ::close(status);
+  if (length > 0) {
+    text[length] = '\0';
+    if (const char* line = std::strstr(text, "VmHWM:")) return std::strtoull(line + 6, nullptr, 10) * 1024;
+  }
+#endif
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
 #if defined(__APPLE__)

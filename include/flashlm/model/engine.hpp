@@ -207,7 +207,6 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   stats.reads += after.reads - before.reads;
   stats.io_seconds += stream_->waited_seconds() - waited;
   stats.compute_seconds += seconds - (stream_->waited_seconds() - waited) - (stats.memory_seconds - managed);
-  stats.peak_bytes = peak_resident_bytes();
 }
 
 inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const Token> tokens,

@@ -103,7 +103,11 @@ class Session {
   /// The tokens whose keys and values the session holds.
   std::span<const Token> tokens() const noexcept { return tokens_; }
   std::size_t context() const noexcept { return kv_.context(); }
-  const Stats& stats() const noexcept { return stats_; }
+  Stats stats() const noexcept {
+    Stats stats = stats_;
+    stats.peak_bytes = peak_resident_bytes();
+    return stats;
+  }
   const Engine& engine() const noexcept { return *engine_; }
 
  private:

@@ -107,7 +107,7 @@ class LanguageModel {
   const model::MemoryPlan& memory_plan() const noexcept { return engine_->plan(); }
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Of the model's own session.
-  const Stats& stats() const noexcept { return session_->stats(); }
+  Stats stats() const noexcept { return session_->stats(); }
 
  private:
   std::shared_ptr<model::Engine> engine_;

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memory_cap_test.py: a model keeps its budget when the kernel counts.
+
+The cap is real where the machine has memory cgroups. The code for version 2 is also run on a fake tree, which shows
+what it writes and where, but not that a kernel obeys.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from memory_cap import MemoryCap, cgroup_version
+
+import flashlm
+
+MIB = 1 << 20
+SLACK = 64 * MIB  # beyond the budget and the import floor, as docs/architecture.md promises
+CONTEXT = 512
+
+IMPORT = """
+import flashlm, flashlm.language_model, re
+print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
+"""
+RUN = """
+import flashlm, json, sys
+folder, memory, context = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+lm = flashlm.LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=2)
+text = lm.generate("The moon is", max_new_tokens=24)
+print(json.dumps({"text": text, "peak": lm.stats.peak_bytes, "bytes_per_token": lm.stats.bytes_per_token,
+                  **lm.memory_plan.to_dict()}))
+"""
+
+
+@pytest.fixture
+def needs_cgroup() -> None:
+    if cgroup_version() is None:
+        pytest.skip("no writable memory cgroup on this machine: the memory budget is NOT checked by the kernel here")
+
+
+def test_version_2_writes_the_limit_and_forbids_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "cgroup"
+    root.mkdir()
+    (root / "cgroup.controllers").write_text("cpu io memory pids")
+    (root / "cgroup.subtree_control").write_text("cpu")
+    mkdir = Path.mkdir
+
+    def kernel_mkdir(self: Path, *args: int, **kwargs: bool) -> None:
+        mkdir(self, *args, **kwargs)
+        for name in ("memory.max", "memory.swap.max", "cgroup.procs"):
+            (self / name).write_text("max")
+
+    monkeypatch.setattr(Path, "mkdir", kernel_mkdir)
+    assert cgroup_version(root) == 2
+    cap = MemoryCap(123 * MIB, root)
+    assert (root / "cgroup.subtree_control").read_text() == "+memory"
+    assert (cap.folder / "memory.max").read_text() == str(123 * MIB)
+    assert (cap.folder / "memory.swap.max").read_text() == "0"
+    done = cap.run([sys.executable, "-c", "import os; print(os.getpid())"])
+    assert done.returncode == 0
+    assert (cap.folder / "cgroup.procs").read_text().strip() == done.stdout.strip()
+
+
+def test_a_tree_without_memory_groups_is_an_error_not_a_test_that_passes(tmp_path: Path) -> None:
+    assert cgroup_version(tmp_path) is None
+    (tmp_path / "cgroup.controllers").write_text("cpu io")
+    assert cgroup_version(tmp_path) is None
+    with pytest.raises(OSError, match="no writable memory cgroup"):
+        MemoryCap(1, tmp_path)
+
+
+@pytest.mark.privileged
+@pytest.mark.usefixtures("needs_cgroup")
+def test_the_kernel_kills_a_program_beyond_its_cap() -> None:
+    touch = "import sys; b = bytearray(int(sys.argv[1])); b[::4096] = b'x' * len(b[::4096]); print(len(b))"
+    with MemoryCap(96 * MIB) as cap:
+        assert cap.run([sys.executable, "-c", touch, str(16 * MIB)]).returncode == 0
+        assert cap.run([sys.executable, "-c", touch, str(256 * MIB)]).returncode != 0
+
+
+@pytest.mark.real
+@pytest.mark.privileged
+@pytest.mark.usefixtures("needs_cgroup")
+@pytest.mark.parametrize("share", [0.5, 0.75, 1.0])
+def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> None:
+    resident = flashlm.LanguageModel.from_pretrained(real, memory="100%", context=CONTEXT, threads=2)
+    expected = resident.generate("The moon is", max_new_tokens=24)
+    plan = resident.memory_plan
+    budget = int(share * plan.weights) + plan.kv + plan.scratch
+    resident.close()
+
+    with MemoryCap(1 << 30) as cap:
+        floor = 1024 * int(cap.run([sys.executable, "-c", IMPORT]).stdout)
+    with MemoryCap(floor + budget + SLACK) as cap:
+        done = cap.run([sys.executable, "-c", RUN, str(real), str(budget), str(CONTEXT)])
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["text"] == expected
+    assert answer["total"] <= answer["budget"] == budget
+    assert answer["peak"] - floor <= budget + SLACK
+    # What does not fit really comes from flash, every token, and is counted to the byte.
+    assert answer["bytes_per_token"] == answer["neurons"] - answer["pinned"]
+    assert (answer["bytes_per_token"] == 0) == (share == 1.0)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memory_cap.py: runs a program under a hard limit on its memory, kept by the kernel.
+
+Cgroup version 1 and version 2 both work. A program that goes beyond its limit is killed: that is the point.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+def cgroup_version(root: Path = CGROUP_ROOT) -> int | None:
+    """1 or 2 where this process may make memory groups, else None."""
+    if (root / "cgroup.controllers").is_file():
+        has_memory = "memory" in (root / "cgroup.controllers").read_text().split()
+        return 2 if has_memory and os.access(root, os.W_OK) else None
+    if (root / "memory" / "memory.limit_in_bytes").is_file():
+        return 1 if os.access(root / "memory", os.W_OK) else None
+    return None
+
+
+class MemoryCap:
+    """A group of processes that together may hold `limit_bytes`.
+
+    Example:
+        with MemoryCap(1 << 30) as cap:
+            done = cap.run(["flashlm", "run", ...])
+    """
+
+    def __init__(self, limit_bytes: int, root: Path = CGROUP_ROOT) -> None:
+        """Make the group.
+
+        Raises:
+            OSError: The kernel refuses, or `root` is no cgroup tree.
+        """
+        version = cgroup_version(root)
+        if version is None:
+            raise OSError(f"no writable memory cgroup below {root}")
+        self.version = version
+        name = f"flashlm-{uuid.uuid4().hex[:8]}"
+        self.folder = (root if version == 2 else root / "memory") / name
+        if version == 2:
+            control = root / "cgroup.subtree_control"
+            if "memory" not in control.read_text().split():
+                control.write_text("+memory")
+        self.folder.mkdir()
+        self._write({1: "memory.limit_in_bytes", 2: "memory.max"}[version], limit_bytes)
+        # Without this, a program could go beyond its limit by swapping.
+        for swap, value in {1: ("memory.memsw.limit_in_bytes", limit_bytes), 2: ("memory.swap.max", 0)}.items():
+            if swap == version and (self.folder / value[0]).exists():
+                self._write(*value)
+
+    def _write(self, name: str, value: int) -> None:
+        (self.folder / name).write_text(str(value))
+
+    def run(self, command: Sequence[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run `command` in the group; the limit holds before its first instruction."""
+        enter = 'echo $$ > "$0" && exec "$@"'
+        procs = str(self.folder / "cgroup.procs")
+        return subprocess.run(
+            ["sh", "-c", enter, procs, *command], check=False, capture_output=True, text=True, timeout=timeout
+        )
+
+    def __enter__(self) -> Self:
+        """Return the group."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the group."""
+        self.folder.rmdir()
