@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live tests and those of the real model must run."""
+"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live, real and privileged tests must run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pytest_runtest_makereport(
     """Turns their skips into failures; other tests may skip, such as those of a compiler that is not there."""
     report = yield
     required = os.environ.get("FLASHLM_REQUIRE_LIVE", "") not in ("", "0")
-    marked = item.get_closest_marker("live") or item.get_closest_marker("real")
+    marked = any(item.get_closest_marker(name) for name in ("live", "real", "privileged"))
     if required and marked and report.skipped:
         report.outcome = "failed"
         report.longrepr = (
