@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from flashlm._core import FormatError, Tokenizer
 
+from flashlm._core import FormatError, Tokenizer
 from flashlm.pack.tokenizer import tokenizer_json
 
 TOKENS = ["<|end|>", "<tool>", "a", "b", "1", "2", "\u0120", "ab", "\u0120ab", "<pad>"]

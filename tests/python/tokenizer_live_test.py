@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from flashlm._core import Tokenizer
 
 TEXT = Path(__file__).parents[1] / "text"
