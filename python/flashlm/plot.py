@@ -19,7 +19,8 @@ _PARTS = (
     ("kv", "KV cache", "#e59866"),
     ("scratch", "scratch", "#b2babb"),
 )
-_ON_FLASH = ("neurons read for every token", "#f2f3f4")
+_ON_FLASH = ("neurons read for every token", "#d7dbdd")
+_MOST_TICKS = 6
 
 
 def memory_plan(plan: MemoryPlan) -> Figure:
@@ -41,6 +42,7 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MultipleLocator
     except ImportError as error:
         raise ImportError(
             "[plot] memory_plan: expected matplotlib, found none. Install it: pip install 'flashlm[plot]'."
@@ -65,7 +67,9 @@ def memory_plan(plan: MemoryPlan) -> Figure:
         ymax=0.48,
         label=f"budget {format_bytes(plan.budget)}",
     )
-    axes.set_xlim(0, 1.04 * max(plan.budget, plan.weights, plan.total))
+    longest = max(plan.budget, plan.weights, plan.total)
+    axes.set_xlim(0, 1.04 * longest)
+    axes.xaxis.set_major_locator(MultipleLocator(1 << (longest // _MOST_TICKS).bit_length()))
     axes.xaxis.set_major_formatter(lambda value, _: format_bytes(max(int(value), 0)))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

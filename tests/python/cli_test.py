@@ -107,12 +107,15 @@ def test_run_json_has_the_names_of_the_statistics(tiny: Path, lm: flashlm.Langua
     assert told["finish_reason"] in {"length", "eos"}
 
 
-def test_info_json_tells_what_a_model_is(tiny: Path) -> None:
+def test_info_tells_what_a_model_is(tiny: Path) -> None:
     told = json.loads(succeed("info", tiny, "--json"))
     assert told["n_layers"] == 3
     assert told["dim"] == 64
+    assert "memory_plan" not in told
+    assert "3 layers" in succeed("info", tiny)
+    told = json.loads(succeed("info", tiny, "--memory", "75%", "--json"))
     assert set(told["memory_plan"]) >= PLAN_NAMES
-    assert "KV cache" in succeed("info", tiny)
+    assert "KV cache" in succeed("info", tiny, "--memory", "75%")
 
 
 def test_pack_verify_and_run_are_three_commands(tiny_source: Path, tmp_path: Path) -> None:

@@ -20,9 +20,6 @@ def test_a_notebook_runs(path: Path, real: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("FLASHLM_HOME", str(real.parent))
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert any(
-        "image/png" in output.get("data", {})
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-    )
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any("equal, bit for bit" in output.get("text", "") for output in outputs)

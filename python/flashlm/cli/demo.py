@@ -30,6 +30,7 @@ def main(
         prompt=prompt,
         memory=memory,
         max_new_tokens=max_new_tokens,
+        context=demo.CONTEXT,
         threads=threads,
         write=None if json else screen.write,
         tell=screen.tell,

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from flashlm import LanguageModel, _core
 from flashlm.cli import options, screen
+from flashlm.home import packed
 
 NAME = "info"
 EXAMPLES = options.examples("flashlm info model.flash", "flashlm info model.flash --memory 75% --json")
@@ -18,31 +21,69 @@ EXAMPLES = options.examples("flashlm info model.flash", "flashlm info model.flas
 def main(
     source: options.Source,
     *,
-    memory: options.Memory = "50%",
+    memory: Annotated[
+        str | None,
+        typer.Option("--memory", "-m", metavar="SIZE", help="Opens the model too, and tells where this memory goes."),
+    ] = None,
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Tells what a model is, how it is packed, and where the memory would go."""
+    """Tells what a model is and how it is packed; with --memory also where the memory goes."""
+    plan = None
     with screen.progress_bar() as progress:
-        lm = LanguageModel.from_pretrained(source, memory=memory, context=context, progress=progress)
-    with lm:
-        manifest = json_module.loads(_core.read_manifest(str(lm.folder)))
-        facts: dict[str, Any] = {
-            "folder": str(lm.folder),
-            **lm.config,
-            "bytes": sum(file["bytes"] for file in manifest["files"]),
-            "neurons_per_bundle": manifest["layers"][0]["neurons_per_bundle"],
-            "source": manifest["source"],
-        }
-        if json:
-            screen.print_json({**facts, "memory_plan": lm.memory_plan.to_dict()})
-            return
-        table = Table(title=lm.folder.name, title_justify="left", title_style="bold", show_header=False)
-        for name, value in facts.items():
-            shown = _core.format_bytes(value) if name == "bytes" else value
-            if isinstance(value, dict):
-                shown = "\n".join(f"{key}: {item}" for key, item in value.items())
-            table.add_row(name.replace("_", " "), str(shown))
-        screen.out.print(
-            table, screen.plan_table(lm.memory_plan, f"Where the memory goes at --memory {memory}"), sep="\n"
-        )
+        folder = packed(source, progress=progress)
+        if memory is not None:
+            with LanguageModel.from_pretrained(folder, memory=memory, context=context, progress=progress) as lm:
+                plan = lm.memory_plan
+    facts = _facts(folder)
+    if json:
+        screen.print_json(facts if plan is None else {**facts, "memory_plan": plan.to_dict()})
+        return
+    screen.out.print(_table(facts))
+    if plan is not None:
+        screen.out.print(screen.plan_table(plan, f"Where the memory goes at --memory {memory}"))
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What the manifest and the config say, by the names that flashlm uses."""
+    manifest = json_module.loads(_core.read_manifest(folder))
+    config = json_module.loads((folder / "config.json").read_text(encoding="utf-8"))
+    layers = manifest["layers"]
+    return {
+        "folder": str(folder),
+        "architecture": manifest["architecture"],
+        "dtype": manifest["dtype"],
+        "bytes": sum(file["bytes"] for file in manifest["files"]),
+        "n_layers": len(layers),
+        "dim": config["hidden_size"],
+        "hidden_dim": config["intermediate_size"],
+        "n_heads": config["num_attention_heads"],
+        "n_kv_heads": config.get("num_key_value_heads", config["num_attention_heads"]),
+        "vocab_size": config["vocab_size"],
+        "max_context": config["max_position_embeddings"],
+        "neurons_per_bundle": layers[0]["neurons_per_bundle"],
+        "bundle_bytes": layers[0]["stride"],
+        "selector": layers[0]["selector"],
+        "placement": layers[0]["placement"],
+        "source": manifest["source"],
+    }
+
+
+def _table(facts: dict[str, Any]) -> Table:
+    source = facts["source"]
+    rows = {
+        "architecture": f"{facts['architecture']}, {facts['n_layers']} layers",
+        "sizes": f"dim {facts['dim']}, hidden dim {facts['hidden_dim']}, vocabulary {facts['vocab_size']}",
+        "attention": f"{facts['n_heads']} heads, {facts['n_kv_heads']} for keys and values",
+        "longest context": f"{facts['max_context']} tokens",
+        "numbers": f"{facts['dtype']}, {_core.format_bytes(facts['bytes'])} in all",
+        "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
+        "selector": facts["selector"],
+        "packed from": f"{source.get('name', '?')} ({source.get('kind', '?')})",
+    }
+    if types := source.get("tensor_types"):
+        rows["its tensors"] = ", ".join(f"{count} {name}" for name, count in types.items())
+    table = Table(title=facts["folder"], title_justify="left", title_style="bold", show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -111,17 +111,24 @@ def summary(stats: Stats) -> str:
     )
 
 
+def weights_in_dram(plan: MemoryPlan) -> int:
+    """How many bytes of DRAM hold weights, or make room for them on their way."""
+    return plan.resident + plan.pinned + plan.stream
+
+
 def plan_table(plan: MemoryPlan, title: str = "Where the memory goes") -> Table:
     """The memory plan: each part, its size, and its share of the whole."""
     table = _table(title, "", "bytes", "share")
     for name, words in _PLAN_WORDS.items():
         size = getattr(plan, name)
         table.add_row(words, format_bytes(size), f"{size / plan.total:.0%}" if plan.total else "")
+    held = weights_in_dram(plan)
     table.add_section()
     table.add_row("together", format_bytes(plan.total), "100%")
+    table.add_section()
+    table.add_row("weights in DRAM", format_bytes(held), f"{held / plan.weights:.0%} of {format_bytes(plan.weights)}")
     table.add_row("budget", format_bytes(plan.budget), "")
-    table.add_row("weights on flash", format_bytes(plan.weights), "")
-    table.add_row("smallest budget", format_bytes(plan.smallest), "")
+    table.add_row("smallest budget that works", format_bytes(plan.smallest), "")
     return table
 
 
@@ -136,7 +143,7 @@ def stats_table(stats: Stats, title: str = "What it took") -> Table:
     table.add_section()
     table.add_row("bytes read", format_bytes(stats.bytes_read))
     table.add_row("bytes read per token", format_bytes(round(stats.bytes_per_token)))
-    table.add_row("hit rate (neurons found in DRAM)", f"{stats.hit_rate:.1%}")
+    table.add_row("hit rate (neurons in DRAM)", f"{stats.hit_rate:.1%}")
     table.add_section()
     table.add_row("time waiting for flash", seconds(stats.io_seconds))
     table.add_row("time managing memory", seconds(stats.memory_seconds))
@@ -152,7 +159,7 @@ def comparison_table(stats: Stats, resident: Stats) -> Table:
         ("prompt", lambda s: f"{s.prefill_tokens} tokens in {seconds(s.prefill_seconds)}"),
         ("time per token", lambda s: seconds(s.seconds_per_token)),
         ("bytes read per token", lambda s: format_bytes(round(s.bytes_per_token))),
-        ("hit rate (neurons found in DRAM)", lambda s: f"{s.hit_rate:.1%}"),
+        ("hit rate (neurons in DRAM)", lambda s: f"{s.hit_rate:.1%}"),
         ("time waiting for flash", lambda s: seconds(s.io_seconds)),
         ("time managing memory", lambda s: seconds(s.memory_seconds)),
         ("time computing", lambda s: seconds(s.compute_seconds)),
