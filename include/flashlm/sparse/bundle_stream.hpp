@@ -49,6 +49,8 @@ class BundleStream {
     memory_ = AlignedBuffer(ring.bytes());
   }
 
+  BundleStream(storage::BundleFile&& file, storage::Reader& reader, std::span<const std::size_t> first_streamed,
+               Ring ring) = delete;
   BundleStream(const BundleStream&) = delete;
   BundleStream& operator=(const BundleStream&) = delete;
   ~BundleStream() { reader_->drain(); }

@@ -33,6 +33,8 @@ class NeuronCache {
     }
   }
 
+  NeuronCache(storage::BundleFile&& file, std::span<const std::size_t> pinned_bundles) = delete;
+
   /// Reads every pinned bundle; on_progress(done, total) counts bytes and may throw to stop.
   ///
   /// Throws IoError or FormatError if a read fails.
