@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import byte_level
 import flashlm
 
 TINY_CONFIG: dict[str, Any] = {
@@ -99,51 +100,11 @@ def tiny_tensors(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray[
     return tensors
 
 
-def byte_alphabet() -> list[str]:
-    """GPT-2's characters for the 256 bytes, by byte."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = iter(range(256, 512))
-    return [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
-
-
 def tiny_tokenizer() -> dict[str, Any]:
     """A byte-level BPE tokenizer.json of three special tokens, 256 bytes and a few merges."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    words = [*special, *byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": index,
-                "content": text,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for index, text in enumerate(special)
-        ],
-        "normalizer": None,
-        "pre_tokenizer": byte_level,
-        "post_processor": None,
-        "decoder": byte_level,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": {word: index for index, word in enumerate(words)},
-            "merges": [merge.split(" ") for merge in _MERGES],
-        },
-    }
+    words = [*special, *byte_level.byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
+    return byte_level.tokenizer(words, special, _MERGES)
 
 
 def write_tiny_model(folder: Path, *, seed: int = 0, **changes: Any) -> Path:

@@ -7,7 +7,6 @@ The numbers and the script that made them are in tests/golden.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ import numpy as np
 import pytest
 
 import flashlm
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
 import random_gguf
 import random_llama
 from random_llama import CASES, Case

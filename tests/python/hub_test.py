@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,9 @@ import huggingface_hub.errors
 import pytest
 
 import flashlm
+import random_llama
 from flashlm import home
 from flashlm.pack import hub
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-import random_llama
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, result: Path | Exception) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from memory_cap import MemoryCap, cgroup_version
 
 import flashlm
+from memory_cap import MemoryCap, cgroup_version
 
 MIB = 1 << 20
 SLACK = 64 * MIB  # beyond the budget and the import floor, as docs/architecture.md promises

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +15,6 @@ import numpy as np
 import pytest
 
 import flashlm
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
 import random_gguf
 import random_llama
 from random_llama import CASES, Case

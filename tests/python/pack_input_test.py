@@ -6,7 +6,6 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashlm
-from flashlm.pack.gguf_header import read_header
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
 import random_gguf
 import random_llama
+from flashlm.pack.gguf_header import read_header
 from random_llama import Case
 
 CASE = random_llama.case("grouped")

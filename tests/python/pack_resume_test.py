@@ -17,13 +17,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import flashlm
-from flashlm import _core, home
-from flashlm.pack import writer
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
 import random_gguf
 import random_llama
+from flashlm import _core, home
+from flashlm.pack import writer
 
 CASE = random_llama.case("head_dim")  # three layers
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flashlm
-from flashlm import _core
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
 import random_gguf
 import random_llama
+from flashlm import _core
 from random_llama import CASES, Case
 
 Tensors = dict[str, np.ndarray[Any, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+
 import random_llama
 from random_llama import Case, FloatArray
 

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import byte_level
+
 FloatArray = npt.NDArray[np.float32]
 
 BEGIN_OF_TEXT = "<|begin|>"
@@ -155,40 +157,7 @@ def tokenizer() -> dict[str, Any]:
     """A byte-level BPE tokenizer.json of 101 tokens: printable ASCII, space, newline, three merges, two specials."""
     words = [chr(c) for c in range(ord("!"), ord("~") + 1)] + ["Ġ", "Ċ", "th", "Ġt", "Ġth"]
     specials = [BEGIN_OF_TEXT, END_OF_TEXT]
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": len(words) + i,
-                "content": text,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for i, text in enumerate(specials)
-        ],
-        "normalizer": None,
-        "pre_tokenizer": level,
-        "post_processor": None,
-        "decoder": level,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": {word: i for i, word in enumerate(words + specials)},
-            "merges": [["t", "h"], ["Ġ", "t"], ["Ġt", "h"]],
-        },
-    }
+    return byte_level.tokenizer(words + specials, specials, ["t h", "Ġ t", "Ġt h"])
 
 
 def write_folder(c: Case, folder: Path, dtype: str = "f32", shards: int = 1) -> Path:
