@@ -16,8 +16,7 @@ using namespace flashlm::test;
 namespace {
 
 FileRecord read(const nlohmann::json& json) {
-  const std::string file = "flashlm.json";
-  return read_file_record(JsonFields(json, "test", "files[0].", file));
+  return read_file_record(JsonField(json, "test", "flashlm.json", "files[0]"));
 }
 
 const FileRecord kSmall{"config.json", 10, 0, 0, 0x0badcafe};

@@ -12,8 +12,7 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 LayerRecord read(const nlohmann::json& json) {
-  const std::string file = "flashlm.json";
-  return read_layer_record(JsonFields(json, "test", "layers[0].", file));
+  return read_layer_record(JsonField(json, "test", "flashlm.json", "layers[0]"));
 }
 
 const LayerRecord kRecord{"n.safetensors", "layers.0.bundles", BundleLayout::make(100, 32, 64, true, DType::f16)};

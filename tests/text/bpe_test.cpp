@@ -16,7 +16,7 @@ namespace {
 
 Bpe parse(const std::string& json) {
   const auto document = nlohmann::json::parse(json);
-  return Bpe::parse(JsonField(document, "model", "x.json"));
+  return Bpe::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "model"));
 }
 
 Tokens encode(const Bpe& bpe, std::string_view word) {

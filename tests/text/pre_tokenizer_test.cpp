@@ -15,7 +15,7 @@ namespace {
 
 PreTokenizer parse(const std::string& json) {
   const auto document = nlohmann::json::parse(json);
-  return PreTokenizer::parse(JsonField(document, "pre_tokenizer", "x.json"));
+  return PreTokenizer::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "pre_tokenizer"));
 }
 
 Words words(const std::string& json, std::string_view text) {

@@ -2,19 +2,19 @@
 /// config.hpp: the numbers that define a model, read from config.json in Hugging Face form.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <filesystem>
-#include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/storage/json.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -56,116 +56,43 @@ struct ModelConfig {
 
 namespace detail {
 
-/// One JSON object of a config file: every look-up checks kind and range, and names the file in its error.
-class ConfigReader {
- public:
-  ConfigReader(nlohmann::json object, std::string path) : object_(std::move(object)), path_(std::move(path)) {
-    if (!object_.is_object()) throw FormatError(concat("[config] file: expected a JSON object (", path_, ")"));
+/// Refuses a feature that the graph of the model does not have.
+inline void require_no(const storage::JsonField& field) {
+  if (field.flag(false)) field.wrong("false", "The feature is not supported.");
+}
+
+/// A token id or an array of them; none for a null.
+inline std::vector<Token> parse_tokens(const storage::JsonField& field, std::size_t vocab_size) {
+  std::vector<Token> tokens;
+  const auto read = [&](const storage::JsonField& id) {
+    tokens.push_back(static_cast<Token>(id.count(0, vocab_size - 1)));
+  };
+  if (field.value().is_array()) {
+    field.elements(read);
+  } else if (!field.is_null()) {
+    read(field);
   }
+  return tokens;
+}
 
-  static ConfigReader parse(std::string_view text, const std::string& path) {
-    nlohmann::json object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (object.is_discarded()) throw FormatError(concat("[config] file: expected JSON (", path, ")"));
-    return {std::move(object), path};
-  }
-
-  bool has(const char* key) const { return object_.contains(key) && !object_[key].is_null(); }
-
-  ConfigReader object(const char* key) const { return {object_[key], path_}; }
-
-  std::size_t count(const char* key, std::optional<std::size_t> fallback = std::nullopt,
-                    std::size_t most = std::size_t{1} << 31) const {
-    if (!has(key) && fallback) return *fallback;
-    const nlohmann::json& value = at(key);
-    if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > static_cast<double>(most)) {
-      throw FormatError(concat("[config] ", key, ": expected a whole number from 1 to ", most, ", got ", value.dump(),
-                               " (", path_, ")"));
-    }
-    return value.get<std::size_t>();
-  }
-
-  double number(const char* key, std::optional<double> fallback = std::nullopt) const {
-    if (!has(key) && fallback) return *fallback;
-    const nlohmann::json& value = at(key);
-    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0) {
-      throw FormatError(concat("[config] ", key, ": expected a number above 0, got ", value.dump(), " (", path_, ")"));
-    }
-    return value.get<double>();
-  }
-
-  bool flag(const char* key, bool fallback) const {
-    if (!has(key)) return fallback;
-    if (!object_[key].is_boolean()) {
-      throw FormatError(
-          concat("[config] ", key, ": expected true or false, got ", object_[key].dump(), " (", path_, ")"));
-    }
-    return object_[key].get<bool>();
-  }
-
-  std::string word(const char* key, std::string_view fallback) const {
-    if (!has(key)) return std::string(fallback);
-    if (!object_[key].is_string()) {
-      throw FormatError(concat("[config] ", key, ": expected a text, got ", object_[key].dump(), " (", path_, ")"));
-    }
-    return object_[key].get<std::string>();
-  }
-
-  /// A token id or a list of them; none when the key is missing.
-  std::vector<Token> tokens(const char* key, std::size_t vocab_size) const {
-    std::vector<Token> found;
-    if (!has(key)) return found;
-    const nlohmann::json& value = object_[key];
-    for (const nlohmann::json& one : value.is_array() ? value : nlohmann::json::array({value})) {
-      if (!one.is_number_integer() || one.get<double>() < 0 || one.get<double>() >= static_cast<double>(vocab_size)) {
-        throw FormatError(
-            concat("[config] ", key, ": expected ids below ", vocab_size, ", got ", value.dump(), " (", path_, ")"));
-      }
-      found.push_back(one.get<Token>());
-    }
-    return found;
-  }
-
-  /// Refuses a feature that the graph does not have.
-  template <class T>
-  void require(const char* key, const T& found, const T& supported) const {
-    if (found == supported) return;
-    throw FormatError(
-        concat("[config] ", key, ": expected ", supported, ", got ", found, ": not supported (", path_, ")"));
-  }
-
- private:
-  const nlohmann::json& at(const char* key) const {
-    if (!has(key)) throw FormatError(concat("[config] ", key, ": missing (", path_, ")"));
-    return object_[key];
-  }
-
-  nlohmann::json object_;
-  std::string path_;
-};
-
-/// Both forms: `rope_theta` with `rope_scaling`, and transformers 5's `rope_parameters`.
-inline RopeConfig parse_rope(const ConfigReader& config, const std::string& path) {
+/// Both forms: `rope_theta` with `rope_scaling`, and the `rope_parameters` of transformers 5.
+inline RopeConfig parse_rope(const storage::JsonField& config) {
   RopeConfig rope;
-  const bool modern = config.has("rope_parameters");
-  rope.theta = config.number("rope_theta", rope.theta);
-  const char* key = modern ? "rope_parameters" : "rope_scaling";
-  if (!config.has(key)) return rope;
-  const ConfigReader scaling = config.object(key);
-  rope.theta = scaling.number("rope_theta", rope.theta);
-  rope.type = scaling.word("rope_type", scaling.word("type", "default"));
+  rope.theta = config["rope_theta"].positive(rope.theta);
+  const storage::JsonField scaling = config[config["rope_parameters"].is_null() ? "rope_scaling" : "rope_parameters"];
+  if (scaling.is_null()) return rope;
+  rope.theta = scaling["rope_theta"].positive(rope.theta);
+  const storage::JsonField type = scaling[scaling["rope_type"].is_null() ? "type" : "rope_type"];
+  rope.type = type.string("default");
   if (rope.type == "default") return rope;
-  if (rope.type != "linear" && rope.type != "llama3") {
-    throw FormatError(
-        concat("[config] rope_type: expected default, linear or llama3, got '", rope.type, "' (", path, ")"));
-  }
-  rope.factor = scaling.number("factor");
+  if (rope.type != "linear" && rope.type != "llama3") type.wrong("default, linear or llama3");
+  rope.factor = scaling["factor"].positive();
   if (rope.type == "llama3") {
-    rope.low_freq_factor = scaling.number("low_freq_factor");
-    rope.high_freq_factor = scaling.number("high_freq_factor");
-    rope.original_context = scaling.number("original_max_position_embeddings");
+    rope.low_freq_factor = scaling["low_freq_factor"].positive();
+    rope.high_freq_factor = scaling["high_freq_factor"].positive();
+    rope.original_context = scaling["original_max_position_embeddings"].positive();
     if (rope.high_freq_factor <= rope.low_freq_factor) {
-      throw FormatError(concat("[config] high_freq_factor: expected above low_freq_factor ", rope.low_freq_factor,
-                               ", got ", rope.high_freq_factor, " (", path, ")"));
+      scaling["high_freq_factor"].wrong(concat("a number above low_freq_factor, which is ", rope.low_freq_factor));
     }
   }
   return rope;
@@ -174,52 +101,53 @@ inline RopeConfig parse_rope(const ConfigReader& config, const std::string& path
 }  // namespace detail
 
 inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& path) {
-  const auto config = detail::ConfigReader::parse(text, path);
-  const std::string kind = config.word("model_type", "");
-  if (kind != "llama") {
-    throw FormatError(
-        concat("[config] model_type: expected llama, got '", kind, "': unknown architecture (", path, ")"));
-  }
-  config.require<std::string>("hidden_act", config.word("hidden_act", "silu"), "silu");
-  config.require("attention_bias", config.flag("attention_bias", false), false);
-  config.require("mlp_bias", config.flag("mlp_bias", false), false);
+  constexpr std::size_t kLargest = std::size_t{1} << 31;  // the product of two sizes fits into 64 bits
+  constexpr std::size_t kMostLayers = 65536;
+  const nlohmann::json document = storage::parse_foreign_json(text, "config", path);
+  const storage::JsonField config(document, "config", path);
+  const auto size = [&](const char* key) { return config[key].count(1, kLargest); };
   ModelConfig model;
-  model.architecture = kind;
-  model.dim = config.count("hidden_size");
-  model.hidden_dim = config.count("intermediate_size");
-  model.n_layers = config.count("num_hidden_layers", std::nullopt, 65536);
-  model.n_heads = config.count("num_attention_heads");
-  model.n_kv_heads = config.count("num_key_value_heads", model.n_heads);
+  model.architecture = config["model_type"].string();
+  if (model.architecture != "llama") config["model_type"].wrong("llama", "This is an unknown architecture.");
+  if (config["hidden_act"].string("silu") != "silu") config["hidden_act"].wrong("silu", "Others are not supported.");
+  detail::require_no(config["attention_bias"]);
+  detail::require_no(config["mlp_bias"]);
+  model.dim = size("hidden_size");
+  model.hidden_dim = size("intermediate_size");
+  model.n_layers = config["num_hidden_layers"].count(1, kMostLayers);
+  model.n_heads = size("num_attention_heads");
+  model.n_kv_heads = config["num_key_value_heads"].is_null() ? model.n_heads : size("num_key_value_heads");
   if (model.n_heads % model.n_kv_heads != 0) {
-    throw FormatError(concat("[config] num_key_value_heads: expected a divisor of num_attention_heads ", model.n_heads,
-                             ", got ", model.n_kv_heads, " (", path, ")"));
+    config["num_key_value_heads"].wrong(concat("a divisor of num_attention_heads, which is ", model.n_heads));
   }
-  if (!config.has("head_dim") && model.dim % model.n_heads != 0) {
-    throw FormatError(concat("[config] num_attention_heads: expected a divisor of hidden_size ", model.dim, ", got ",
-                             model.n_heads, " (", path, ")"));
+  if (!config["head_dim"].is_null()) {
+    model.head_dim = size("head_dim");
+    if (model.head_dim % 2 != 0) config["head_dim"].wrong("an even number");
+  } else {
+    model.head_dim = model.dim / model.n_heads;
+    if (model.dim % model.n_heads != 0 || model.head_dim % 2 != 0) {
+      config["num_attention_heads"].wrong(concat("heads of an even size in hidden_size, which is ", model.dim));
+    }
   }
-  model.head_dim = config.count("head_dim", std::max<std::size_t>(1, model.dim / model.n_heads));
-  if (model.head_dim % 2 != 0) {
-    throw FormatError(concat("[config] head_dim: expected an even number, got ", model.head_dim, " (", path, ")"));
-  }
-  model.vocab_size = config.count("vocab_size");
-  model.max_context = config.count("max_position_embeddings");
-  model.norm_epsilon = static_cast<float>(config.number("rms_norm_eps", 1e-6));
-  model.rope = detail::parse_rope(config, path);
-  model.tied_embedding = config.flag("tie_word_embeddings", false);
-  const std::vector<Token> bos = config.tokens("bos_token_id", model.vocab_size);
+  model.vocab_size = size("vocab_size");
+  model.max_context = size("max_position_embeddings");
+  model.norm_epsilon = static_cast<float>(config["rms_norm_eps"].positive(1e-6));
+  model.rope = detail::parse_rope(config);
+  model.tied_embedding = config["tie_word_embeddings"].flag(false);
+  const std::vector<Token> bos = detail::parse_tokens(config["bos_token_id"], model.vocab_size);
   if (!bos.empty()) model.bos = bos.front();
-  model.eos = config.tokens("eos_token_id", model.vocab_size);
+  model.eos = detail::parse_tokens(config["eos_token_id"], model.vocab_size);
   return model;
 }
 
 inline ModelConfig ModelConfig::open(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "config.json";
-  ModelConfig model = parse(storage::read_text(path), path.string());
-  const std::filesystem::path generation = folder / "generation_config.json";
-  if (std::filesystem::exists(generation)) {
-    const auto reader = detail::ConfigReader::parse(storage::read_text(generation), generation.string());
-    if (reader.has("eos_token_id")) model.eos = reader.tokens("eos_token_id", model.vocab_size);
+  const std::string path = (folder / "config.json").string();
+  ModelConfig model = parse(storage::read_text(path), path);
+  if (const std::string generation = (folder / "generation_config.json").string();
+      std::filesystem::exists(generation)) {
+    const nlohmann::json document = storage::parse_foreign_json(storage::read_text(generation), "config", generation);
+    const storage::JsonField eos = storage::JsonField(document, "config", generation)["eos_token_id"];
+    if (!eos.is_null()) model.eos = detail::parse_tokens(eos, model.vocab_size);
   }
   return model;
 }

@@ -75,29 +75,26 @@ inline nlohmann::ordered_json json_of(const FileRecord& record) {
 }
 
 /// The inverse of `json_of`. Throws FormatError.
-inline FileRecord read_file_record(const JsonFields& fields) {
-  const auto crc = [&](const char* key) {
-    const std::string text = fields.text(key);
+inline FileRecord read_file_record(const JsonField& fields) {
+  const auto crc = [](const JsonField& field) {
+    const std::string& text = field.string();
     std::uint32_t value = 0;
     for (const char digit : text) {
       value = value << 4 | static_cast<std::uint32_t>(std::string_view("0123456789abcdef").find(digit));
     }
     // Compared as text: one way only to write a checksum, and it also catches what is no digit.
-    if (text != crc32_hex(value)) throw fields.fail(key, "8 lower-case hexadecimal digits");
+    if (text != crc32_hex(value)) field.wrong("8 lower-case hexadecimal digits");
     return value;
   };
   fields.only({"name", "bytes", "header_bytes", "header_crc32", "crc32"});
   FileRecord record;
-  record.name = fields.word("name");
-  record.bytes = fields.count("bytes");
+  record.name = fields["name"].word();
+  record.bytes = fields["bytes"].count();
   if (fields.has("header_bytes") || fields.has("header_crc32")) {
-    record.header_bytes = fields.count("header_bytes");
-    record.header_crc32 = crc("header_crc32");
-    if (record.header_bytes == 0 || record.header_bytes > record.bytes) {
-      throw fields.fail("header_bytes", concat("1 to ", record.bytes));
-    }
+    record.header_bytes = fields["header_bytes"].count(1, record.bytes);
+    record.header_crc32 = crc(fields["header_crc32"]);
   }
-  record.crc32 = crc("crc32");
+  record.crc32 = crc(fields["crc32"]);
   return record;
 }
 

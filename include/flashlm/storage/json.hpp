@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json.hpp: strict reading of JSON that comes from files.
+/// json.hpp: reading JSON that comes from files, where every surprise is a FormatError that names the field.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,131 +18,200 @@
 
 namespace flashlm::inline v0::storage {
 
-/// `text` as a JSON object. `where` names the module and `file` the file in messages.
+namespace detail {
+
+/// `text` as a JSON object, of which `check` sees every part while it is read.
+inline nlohmann::json parse_object(std::string_view text, std::string_view where, std::string_view file,
+                                   const nlohmann::json::parser_callback_t& check) {
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text.begin(), text.end(), check);
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(concat("[", where, "] not JSON: ", error.what(), " (", file, ")"));
+  }
+  if (json.is_object()) return json;
+  throw FormatError(concat("[", where, "] JSON: expected an object, got ", json.type_name(), " (", file, ")"));
+}
+
+}  // namespace detail
+
+/// `text`, the content of a file of another program, as a JSON object. `where` names the module and `file` the file in
+/// messages. Throws FormatError if it is no JSON or no object.
 ///
-/// Throws FormatError if it is no JSON, no object, nested deeper than 64, or if an object has the same key twice: what
-/// one reader takes for the value and what another takes must not differ.
-inline nlohmann::json parse_json(std::string_view text, std::string_view where, const std::string& file) {
-  constexpr int kDeepest = 64;
+/// The object may be nested as deeply as the text likes: walk it with JsonField, do not print or copy it.
+inline nlohmann::json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file) {
+  return detail::parse_object(text, where, file, nullptr);
+}
+
+/// The same for a file whose bytes flashlm lays down. Throws FormatError also if it is nested deeper than 64, or if an
+/// object has the same key twice: what one reader takes for the value and what another takes must not differ.
+inline nlohmann::json parse_json(std::string_view text, std::string_view where, std::string_view file) {
   using Json = nlohmann::json;
+  constexpr int kDeepest = 64;
   std::vector<std::set<std::string>> keys;
-  const auto fail = [&](const std::string& what) {
-    return FormatError(concat("[", where, "] ", what, " (", file, ")"));
-  };
   const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kDeepest) throw fail(concat("JSON: expected at most ", kDeepest, " levels, got more"));
+    if (depth > kDeepest) {
+      throw FormatError(concat("[", where, "] JSON: expected at most ", kDeepest, " levels, got more (", file, ")"));
+    }
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) throw fail(concat("JSON: expected each key once, got '", key, "' twice"));
+      if (!keys.back().insert(key).second) {
+        throw FormatError(concat("[", where, "] JSON: expected each key once, got '", key, "' twice (", file, ")"));
+      }
     }
     return true;
   };
-  try {
-    Json json = Json::parse(text.begin(), text.end(), check);
-    if (!json.is_object()) throw fail(concat("JSON: expected an object, got ", json.type_name()));
-    return json;
-  } catch (const Json::exception& error) {
-    throw fail(concat("not JSON: ", error.what()));
-  }
+  return detail::parse_object(text, where, file, check);
 }
 
-/// Reads the fields of one JSON object; every problem is a FormatError that names the field and the file.
+/// A place in a JSON document: its value, and its name for errors. What is not as expected there is a FormatError
+/// `[where] path: expected X, got Y (file)`.
 ///
-/// Refers to its arguments: they must outlive it.
-class JsonFields {
+/// A view: the document, `where` and `file` must outlive it.
+class JsonField {
  public:
-  /// `path` says where in the file the object stands: "" or "layers[3].".
-  JsonFields(const nlohmann::json& object, std::string_view where, std::string path, const std::string& file)
-      : object_(object), where_(where), path_(std::move(path)), file_(file) {
-    if (!object.is_object()) throw fail("this place", "an object", object);
+  /// `path` says where in the file the value stands: "" is the whole document, or "layers[3]".
+  JsonField(const nlohmann::json& value, std::string_view where, std::string_view file, std::string path = {})
+      : value_(&value), where_(where), file_(file), path_(std::move(path)) {}
+
+  const nlohmann::json& value() const noexcept { return *value_; }
+
+  /// True for a null, and for a member that is not there.
+  bool is_null() const noexcept { return value_->is_null(); }
+
+  /// Whether this object has the member `key`; a null counts.
+  bool has(std::string_view key) const { return !(*this)[key].is_absent(); }
+
+  /// The member `key` of this object. If it is not there, the result is null, and all that needs a value throws.
+  JsonField operator[](std::string_view key) const {
+    if (!value_->is_object()) wrong("an object");
+    const auto found = value_->find(std::string(key));
+    return member(key, found == value_->end() ? absent() : *found);
   }
 
-  bool has(const char* key) const { return object_.contains(key); }
-
-  const nlohmann::json& at(const char* key) const {
-    const auto found = object_.find(key);
-    if (found == object_.end()) throw FormatError(concat("[", where_, "] ", path_, key, " is missing (", file_, ")"));
-    return *found;
+  /// The element `index` of an array, which must exist.
+  JsonField at(std::size_t index) const {
+    return {(*value_)[index], where_, file_, path_ + "[" + std::to_string(index) + "]"};
   }
 
-  std::string text(const char* key) const {
-    const nlohmann::json& value = at(key);
-    if (!value.is_string()) throw fail(key, "a string", value);
-    return value.get<std::string>();
+  /// The number of elements of this array.
+  std::size_t array_size() const {
+    if (!value_->is_array()) wrong("an array");
+    return value_->size();
   }
+
+  /// Calls `visit(element)` for each element of this array.
+  template <class Visit>
+  void elements(Visit&& visit) const {
+    const std::size_t count = array_size();
+    for (std::size_t index = 0; index < count; ++index) visit(at(index));
+  }
+
+  /// Calls `visit(key, member)` for each member of this object, by rising key.
+  template <class Visit>
+  void members(Visit&& visit) const {
+    if (!value_->is_object()) wrong("an object");
+    for (auto each = value_->begin(); each != value_->end(); ++each)
+      visit(each.key(), member(each.key(), each.value()));
+  }
+
+  /// Throws if this object has a member that is not in `known`: a misspelt field must not pass for an absent one.
+  void only(std::initializer_list<std::string_view> known) const {
+    members([&](const std::string& key, const JsonField& field) {
+      bool found = false;
+      for (const std::string_view word : known) found = found || word == key;
+      if (!found) field.refuse("unknown field");
+    });
+  }
+
+  const std::string& string() const {
+    if (!value_->is_string()) wrong("a string");
+    return value_->get_ref<const std::string&>();
+  }
+
+  /// The same, or `fallback` for a null.
+  std::string string(std::string_view fallback) const { return is_null() ? std::string(fallback) : string(); }
 
   /// A string that is not empty.
-  std::string word(const char* key) const {
-    std::string value = text(key);
-    if (value.empty()) throw fail(key, "a word", at(key));
-    return value;
+  const std::string& word() const {
+    if (string().empty()) wrong("a string that is not empty");
+    return string();
   }
 
-  bool truth(const char* key) const {
-    const nlohmann::json& value = at(key);
-    if (!value.is_boolean()) throw fail(key, "true or false", value);
-    return value.get<bool>();
+  bool flag() const {
+    if (!value_->is_boolean()) wrong("true or false");
+    return value_->get<bool>();
   }
 
-  /// A whole number in [0, 2^64); numbers with a point or an exponent are refused.
-  std::uint64_t count(const char* key) const {
-    const nlohmann::json& value = at(key);
-    if (!value.is_number_unsigned()) throw fail(key, "a whole number", value);
-    return value.get<std::uint64_t>();
+  /// The same, or `fallback` for a null.
+  bool flag(bool fallback) const { return is_null() ? fallback : flag(); }
+
+  /// A whole number in [least, most]. One with a point or an exponent is refused.
+  std::uint64_t count(std::uint64_t least = 0, std::uint64_t most = ~std::uint64_t{0}) const {
+    // A number that is not negative is an unsigned one to the parser.
+    if (!value_->is_number_unsigned() || value_->get<std::uint64_t>() < least || value_->get<std::uint64_t>() > most) {
+      wrong(concat("a whole number from ", least, " to ", most));
+    }
+    return value_->get<std::uint64_t>();
   }
 
   /// An array of whole numbers.
-  std::vector<std::uint64_t> counts(const char* key) const {
+  std::vector<std::uint64_t> counts() const {
     std::vector<std::uint64_t> result;
-    for (const nlohmann::json& value : array(key)) {
-      if (!value.is_number_unsigned()) throw fail(key, "whole numbers", at(key));
-      result.push_back(value.get<std::uint64_t>());
-    }
+    elements([&](const JsonField& element) { result.push_back(element.count()); });
     return result;
   }
 
-  /// An object whose values are strings.
-  std::map<std::string, std::string> words() const {
-    std::map<std::string, std::string> result;
-    for (const auto& [key, value] : object_.items()) {
-      if (!value.is_string()) throw fail(key, "a string", value);
-      result[key] = value.get<std::string>();
+  /// A finite number above 0.
+  double positive() const {
+    if (!value_->is_number() || !std::isfinite(value_->get<double>()) || value_->get<double>() <= 0) {
+      wrong("a number above 0");
     }
-    return result;
+    return value_->get<double>();
   }
 
-  const nlohmann::json& array(const char* key) const {
-    const nlohmann::json& value = at(key);
-    if (!value.is_array()) throw fail(key, "an array", value);
-    return value;
+  /// The same, or `fallback` for a null.
+  double positive(double fallback) const { return is_null() ? fallback : positive(); }
+
+  /// Throws the FormatError that `expected` was expected here. `hint` is a sentence.
+  [[noreturn]] void wrong(std::string_view expected, std::string_view hint = {}) const {
+    if (is_absent()) refuse(concat("is missing, expected ", expected), hint);
+    refuse(concat("expected ", expected, ", got ", shown()), hint);
   }
 
-  /// Throws if there is a field that is not in `known`: a misspelt field must not pass for an absent one.
-  void only(std::initializer_list<std::string_view> known) const {
-    for (const auto& [key, value] : object_.items()) {
-      bool found = false;
-      for (const std::string_view word : known) found = found || word == key;
-      if (!found) throw FormatError(concat("[", where_, "] ", path_, key, " is an unknown field (", file_, ")"));
-    }
+  /// Throws the FormatError that `problem` is what is wrong here.
+  [[noreturn]] void refuse(std::string_view problem, std::string_view hint = {}) const {
+    throw FormatError(concat("[", where_, "] ", path_.empty() ? "document" : path_, is_absent() ? " " : ": ", problem,
+                             " (", file_, ")", hint.empty() ? "" : ". ", hint));
   }
-
-  /// The error for a field that is there but not what it should be.
-  FormatError fail(const char* key, std::string_view expected) const { return fail(key, expected, at(key)); }
 
  private:
-  FormatError fail(std::string_view key, std::string_view expected, const nlohmann::json& value) const {
-    std::string shown = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-    if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
-    return FormatError(
-        concat("[", where_, "] ", path_, key, ": expected ", expected, ", got ", shown, " (", file_, ")"));
+  /// Stands for members that are not there. Known by its address: a null of a document is another one.
+  static const nlohmann::json& absent() noexcept {
+    static const nlohmann::json kAbsent;
+    return kAbsent;
   }
 
-  const nlohmann::json& object_;
+  bool is_absent() const noexcept { return value_ == &absent(); }
+
+  JsonField member(std::string_view key, const nlohmann::json& value) const {
+    return {value, where_, file_, path_.empty() ? std::string(key) : std::string(path_).append(".").append(key)};
+  }
+
+  std::string shown() const {
+    constexpr std::size_t kLongest = 200;  // characters, enough for the regex of a tokenizer
+    // A container is only named: to print it would recurse as deeply as the file likes.
+    if (value_->is_structured()) return concat("an ", value_->type_name());
+    std::string text = value_->dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
+    return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+  }
+
+  const nlohmann::json* value_;
   std::string_view where_;
+  std::string_view file_;
   std::string path_;
-  const std::string& file_;
 };
 
 }  // namespace flashlm::inline v0::storage

@@ -42,25 +42,25 @@ inline nlohmann::ordered_json json_of(const LayerRecord& record) {
 }
 
 /// The inverse of `json_of`. The layout has no problem() then. Throws FormatError.
-inline LayerRecord read_layer_record(const JsonFields& fields) {
+inline LayerRecord read_layer_record(const JsonField& fields) {
   fields.only(
       {"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement", "selector"});
   LayerRecord record;
-  record.file = fields.word("file");
-  record.tensor = fields.word("tensor");
-  record.layout.n_neurons = fields.count("neurons");
-  record.layout.neurons_per_bundle = fields.count("neurons_per_bundle");
-  record.layout.dim = fields.count("dim");
-  record.layout.gated = fields.truth("gated");
+  record.file = fields["file"].word();
+  record.tensor = fields["tensor"].word();
+  record.layout.n_neurons = fields["neurons"].count();
+  record.layout.neurons_per_bundle = fields["neurons_per_bundle"].count();
+  record.layout.dim = fields["dim"].count();
+  record.layout.gated = fields["gated"].flag();
   try {
-    record.layout.dtype = parse_dtype(fields.text("dtype"));
+    record.layout.dtype = parse_dtype(fields["dtype"].string());
   } catch (const FormatError&) {
-    throw fields.fail("dtype", "f32, f16 or bf16");
+    fields["dtype"].wrong("f32, f16 or bf16");
   }
-  record.layout.stride = fields.count("stride");
-  record.placement = fields.word("placement");
-  record.selector = fields.word("selector");
-  if (const std::string problem = record.layout.problem(); !problem.empty()) throw fields.fail("stride", problem);
+  record.layout.stride = fields["stride"].count();
+  record.placement = fields["placement"].word();
+  record.selector = fields["selector"].word();
+  if (const std::string problem = record.layout.problem(); !problem.empty()) fields["stride"].refuse(problem);
   return record;
 }
 

@@ -66,31 +66,20 @@ struct Manifest {
 
   /// The manifest that the fields of `json` describe; a checksum among them is not looked at. Throws FormatError.
   static Manifest from_json(const nlohmann::json& json, const std::string& file) {
-    const JsonFields fields(json, "manifest", "", file);
+    const JsonField fields(json, "manifest", file);
     fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
-    if (const std::string format = fields.text("format"); format != "flashlm") {
-      throw fail(concat("format: expected flashlm, got '", format, "'"), file);
-    }
-    if (const std::uint64_t version = fields.count("format_version"); version != kFormatVersion) {
-      throw fail(concat("format_version: expected ", kFormatVersion, ", got ", version,
-                        "; another version of flashlm wrote it, pack the model again"),
-                 file);
+    if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
+    if (fields["format_version"].count() != kFormatVersion) {
+      fields["format_version"].wrong(std::to_string(kFormatVersion),
+                                     "Another version of flashlm wrote it, pack the model again.");
     }
     Manifest manifest;
-    manifest.architecture = fields.word("architecture");
-    manifest.dtype = fields.word("dtype");
-    manifest.source = fields.at("source");
-    if (!manifest.source.is_object()) throw fail("source: expected an object", file);
-    std::size_t index = 0;
-    for (const nlohmann::json& value : fields.array("files")) {
-      const std::string path = concat("files[", index++, "].");
-      manifest.files.push_back(read_file_record(JsonFields(value, "manifest", path, file)));
-    }
-    index = 0;
-    for (const nlohmann::json& value : fields.array("layers")) {
-      const std::string path = concat("layers[", index++, "].");
-      manifest.layers.push_back(read_layer_record(JsonFields(value, "manifest", path, file)));
-    }
+    manifest.architecture = fields["architecture"].word();
+    manifest.dtype = fields["dtype"].word();
+    if (!fields["source"].value().is_object()) fields["source"].wrong("an object");
+    manifest.source = fields["source"].value();
+    fields["files"].elements([&](const JsonField& one) { manifest.files.push_back(read_file_record(one)); });
+    fields["layers"].elements([&](const JsonField& one) { manifest.layers.push_back(read_layer_record(one)); });
     manifest.check(file);
     return manifest;
   }

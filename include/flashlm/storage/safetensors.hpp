@@ -150,32 +150,29 @@ class Safetensors {
     if (text.empty() || text.front() != '{') throw fail("header: expected JSON that begins with '{'");
     const std::string file = path();
     const nlohmann::json json = parse_json(text, "safetensors", file);
-    for (const auto& [name, value] : json.items()) {
-      if (name == "__metadata__") {
-        metadata_ = JsonFields(value, "safetensors", "__metadata__.", file).words();
-      } else {
-        tensors_.push_back(read_tensor(name, JsonFields(value, "safetensors", name + ".", file)));
-      }
-    }
+    JsonField(json, "safetensors", file).members([&](const std::string& name, const JsonField& field) {
+      if (name != "__metadata__") return tensors_.push_back(read_tensor(name, field));
+      field.members([&](const std::string& key, const JsonField& value) { metadata_[key] = value.string(); });
+    });
     check_order();
     for (std::size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
   }
 
-  TensorInfo read_tensor(const std::string& name, const JsonFields& fields) const {
+  TensorInfo read_tensor(const std::string& name, const JsonField& fields) const {
     fields.only({"dtype", "shape", "data_offsets"});
-    TensorInfo tensor{name, fields.text("dtype"), fields.counts("shape"), {}};
+    TensorInfo tensor{name, fields["dtype"].string(), fields["shape"].counts(), {}};
     const std::optional<std::uint64_t> bits = detail::tag_bits(tensor.dtype);
     if (!bits) throw fail(concat("dtype: expected a known number format, got '", tensor.dtype, "'"), name);
-    const std::vector<std::uint64_t> ends = fields.counts("data_offsets");
+    const std::vector<std::uint64_t> ends = fields["data_offsets"].counts();
     const std::uint64_t data_bytes = size() - header_bytes_;
     if (ends.size() != 2 || ends[0] > ends[1] || ends[1] > data_bytes) {
       throw fail(concat("data_offsets: expected a begin and an end of at most ", data_bytes, ", got ",
-                        fields.at("data_offsets").dump()),
+                        fields["data_offsets"].value().dump()),
                  name);
     }
     const std::optional<std::uint64_t> bytes = detail::tensor_bytes(tensor.shape, *bits);
     if (!bytes || *bytes != ends[1] - ends[0]) {
-      throw fail(concat("shape ", fields.at("shape").dump(), " of ", tensor.dtype, ": expected ",
+      throw fail(concat("shape ", fields["shape"].value().dump(), " of ", tensor.dtype, ": expected ",
                         bytes ? concat(*bytes, " bytes") : "a size below 2^64", ", got ", ends[1] - ends[0], " bytes"),
                  name);
     }

@@ -12,12 +12,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
-#include "flashlm/text/json_fields.hpp"
+#include "flashlm/storage/json.hpp"
 #include "flashlm/text/utf8.hpp"
 
 namespace flashlm::inline v0::text {
@@ -78,10 +79,10 @@ inline std::optional<std::string> alphabet_to_bytes(std::string_view written) {
 class Bpe {
  public:
   /// An id may not be larger than this: embeddings with more rows than that do not exist.
-  static constexpr std::int64_t kMaxTokens = std::int64_t{1} << 24;
+  static constexpr std::uint64_t kMaxTokens = std::uint64_t{1} << 24;
 
   /// Reads the model. Throws FormatError for another type, an option that is not known, or a merge of unknown tokens.
-  static Bpe parse(const JsonField& model) {
+  static Bpe parse(const storage::JsonField& model) {
     Bpe result;
     // Old files lack the type; then the members decide.
     if (!model["type"].is_null() && model["type"].string() != "BPE") model["type"].wrong("BPE");
@@ -162,31 +163,27 @@ class Bpe {
     return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
   }
 
-  void read_vocabulary(const JsonField& field) {
-    if (!field.value().is_object()) field.wrong("an object");
-    const nlohmann::json& entries = field.value();
-    vocabulary_.reserve(entries.size());
+  void read_vocabulary(const storage::JsonField& field) {
+    vocabulary_.reserve(field.value().size());
     bytes_.fill(-1);
-    std::unordered_map<Token, std::string_view> owners;
-    owners.reserve(entries.size());
-    for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
-      const JsonField value = field.child(entry.value(), entry.key());
-      const auto token = static_cast<Token>(value.index(kMaxTokens));
-      if (!owners.emplace(token, entry.key()).second) value.wrong("an id that no other token has");
-      vocabulary_.emplace(entry.key(), token);
-      const std::optional<std::string> bytes = alphabet_to_bytes(entry.key());
-      if (!bytes || bytes->empty()) continue;
+    std::unordered_set<Token> taken;
+    taken.reserve(field.value().size());
+    field.members([&](const std::string& written, const storage::JsonField& id) {
+      const auto token = static_cast<Token>(id.count(0, kMaxTokens - 1));
+      if (!taken.insert(token).second) id.wrong("an id that no other token has");
+      vocabulary_.emplace(written, token);
+      const std::optional<std::string> bytes = alphabet_to_bytes(written);
+      if (!bytes || bytes->empty()) return;
       if (bytes->size() == 1) bytes_[static_cast<unsigned char>(bytes->front())] = token;
       if (ignore_merges_) words_.emplace(*bytes, token);
-    }
+    });
   }
 
-  void read_merges(const JsonField& field) {
-    const std::size_t count = field.array_size();
-    merges_.reserve(count);
+  void read_merges(const storage::JsonField& field) {
+    merges_.reserve(field.array_size());
+    std::uint32_t rank = 0;
     std::string whole;
-    for (std::size_t rank = 0; rank < count; ++rank) {
-      const JsonField entry = field.at(rank);
+    field.elements([&](const storage::JsonField& entry) {
       std::string_view left;
       std::string_view right;
       if (entry.value().is_array()) {
@@ -207,8 +204,8 @@ class Bpe {
       const std::optional<Token> second = id(right);
       const std::optional<Token> merged = id(whole);
       if (!first || !second || !merged) entry.wrong("a merge whose parts and result are in the vocabulary");
-      merges_.insert_or_assign(pair_key(*first, *second), Merge{static_cast<std::uint32_t>(rank), *merged});
-    }
+      merges_.insert_or_assign(pair_key(*first, *second), Merge{rank++, *merged});
+    });
   }
 
   const Merge* find_merge(Token left, Token right) const {

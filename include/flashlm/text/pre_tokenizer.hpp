@@ -11,8 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/text/json_fields.hpp"
+#include "flashlm/storage/json.hpp"
 #include "flashlm/text/unicode.hpp"
 #include "flashlm/text/utf8.hpp"
 
@@ -148,7 +147,7 @@ inline constexpr KnownRegex kKnownRegexes[] = {
 class PreTokenizer {
  public:
   /// Reads ByteLevel, Digits, Split, or a Sequence of them that ends with ByteLevel. Anything else is a FormatError.
-  static PreTokenizer parse(const JsonField& field) {
+  static PreTokenizer parse(const storage::JsonField& field) {
     PreTokenizer result;
     result.add(field, 0);
     if (!result.byte_level_) field.wrong("ByteLevel, or a Sequence that ends with it");
@@ -171,13 +170,12 @@ class PreTokenizer {
     bool removed = false;        // the literal is dropped
   };
 
-  void add(const JsonField& field, int depth) {
+  void add(const storage::JsonField& field, int depth) {
     if (depth > 8) field.wrong("at most 8 Sequences inside each other");
     if (byte_level_) field.wrong("nothing after ByteLevel");
     const std::string& type = field["type"].string();
     if (type == "Sequence") {
-      const JsonField parts = field["pretokenizers"];
-      for (std::size_t index = 0; index < parts.array_size(); ++index) add(parts.at(index), depth + 1);
+      field["pretokenizers"].elements([&](const storage::JsonField& part) { add(part, depth + 1); });
     } else if (type == "ByteLevel") {
       if (field["add_prefix_space"].flag(true)) cutters_.push_back({Cutter::Kind::prefix_space});
       if (field["use_regex"].flag(true)) cutters_.push_back({Cutter::Kind::regex, 0});
@@ -192,16 +190,15 @@ class PreTokenizer {
     }
   }
 
-  void add_split(const JsonField& field) {
+  void add_split(const storage::JsonField& field) {
     const std::string& behavior = field["behavior"].string();
     const bool removed = behavior == "Removed";
     const bool invert = field["invert"].flag(false);
-    const JsonField pattern = field["pattern"];
+    const storage::JsonField pattern = field["pattern"];
     if (!removed && behavior != "Isolated") field["behavior"].wrong("Isolated or Removed");
     if (!pattern["String"].is_null()) {
       if (invert) field["invert"].wrong("false for a Split at a String");
-      if (pattern["String"].string().empty()) pattern["String"].wrong("a string that is not empty");
-      cutters_.push_back({Cutter::Kind::literal, 0, pattern["String"].string(), removed});
+      cutters_.push_back({Cutter::Kind::literal, 0, pattern["String"].word(), removed});
       return;
     }
     // Each known regex matches every character, so "isolate the matches" and "remove the rest" are the same.

@@ -19,9 +19,9 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/storage/json.hpp"
 #include "flashlm/text/added_tokens.hpp"
 #include "flashlm/text/bpe.hpp"
-#include "flashlm/text/json_fields.hpp"
 #include "flashlm/text/pre_tokenizer.hpp"
 #include "flashlm/text/utf8.hpp"
 
@@ -41,14 +41,9 @@ class Tokenizer {
 
   /// The same from memory; `name` stands for the file in errors.
   static Tokenizer parse(std::string_view json, const std::string& name = "tokenizer.json") {
-    nlohmann::json document;
-    try {
-      document = nlohmann::json::parse(json);
-    } catch (const nlohmann::json::exception& error) {
-      throw FormatError(concat("[tokenizer] expected JSON, got something else: ", error.what(), " (", name, ")"));
-    }
-    const JsonField root(document, "", name);
-    const JsonField normalizer = root["normalizer"];
+    const nlohmann::json document = storage::parse_foreign_json(json, "tokenizer", name);
+    const storage::JsonField root(document, "tokenizer", name);
+    const storage::JsonField normalizer = root["normalizer"];
     const bool empty_sequence = !normalizer.is_null() && normalizer["type"].value() == "Sequence" &&
                                 normalizer["normalizers"].array_size() == 0;
     if (!normalizer.is_null() && !empty_sequence) normalizer["type"].wrong("no normalizer");
@@ -57,7 +52,7 @@ class Tokenizer {
     result.pre_tokenizer_ = PreTokenizer::parse(root["pre_tokenizer"]);
     result.bpe_ = Bpe::parse(root["model"]);
     result.read_added_tokens(root["added_tokens"]);
-    result.fill_table(root["added_tokens"], name);
+    result.fill_table(root["added_tokens"]);
     result.read_post_processor(root["post_processor"], 0);
     return result;
   }
@@ -125,9 +120,9 @@ class Tokenizer {
 
   Tokenizer() = default;
 
-  static void check_decoder(const JsonField& field, int depth) {
+  static void check_decoder(const storage::JsonField& field, int depth) {
     if (field["type"].value() == "Sequence" && depth < 8) {
-      const JsonField parts = field["decoders"];
+      const storage::JsonField parts = field["decoders"];
       if (parts.array_size() != 1) parts.wrong("ByteLevel alone");
       check_decoder(parts.at(0), depth + 1);
     } else if (field["type"].value() != "ByteLevel") {
@@ -135,15 +130,12 @@ class Tokenizer {
     }
   }
 
-  void read_added_tokens(const JsonField& field) {
+  void read_added_tokens(const storage::JsonField& field) {
     std::vector<AddedToken> tokens;
-    const std::size_t count = field.is_null() ? 0 : field.array_size();
-    for (std::size_t index = 0; index < count; ++index) {
-      const JsonField entry = field.at(index);
+    const auto read = [&](const storage::JsonField& entry) {
       AddedToken token;
-      token.id = static_cast<Token>(entry["id"].index(Bpe::kMaxTokens));
-      token.content = entry["content"].string();
-      if (token.content.empty()) entry["content"].wrong("a string that is not empty");
+      token.id = static_cast<Token>(entry["id"].count(0, Bpe::kMaxTokens - 1));
+      token.content = entry["content"].word();
       token.special = entry["special"].flag(false);
       token.single_word = entry["single_word"].flag(false);
       token.lstrip = entry["lstrip"].flag(false);
@@ -152,19 +144,19 @@ class Tokenizer {
       const std::optional<Token> same = bpe_.id(token.content);
       if (same && *same != token.id) entry["id"].wrong(concat(*same, ", the id in model.vocab"));
       tokens.push_back(std::move(token));
-    }
+    };
+    if (!field.is_null()) field.elements(read);
     added_ = AddedTokens(std::move(tokens));
   }
 
-  void fill_table(const JsonField& added, const std::string& name) {
+  void fill_table(const storage::JsonField& added) {
     Token largest = -1;
     const std::size_t count = bpe_.vocabulary().size() + added_.tokens().size();
     for (const auto& [written, token] : bpe_.vocabulary()) largest = std::max(largest, token);
     for (const AddedToken& token : added_.tokens()) largest = std::max(largest, token.id);
     // A table with a few holes is fine; a small file may not ask for a large one.
     if (static_cast<std::size_t>(largest + 1) > 8 * count + 65536) {
-      throw FormatError(concat("[tokenizer] ids: expected about as many as tokens, which are ", count, ", got ",
-                               largest, " (", name, ")"));
+      added.refuse(concat("expected ids of about the number of tokens, which is ", count, ", got ", largest));
     }
     table_.resize(static_cast<std::size_t>(largest + 1));
     for (const auto& [written, token] : bpe_.vocabulary()) {
@@ -181,13 +173,12 @@ class Tokenizer {
     }
   }
 
-  void read_post_processor(const JsonField& field, int depth) {
+  void read_post_processor(const storage::JsonField& field, int depth) {
     if (field.is_null()) return;
     const std::string& type = field["type"].string();
     if (type == "ByteLevel") return;  // changes offsets only
     if (type == "Sequence" && depth < 8) {
-      const JsonField parts = field["processors"];
-      for (std::size_t index = 0; index < parts.array_size(); ++index) read_post_processor(parts.at(index), depth + 1);
+      field["processors"].elements([&](const storage::JsonField& part) { read_post_processor(part, depth + 1); });
     } else if (type == "TemplateProcessing") {
       read_template(field);
     } else {
@@ -195,25 +186,23 @@ class Tokenizer {
     }
   }
 
-  void read_template(const JsonField& field) {
-    const JsonField single = field["single"];
+  void read_template(const storage::JsonField& field) {
+    const storage::JsonField single = field["single"];
     std::vector<Token> prefix;
     std::vector<Token> suffix;
     bool seen = false;
-    for (std::size_t index = 0; index < single.array_size(); ++index) {
-      const JsonField part = single.at(index);
+    single.elements([&](const storage::JsonField& part) {
       if (!part["Sequence"].is_null()) {
         if (seen) part.wrong("the text once");
         seen = true;
-        continue;
+        return;
       }
       const std::string& name = part["SpecialToken"]["id"].string();
-      const JsonField ids = field["special_tokens"][name.c_str()]["ids"];
-      for (std::size_t each = 0; each < ids.array_size(); ++each) {
-        const std::int64_t id = ids.at(each).index(static_cast<std::int64_t>(table_.size()));
-        (seen ? suffix : prefix).push_back(static_cast<Token>(id));
-      }
-    }
+      field["special_tokens"][name]["ids"].elements([&](const storage::JsonField& id) {
+        if (table_.empty()) id.wrong("an id of the vocabulary, which is empty");
+        (seen ? suffix : prefix).push_back(static_cast<Token>(id.count(0, table_.size() - 1)));
+      });
+    });
     if (!seen) single.wrong("the text once");
     prefix_.insert(prefix_.begin(), prefix.begin(), prefix.end());
     suffix_.insert(suffix_.end(), suffix.begin(), suffix.end());
