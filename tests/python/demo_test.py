@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -90,7 +91,7 @@ def test_the_real_file_is_taken_out_once(real_gguf: Path) -> None:
 @pytest.mark.slow
 def test_the_command_ends_with_the_check(real: Path) -> None:
     command = [sys.executable, "-m", "flashlm", "demo", "--max-new-tokens", "8"]
-    environment = {"FLASHLM_HOME": str(real.parent), "PATH": "", "COLUMNS": "100"}
+    environment = {**os.environ, "FLASHLM_HOME": str(real.parent), "COLUMNS": "100"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "equal, bit for bit" in result.stdout

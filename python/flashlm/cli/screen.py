@@ -40,39 +40,37 @@ _PLAN_WORDS = {
 
 
 class ProgressBar:
-    """A bar on stderr that a ``progress(stage, done, total)`` callback moves; one line a stage where nobody watches."""
+    """Moves a bar as a ``progress(stage, done, total)`` callback; without a bar, prints a line for a long stage."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress | None) -> None:
         self._bars = bars
         self._stage: str | None = None
         self._task: TaskID | None = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Shows how far a stage is; a new stage gets a new bar."""
-        if stage != self._stage:
-            self._stage = stage
-            words = _STAGES.get(stage, stage)
-            if not err.is_terminal and stage not in _SHORT_STAGES:
+        begins = stage != self._stage
+        self._stage = stage
+        words = _STAGES.get(stage, stage)
+        if self._bars is None:
+            if begins and stage not in _SHORT_STAGES:
                 err.print(f"{words} ...", markup=False)
+            return
+        if begins or self._task is None:
             if self._task is not None:
                 self._bars.remove_task(self._task)
-            self._task = self._bars.add_task(words, total=max(total, 1))
-        if self._task is not None:
-            self._bars.update(self._task, completed=done, total=max(total, 1))
+            self._task = self._bars.add_task(words)
+        self._bars.update(self._task, completed=done, total=max(total, 1))
 
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:
-    """Shows a progress bar while the block runs; it leaves nothing behind."""
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    ) as bars:
+    """Shows a progress bar on stderr while the block runs, if somebody watches; it leaves nothing behind."""
+    if not err.is_terminal:
+        yield ProgressBar(None)
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
         yield ProgressBar(bars)
 
 
