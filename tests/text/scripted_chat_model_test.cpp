@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/text/scripted_chat_model.hpp"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,7 @@ TEST_CASE("a scripted model gives its answers in order and keeps the questions")
   CHECK(model.answer(kQuestion, {}) == "one");
   ChatOptions options;
   options.generation.max_new_tokens = 5;
-  CHECK(model.answer({{kQuestion.data(), 1}}, options) == "two");
+  CHECK(model.answer(std::span(kQuestion).first(1), options) == "two");
   CHECK(model.answers_left() == 0);
   REQUIRE(model.requests().size() == 2);
   CHECK(model.requests()[0].messages == kQuestion);

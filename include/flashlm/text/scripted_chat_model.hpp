@@ -37,7 +37,7 @@ class ScriptedChatModel : public ChatModel {
           concat("[scripted_chat_model] answers: expected at most ", answers_.size(), " questions, got one more"));
     }
     StopMatcher stops(options.generation.stop);
-    std::string text = stops.push(answers_[requests_.size() - 1]);
+    std::string text(stops.push(answers_[requests_.size() - 1]));
     if (!stops.stopped()) text += stops.flush();
     if (options.on_piece && !text.empty()) options.on_piece(text);
     return text;
