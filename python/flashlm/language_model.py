@@ -181,7 +181,7 @@ class LanguageModel(Speaker):
 
     @property
     def stats(self) -> Stats:
-        """What the model has done since it was opened; ``print`` it, or take ``to_dict()``.
+        """What the model's own session has done so far; ``print`` it, or take ``to_dict()``.
 
         Example:
             >>> text = lm.generate("The moon is", max_new_tokens=2)

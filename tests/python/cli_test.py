@@ -112,6 +112,8 @@ def test_info_tells_what_a_model_is(tiny: Path) -> None:
     assert told["n_layers"] == 3
     assert told["dim"] == 64
     assert "memory_plan" not in told
+    assert succeed("run", tiny, "-p", "Hi", "-n", "1", "--memory", str(told["smallest"]))
+    assert "expected at least" in fail("run", tiny, "-p", "Hi", "--memory", str(told["smallest"] - 1))
     assert "3 layers" in succeed("info", tiny)
     told = json.loads(succeed("info", tiny, "--memory", "75%", "--json"))
     assert set(told["memory_plan"]) >= PLAN_NAMES

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from flashlm import LanguageModel, _core
+from flashlm import BudgetError, LanguageModel, _core
 from flashlm.cli import options, screen
 from flashlm.home import packed
 
@@ -28,20 +28,29 @@ def main(
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Tells what a model is and how it is packed; with --memory also where the memory goes."""
+    """Tells what a model is and the smallest budget that works; with --memory also where the memory goes."""
     plan = None
     with screen.progress_bar() as progress:
         folder = packed(source, progress=progress)
         if memory is not None:
             with LanguageModel.from_pretrained(folder, memory=memory, context=context, progress=progress) as lm:
                 plan = lm.memory_plan
-    facts = _facts(folder)
+    facts = {**_facts(folder), "smallest": _smallest(folder, context)}
     if json:
         screen.print_json(facts if plan is None else {**facts, "memory_plan": plan.to_dict()})
         return
     screen.out.print(_table(facts))
     if plan is not None:
         screen.out.print(screen.plan_table(plan, f"Where the memory goes at --memory {memory}"))
+
+
+def _smallest(folder: Path, context: int | None) -> int:
+    """The smallest budget in bytes: the error of one that cannot do names it before any weight is read."""
+    try:
+        LanguageModel.from_pretrained(folder, memory=1, context=context).close()
+    except BudgetError as error:
+        return error.smallest_bytes
+    return 1
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -79,6 +88,7 @@ def _table(facts: dict[str, Any]) -> Table:
         "numbers": f"{facts['dtype']}, {_core.format_bytes(facts['bytes'])} in all",
         "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
+        "smallest budget": _core.format_bytes(facts["smallest"]),
         "packed from": f"{source.get('name', '?')} ({source.get('kind', '?')})",
     }
     if types := source.get("tensor_types"):
