@@ -53,25 +53,23 @@ def build(folder: Path, compiler: str, flags: str) -> Path:
     return program
 
 
+def output(program: Path, isa: str) -> str:
+    """What the program prints with the instruction set forced; skips the test where the processor has it not."""
+    environment = {**os.environ, "FLASHLM_ISA": isa}
+    result = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    if result.returncode == NO_SUCH_ISA:
+        pytest.skip(f"this processor has no {isa}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"isa {isa}\n")
+    return result.stdout
+
+
 @pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_flag_gives_the_same_bits(folder: Path, compiler: str, isa: str) -> None:
     """-O0, -O2 and -O3 -march=native, with the instruction set forced."""
     require(compiler)
-    seen: dict[str, str] = {}
-    for flags in FLAGS:
-        result = subprocess.run(
-            [build(folder, compiler, flags)],
-            env={**os.environ, "FLASHLM_ISA": isa},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode == NO_SUCH_ISA:
-            pytest.skip(f"this processor has no {isa}")
-        assert result.returncode == 0, result.stderr
-        assert result.stdout.startswith(f"isa {isa}\n")
-        seen[flags] = result.stdout
+    seen = {flags: output(build(folder, compiler, flags), isa) for flags in FLAGS}
     assert len(set(seen.values())) == 1, seen
 
 
@@ -80,19 +78,8 @@ def test_both_compilers_give_the_same_bits(folder: Path, isa: str) -> None:
     """A program of g++ and one of clang++ agree."""
     for compiler in COMPILERS:
         require(compiler)
-    seen = set()
-    for compiler in COMPILERS:
-        result = subprocess.run(
-            [build(folder, compiler, "-O2")],
-            env={**os.environ, "FLASHLM_ISA": isa},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode == NO_SUCH_ISA:
-            pytest.skip(f"this processor has no {isa}")
-        seen.add(result.stdout)
-    assert len(seen) == 1, seen
+    seen = {compiler: output(build(folder, compiler, "-O2"), isa) for compiler in COMPILERS}
+    assert len(set(seen.values())) == 1, seen
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
