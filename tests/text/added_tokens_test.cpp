@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -16,7 +17,8 @@ namespace {
 Parts split(const AddedTokens& added, std::string_view text, bool parse_special = true) {
   Parts parts;
   added.split(
-      text, parse_special, [&](std::string_view piece) { parts.push_back("'" + std::string(piece) + "'"); },
+      text, TrustedBytes(parse_special),
+      [&](std::string_view piece) { parts.push_back("'" + std::string(piece) + "'"); },
       [&](Token token) { parts.push_back(std::to_string(token)); });
   return parts;
 }
@@ -34,6 +36,31 @@ TEST_CASE("the longest token is found at each place, from left to right") {
 TEST_CASE("special tokens stay text where they may not be parsed") {
   const AddedTokens added({{.id = 1, .content = "<s>", .special = true}, {.id = 2, .content = "<t>"}});
   CHECK(split(added, "a<s>b<t>", false) == Parts{"'a<s>b'", "2"});
+}
+
+TEST_CASE("special tokens are found only where every byte of them is trusted") {
+  const AddedTokens added({{.id = 1, .content = "<s>", .special = true},
+                           {.id = 2, .content = "<s><u>", .special = true},
+                           {.id = 3, .content = "<t>"},
+                           {.id = 4, .content = "<v>", .special = true, .normalized = true}});
+  const std::string text = "<s><s><u><s><t><v><v>";
+  const auto split_trusting = [&](std::vector<std::pair<std::size_t, std::size_t>> ranges) {
+    TrustedBytes trusted(false);
+    for (const auto& [begin, end] : ranges) trusted.add(begin, end);
+    Parts parts;
+    added.split(
+        text, trusted, [&](std::string_view piece) { parts.push_back("'" + std::string(piece) + "'"); },
+        [&](Token token) { parts.push_back(std::to_string(token)); });
+    return parts;
+  };
+  CHECK(split_trusting({}) == Parts{"'<s><s><u><s>'", "3", "'<v><v>'"});
+  CHECK(split_trusting({{0, 21}}) == Parts{"1", "2", "1", "3", "4", "4"});
+  CHECK(split_trusting({{0, 3}, {9, 12}, {18, 21}}) == Parts{"1", "'<s><u>'", "1", "3", "'<v>'", "4"});
+  // The longer token would end outside, the shorter one does not.
+  CHECK(split_trusting({{3, 6}}) == Parts{"'<s>'", "1", "'<u><s>'", "3", "'<v><v>'"});
+  // Two ranges that touch are one.
+  CHECK(split_trusting({{3, 5}, {5, 5}, {5, 9}}) == Parts{"'<s>'", "2", "'<s>'", "3", "'<v><v>'"});
+  CHECK(split_trusting({{1, 3}, {4, 8}}) == Parts{"'<s><s><u><s>'", "3", "'<v><v>'"});
 }
 
 TEST_CASE("tokens swallow the spaces beside them when they say so") {

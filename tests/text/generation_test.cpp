@@ -47,6 +47,17 @@ TEST_CASE("pieces together are the whole text, and every piece is whole characte
   }
 }
 
+TEST_CASE("a prompt of tokens is continued as its text is") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  const std::vector<Token> prompt = lm.tokenizer().encode("Once");
+  CHECK(lm.stream(prompt, sampled(20, 3)).rest() == lm.generate("Once", sampled(20, 3)));
+  CHECK(lm.stream(lm.session(), prompt, sampled(20, 3)).rest() == lm.generate("Once", sampled(20, 3)));
+  CHECK_THROWS_AS(lm.stream(std::vector<Token>{}), ShapeError);
+  CHECK_THROWS_AS(lm.stream(std::vector<Token>{-1}).next(), ArgumentError);
+  CHECK_THROWS_AS(lm.stream(std::vector<Token>{Token{1} << 30}).next(), ArgumentError);
+}
+
 TEST_CASE("the same seed gives the same text, another seed another one") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);

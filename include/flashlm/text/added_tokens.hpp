@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -20,12 +22,55 @@ namespace flashlm::inline v0::text {
 struct AddedToken {
   Token id = 0;
   std::string content;
-  bool special =
-      false;  // a control token: not parsed when the text is not trusted, left out of decoded text on request
+  bool special = false;      // a control token: text that is not trusted may not make one
   bool single_word = false;  // found only where no word character touches it
   bool lstrip = false;       // swallows the whitespace before it
   bool rstrip = false;       // swallows the whitespace after it
   bool normalized = false;   // found in a second pass
+};
+
+/// The parts of a text whose special tokens are meant: what a chat format writes, and not what people say.
+///
+/// Ranges of bytes by rising place; none overlaps another.
+class TrustedBytes {
+ public:
+  /// All of a text, or nothing of it.
+  explicit TrustedBytes(bool everything = true) {
+    if (everything) ranges_.emplace_back(0, ~std::size_t{0});
+  }
+
+  /// Trusts the bytes from `begin` to `end`, which come after all that were added before.
+  void add(std::size_t begin, std::size_t end) {
+    if (begin == end) return;
+    if (!ranges_.empty() && ranges_.back().second == begin) {
+      ranges_.back().second = end;
+    } else {
+      ranges_.emplace_back(begin, end);
+    }
+  }
+
+  /// Where the trusted range around `place` ends; `place` itself if there is none.
+  std::size_t end(std::size_t place) const noexcept {
+    const auto after = next(place);
+    return after == ranges_.begin() ? place : std::max(place, std::prev(after)->second);
+  }
+
+  /// Where the first trusted range after `place` begins.
+  std::size_t next_begin(std::size_t place) const noexcept {
+    const auto after = next(place);
+    return after == ranges_.end() ? ~std::size_t{0} : after->first;
+  }
+
+ private:
+  using Ranges = std::vector<std::pair<std::size_t, std::size_t>>;
+
+  /// The first range that begins after `place`.
+  Ranges::const_iterator next(std::size_t place) const noexcept {
+    return std::upper_bound(ranges_.begin(), ranges_.end(), place,
+                            [](std::size_t value, const auto& range) { return value < range.first; });
+  }
+
+  Ranges ranges_;
 };
 
 /// Finds added tokens: at each place the longest, from left to right, first those that are not `normalized`.
@@ -43,12 +88,15 @@ class AddedTokens {
   const std::vector<AddedToken>& tokens() const noexcept { return tokens_; }
 
   /// Calls `on_text(std::string_view)` and `on_token(Token)` for the parts of `text` in order.
-  /// With `parse_special` false the special ones stay text. `text` is well-formed UTF-8.
+  /// Special ones are found only where every byte of them is trusted. `text` is well-formed UTF-8.
   template <class OnText, class OnToken>
-  void split(std::string_view text, bool parse_special, OnText&& on_text, OnToken&& on_token) const {
+  void split(std::string_view text, const TrustedBytes& trusted, OnText&& on_text, OnToken&& on_token) const {
     pass(
-        first_, text, parse_special,
-        [&](std::string_view piece) { pass(second_, piece, parse_special, on_text, on_token); }, on_token);
+        first_, text, 0, trusted,
+        [&](std::string_view piece) {
+          pass(second_, piece, static_cast<std::size_t>(piece.data() - text.data()), trusted, on_text, on_token);
+        },
+        on_token);
   }
 
  private:
@@ -130,11 +178,26 @@ class AddedTokens {
     return text.size();
   }
 
+  bool is_special(std::int32_t index) const noexcept {
+    return index >= 0 && tokens_[static_cast<std::size_t>(index)].special;
+  }
+
+  /// `text` lies `offset` bytes behind the beginning of what `trusted` counts in.
   template <class OnText, class OnToken>
-  void pass(const Trie& trie, std::string_view text, bool parse_special, OnText&& on_text, OnToken&& on_token) const {
+  void pass(const Trie& trie, std::string_view text, std::size_t offset, const TrustedBytes& trusted, OnText&& on_text,
+            OnToken&& on_token) const {
     std::size_t done = 0;
     for (std::size_t position = 0; position < text.size();) {
-      const auto [value, length] = trie.longest(text.substr(position));
+      auto [value, length] = trie.longest(text.substr(position));
+      if (is_special(value)) {
+        const std::size_t place = offset + position;
+        const std::size_t end = trusted.end(place);
+        if (end == place) {
+          position += std::min(length, trusted.next_begin(place) - place);
+          continue;
+        }
+        if (end - place < length) std::tie(value, length) = trie.longest(text.substr(position, end - place));
+      }
       if (value < 0) {
         ++position;
         continue;
@@ -144,7 +207,6 @@ class AddedTokens {
       std::size_t end = position + length;
       position = end;
       const AddedToken& token = tokens_[static_cast<std::size_t>(value)];
-      if (token.special && !parse_special) continue;
       if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
       if (token.lstrip) begin = std::max(begin_of_last_spaces(text.substr(0, begin)), done);
       if (token.rstrip) end += spaces_at_begin(text.substr(end));

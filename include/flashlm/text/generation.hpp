@@ -68,13 +68,20 @@ class Generation {
  public:
   /// Encodes the prompt and checks the options. Throws ArgumentError, ShapeError if the prompt is empty or too long.
   Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
-             std::string_view prompt, GenerationOptions options)
+             std::string_view prompt, const GenerationOptions& options)
+      : Generation(std::move(session), tokenizer,
+                   tokenizer->encode(prompt, {options.parse_special, options.add_special}), options) {}
+
+  /// The same for a prompt that is encoded already: parse_special and add_special have no effect. Throws ArgumentError
+  /// also for ids that are not in the vocabulary.
+  Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+             std::vector<Token> prompt, GenerationOptions options)
       : session_(std::move(session)),
         tokenizer_(std::move(tokenizer)),
         options_(std::move(options)),
         sampler_(options_.sampling(), session_->engine().config().vocab_size),
         stops_(options_.stop),
-        text_(tokenizer_->encode(prompt, {options_.parse_special, options_.add_special})),
+        text_(std::move(prompt)),
         n_prompt_(text_.size()) {
     if (n_prompt_ == 0) throw ShapeError("[generation] prompt: expected 1 token or more, got an empty text");
     if (n_prompt_ > session_->context()) {

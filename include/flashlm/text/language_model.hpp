@@ -81,6 +81,15 @@ class LanguageModel {
     return {session, tokenizer_, prompt, std::move(options)};
   }
 
+  /// The same for prompts that are encoded already.
+  Generation stream(std::vector<Token> prompt, GenerationOptions options = {}) {
+    return {session_, tokenizer_, std::move(prompt), std::move(options)};
+  }
+  Generation stream(const std::shared_ptr<model::Session>& session, std::vector<Token> prompt,
+                    GenerationOptions options = {}) const {
+    return {session, tokenizer_, std::move(prompt), std::move(options)};
+  }
+
   /// The whole continuation at once.
   std::string generate(std::string_view prompt, GenerationOptions options = {}) {
     return stream(prompt, std::move(options)).rest();

@@ -33,6 +33,12 @@ struct EncodeOptions {
   bool add_special = true;    // with the tokens that the model wants around a text, such as BOS
 };
 
+/// A part of a text that is put together of what a program writes and of what people say.
+struct TextPart {
+  std::string_view text;
+  bool trusted = false;  // its special tokens are tokens; else they are their letters
+};
+
 /// The tokenizer of a model. Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.
 class Tokenizer {
  public:
@@ -65,13 +71,28 @@ class Tokenizer {
     if (!is_utf8(text)) return encode(utf8_lossy(text), options);
     std::vector<Token> tokens;
     if (options.add_special) tokens = prefix_;
-    added_.split(
-        text, options.parse_special,
-        [&](std::string_view piece) {
-          pre_tokenizer_.split(piece, [&](std::string_view word) { bpe_.encode(word, tokens); });
-        },
-        [&](Token token) { tokens.push_back(token); });
+    encode(text, TrustedBytes(options.parse_special), tokens);
     if (options.add_special) tokens.insert(tokens.end(), suffix_.begin(), suffix_.end());
+    return tokens;
+  }
+
+  /// The tokens of the parts as one text, in which only trusted parts hold special tokens. Adds none around it.
+  ///
+  /// Where no part that is not trusted spells a special token, these are the tokens of the joined text. Throws as
+  /// above.
+  std::vector<Token> encode(std::span<const TextPart> parts) const {
+    std::string text;
+    TrustedBytes trusted(false);
+    for (const TextPart& part : parts) {
+      const std::size_t begin = text.size();
+      text += is_utf8(part.text) ? std::string(part.text) : utf8_lossy(part.text);
+      if (text.size() > kMaxTextBytes) {
+        throw ArgumentError(concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got more"));
+      }
+      if (part.trusted) trusted.add(begin, text.size());
+    }
+    std::vector<Token> tokens;
+    encode(text, trusted, tokens);
     return tokens;
   }
 
@@ -103,6 +124,15 @@ class Tokenizer {
     return bpe_.id(written);
   }
 
+  /// Every text that is a control token where it is trusted.
+  std::vector<std::string> special_tokens() const {
+    std::vector<std::string> texts;
+    for (const AddedToken& token : added_.tokens()) {
+      if (token.special) texts.push_back(token.content);
+    }
+    return texts;
+  }
+
   /// True for control tokens. False for an id that the vocabulary lacks.
   bool is_special(Token token) const noexcept {
     return token >= 0 && static_cast<std::size_t>(token) < table_.size() &&
@@ -119,6 +149,16 @@ class Tokenizer {
   static constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;
 
   Tokenizer() = default;
+
+  /// Appends the tokens of `text`, which is UTF-8.
+  void encode(std::string_view text, const TrustedBytes& trusted, std::vector<Token>& tokens) const {
+    added_.split(
+        text, trusted,
+        [&](std::string_view piece) {
+          pre_tokenizer_.split(piece, [&](std::string_view word) { bpe_.encode(word, tokens); });
+        },
+        [&](Token token) { tokens.push_back(token); });
+  }
 
   static void check_decoder(const storage::JsonField& field, int depth) {
     if (field["type"].value() == "Sequence" && depth < 8) {
