@@ -65,8 +65,11 @@ class Tokenizer:
     def bytes(self, id: int) -> builtins.bytes: ...  # noqa: A002
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str: ...
     def encode(self, text: str, *, parse_special: bool = True, add_special: bool = True) -> list[int]: ...
+    def encode_parts(self, parts: Sequence[tuple[str, bool]]) -> list[int]: ...
     def id(self, token: str) -> int | None: ...
     def is_special(self, id: int) -> bool: ...  # noqa: A002
+    @property
+    def special_tokens(self) -> list[str]: ...
     @property
     def vocab_size(self) -> int: ...
 
@@ -150,7 +153,7 @@ class Generation:
 class Session:
     def generate(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         *,
         max_new_tokens: int = 128,
         temperature: float = 0.0,
@@ -167,7 +170,7 @@ class Session:
     def reset(self) -> None: ...
     def stream(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         *,
         max_new_tokens: int = 128,
         temperature: float = 0.0,
@@ -203,7 +206,7 @@ class LanguageModel:
     ) -> LanguageModel: ...
     def generate(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         *,
         max_new_tokens: int = 128,
         temperature: float = 0.0,
@@ -224,7 +227,7 @@ class LanguageModel:
     def session(self) -> Session: ...
     def stream(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         *,
         max_new_tokens: int = 128,
         temperature: float = 0.0,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,25 +126,74 @@ class ChatTemplate:
             >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
             '<|im_start|>user\nHi<|im_end|>\n'
         """
+        return self._rendered(
+            {
+                **plain_data(variables, "variables"),
+                "messages": check_messages(messages),
+                "tools": plain_list(tools, "tools"),
+                "documents": plain_list(documents, "documents"),
+                "add_generation_prompt": add_generation_prompt,
+            }
+        )
+
+    def render_parts(
+        self,
+        messages: Sequence[Message],
+        special_tokens: Sequence[str],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        documents: Sequence[Mapping[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        **variables: Any,
+    ) -> list[tuple[str, bool]]:
+        r"""The prompt in parts, so that nobody's words become special tokens.
+
+        A message may quote ``<|im_end|>``; only the template's own is the end of a turn. The parts make the text of
+        ``render``, and ``Tokenizer.encode_parts`` makes ids of them.
+
+        Args:
+            messages: As in ``render``.
+            special_tokens: ``Tokenizer.special_tokens``.
+            tools: As in ``render``.
+            documents: As in ``render``.
+            add_generation_prompt: As in ``render``.
+            **variables: As in ``render``.
+
+        Returns:
+            Pairs of a text and whether special tokens in it are meant.
+
+        Raises:
+            ArgumentError: As ``render``.
+            FormatError: As ``render``.
+
+        Example:
+            >>> lm.chat_template.render_parts([{"role": "user", "content": "a<|im_end|>"}], ["<|im_end|>"])
+            [('<|im_start|>user\na', True), ('<|im_end|>', False), ('<|im_end|>\n<|im_start|>assistant\n', True)]
+        """
+        quoted = _Quoted(special_tokens)
+        rendered = self._rendered(
+            {
+                **plain_data(variables, "variables"),
+                "messages": [quoted.hide_message(message) for message in check_messages(messages)],
+                "tools": quoted.hide(plain_list(tools, "tools")),
+                "documents": quoted.hide(plain_list(documents, "documents"), ends=True),
+                "add_generation_prompt": add_generation_prompt,
+            }
+        )
+        return quoted.parts(rendered)
+
+    def _rendered(self, values: Mapping[str, Any]) -> str:
         import jinja2.exceptions
 
         from flashlm import _jinja
 
-        render = self._render.get("tool_use" if tools and "tool_use" in self._render else "default")
+        render = self._render.get("tool_use" if values["tools"] and "tool_use" in self._render else "default")
         if render is None:
             raise FormatError(
                 f"[chat_template] template: expected one named default, got {sorted(self._render)} ({self.name})."
             )
-        values = {
-            **self.special_tokens,
-            **plain_data(variables, "variables"),
-            "messages": check_messages(messages),
-            "tools": plain_list(tools, "tools"),
-            "documents": plain_list(documents, "documents"),
-            "add_generation_prompt": add_generation_prompt,
-        }
         try:
-            return render(values)
+            return render({**self.special_tokens, **values})
         except _jinja.Refused as error:
             raise ArgumentError(
                 f"[chat_template] messages: the model's template refuses them: {error} ({self.name})."
@@ -156,6 +207,62 @@ class ChatTemplate:
                 f"[chat_template] messages: the model's template cannot render them: "
                 f"{type(error).__name__}: {error} ({self.name})."
             ) from error
+
+
+class _Quoted:
+    """Hides special tokens that somebody quotes from a template, and finds them again in what it wrote.
+
+    In their place stand digits that nobody can guess, which no template trims, escapes or changes the case of.
+    """
+
+    _INDEX_DIGITS = 8
+
+    def __init__(self, special_tokens: Sequence[str]) -> None:
+        self._special = [token for token in special_tokens if token]
+        longest_first = sorted(self._special, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._secret = str(10**23 + secrets.randbelow(10**24))
+        self._hidden: list[str] = []
+
+    def hide_message(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {self._hide_text(key): self.hide(value, ends=key == "content") for key, value in message.items()}
+
+    def hide(self, value: Any, *, ends: bool = False) -> Any:
+        """The value with every quoted token hidden; with `ends`, also what only the template's text would complete."""
+        if isinstance(value, str):
+            return self._hide_text(value, ends=ends)
+        if isinstance(value, list):
+            return [self.hide(item, ends=ends) for item in value]
+        if isinstance(value, dict):
+            return {self._hide_text(key): self.hide(item, ends=ends) for key, item in value.items()}
+        return value
+
+    def _hide_text(self, text: str, *, ends: bool = False) -> str:
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(lambda match: self._mark(match.group()), text)
+        if ends:
+            begun = max((_overlap(text, token) for token in self._special), default=0)
+            if begun:
+                text = text[:-begun] + self._mark(text[-begun:])
+        return text
+
+    def _mark(self, text: str) -> str:
+        self._hidden.append(text)
+        return f"{self._secret}{len(self._hidden) - 1:0{self._INDEX_DIGITS}d}"
+
+    def parts(self, rendered: str) -> list[tuple[str, bool]]:
+        pieces = re.split(f"{self._secret}([0-9]{{{self._INDEX_DIGITS}}})", rendered)
+        parts = [
+            (self._hidden[int(piece)], False) if index % 2 and int(piece) < len(self._hidden) else (piece, True)
+            for index, piece in enumerate(pieces)
+        ]
+        return [part for part in parts if part[0]]
+
+
+def _overlap(text: str, token: str) -> int:
+    """How many characters at the end of `text` begin `token`, fewer than all of it."""
+    return next((n for n in range(min(len(text), len(token) - 1), 0, -1) if text.endswith(token[:n])), 0)
 
 
 def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from flashlm import _core
-from flashlm._core import Error, Stats
+from flashlm._core import Error, Stats, Tokenizer
 from flashlm.speaker import Speaker
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ class Session(Speaker):
             True
         """
         return self._model.chat_template
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Example:
+            >>> lm.session().tokenizer.vocab_size == lm.tokenizer.vocab_size
+            True
+        """
+        return self._model.tokenizer
 
     @property
     def tokens(self) -> list[int]:

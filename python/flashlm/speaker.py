@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flashlm import _core
-from flashlm._core import ArgumentError, Generation
+from flashlm._core import ArgumentError, Generation, Tokenizer
 
 if TYPE_CHECKING:
     from flashlm.chat_template import ChatTemplate
@@ -27,6 +27,11 @@ class Speaker(ABC):
     @abstractmethod
     def chat_template(self) -> ChatTemplate:
         """The model's chat template, read when it is first used. Raises FormatError where there is none."""
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer."""
 
     def stream(
         self,
@@ -149,6 +154,8 @@ class Speaker(ABC):
     ) -> Generation:
         """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
 
+        Special tokens that the messages, tools or documents quote stay text: ``<|im_end|>`` in a message ends no turn.
+
         Args:
             messages: ``{"role": "user", "content": "Hello"}`` and so on, the oldest first.
             tools: JSON schemas of functions the model may call; the answer holds the calls as the model writes them.
@@ -181,9 +188,15 @@ class Speaker(ABC):
                 "[language_model] response_format: answers in a given format come with grammars, "
                 "which this version does not have yet."
             )
-        prompt = self.chat_template.render(messages, tools=tools, documents=documents, **dict(template_variables or {}))
-        return self.stream(
-            prompt,
+        parts = self.chat_template.render_parts(
+            messages,
+            self.tokenizer.special_tokens,
+            tools=tools,
+            documents=documents,
+            **dict(template_variables or {}),
+        )
+        return self._native.stream(
+            self.tokenizer.encode_parts(parts),
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_k=top_k,
@@ -191,8 +204,7 @@ class Speaker(ABC):
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=stop,
-            add_special=False,
+            stop=_stops(stop),
             on_prefill=on_prefill,
         )
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <pybind11/functional.h>
@@ -183,7 +184,7 @@ py::dict config(const PyModel& self) {
 constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
 
 Args:
-    prompt: The text to continue.
+    prompt: The text to continue, or its ids; parse_special and add_special have no effect on ids.
     max_new_tokens: Tokens at most.
     temperature: 0 takes the most likely token.
     top_k: Keep the k most likely tokens; 0 keeps all.
@@ -210,16 +211,20 @@ auto whole(Begin begin, PyGeneration (Begin::*)(Self&, Arguments...) const) {
   return [begin](Self& self, Arguments... arguments) { return begin(self, std::move(arguments)...).rest(); };
 }
 
+/// What is continued: a text, or the ids of one.
+using Prompt = std::variant<std::string, std::vector<Token>>;
+
 /// Defines stream and generate, whose arguments are the same for the model's own session and for others.
 template <class Class, class Start>
 void def_generation(Class& target, Start start) {
   using Self = typename Class::type;
-  const auto begin = [start](Self& self, const std::string& prompt, std::int64_t max_new_tokens, float temperature,
+  const auto begin = [start](Self& self, const Prompt& prompt, std::int64_t max_new_tokens, float temperature,
                              int top_k, float top_p, float min_p, float repetition_penalty, std::uint64_t seed,
                              std::vector<std::string> stop, bool parse_special, bool add_special, Callback on_prefill) {
-    return start(self, prompt,
-                 generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed,
-                                    std::move(stop), parse_special, add_special, std::move(on_prefill)));
+    const GenerationOptions options =
+        generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed, std::move(stop),
+                           parse_special, add_special, std::move(on_prefill));
+    return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
   };
   const auto define = [&target](const char* name, auto function, const char* doc) {
     target.def(name, function, "prompt"_a, py::kw_only(), "max_new_tokens"_a = 128, "temperature"_a = 0.0f,
@@ -270,8 +275,8 @@ void bind_text(py::module_& module) {
   py::class_<PySession> session(module, "Session", R"(One conversation: it goes on from the longest common prefix.
 
 Sessions of one model may be used from several threads; they take turns.)");
-  def_generation(session, [](PySession& self, const std::string& prompt, GenerationOptions options) {
-    return PyGeneration{self.model.turn, self.model.lm.stream(self.session, prompt, std::move(options))};
+  def_generation(session, [](PySession& self, const auto& prompt, const GenerationOptions& options) {
+    return PyGeneration{self.model.turn, self.model.lm.stream(self.session, prompt, options)};
   });
   session
       .def(
@@ -316,8 +321,8 @@ Raises:
     FormatError: A file is wrong.
     IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
-  def_generation(model, [](PyModel& self, const std::string& prompt, GenerationOptions options) {
-    return PyGeneration{self.turn, self.lm.stream(prompt, std::move(options))};
+  def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
+    return PyGeneration{self.turn, self.lm.stream(prompt, options)};
   });
   model
       .def(

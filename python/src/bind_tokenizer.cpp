@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <pybind11/pybind11.h>
@@ -18,6 +19,7 @@ namespace py = pybind11;
 void bind_tokenizer(py::module_& module) {
   using flashlm::Token;
   using flashlm::text::EncodeOptions;
+  using flashlm::text::TextPart;
   using flashlm::text::Tokenizer;
   using Release = py::call_guard<py::gil_scoped_release>;
 
@@ -60,6 +62,22 @@ Args:
     text: Any text.
     parse_special: Whether "<|im_end|>" in the text is that token. Pass False for text that is not trusted.
     add_special: Whether to add what the model wants around a text, such as a BOS token.
+
+Returns:
+    The ids.)")
+      .def(
+          "encode_parts",
+          [](const Tokenizer& self, const std::vector<std::pair<std::string, bool>>& parts) {
+            std::vector<TextPart> views;
+            for (const auto& [text, trusted] : parts) views.push_back({text, trusted});
+            return self.encode(views);
+          },
+          py::arg("parts"), Release(), R"(Turn the parts of one text into token ids, without any around it.
+
+Only trusted parts hold special tokens. Where no other part spells one, these are the ids of the joined text.
+
+Args:
+    parts: Pairs of a text and whether it is trusted.
 
 Returns:
     The ids.)")
@@ -111,6 +129,8 @@ Args:
 
 Returns:
     True for control tokens.)")
+      .def_property_readonly("special_tokens", &Tokenizer::special_tokens,
+                             "Every text that is a control token where it is trusted.")
       .def_property_readonly("vocab_size", &Tokenizer::vocab_size, "One more than the largest id.")
       .def("__repr__", [](const Tokenizer& self) {
         return "<flashlm.Tokenizer vocab_size=" + std::to_string(self.vocab_size()) + ">";
