@@ -10,12 +10,11 @@
 
 namespace kernels = flashlm::kernels;
 using flashlm::Isa;
-using flashlm::testing::isas;
-using flashlm::testing::random_numbers;
+using namespace support;
 
 TEST_CASE("silu times up equals the math library in double at every size") {
   for (Isa isa : isas()) {
-    for (std::size_t n : flashlm::testing::kSizes) {
+    for (std::size_t n : support::kSizes) {
       const std::vector<float> gate = random_numbers(n, n, 20), up = random_numbers(n, n + 1, 3);
       std::vector<float> out(n);
       kernels::table(isa).silu_mul(gate.data(), up.data(), out.data(), n);
@@ -27,7 +26,7 @@ TEST_CASE("silu times up equals the math library in double at every size") {
       }
       std::vector<float> in_place = gate;
       kernels::table(isa).silu_mul(in_place.data(), up.data(), in_place.data(), n);
-      REQUIRE(flashlm::testing::same_bits(in_place, out));
+      REQUIRE(support::same_bits(in_place, out));
     }
   }
 }

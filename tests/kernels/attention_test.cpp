@@ -15,35 +15,29 @@ namespace kernels = flashlm::kernels;
 using flashlm::DType;
 using flashlm::Isa;
 using flashlm::MatrixView;
-using flashlm::testing::isas;
-using flashlm::testing::kSizes;
-using flashlm::testing::random_numbers;
-using flashlm::testing::same_bits;
-using flashlm::testing::Weights;
+using namespace support;
 
 TEST_CASE("attention equals plain loops in double") {
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      for (std::size_t n : kSizes) {
-        for (std::size_t head_dim : {1u, 9u, 64u}) {
-          CAPTURE(name(isa), name(dtype), n, head_dim);
-          const Weights keys(dtype, n, head_dim, 2, 6), values(dtype, n, head_dim);
-          const std::vector<float> query = random_numbers(head_dim, n, 8);
-          std::vector<float> scores(n), out(head_dim, -7.0f);
-          kernels::table(isa).attend(query.data(), keys.view(), values.view(), 0.25f, scores.data(), out.data());
-          std::vector<double> exact(head_dim, 0.0);
-          double total = 0;
-          for (std::size_t i = 0; i < n; ++i) {
-            double score = 0;
-            for (std::size_t c = 0; c < head_dim; ++c) score += keys.at(i, c) * static_cast<double>(query[c]);
-            const double weight = std::exp(0.25 * score);
-            total += weight;
-            for (std::size_t c = 0; c < head_dim; ++c) exact[c] += weight * values.at(i, c);
-          }
-          for (std::size_t c = 0; c < head_dim; ++c) {
-            const double want = n == 0 ? 0 : exact[c] / total;
-            REQUIRE(std::abs(static_cast<double>(out[c]) - want) < 1e-5);
-          }
+  for (const auto [isa, dtype] : variants()) {
+    for (std::size_t n : kSizes) {
+      for (std::size_t head_dim : {1u, 9u, 64u}) {
+        CAPTURE(name(isa), name(dtype), n, head_dim);
+        const Weights keys(dtype, n, head_dim, 2, 6), values(dtype, n, head_dim);
+        const std::vector<float> query = random_numbers(head_dim, n, 8);
+        std::vector<float> scores(n), out(head_dim, -7.0f);
+        kernels::table(isa).attend(query.data(), keys.view(), values.view(), 0.25f, scores.data(), out.data());
+        std::vector<double> exact(head_dim, 0.0);
+        double total = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          double score = 0;
+          for (std::size_t c = 0; c < head_dim; ++c) score += keys.at(i, c) * static_cast<double>(query[c]);
+          const double weight = std::exp(0.25 * score);
+          total += weight;
+          for (std::size_t c = 0; c < head_dim; ++c) exact[c] += weight * values.at(i, c);
+        }
+        for (std::size_t c = 0; c < head_dim; ++c) {
+          const double want = n == 0 ? 0 : exact[c] / total;
+          REQUIRE(std::abs(static_cast<double>(out[c]) - want) < 1e-5);
         }
       }
     }

@@ -12,9 +12,7 @@
 namespace kernels = flashlm::kernels;
 using flashlm::DType;
 using flashlm::Isa;
-using flashlm::testing::isas;
-using flashlm::testing::random_numbers;
-using flashlm::testing::same_bits;
+using namespace support;
 
 TEST_CASE("every one of the 65536 halves becomes its float, and the same half again") {
   std::vector<std::uint16_t> halves(65536), back(65536);
@@ -58,7 +56,7 @@ TEST_CASE("floats become the nearest half, ties to even, at every exponent") {
 
 TEST_CASE("rows of any length and address come back after a round trip") {
   for (DType dtype : {DType::f32, DType::f16, DType::bf16}) {
-    for (std::size_t n : flashlm::testing::kSizes) {
+    for (std::size_t n : support::kSizes) {
       for (std::size_t offset : {0u, 1u}) {
         CAPTURE(name(dtype), n, offset);
         const std::vector<float> x = random_numbers(n, n);

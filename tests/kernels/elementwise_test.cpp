@@ -6,20 +6,20 @@
 #include "support/kernels.hpp"
 
 namespace kernels = flashlm::kernels;
-using flashlm::testing::random_numbers;
+using namespace support;
 
 TEST_CASE("add and scale round once per element, at any size and address") {
-  for (std::size_t n : flashlm::testing::kSizes) {
+  for (std::size_t n : support::kSizes) {
     for (std::size_t offset : {0u, 1u}) {
       const std::vector<float> x = random_numbers(n + offset, n);
       std::vector<float> y = random_numbers(n + offset, n + 1), want = y;
       for (std::size_t i = offset; i < n + offset; ++i) want[i] += x[i];
       kernels::add(std::span(x).subspan(offset), std::span(y).subspan(offset));
       CAPTURE(n, offset);
-      REQUIRE(flashlm::testing::same_bits(y, want));
+      REQUIRE(support::same_bits(y, want));
       for (std::size_t i = offset; i < n + offset; ++i) want[i] *= 0.3f;
       kernels::scale(std::span(y).subspan(offset), 0.3f);
-      REQUIRE(flashlm::testing::same_bits(y, want));
+      REQUIRE(support::same_bits(y, want));
     }
   }
 }

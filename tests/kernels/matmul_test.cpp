@@ -12,40 +12,34 @@ namespace kernels = flashlm::kernels;
 using flashlm::DType;
 using flashlm::Isa;
 using flashlm::MatrixView;
-using flashlm::testing::isas;
-using flashlm::testing::kSizes;
-using flashlm::testing::random_numbers;
-using flashlm::testing::same_bits;
-using flashlm::testing::Weights;
+using namespace support;
 
 TEST_CASE("a product of weights and activations equals plain loops in double") {
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      for (std::size_t dim : kSizes) {
-        for (std::size_t rows : {0u, 1u, 6u, 15u}) {
-          for (std::size_t offset : {0u, 1u, 6u}) {
-            CAPTURE(name(isa), name(dtype), dim, rows, offset);
-            constexpr std::size_t n_tokens = 4;
-            const Weights weights(dtype, rows, dim, offset, offset);
-            const std::size_t x_stride = dim + 1, y_stride = rows + 3;
-            const std::vector<float> x = random_numbers((n_tokens - 1) * x_stride + dim, dim);
-            std::vector<float> y(n_tokens * y_stride, -7.0f);
-            kernels::table(isa).matmul(weights.view(), x.data(), x_stride, n_tokens, y.data(), y_stride);
-            std::size_t wrong = 0;
-            for (std::size_t t = 0; t < n_tokens; ++t) {
-              for (std::size_t r = 0; r < y_stride; ++r) {
-                double exact = 0, magnitude = 0;
-                for (std::size_t k = 0; r < rows && k < dim; ++k) {
-                  const double product = weights.at(r, k) * static_cast<double>(x[t * x_stride + k]);
-                  exact += product;
-                  magnitude += std::abs(product);
-                }
-                const double got = static_cast<double>(y[t * y_stride + r]);
-                wrong += r < rows ? std::abs(got - exact) > 2e-6 * magnitude : got != -7.0;
+  for (const auto [isa, dtype] : variants()) {
+    for (std::size_t dim : kSizes) {
+      for (std::size_t rows : {0u, 1u, 6u, 15u}) {
+        for (std::size_t offset : {0u, 1u, 6u}) {
+          CAPTURE(name(isa), name(dtype), dim, rows, offset);
+          constexpr std::size_t n_tokens = 4;
+          const Weights weights(dtype, rows, dim, offset, offset);
+          const std::size_t x_stride = dim + 1, y_stride = rows + 3;
+          const std::vector<float> x = random_numbers((n_tokens - 1) * x_stride + dim, dim);
+          std::vector<float> y(n_tokens * y_stride, -7.0f);
+          kernels::table(isa).matmul(weights.view(), x.data(), x_stride, n_tokens, y.data(), y_stride);
+          std::size_t wrong = 0;
+          for (std::size_t t = 0; t < n_tokens; ++t) {
+            for (std::size_t r = 0; r < y_stride; ++r) {
+              double exact = 0, magnitude = 0;
+              for (std::size_t k = 0; r < rows && k < dim; ++k) {
+                const double product = weights.at(r, k) * static_cast<double>(x[t * x_stride + k]);
+                exact += product;
+                magnitude += std::abs(product);
               }
+              const double got = static_cast<double>(y[t * y_stride + r]);
+              wrong += r < rows ? std::abs(got - exact) > 2e-6 * magnitude : got != -7.0;
             }
-            REQUIRE(wrong == 0);
           }
+          REQUIRE(wrong == 0);
         }
       }
     }
@@ -54,40 +48,36 @@ TEST_CASE("a product of weights and activations equals plain loops in double") {
 
 TEST_CASE("a product has the same bits for one token and for any number of tokens") {
   constexpr std::size_t rows = 45, dim = 75, most = 70;
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      const auto matmul = kernels::table(isa).matmul;
-      const Weights weights(dtype, rows, dim);
-      const std::vector<float> x = random_numbers(most * dim, 3);
-      std::vector<float> single(most * rows);
-      for (std::size_t t = 0; t < most; ++t) matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
-      for (std::size_t n = 1; n <= most; ++n) {
-        CAPTURE(name(isa), name(dtype), n);
-        std::vector<float> batch(n * rows);
-        matmul(weights.view(), x.data(), dim, n, batch.data(), rows);
-        REQUIRE(same_bits(batch, std::span(single).first(n * rows)));
-      }
+  for (const auto [isa, dtype] : variants()) {
+    const auto matmul = kernels::table(isa).matmul;
+    const Weights weights(dtype, rows, dim);
+    const std::vector<float> x = random_numbers(most * dim, 3);
+    std::vector<float> single(most * rows);
+    for (std::size_t t = 0; t < most; ++t) matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
+    for (std::size_t n = 1; n <= most; ++n) {
+      CAPTURE(name(isa), name(dtype), n);
+      std::vector<float> batch(n * rows);
+      matmul(weights.view(), x.data(), dim, n, batch.data(), rows);
+      REQUIRE(same_bits(batch, std::span(single).first(n * rows)));
     }
   }
 }
 
 TEST_CASE("a product has the same bits wherever its rows are split") {
   constexpr std::size_t rows = 75, dim = 33;
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      for (std::size_t n : {1u, 2u, 3u, 7u}) {
-        const auto matmul = kernels::table(isa).matmul;
-        const Weights weights(dtype, rows, dim);
-        const std::vector<float> x = random_numbers(n * dim, 4);
-        std::vector<float> whole(n * rows);
-        matmul(weights.view(), x.data(), dim, n, whole.data(), rows);
-        for (std::size_t split = 0; split <= rows; ++split) {
-          CAPTURE(name(isa), name(dtype), n, split);
-          std::vector<float> y(n * rows);
-          matmul(weights.view().slice(0, split), x.data(), dim, n, y.data(), rows);
-          matmul(weights.view().slice(split, rows - split), x.data(), dim, n, y.data() + split, rows);
-          REQUIRE(same_bits(y, whole));
-        }
+  for (const auto [isa, dtype] : variants()) {
+    for (std::size_t n : {1u, 2u, 3u, 7u}) {
+      const auto matmul = kernels::table(isa).matmul;
+      const Weights weights(dtype, rows, dim);
+      const std::vector<float> x = random_numbers(n * dim, 4);
+      std::vector<float> whole(n * rows);
+      matmul(weights.view(), x.data(), dim, n, whole.data(), rows);
+      for (std::size_t split = 0; split <= rows; ++split) {
+        CAPTURE(name(isa), name(dtype), n, split);
+        std::vector<float> y(n * rows);
+        matmul(weights.view().slice(0, split), x.data(), dim, n, y.data(), rows);
+        matmul(weights.view().slice(split, rows - split), x.data(), dim, n, y.data() + split, rows);
+        REQUIRE(same_bits(y, whole));
       }
     }
   }
@@ -95,20 +85,18 @@ TEST_CASE("a product has the same bits wherever its rows are split") {
 
 TEST_CASE("NaN and infinity reach exactly the outputs that they belong to") {
   constexpr std::size_t rows = 9, dim = 21;
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      Weights weights(dtype, rows, dim);
-      for (std::size_t k = 0; k < dim; ++k) weights.set(3, k, 1.0f);
-      weights.set(3, dim - 1, std::numeric_limits<float>::infinity());
-      weights.set(5, 0, std::numeric_limits<float>::quiet_NaN());
-      const std::vector<float> x(2 * dim, 1.0f);
-      std::vector<float> y(2 * rows);
-      kernels::table(isa).matmul(weights.view(), x.data(), dim, 2, y.data(), rows);
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        CAPTURE(name(isa), name(dtype), i);
-        REQUIRE(std::isnan(y[i]) == (i % rows == 5));
-        REQUIRE(std::isinf(y[i]) == (i % rows == 3));
-      }
+  for (const auto [isa, dtype] : variants()) {
+    Weights weights(dtype, rows, dim);
+    for (std::size_t k = 0; k < dim; ++k) weights.set(3, k, 1.0f);
+    weights.set(3, dim - 1, std::numeric_limits<float>::infinity());
+    weights.set(5, 0, std::numeric_limits<float>::quiet_NaN());
+    const std::vector<float> x(2 * dim, 1.0f);
+    std::vector<float> y(2 * rows);
+    kernels::table(isa).matmul(weights.view(), x.data(), dim, 2, y.data(), rows);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      CAPTURE(name(isa), name(dtype), i);
+      REQUIRE(std::isnan(y[i]) == (i % rows == 5));
+      REQUIRE(std::isinf(y[i]) == (i % rows == 3));
     }
   }
 }

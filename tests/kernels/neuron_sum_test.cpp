@@ -12,38 +12,32 @@ namespace kernels = flashlm::kernels;
 using flashlm::DType;
 using flashlm::Isa;
 using flashlm::MatrixView;
-using flashlm::testing::isas;
-using flashlm::testing::kSizes;
-using flashlm::testing::random_numbers;
-using flashlm::testing::same_bits;
-using flashlm::testing::Weights;
+using namespace support;
 
 TEST_CASE("a sum over neurons equals plain loops in double and adds to what is there") {
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      for (std::size_t dim : kSizes) {
-        for (std::size_t n : {0u, 1u, 6u, 35u}) {
-          for (std::size_t offset : {0u, 1u, 6u}) {
-            CAPTURE(name(isa), name(dtype), dim, n, offset);
-            constexpr std::size_t n_tokens = 5;
-            const Weights rows(dtype, n, dim, offset, offset);
-            const std::vector<float> h = random_numbers(n_tokens * n, dim);
-            const std::vector<float> before = random_numbers(n_tokens * dim, n);
-            std::vector<float> y = before;
-            kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim);
-            std::size_t wrong = 0;
-            for (std::size_t i = 0; i < y.size(); ++i) {
-              const std::size_t t = i / dim, c = i % dim;
-              double exact = static_cast<double>(before[i]), magnitude = std::abs(exact);
-              for (std::size_t row = 0; row < n; ++row) {
-                const double product = static_cast<double>(h[t * n + row]) * rows.at(row, c);
-                exact += product;
-                magnitude += std::abs(product);
-              }
-              wrong += std::abs(static_cast<double>(y[i]) - exact) > 2e-6 * magnitude;
+  for (const auto [isa, dtype] : variants()) {
+    for (std::size_t dim : kSizes) {
+      for (std::size_t n : {0u, 1u, 6u, 35u}) {
+        for (std::size_t offset : {0u, 1u, 6u}) {
+          CAPTURE(name(isa), name(dtype), dim, n, offset);
+          constexpr std::size_t n_tokens = 5;
+          const Weights rows(dtype, n, dim, offset, offset);
+          const std::vector<float> h = random_numbers(n_tokens * n, dim);
+          const std::vector<float> before = random_numbers(n_tokens * dim, n);
+          std::vector<float> y = before;
+          kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim);
+          std::size_t wrong = 0;
+          for (std::size_t i = 0; i < y.size(); ++i) {
+            const std::size_t t = i / dim, c = i % dim;
+            double exact = static_cast<double>(before[i]), magnitude = std::abs(exact);
+            for (std::size_t row = 0; row < n; ++row) {
+              const double product = static_cast<double>(h[t * n + row]) * rows.at(row, c);
+              exact += product;
+              magnitude += std::abs(product);
             }
-            REQUIRE(wrong == 0);
+            wrong += std::abs(static_cast<double>(y[i]) - exact) > 2e-6 * magnitude;
           }
+          REQUIRE(wrong == 0);
         }
       }
     }
@@ -52,47 +46,43 @@ TEST_CASE("a sum over neurons equals plain loops in double and adds to what is t
 
 TEST_CASE("a sum over neurons has the same bits for one token and for any number of tokens") {
   constexpr std::size_t n = 45, dim = 75, most = 70;
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      const auto neuron_sum = kernels::table(isa).neuron_sum;
-      const Weights rows(dtype, n, dim);
-      const std::vector<float> h = random_numbers(most * n, 3);
-      std::vector<float> single(most * dim);
-      for (std::size_t t = 0; t < most; ++t) neuron_sum(rows.view(), &h[t * n], 0, 1, &single[t * dim], 0, 0, dim);
-      for (std::size_t tokens = 1; tokens <= most; ++tokens) {
-        CAPTURE(name(isa), name(dtype), tokens);
-        std::vector<float> batch(tokens * dim);
-        neuron_sum(rows.view(), h.data(), n, tokens, batch.data(), dim, 0, dim);
-        REQUIRE(same_bits(batch, std::span(single).first(tokens * dim)));
-      }
+  for (const auto [isa, dtype] : variants()) {
+    const auto neuron_sum = kernels::table(isa).neuron_sum;
+    const Weights rows(dtype, n, dim);
+    const std::vector<float> h = random_numbers(most * n, 3);
+    std::vector<float> single(most * dim);
+    for (std::size_t t = 0; t < most; ++t) neuron_sum(rows.view(), &h[t * n], 0, 1, &single[t * dim], 0, 0, dim);
+    for (std::size_t tokens = 1; tokens <= most; ++tokens) {
+      CAPTURE(name(isa), name(dtype), tokens);
+      std::vector<float> batch(tokens * dim);
+      neuron_sum(rows.view(), h.data(), n, tokens, batch.data(), dim, 0, dim);
+      REQUIRE(same_bits(batch, std::span(single).first(tokens * dim)));
     }
   }
 }
 
 TEST_CASE("a sum over neurons has the same bits wherever its rows or columns are split") {
   constexpr std::size_t n = 71, dim = 150;
-  for (Isa isa : isas()) {
-    for (DType dtype : {DType::f32, DType::f16}) {
-      for (std::size_t tokens : {1u, 2u, 3u, 7u}) {
-        const auto neuron_sum = kernels::table(isa).neuron_sum;
-        const Weights rows(dtype, n, dim);
-        const std::vector<float> h = random_numbers(tokens * n, 4);
-        std::vector<float> whole(tokens * dim);
-        neuron_sum(rows.view(), h.data(), n, tokens, whole.data(), dim, 0, dim);
-        for (std::size_t split = 0; split <= n; ++split) {
-          CAPTURE(name(isa), name(dtype), tokens, split);
-          std::vector<float> y(tokens * dim);
-          neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim);
-          neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim, 0, dim);
-          REQUIRE(same_bits(y, whole));
-        }
-        for (std::size_t split = 0; split <= dim; ++split) {
-          CAPTURE(name(isa), name(dtype), tokens, split);
-          std::vector<float> y(tokens * dim);
-          neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, split, dim);
-          neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 0, split);
-          REQUIRE(same_bits(y, whole));
-        }
+  for (const auto [isa, dtype] : variants()) {
+    for (std::size_t tokens : {1u, 2u, 3u, 7u}) {
+      const auto neuron_sum = kernels::table(isa).neuron_sum;
+      const Weights rows(dtype, n, dim);
+      const std::vector<float> h = random_numbers(tokens * n, 4);
+      std::vector<float> whole(tokens * dim);
+      neuron_sum(rows.view(), h.data(), n, tokens, whole.data(), dim, 0, dim);
+      for (std::size_t split = 0; split <= n; ++split) {
+        CAPTURE(name(isa), name(dtype), tokens, split);
+        std::vector<float> y(tokens * dim);
+        neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim);
+        neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim, 0, dim);
+        REQUIRE(same_bits(y, whole));
+      }
+      for (std::size_t split = 0; split <= dim; ++split) {
+        CAPTURE(name(isa), name(dtype), tokens, split);
+        std::vector<float> y(tokens * dim);
+        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, split, dim);
+        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 0, split);
+        REQUIRE(same_bits(y, whole));
       }
     }
   }

@@ -10,12 +10,11 @@
 
 namespace kernels = flashlm::kernels;
 using flashlm::Isa;
-using flashlm::testing::isas;
-using flashlm::testing::random_numbers;
+using namespace support;
 
 TEST_CASE("a normalised vector equals plain loops in double, also in place") {
   for (Isa isa : isas()) {
-    for (std::size_t n : flashlm::testing::kSizes) {
+    for (std::size_t n : support::kSizes) {
       std::vector<float> x = random_numbers(n, n, 5);
       const std::vector<float> weight = random_numbers(n, n + 1, 2);
       std::vector<float> out(n);
@@ -29,7 +28,7 @@ TEST_CASE("a normalised vector equals plain loops in double, also in place") {
         REQUIRE(std::abs(static_cast<double>(out[i]) - exact) <= 2e-6 * std::abs(exact));
       }
       kernels::table(isa).rms_norm(x.data(), weight.data(), 1e-5f, x.data(), n);
-      REQUIRE(flashlm::testing::same_bits(x, out));
+      REQUIRE(support::same_bits(x, out));
     }
   }
 }

@@ -10,12 +10,11 @@
 
 namespace kernels = flashlm::kernels;
 using flashlm::Isa;
-using flashlm::testing::isas;
-using flashlm::testing::random_numbers;
+using namespace support;
 
 TEST_CASE("pairs of the two halves are rotated by their angle") {
   for (Isa isa : isas()) {
-    for (std::size_t half : flashlm::testing::kSizes) {
+    for (std::size_t half : support::kSizes) {
       const std::vector<float> before = random_numbers(2 * half, half, 4), angles = random_numbers(half, half + 1, 3);
       std::vector<float> cosines(half), sines(half), head = before;
       for (std::size_t i = 0; i < half; ++i) {
@@ -38,7 +37,7 @@ TEST_CASE("the angle 0 changes no bit, and NaN stays in its pair") {
   std::vector<float> head = random_numbers(20, 1), same = head;
   const std::vector<float> ones(10, 1.0f), zeros(10, 0.0f);
   kernels::rope(head, ones, zeros);
-  REQUIRE(flashlm::testing::same_bits(head, same));
+  REQUIRE(support::same_bits(head, same));
   head[12] = std::numeric_limits<float>::quiet_NaN();
   kernels::rope(head, ones, ones);
   for (std::size_t i = 0; i < 20; ++i) REQUIRE(std::isnan(head[i]) == (i % 10 == 2));

@@ -10,8 +10,7 @@
 
 namespace kernels = flashlm::kernels;
 using flashlm::Isa;
-using flashlm::testing::isas;
-using flashlm::testing::random_numbers;
+using namespace support;
 
 namespace {
 
@@ -21,7 +20,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 TEST_CASE("probabilities equal the math library in double") {
   for (Isa isa : isas()) {
-    for (std::size_t n : flashlm::testing::kSizes) {
+    for (std::size_t n : support::kSizes) {
       const std::vector<float> scores = random_numbers(n, n, 12);
       std::vector<float> x = scores;
       kernels::table(isa).softmax(x.data(), n);

@@ -10,7 +10,7 @@
 #include "support/kernels.hpp"
 
 namespace kernels = flashlm::kernels;
-using flashlm::testing::random_numbers;
+using namespace support;
 using Indices = std::vector<std::size_t>;
 
 TEST_CASE("the k largest are the first of a stable sort, with many equals") {

@@ -116,8 +116,27 @@ TEST_CASE("text that is not a JSON object is a FormatError") {
   CHECK_THROWS_AS(parse(json), FormatError);
 }
 
+TEST_CASE("fields that nobody knows are passed over, however deep; known ones as deep are a FormatError") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  const std::string text = good().dump();
+  const auto with = [&](const std::string& key) { return "{\"" + key + "\":" + deep + "," + text.substr(1); };
+  CHECK_NOTHROW(ModelConfig::parse(with("quantization_config"), "config.json"));
+  CHECK_THROWS_AS(ModelConfig::parse(with("bos_token_id"), "config.json"), FormatError);
+  CHECK_THROWS_AS(ModelConfig::parse(with("rope_parameters"), "config.json"), FormatError);
+}
+
+TEST_CASE("an error inside rope_scaling names the whole path") {
+  nlohmann::json json = good();
+  json["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 4.0}};
+  CHECK_THAT(refusal(json), Catch::Matchers::Contains("rope_scaling.high_freq_factor is missing"));
+  json["rope_scaling"]["high_freq_factor"] = 4.0;
+  json["rope_scaling"]["original_max_position_embeddings"] = 32;
+  CHECK_THAT(refusal(json), Catch::Matchers::Contains("rope_scaling.high_freq_factor") &&
+                                Catch::Matchers::Contains("low_freq_factor, which is 4"));
+}
+
 TEST_CASE("generation_config.json has the last word on the end of a text") {
-  const support::TemporaryFolder folder;
+  const support::TempFolder folder;
   const auto write = [&](const char* name, const nlohmann::json& json) {
     const std::string text = json.dump();
     flashlm::storage::write_file(folder.path() / name, std::as_bytes(std::span(text)));

@@ -11,19 +11,6 @@
 using namespace flashlm;
 using model::Model;
 
-namespace {
-
-/// Replaces config.json and its record in the manifest, as a packer with a bug would.
-void replace_config(const support::TinyModel& tiny, const nlohmann::json& config) {
-  storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  for (storage::FileRecord& file : manifest.files) {
-    if (file.name == "config.json") file = support::detail::write_small(tiny.path(), "config.json", config.dump());
-  }
-  manifest.save(tiny.path());
-}
-
-}  // namespace
-
 TEST_CASE("a packed folder opens") {
   const support::TinyModel tiny;
   const auto opened = Model::open(tiny.path());
@@ -34,7 +21,7 @@ TEST_CASE("a packed folder opens") {
 }
 
 TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
-  const support::TemporaryFolder folder;
+  const support::TempFolder folder;
   CHECK_THROWS_AS(Model::open(folder.path() / "nowhere"), IoError);
   CHECK_THROWS_AS(Model::open(folder.path()), IoError);
 }
@@ -45,7 +32,7 @@ TEST_CASE("config and bundles that disagree are a FormatError that names both nu
   const auto [key, value] =
       GENERATE(table<const char*, int>({{"num_hidden_layers", 2}, {"hidden_size", 32}, {"intermediate_size", 149}}));
   config[key] = value;
-  replace_config(tiny, config);
+  support::replace_config(tiny, config);
   try {
     Model::open(tiny.path());
     FAIL("expected a FormatError");

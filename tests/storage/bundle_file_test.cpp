@@ -15,7 +15,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
@@ -39,7 +39,7 @@ TEST_CASE("every neuron that was written is found through manifest, place and re
     for (std::size_t layer = 0; layer < 2; ++layer) {
       const BundleLayout& layout = bundles.layout(layer);
       REQUIRE(layout == two_layers()[layer]);
-      const RandomNeurons neurons(layout, layer);
+      const Neurons neurons = random_neurons(layout, layer);
       for (std::size_t bundle = 0; bundle < layout.n_bundles(); ++bundle) {
         const Place place = bundles.locate(layer, bundle);
         std::vector<std::byte> bytes(place.extent.bytes);

@@ -17,7 +17,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
@@ -41,7 +41,7 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
     const std::size_t per = std::array<std::size_t, 4>{1, 2, 7, 32}[random.next() % 4];
     const BundleLayout layout =
         BundleLayout::make(1 + random.next() % 100, per, 1 + random.next() % 90, random.next() % 2, dtype);
-    const RandomNeurons neurons(layout, random.next());
+    const Neurons neurons = random_neurons(layout, random.next());
     BundleWriter writer(folder / "n", 12, layout);
     for (std::size_t done = 0; done < layout.n_neurons;) {
       const std::size_t left = layout.n_neurons - done;
@@ -96,7 +96,7 @@ TEST_CASE("rows with gaps between them are written without gaps") {
 TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
   const TempFolder folder(memory_folder());
   const BundleLayout layout = BundleLayout::make(7, 2, 3, true, DType::f16);
-  const RandomNeurons neurons(layout, 1);
+  const Neurons neurons = random_neurons(layout, 1);
   const MatrixView gate = neurons.view(neurons.gate);
   const MatrixView up = neurons.view(neurons.up);
   const MatrixView down = neurons.view(neurons.down);

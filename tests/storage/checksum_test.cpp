@@ -11,7 +11,7 @@
 #include "support/temp_folder.hpp"
 
 using namespace flashlm::storage;
-using flashlm::test::random_bytes;
+using support::random_bytes;
 
 namespace {
 

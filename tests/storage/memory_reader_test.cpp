@@ -12,7 +12,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using flashlm::test::random_bytes;
+using support::random_bytes;
 
 namespace {
 

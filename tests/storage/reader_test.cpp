@@ -18,7 +18,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 
 namespace {
 

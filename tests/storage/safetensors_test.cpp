@@ -15,7 +15,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {

@@ -17,7 +17,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 using Catch::Matchers::ContainsSubstring;
 
 TEST_CASE("write then read is the identity for random tensors in random pieces") {

@@ -22,7 +22,7 @@
 
 using namespace flashlm;
 using namespace flashlm::storage;
-using namespace flashlm::test;
+using namespace support;
 
 namespace {
 

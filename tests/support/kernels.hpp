@@ -13,23 +13,41 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
 
-namespace flashlm::testing {
+namespace support {
 
 /// Sizes around the widths of vectors, and one large.
 inline constexpr std::size_t kSizes[] = {0, 1, 7, 8, 9, 31, 33, 4097};
+
+using flashlm::DType;
+using flashlm::Isa;
 
 /// The instruction sets that this processor can run.
 inline std::vector<Isa> isas() {
   std::vector<Isa> result;
   for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
-    if (supports(isa)) result.push_back(isa);
+    if (flashlm::supports(isa)) result.push_back(isa);
+  }
+  return result;
+}
+
+/// What a kernel on weights is compiled for.
+struct Variant {
+  Isa isa;
+  DType dtype;
+};
+
+/// Every instruction set that this processor can run, with every number format that has kernels.
+inline std::vector<Variant> variants() {
+  std::vector<Variant> result;
+  for (const Isa isa : isas()) {
+    for (const DType dtype : {DType::f32, DType::f16}) result.push_back({isa, dtype});
   }
   return result;
 }
 
 /// n numbers in [-size, size).
 inline std::vector<float> random_numbers(std::size_t n, std::uint64_t seed, float size = 1) {
-  Random random(seed);
+  flashlm::Random random(seed);
   std::vector<float> result(n);
   for (float& number : result) number = random.uniform(-size, size);
   return result;
@@ -45,17 +63,17 @@ inline bool same_bits(std::span<const float> a, std::span<const float> b) {
 class Weights {
  public:
   Weights(DType dtype, std::size_t rows, std::size_t cols, std::size_t offset = 0, std::size_t padding = 0)
-      : dtype_(dtype), rows_(rows), cols_(cols), offset_(offset), stride_(row_bytes(dtype, cols) + padding) {
+      : dtype_(dtype), rows_(rows), cols_(cols), offset_(offset), stride_(flashlm::row_bytes(dtype, cols) + padding) {
     bytes_.resize(offset + rows * stride_ - (rows == 0 ? 0 : padding));
     const std::vector<float> numbers = random_numbers(rows * cols, rows * 131 + cols);
     for (std::size_t i = 0; i < numbers.size(); ++i) set(i / cols, i % cols, numbers[i]);
   }
 
-  MatrixView view() const { return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_}; }
+  flashlm::MatrixView view() const { return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_}; }
 
   void set(std::size_t row, std::size_t col, float value) {
-    std::byte* at = bytes_.data() + offset_ + row * stride_ + row_bytes(dtype_, col);
-    const std::uint16_t half = f32_to_f16(value);
+    std::byte* at = bytes_.data() + offset_ + row * stride_ + flashlm::row_bytes(dtype_, col);
+    const std::uint16_t half = flashlm::f32_to_f16(value);
     if (dtype_ == DType::f32) {
       std::memcpy(at, &value, sizeof value);
     } else {
@@ -64,7 +82,7 @@ class Weights {
   }
 
   double at(std::size_t row, std::size_t col) const {
-    const std::byte* from = bytes_.data() + offset_ + row * stride_ + row_bytes(dtype_, col);
+    const std::byte* from = bytes_.data() + offset_ + row * stride_ + flashlm::row_bytes(dtype_, col);
     float value = 0;
     std::uint16_t half = 0;
     if (dtype_ == DType::f32) {
@@ -72,7 +90,7 @@ class Weights {
       return value;
     }
     std::memcpy(&half, from, sizeof half);
-    return f16_to_f32(half);
+    return flashlm::f16_to_f32(half);
   }
 
  private:
@@ -81,4 +99,4 @@ class Weights {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace flashlm::testing
+}  // namespace support

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// model_folder.hpp: a small model folder of random neurons, for the tests of storage.
+/// model_folder.hpp: the pieces of a packed folder, and a small folder of random neurons for the tests of storage.
 #pragma once
 
 #include <cstddef>
@@ -8,57 +8,71 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "support/temp_folder.hpp"
 
-namespace flashlm::test {
+namespace support {
 
-/// The matrices of a layer, neuron-major: each [n_neurons, dim].
-struct RandomNeurons {
-  RandomNeurons(const storage::BundleLayout& shape, std::uint64_t seed) : layout(shape) {
-    for (std::vector<std::byte>* matrix : {&gate, &up, &down}) {
-      *matrix = random_bytes(layout.n_neurons * row_bytes(layout.dtype, layout.dim), seed * 3 + (matrix == &up));
-    }
-    down = random_bytes(down.size(), seed * 3 + 2);
-    if (!layout.gated) gate.clear();
-  }
-
-  MatrixView view(const std::vector<std::byte>& matrix) const {
-    return MatrixView::dense(matrix.data(), layout.dtype, matrix.empty() ? 0 : layout.n_neurons, layout.dim);
-  }
-
-  storage::BundleLayout layout;
+/// The matrices of a layer, neuron-major: each [n_neurons, dim]. `gate` is empty without a gate.
+struct Neurons {
+  flashlm::storage::BundleLayout layout;
   std::vector<std::byte> gate;
   std::vector<std::byte> up;
   std::vector<std::byte> down;
+
+  flashlm::MatrixView view(const std::vector<std::byte>& matrix) const {
+    return flashlm::MatrixView::dense(matrix.data(), layout.dtype, matrix.empty() ? 0 : layout.n_neurons, layout.dim);
+  }
 };
 
+inline Neurons random_neurons(const flashlm::storage::BundleLayout& layout, std::uint64_t seed) {
+  const std::size_t bytes = layout.n_neurons * flashlm::row_bytes(layout.dtype, layout.dim);
+  Neurons neurons{layout, {}, random_bytes(bytes, seed * 3 + 1), random_bytes(bytes, seed * 3 + 2)};
+  if (layout.gated) neurons.gate = random_bytes(bytes, seed * 3);
+  return neurons;
+}
+
+/// Writes a file without weights, and returns its record.
+inline flashlm::storage::FileRecord put_small(const std::filesystem::path& folder, const std::string& name,
+                                              const std::string& text) {
+  put(folder / name, text);
+  return flashlm::storage::record_small_file(folder, name);
+}
+
+/// Writes the neurons of the next layer, and enters them into `manifest`.
+inline void put_neurons(const std::filesystem::path& folder, const Neurons& neurons,
+                        flashlm::storage::Manifest& manifest) {
+  const std::size_t layer = manifest.layers.size();
+  flashlm::storage::BundleWriter writer(folder / flashlm::concat("neurons-0000", layer, ".safetensors"), layer,
+                                        neurons.layout);
+  writer.write(neurons.view(neurons.gate), neurons.view(neurons.up), neurons.view(neurons.down));
+  const auto [file, record] = writer.finish();
+  manifest.files.push_back(file);
+  manifest.layers.push_back(record);
+}
+
 /// Writes a folder with those layers, a resident file and two small files; returns its manifest, which is saved too.
-inline storage::Manifest make_model_folder(const std::filesystem::path& folder,
-                                           const std::vector<storage::BundleLayout>& layouts) {
-  storage::Manifest manifest;
+inline flashlm::storage::Manifest make_model_folder(const std::filesystem::path& folder,
+                                                    const std::vector<flashlm::storage::BundleLayout>& layouts) {
+  flashlm::storage::Manifest manifest;
   manifest.architecture = "llama";
   manifest.dtype = "f16";
   manifest.source = {{"path", "x.gguf"}, {"crc32", "00000000"}};
   for (const std::string name : {"config.json", "tokenizer.json"}) {
-    put(folder / name, "{\"name\": \"" + name + "\"}\n");
-    manifest.files.push_back(storage::record_small_file(folder, name));
+    manifest.files.push_back(put_small(folder, name, "{\"name\": \"" + name + "\"}\n"));
   }
-  storage::SafetensorsWriter resident(folder / "resident.safetensors", {{"final_norm", DType::f32, {8}}});
+  flashlm::storage::SafetensorsWriter resident(folder / "resident.safetensors",
+                                               {{"final_norm", flashlm::DType::f32, {8}}});
   resident.write("final_norm", random_bytes(32, 99));
   manifest.files.push_back(resident.finish());
-  for (std::size_t layer = 0; layer < layouts.size(); ++layer) {
-    const RandomNeurons neurons(layouts[layer], layer);
-    storage::BundleWriter writer(folder / concat("neurons-0000", layer, ".safetensors"), layer, layouts[layer]);
-    writer.write(neurons.view(neurons.gate), neurons.view(neurons.up), neurons.view(neurons.down));
-    const auto [file, record] = writer.finish();
-    manifest.files.push_back(file);
-    manifest.layers.push_back(record);
+  for (const flashlm::storage::BundleLayout& layout : layouts) {
+    put_neurons(folder, random_neurons(layout, manifest.layers.size()), manifest);
   }
   manifest.save(folder);
   return manifest;
 }
 
-}  // namespace flashlm::test
+}  // namespace support

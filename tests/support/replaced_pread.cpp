@@ -6,7 +6,7 @@
 
 #include <atomic>
 
-namespace flashlm::test {
+namespace support {
 
 namespace {
 std::atomic<PreadFunction> g_replacement{nullptr};
@@ -29,11 +29,11 @@ ssize_t real_pread(int fd, void* into, std::size_t n, off_t offset) { return ::p
 ReplacedPread::ReplacedPread(PreadFunction replacement) { g_replacement = replacement; }
 ReplacedPread::~ReplacedPread() { g_replacement = nullptr; }
 
-}  // namespace flashlm::test
+}  // namespace support
 
 #if defined(__linux__)
 extern "C" ssize_t pread(int fd, void* into, std::size_t n, off_t offset) {
-  const flashlm::test::PreadFunction replacement = flashlm::test::g_replacement;
-  return replacement ? replacement(fd, into, n, offset) : flashlm::test::real_pread(fd, into, n, offset);
+  const support::PreadFunction replacement = support::g_replacement;
+  return replacement ? replacement(fd, into, n, offset) : support::real_pread(fd, into, n, offset);
 }
 #endif

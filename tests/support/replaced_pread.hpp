@@ -6,7 +6,7 @@
 
 #include <cstddef>
 
-namespace flashlm::test {
+namespace support {
 
 using PreadFunction = ssize_t (*)(int fd, void* into, std::size_t n, off_t offset);
 
@@ -25,4 +25,4 @@ class ReplacedPread {
   ~ReplacedPread();
 };
 
-}  // namespace flashlm::test
+}  // namespace support

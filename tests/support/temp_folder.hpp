@@ -17,7 +17,7 @@
 
 #include "flashlm/base/random.hpp"
 
-namespace flashlm::test {
+namespace support {
 
 /// Where files live in memory, for tests that sync many of them; the usual place if there is none.
 inline std::filesystem::path memory_folder() {
@@ -57,7 +57,7 @@ class TempFolder {
 
 /// `n` bytes that look random and depend on `seed` only.
 inline std::vector<std::byte> random_bytes(std::size_t n, std::uint64_t seed) {
-  Random random(seed);
+  flashlm::Random random(seed);
   std::vector<std::byte> bytes(n);
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next() >> 56);
   return bytes;
@@ -80,4 +80,4 @@ inline std::vector<std::byte> content(const std::filesystem::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-}  // namespace flashlm::test
+}  // namespace support

@@ -2,53 +2,30 @@
 /// tiny_model.hpp: a seeded random model in a temporary folder, made in milliseconds.
 #pragma once
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
-#include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
-#include "flashlm/storage/bundle_writer.hpp"
-#include "flashlm/storage/file_writer.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/text/bpe.hpp"
+#include "flashlm/text/utf8.hpp"
+#include "support/model_folder.hpp"
+#include "support/temp_folder.hpp"
 
 namespace support {
-
-/// A folder that is gone when the test is.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "flashlm-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder: " + pattern);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// The shape of a tiny model. The defaults are odd on purpose: the last bundle is not full.
 struct TinyShape {
@@ -115,21 +92,13 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
   return weights;
 }
 
-/// The letters that byte-level BPE writes for bytes (transformers, bytes_to_unicode), as UTF-8.
-inline std::string byte_letter(int byte) {
-  const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174; };
-  int code = byte;
-  if (!printable(byte)) {
-    code = 256;
-    for (int lower = 0; lower < byte; ++lower) code += printable(lower) ? 0 : 1;
-  }
-  if (code < 128) return {static_cast<char>(code)};
-  return {static_cast<char>(0xc0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3f))};
-}
-
 inline nlohmann::json tiny_tokenizer() {
   nlohmann::json vocab;
-  for (int byte = 0; byte < 256; ++byte) vocab[byte_letter(byte)] = byte;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    std::string letter;
+    flashlm::text::append_utf8(letter, flashlm::text::detail::kByteAlphabet[byte]);
+    vocab[letter] = byte;
+  }
   return {{"version", "1.0"},
           {"added_tokens",
            {{{"id", TinyShape::kEnd},
@@ -163,9 +132,7 @@ inline nlohmann::json tiny_config(const TinyShape& shape) {
           {"eos_token_id", TinyShape::kEnd}};
 }
 
-namespace detail {
-
-inline std::vector<std::byte> encode(const Matrix& matrix, flashlm::DType dtype) {
+inline std::vector<std::byte> stored(const Matrix& matrix, flashlm::DType dtype) {
   std::vector<std::byte> bytes(flashlm::row_bytes(dtype, matrix.values.size()));
   flashlm::kernels::from_f32(matrix.values, dtype, bytes.data());
   return bytes;
@@ -179,15 +146,6 @@ inline Matrix transposed(const Matrix& matrix) {
   return result;
 }
 
-inline flashlm::storage::FileRecord write_small(const std::filesystem::path& folder, const std::string& name,
-                                                const std::string& text) {
-  const auto bytes = std::as_bytes(std::span(text));
-  flashlm::storage::write_file(folder / name, bytes);
-  return {name, bytes.size(), 0, 0, flashlm::storage::crc32(bytes)};
-}
-
-}  // namespace detail
-
 /// Writes a packed folder and returns its path.
 inline std::filesystem::path write_tiny_model(const std::filesystem::path& folder, const TinyShape& shape,
                                               const TinyWeights& weights) {
@@ -196,8 +154,8 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   Manifest manifest;
   manifest.architecture = "llama";
   manifest.dtype = std::string(name(shape.dtype));
-  manifest.files.push_back(detail::write_small(folder, "config.json", tiny_config(shape).dump()));
-  manifest.files.push_back(detail::write_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
+  manifest.files.push_back(put_small(folder, "config.json", tiny_config(shape).dump()));
+  manifest.files.push_back(put_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
 
   std::vector<TensorSpec> specs;
   const auto is_neuron = [](const std::string& name) {
@@ -214,7 +172,7 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   SafetensorsWriter resident(folder / "resident.safetensors", specs);
   for (const std::string& name : resident.order()) {
     const flashlm::DType dtype = name.ends_with("norm") ? flashlm::DType::f32 : shape.dtype;
-    resident.write(name, detail::encode(weights.at(name), dtype));
+    resident.write(name, stored(weights.at(name), dtype));
   }
   manifest.files.push_back(resident.finish());
 
@@ -222,17 +180,11 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
       BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle, shape.dim, true, shape.dtype);
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
     const std::string prefix = flashlm::concat("layers.", layer, ".");
-    const std::vector<std::byte> gate = detail::encode(weights.at(prefix + "gate"), shape.dtype);
-    const std::vector<std::byte> up = detail::encode(weights.at(prefix + "up"), shape.dtype);
-    const std::vector<std::byte> down = detail::encode(detail::transposed(weights.at(prefix + "down")), shape.dtype);
-    const auto matrix = [&](const std::vector<std::byte>& bytes) {
-      return flashlm::MatrixView::dense(bytes.data(), shape.dtype, shape.hidden_dim, shape.dim);
-    };
-    BundleWriter writer(folder / flashlm::concat("neurons-0000", layer, ".safetensors"), layer, layout);
-    writer.write(matrix(gate), matrix(up), matrix(down));
-    auto [file, record] = writer.finish();
-    manifest.files.push_back(file);
-    manifest.layers.push_back(record);
+    put_neurons(
+        folder,
+        {layout, stored(weights.at(prefix + "gate"), shape.dtype), stored(weights.at(prefix + "up"), shape.dtype),
+         stored(transposed(weights.at(prefix + "down")), shape.dtype)},
+        manifest);
   }
   manifest.save(folder);
   return folder;
@@ -247,7 +199,16 @@ struct TinyModel {
 
   TinyShape shape;
   TinyWeights weights;
-  TemporaryFolder folder;
+  TempFolder folder;
 };
+
+/// Replaces config.json and its record in the manifest, as a packer with a bug would.
+inline void replace_config(const TinyModel& tiny, const nlohmann::json& config) {
+  flashlm::storage::Manifest manifest = flashlm::storage::Manifest::open(tiny.path());
+  for (flashlm::storage::FileRecord& file : manifest.files) {
+    if (file.name == "config.json") file = put_small(tiny.path(), "config.json", config.dump());
+  }
+  manifest.save(tiny.path());
+}
 
 }  // namespace support

@@ -124,11 +124,7 @@ TEST_CASE("an end token ends the text and is not part of it") {
   std::vector<int> all(support::TinyShape::kVocabSize);
   for (std::size_t id = 0; id < all.size(); ++id) all[id] = static_cast<int>(id);
   config["eos_token_id"] = all;
-  storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  for (storage::FileRecord& file : manifest.files) {
-    if (file.name == "config.json") file = support::detail::write_small(tiny.path(), "config.json", config.dump());
-  }
-  manifest.save(tiny.path());
+  support::replace_config(tiny, config);
   LanguageModel lm = open(tiny);
   Generation generation = lm.stream("Once", {.max_new_tokens = 20});
   CHECK(generation.rest().empty());
