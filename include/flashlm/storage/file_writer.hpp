@@ -23,7 +23,7 @@ namespace flashlm::inline v0::storage {
 /// Writes a new file from its beginning to its end, in place of what stood at `path`.
 ///
 /// All calls throw IoError if the system refuses; `code()` is ENOSPC when the disk is full. A file that is not closed
-/// by `sync_and_close` is removed. Not thread-safe.
+/// by `close` or `sync_and_close` is removed. Not thread-safe.
 class FileWriter {
  public:
   explicit FileWriter(std::filesystem::path path) : path_(std::move(path)) {
@@ -56,8 +56,19 @@ class FileWriter {
 
   /// Waits until the bytes are on the device, and closes.
   void sync_and_close() {
+    sync();
+    close();
+  }
+
+  /// Waits until the bytes so far are on the device.
+  void sync() {
     if (fd_ < 0) throw IoError("[file_writer] cannot sync", EBADF, path_.string());
     if (sync(fd_) != 0) fail("sync", errno);
+  }
+
+  /// The file is complete and stays. Without `sync` a power cut may take what was written.
+  void close() {
+    if (fd_ < 0) throw IoError("[file_writer] cannot close", EBADF, path_.string());
     if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
       const int code = errno;
       ::unlink(path_.c_str());
