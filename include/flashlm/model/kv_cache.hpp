@@ -21,7 +21,8 @@ class KvCache {
  public:
   /// `dtype` is f32 or f16.
   KvCache(const ModelConfig& config, std::size_t context, DType dtype)
-      : n_kv_heads_(config.n_kv_heads),
+      : n_layers_(config.n_layers),
+        n_kv_heads_(config.n_kv_heads),
         head_dim_(config.head_dim),
         context_(context),
         dtype_(dtype),
@@ -34,6 +35,25 @@ class KvCache {
 
   std::size_t context() const noexcept { return context_; }
   DType dtype() const noexcept { return dtype_; }
+  std::size_t n_layers() const noexcept { return n_layers_; }
+  std::size_t n_kv_heads() const noexcept { return n_kv_heads_; }
+  std::size_t head_dim() const noexcept { return head_dim_; }
+
+  /// Bytes of one position of one run.
+  std::size_t row_size() const noexcept { return row_bytes(dtype_, head_dim_); }
+
+  /// Pieces of memory in which positions are neighbours: one for each layer, keys and values, head; in this order.
+  std::size_t n_runs() const noexcept { return 2 * n_layers_ * n_kv_heads_; }
+
+  /// The bytes of `n` positions of a run, from `first` on: [n, head_dim].
+  std::span<std::byte> run(std::size_t index, std::size_t first, std::size_t n) {
+    FLASHLM_ASSERT(index < n_runs() && first + n <= context_);
+    return rows_.bytes().subspan((index * context_ + first) * row_size(), n * row_size());
+  }
+  std::span<const std::byte> run(std::size_t index, std::size_t first, std::size_t n) const {
+    FLASHLM_ASSERT(index < n_runs() && first + n <= context_);
+    return rows_.bytes().subspan((index * context_ + first) * row_size(), n * row_size());
+  }
 
   /// The first `n` keys of a head [n, head_dim].
   MatrixView keys(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept {
@@ -60,6 +80,7 @@ class KvCache {
     return (((layer * 2 + kind) * n_kv_heads_ + kv_head) * context_ + position) * row_bytes(dtype_, head_dim_);
   }
 
+  std::size_t n_layers_;
   std::size_t n_kv_heads_;
   std::size_t head_dim_;
   std::size_t context_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,6 +17,10 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/kv_file.hpp"
+#include "flashlm/model/kv_fingerprint.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/sha256.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -28,7 +34,10 @@ class Session {
 
   /// Throws BudgetError if the engine has no room for another KV cache.
   explicit Session(std::shared_ptr<Engine> engine)
-      : engine_(std::move(engine)), place_(*engine_), kv_(engine_->add_session()) {
+      : engine_(std::move(engine)),
+        place_(*engine_),
+        kv_(engine_->add_session()),
+        fingerprint_(kv_fingerprint(engine_->model(), kv_.dtype())) {
     place_.taken = true;
     tokens_.reserve(kv_.context());
     logits_.resize(engine_->config().vocab_size);
@@ -94,6 +103,65 @@ class Session {
   /// Forgets the text; the memory stays.
   void reset() noexcept { tokens_.clear(); }
 
+  /// Writes the text with its keys and values to `path`, so that `load` goes on from there, in any process.
+  ///
+  /// The file appears whole, and only when it is on the device. Throws IoError; what stood there is then untouched.
+  void save(const std::filesystem::path& path) const {
+    write_kv_file(path, {fingerprint_, storage::Sha256().digest(), 0, tokens_.size()}, tokens_, kv_);
+  }
+
+  /// Takes the text of a saved session in place of its own.
+  ///
+  /// Throws FormatError if the file is damaged or of another model, ShapeError if the text is longer than the context,
+  /// IoError; the session is then as before. (Should the file change while it is read, the session is empty.)
+  void load(const std::filesystem::path& path) {
+    const KvFile file = KvFile::open(path, fingerprint_, kv_, storage::FileMode::direct);
+    if (file.range().first != 0) {
+      throw FormatError(concat("[session] file: expected a text from its beginning, got one from token ",
+                               file.range().first, " (", path.string(), ")"));
+    }
+    file.check_room(kv_);
+    const std::vector<Token> tokens = file.tokens();
+    check_vocabulary(tokens, path);
+    if (!tokens_.empty()) file.check();
+    tokens_.clear();
+    file.read(kv_);
+    tokens_.assign(tokens.begin(), tokens.end());
+  }
+
+  /// Writes positions [first, first + n_tokens) to a file of their own; `before` is the SHA-256 of the tokens before
+  /// them. A power cut may leave a damaged file, which `load_block` refuses. Throws IoError.
+  void save_block(const std::filesystem::path& path, std::size_t first, std::size_t n_tokens,
+                  const storage::Digest& before) const {
+    FLASHLM_ASSERT(first + n_tokens <= tokens_.size());
+    write_kv_file(path, {fingerprint_, before, first, n_tokens}, std::span(tokens_).subspan(first, n_tokens), kv_,
+                  Durability::unsynced);
+  }
+
+  /// Makes text[0, first + n_tokens) the text of the session; it has text[0, first) already, `path` has the rest.
+  ///
+  /// Throws FormatError if the file is damaged or holds other tokens, IoError; the session then holds a beginning of
+  /// what it held, at least text[0, first).
+  void load_block(const std::filesystem::path& path, std::span<const Token> text, std::size_t first,
+                  std::size_t n_tokens, const storage::Digest& before) {
+    FLASHLM_ASSERT(common_prefix(text) >= first && first + n_tokens <= text.size());
+    const KvFile file = KvFile::open(path, fingerprint_, kv_);
+    const std::span<const Token> wanted = text.subspan(first, n_tokens);
+    if (file.range() != KvRange{fingerprint_, before, first, n_tokens} || !std::ranges::equal(file.tokens(), wanted)) {
+      throw FormatError(concat("[session] block: expected the ", n_tokens, " tokens of the text from ", first,
+                               " on, got others (", path.string(), ")"));
+    }
+    file.check_room(kv_);
+    tokens_.resize(first);
+    file.read(kv_);
+    tokens_.insert(tokens_.end(), wanted.begin(), wanted.end());
+  }
+
+  /// Names the model and everything else that the keys and values depend on.
+  const storage::Digest& fingerprint() const noexcept { return fingerprint_; }
+  /// Bytes of a file of `n_tokens` positions.
+  std::uint64_t file_bytes(std::size_t n_tokens) const noexcept { return KvFile::bytes(kv_, n_tokens); }
+
   /// How many of the first tokens are those of the session.
   std::size_t common_prefix(std::span<const Token> tokens) const noexcept {
     const auto end = std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
@@ -123,6 +191,15 @@ class Session {
     bool taken = false;
   };
 
+  void check_vocabulary(std::span<const Token> tokens, const std::filesystem::path& path) const {
+    const std::size_t vocab_size = engine_->config().vocab_size;
+    for (const Token token : tokens) {
+      if (token >= 0 && static_cast<std::size_t>(token) < vocab_size) continue;
+      throw FormatError(
+          concat("[session] token: expected an id below ", vocab_size, ", got ", token, " (", path.string(), ")"));
+    }
+  }
+
   void run(std::span<const Token> tokens, std::span<float> logits, Phase phase) {
     engine_->forward(kv_, tokens_.size(), tokens, logits, phase, stats_);
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
@@ -131,6 +208,7 @@ class Session {
   std::shared_ptr<Engine> engine_;
   Place place_;
   KvCache kv_;
+  storage::Digest fingerprint_;
   std::vector<Token> tokens_;  // at most context
   std::vector<float> logits_;  // [vocab_size]
   Stats stats_;

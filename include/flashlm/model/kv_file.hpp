@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/// kv_file.hpp: the keys and values of a run of tokens, in a file (docs/format.md, "A KV file").
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/dtype.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/model/kv_cache.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/open_reader.hpp"
+#include "flashlm/storage/sha256.hpp"
+
+namespace flashlm::inline v0::model {
+
+/// Which tokens, of which model: positions [first, first + n_tokens) of a text.
+struct KvRange {
+  storage::Digest model{};   // kv_fingerprint
+  storage::Digest before{};  // SHA-256 of tokens [0, first), four bytes each
+  std::uint64_t first = 0;
+  std::uint64_t n_tokens = 0;
+
+  friend bool operator==(const KvRange&, const KvRange&) noexcept = default;
+};
+
+/// Whether a written file must be on the device before the call returns.
+enum class Durability { synced, unsynced };
+
+/// A KV file that is open to read: its head is checked, its content is checked as it is read. Not thread-safe.
+class KvFile {
+ public:
+  static constexpr std::size_t kHeadBytes = 128;
+  static constexpr std::size_t kAlignment = 4096;  // of the rows
+
+  /// Opens a file and checks its head, and that its size fits. Throws IoError; FormatError if it is no KV file, is
+  /// damaged, or belongs to another model than `model`, whose caches are shaped like `kv`.
+  static KvFile open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
+                     storage::FileMode mode = storage::FileMode::buffered);
+
+  const KvRange& range() const noexcept { return range_; }
+
+  /// The tokens [n_tokens]. They are only to be trusted after `read` or `check`. Throws IoError, FormatError.
+  std::vector<Token> tokens() const {
+    std::vector<Token> tokens(static_cast<std::size_t>(range_.n_tokens));
+    files_.front().read(kHeadBytes, std::as_writable_bytes(std::span(tokens)));
+    return tokens;
+  }
+
+  /// Throws ShapeError if `kv` has too few positions.
+  void check_room(const KvCache& kv) const {
+    if (range_.first + range_.n_tokens <= kv.context()) return;
+    throw ShapeError(concat("[kv_file] context: expected at least ", range_.first + range_.n_tokens,
+                            " positions for the stored tokens, got ", kv.context(), " (", path(),
+                            "). Open the model with a larger context."));
+  }
+
+  /// Reads keys and values into their positions in `kv`, then compares the checksum.
+  ///
+  /// Throws ShapeError as `check_room` does; IoError or FormatError: the positions of the range then hold anything.
+  void read(KvCache& kv) const {
+    check_room(kv);
+    scan(&kv);
+  }
+
+  /// Compares the checksum and keeps nothing. Throws IoError, FormatError.
+  void check() const { scan(nullptr); }
+
+  /// Bytes of a file for `n_tokens` positions of a cache shaped like `kv`.
+  static std::uint64_t bytes(const KvCache& kv, std::uint64_t n_tokens) noexcept {
+    return rows_begin(n_tokens) + n_tokens * kv.n_runs() * kv.row_size() + sizeof(std::uint32_t);
+  }
+
+ private:
+  friend void write_kv_file(const std::filesystem::path&, const KvRange&, std::span<const Token>, const KvCache&,
+                            Durability);
+
+  static constexpr std::array<char, 8> kMagic{'F', 'L', 'A', 'S', 'H', 'K', 'V', '1'};
+  static constexpr std::size_t kPiece = std::size_t{2} << 20;  // one read
+  static constexpr std::size_t kInFlight = 4;
+
+  explicit KvFile(storage::File file) { files_.push_back(std::move(file)); }
+
+  std::string path() const { return files_.front().path().string(); }
+
+  static std::uint64_t rows_begin(std::uint64_t n_tokens) noexcept {
+    return (kHeadBytes + n_tokens * sizeof(Token) + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  static std::array<std::byte, kHeadBytes> head(const KvRange& range, const KvCache& kv) {
+    std::array<std::byte, kHeadBytes> head{};
+    std::byte* at = head.data();
+    const auto put = [&at](const void* from, std::size_t n) {
+      std::memcpy(at, from, n);
+      at += n;
+    };
+    const auto put_number = [&at](std::uint64_t value, std::size_t n) {
+      for (std::size_t i = 0; i < n; ++i) *at++ = static_cast<std::byte>(value >> (8 * i));
+    };
+    put(kMagic.data(), kMagic.size());
+    put(range.model.data(), range.model.size());
+    put(range.before.data(), range.before.size());
+    put_number(range.first, 8);
+    put_number(range.n_tokens, 8);
+    for (const std::size_t value : {kv.n_layers(), kv.n_kv_heads(), kv.head_dim()}) put_number(value, 4);
+    put_number(row_bytes(kv.dtype(), 1), 4);
+    at = head.data() + kHeadBytes - 4;
+    put_number(storage::crc32(std::span(head).first(kHeadBytes - 4)), 4);
+    return head;
+  }
+
+  static std::uint64_t number(const std::byte* at, std::size_t n) noexcept {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < n; ++i) value |= std::to_integer<std::uint64_t>(at[i]) << (8 * i);
+    return value;
+  }
+
+  FormatError fail(const std::string& what) const { return FormatError(concat("[kv_file] ", what, " (", path(), ")")); }
+
+  void scan(KvCache* kv) const;
+  std::uint32_t scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv, std::uint32_t crc) const;
+
+  std::vector<storage::File> files_;  // one
+  KvRange range_;
+  std::size_t row_size_ = 0;  // of one run, bytes
+  std::uint64_t rows_begin_ = 0;
+  std::uint64_t rows_end_ = 0;
+};
+
+/// Writes positions [first, first + n_tokens) of `kv`, whose tokens are `tokens` [n_tokens], beside `path` and then by
+/// rename: readers see what stood there before or the whole file.
+///
+/// Without syncing, a power cut may leave a file whose bytes never came to the device; its checksum tells.
+/// Throws IoError; what stood at `path` is then untouched.
+inline void write_kv_file(const std::filesystem::path& path, const KvRange& range, std::span<const Token> tokens,
+                          const KvCache& kv, Durability durability = Durability::synced) {
+  static std::atomic<unsigned> counter{0};
+  FLASHLM_ASSERT(tokens.size() == range.n_tokens && range.first + range.n_tokens <= kv.context());
+  std::filesystem::path beside = path;
+  beside += concat(".part-", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed));
+  storage::FileWriter writer(beside);
+  std::uint32_t crc = 0;
+  const auto write = [&](std::span<const std::byte> bytes) {
+    crc = storage::crc32(bytes, crc);
+    writer.write(bytes);
+  };
+  writer.write(KvFile::head(range, kv));
+  write(std::as_bytes(tokens));
+  const std::array<std::byte, KvFile::kAlignment> zeros{};
+  write(std::span(zeros).first(static_cast<std::size_t>(KvFile::rows_begin(tokens.size()) - writer.offset())));
+  for (std::size_t run = 0; run < kv.n_runs(); ++run) {
+    write(kv.run(run, static_cast<std::size_t>(range.first), tokens.size()));
+  }
+  std::array<std::byte, 4> end;
+  for (std::size_t i = 0; i < end.size(); ++i) end[i] = static_cast<std::byte>(crc >> (8 * i));
+  writer.write(end);
+  if (durability == Durability::synced) writer.sync();
+  writer.close();
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    const int code = errno;
+    ::unlink(beside.c_str());
+    throw IoError("[kv_file] cannot rename to", code, path.string());
+  }
+  if (durability == Durability::synced) storage::sync_folder(path.parent_path());
+}
+
+inline KvFile KvFile::open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
+                           storage::FileMode mode) {
+  KvFile file(storage::File::open(path, mode));
+  const std::uint64_t size = file.files_.front().size();
+  std::array<std::byte, kHeadBytes> head;
+  if (size < kAlignment + 4) throw file.fail(concat("size: expected at least ", kAlignment + 4, " bytes, got ", size));
+  file.files_.front().read(0, head);
+  if (std::memcmp(head.data(), kMagic.data(), kMagic.size()) != 0) {
+    throw file.fail("content: expected a KV file of this version of flashlm, got something else");
+  }
+  const std::uint32_t expected = static_cast<std::uint32_t>(number(head.data() + kHeadBytes - 4, 4));
+  if (const std::uint32_t got = storage::crc32(std::span(head).first(kHeadBytes - 4)); got != expected) {
+    throw file.fail(concat("head: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got),
+                           "; the file was changed or damaged"));
+  }
+  KvRange& range = file.range_;
+  std::copy_n(head.data() + 8, range.model.size(), range.model.data());
+  std::copy_n(head.data() + 40, range.before.size(), range.before.data());
+  range.first = number(head.data() + 72, 8);
+  range.n_tokens = number(head.data() + 80, 8);
+  if (range.model != model) {
+    throw file.fail(concat("model: expected ", storage::hex(std::span(model).first(8)), "..., got ",
+                           storage::hex(std::span(range.model).first(8)),
+                           "...; it was stored with another model, number format, instruction set or version"));
+  }
+  constexpr std::uint64_t kMostTokens = std::numeric_limits<std::int32_t>::max();
+  if (range.first > kMostTokens || range.n_tokens > kMostTokens || head != KvFile::head(range, kv)) {
+    throw file.fail("head: expected the shape of this model, got another");
+  }
+  file.row_size_ = kv.row_size();
+  file.rows_begin_ = rows_begin(range.n_tokens);
+  file.rows_end_ = bytes(kv, range.n_tokens) - 4;
+  if (size != file.rows_end_ + 4) {
+    throw file.fail(concat("size: expected ", file.rows_end_ + 4, " bytes for ", range.n_tokens, " tokens, got ", size,
+                           ". Was the copy cut short?"));
+  }
+  return file;
+}
+
+/// Reads all of the file behind its head, some pieces ahead of what is being checked and moved.
+inline void KvFile::scan(KvCache* kv) const {
+  const std::uint64_t size = files_.front().size();
+  const std::uint64_t n_pieces = (size + kPiece - 1) / kPiece;
+  AlignedBuffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(n_pieces, kInFlight)) * kPiece);
+  const auto piece = [&](std::uint64_t index) {
+    return buffer.bytes().subspan(static_cast<std::size_t>(index % kInFlight) * kPiece,
+                                  static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - index * kPiece)));
+  };
+  // Goes before the buffer does, and waits for what is in flight. A single read needs none.
+  const auto reader = n_pieces > 1 ? storage::open_reader("auto", files_, kInFlight) : nullptr;
+  std::deque<storage::Ticket> tickets;
+  const auto submit = [&](std::uint64_t index) {
+    if (!reader) return files_.front().read(0, piece(0));
+    const storage::Read read{0, index * kPiece, piece(index)};
+    tickets.push_back(reader->submit({&read, 1}));
+  };
+  std::uint64_t submitted = 0;
+  while (submitted < std::min<std::uint64_t>(n_pieces, kInFlight)) submit(submitted++);
+  std::uint32_t crc = 0;
+  std::array<std::byte, 4> end{};
+  for (std::uint64_t index = 0; index < n_pieces; ++index) {
+    if (reader) {
+      reader->wait(tickets.front());
+      tickets.pop_front();
+    }
+    const std::span<const std::byte> bytes = piece(index);
+    crc = scatter(bytes, index * kPiece, kv, crc);
+    for (std::size_t i = 0; i < end.size(); ++i) {
+      const std::uint64_t at = rows_end_ + i;
+      if (at >= index * kPiece && at - index * kPiece < bytes.size()) end[i] = bytes[at - index * kPiece];
+    }
+    if (submitted < n_pieces) submit(submitted++);
+  }
+  const std::uint32_t expected = static_cast<std::uint32_t>(number(end.data(), end.size()));
+  if (crc != expected) {
+    throw fail(concat("content: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(crc),
+                      "; the file was changed or damaged"));
+  }
+}
+
+/// Takes the bytes at `offset` of the file: into the checksum between head and end, and rows into their places.
+inline std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
+                                     std::uint32_t crc) const {
+  const std::uint64_t begin = std::max<std::uint64_t>(offset, kHeadBytes);
+  const std::uint64_t stop = std::min<std::uint64_t>(offset + bytes.size(), rows_end_);
+  if (begin >= stop) return crc;
+  crc = storage::crc32(bytes.subspan(begin - offset, stop - begin), crc);
+  const std::uint64_t run_bytes = range_.n_tokens * row_size_;
+  for (std::uint64_t at = std::max(begin, rows_begin_); kv != nullptr && at < stop;) {
+    const std::uint64_t run = (at - rows_begin_) / run_bytes;
+    const std::uint64_t inside = (at - rows_begin_) % run_bytes;
+    const std::uint64_t n = std::min(run_bytes - inside, stop - at);
+    const auto into = kv->run(run, static_cast<std::size_t>(range_.first), static_cast<std::size_t>(range_.n_tokens));
+    std::copy_n(bytes.data() + (at - offset), n, into.data() + inside);
+    at += n;
+  }
+  return crc;
+}
+
+}  // namespace flashlm::inline v0::model

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/kv_fingerprint.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashlm/model/engine.hpp"
+#include "flashlm/model/kv_cache.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_model.hpp"
+#include "support/tokens.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+namespace {
+
+storage::Digest of(const support::TinyShape& shape, DType kv_dtype = DType::f32) {
+  const support::TinyModel tiny(shape);
+  return kv_fingerprint(*Model::open(tiny.path()), kv_dtype);
+}
+
+}  // namespace
+
+TEST_CASE("the fingerprint is that of the content, wherever the folder lies and wherever the model came from") {
+  const support::TinyModel tiny;
+  const storage::Digest expected = kv_fingerprint(*Model::open(tiny.path()), DType::f32);
+  CHECK(of({}) == expected);
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  manifest.source = {{"name", "another place"}};
+  manifest.save(tiny.path());
+  CHECK(kv_fingerprint(*Model::open(tiny.path()), DType::f32) == expected);
+}
+
+TEST_CASE("other weights, shapes, number formats and rope have other fingerprints") {
+  const storage::Digest expected = of({});
+  support::TinyShape other;
+  other.seed = 2;
+  CHECK(of(other) != expected);
+  other = {};
+  other.dtype = DType::f16;
+  CHECK(of(other) != expected);
+  other = {};
+  other.neurons_per_bundle = 1;
+  CHECK(of(other) != expected);
+  CHECK(of({}, DType::f16) != expected);
+
+  const support::TinyModel tiny;
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  nlohmann::json config = support::tiny_config(tiny.shape);
+  const auto changed = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json copy = config;
+    copy[key] = value;
+    const std::string text = copy.dump();
+    storage::write_file(tiny.path() / "config.json", std::as_bytes(std::span(text)));
+    for (storage::FileRecord& record : manifest.files) {
+      if (record.name == "config.json") record = storage::record_small_file(tiny.path(), "config.json");
+    }
+    manifest.save(tiny.path());
+    return kv_fingerprint(*Model::open(tiny.path()), DType::f32);
+  };
+  CHECK(changed("rope_theta", 10000.0) == expected);
+  CHECK(changed("rope_theta", 10000.001) != expected);
+  CHECK(changed("rms_norm_eps", 1.1e-5) != expected);
+  CHECK(changed("rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}) != expected);
+  // What is said about positions and endings changes no key.
+  CHECK(changed("max_position_embeddings", 64) == expected);
+  CHECK(changed("eos_token_id", 5) == expected);
+}
+
+TEST_CASE("these are the bits of numerics 1: where they change, kNumerics goes up") {
+  REQUIRE(kNumerics == 1);
+  const std::map<std::pair<std::string_view, DType>, std::uint32_t> known{
+      {{"scalar", DType::f32}, 0x68c09254u}, {{"scalar", DType::f16}, 0x3373bc86u},
+      {{"avx2", DType::f32}, 0x4f788b78u},   {{"avx2", DType::f16}, 0xd2b0080au},
+      {{"avx512", DType::f32}, 0x61906932u}, {{"avx512", DType::f16}, 0x2f273a7cu},
+  };
+  for (const DType dtype : {DType::f32, DType::f16}) {
+    support::TinyShape shape;
+    shape.dtype = dtype;
+    const support::TinyModel tiny(shape);
+    Engine engine(Model::open(tiny.path()));
+    KvCache kv = engine.add_session();
+    Stats stats;
+    std::vector<float> logits(support::TinyShape::kVocabSize);
+    engine.forward(kv, 0, support::random_tokens(40), logits, Phase::prefill, stats);
+    std::uint32_t crc = 0;
+    for (std::size_t run = 0; run < kv.n_runs(); ++run) crc = storage::crc32(kv.run(run, 0, 40), crc);
+    const auto found = known.find({name(kernels::active().isa), dtype});
+    if (found != known.end()) {
+      INFO(name(kernels::active().isa) << ' ' << name(dtype));
+      CHECK(storage::crc32_hex(crc) == storage::crc32_hex(found->second));
+    }
+    engine.remove_session();
+  }
+}
