@@ -84,5 +84,5 @@ void bind_base(py::module_& module) {
   module.def("format_bytes", &flashlm::format_bytes, "bytes"_a, "Writes a size with three digits and a binary unit.");
   module.def(
       "isa", [] { return std::string(flashlm::name(flashlm::choose_isa())); },
-      "The instruction set that the kernels use: 'scalar' or 'avx2'.");
+      "The instruction set that the kernels use: 'scalar', 'avx2' or 'avx512'. FLASHLM_ISA names one.");
 }

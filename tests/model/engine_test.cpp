@@ -82,7 +82,7 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
   const std::vector<Token> tokens = support::random_tokens(25);
   Engine resident(Model::open(tiny.path()), options(1.0));
   const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
-  CHECK(resident.plan().stream == 0);
+  CHECK(resident.memory_plan().stream == 0);
   for (const double share : {0.5, 0.75, 1.0}) {
     for (const int n_threads : {1, 2, 3}) {
       auto opened = Model::open(tiny.path());
@@ -103,7 +103,7 @@ TEST_CASE("a pass reads exactly the bundles that are not pinned, and counts hits
   auto opened = Model::open(tiny.path());
   auto [reader, seen] = memory_reader(*opened);
   Engine engine(opened, options(0.6), std::move(reader));
-  const MemoryPlan& plan = engine.plan();
+  const MemoryPlan& plan = engine.memory_plan();
   REQUIRE(plan.pinned > 0);
   REQUIRE(plan.pinned < plan.neurons);
   CHECK(seen->stats().bytes_read == plan.pinned);
@@ -197,19 +197,19 @@ TEST_CASE("a budget in bytes makes room for further sessions out of pinned neuro
   EngineOptions all = options(1.0);
   Engine measure(Model::open(tiny.path()), all);
   const std::vector<float> expected = run(measure, tokens, cuts_of(10, 1));
-  all.memory = {measure.plan().total, std::nullopt};
+  all.memory = {measure.memory_plan().total, std::nullopt};
   Engine engine(Model::open(tiny.path()), all);
-  CHECK(engine.plan().stream == 0);
+  CHECK(engine.memory_plan().stream == 0);
   std::vector<KvCache> sessions;
   const auto fill = [&] {
     for (int at = 0; at < 100; ++at) {
       sessions.push_back(engine.add_session());
-      CHECK(engine.plan().total <= all.memory.bytes);
+      CHECK(engine.memory_plan().total <= all.memory.bytes);
     }
   };
   CHECK_THROWS_AS(fill(), BudgetError);
   REQUIRE(sessions.size() > 1);
-  CHECK(engine.plan().pinned < measure.plan().pinned);
+  CHECK(engine.memory_plan().pinned < measure.memory_plan().pinned);
   Stats stats;
   std::vector<float> logits(kVocab);
   for (std::size_t at = 0; at < tokens.size(); ++at) {

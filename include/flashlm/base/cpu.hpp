@@ -9,7 +9,7 @@
 
 namespace flashlm::inline v0 {
 
-/// The instruction sets that kernels are written for, from the slowest to the fastest.
+/// The instruction sets that kernels are written for, by rising width of their vectors.
 enum class Isa { scalar, avx2, avx512 };
 
 /// "scalar", "avx2", "avx512".
@@ -43,10 +43,11 @@ inline bool supports(Isa isa) noexcept {
   return false;
 }
 
-/// The fastest supported instruction set, or the one that the environment variable FLASHLM_ISA names.
+/// The instruction set that the environment variable FLASHLM_ISA names (scalar, avx2, avx512); without it AVX2 where
+/// the processor has it, else scalar.
 ///
-/// AVX-512 only where it is named: some processors lower their clock for it, and a single token waits for memory
-/// anyway. Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
+/// AVX-512 is not chosen by itself until its single-token speed has been measured against AVX2.
+/// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
 inline Isa choose_isa() {
   constexpr Isa known[] = {Isa::avx512, Isa::avx2, Isa::scalar};
   if (const char* forced = std::getenv("FLASHLM_ISA"); forced != nullptr && *forced != '\0') {

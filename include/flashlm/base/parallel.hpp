@@ -29,8 +29,9 @@ class Parallel {
  public:
   /// `n_threads` counts the caller; 0 means one a hardware thread. Throws ArgumentError below 0 and above 1024.
   explicit Parallel(int n_threads = 0) : n_threads_(n_threads) {
-    if (n_threads < 0 || n_threads > 1024) {
-      throw ArgumentError(concat("[parallel] threads: expected 1 to 1024, or 0 for all, got ", n_threads));
+    if (n_threads < 0 || n_threads > kMostThreads) {
+      throw ArgumentError(
+          concat("[parallel] threads: expected 1 to ", kMostThreads, ", or 0 for all, got ", n_threads));
     }
     if (n_threads_ == 0) n_threads_ = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #if !defined(_OPENMP)
@@ -76,7 +77,8 @@ class Parallel {
   }
 
  private:
-  static constexpr std::size_t kPartsPerThread = 4;
+  static constexpr int kMostThreads = 1024;          // a larger number can only be a slip
+  static constexpr std::size_t kPartsPerThread = 4;  // a part that is held up is a quarter of a thread's share
 
   using Call = void (*)(void* context, std::size_t thread, std::size_t part);
 
@@ -144,10 +146,11 @@ class Parallel {
     }
   }
 
-  /// Spins for about the length of a layer, then sleeps: a wake-up costs more than the usual gap between two ranges.
+  /// Spins for a while, then sleeps: a wake-up costs more than the usual gap between two ranges of a pass.
   template <class Done>
   static void wait_until(const std::atomic<std::uint32_t>& value, Done done) noexcept {
-    for (int spin = 0; spin < 5000; ++spin) {
+    constexpr int kSpins = 5000;  // trades idle power for wake-ups; no result depends on it
+    for (int spin = 0; spin < kSpins; ++spin) {
       if (done(value.load(std::memory_order_acquire))) return;
 #if defined(__x86_64__)
       __builtin_ia32_pause();
@@ -177,7 +180,7 @@ class Parallel {
     workers_.clear();
   }
 
-  static_assert(kPartsPerThread * 1024 < 65536, "parts are counted in 16 bits");
+  static_assert(kPartsPerThread * kMostThreads < 65536, "parts are counted in 16 bits");
 
   std::vector<std::thread> workers_;
   std::atomic<std::uint64_t> state_{0};

@@ -69,12 +69,12 @@ class Engine {
         activations_(activation_bytes()) {
     cache_.load(*reader_, options_.on_progress);
     stream_ = make_stream();
-    for (sparse::NeuronSet* set : {&active_, &hits_, &misses_}) set->reserve(1);
+    for (sparse::NeuronSet* set : {&active_, &hits_, &misses_}) set->reserve(1);  // dense: one range
   }
 
   const Model& model() const noexcept { return *model_; }
   const ModelConfig& config() const noexcept { return model_->config(); }
-  const MemoryPlan& plan() const noexcept { return plan_; }
+  const MemoryPlan& memory_plan() const noexcept { return plan_; }
   std::size_t context() const noexcept { return options_.context; }
   std::size_t max_batch() const noexcept { return options_.max_batch; }
   std::string_view reader_name() const noexcept { return reader_->name(); }
@@ -99,7 +99,7 @@ class Engine {
                Stats& stats);
 
  private:
-  static constexpr std::size_t kDefaultContext = 4096;
+  static constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB
 
   static EngineOptions checked(EngineOptions options, const ModelConfig& config) {
     if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
@@ -121,7 +121,7 @@ class Engine {
       needs.layers.push_back(model_->bundles().layout(layer));
     }
     needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
-    needs.scratch = activation_bytes() + sparse::SparseFfn::scratch_bytes(options_.max_batch) +
+    needs.scratch = activation_bytes() + sparse::SparseFfn::bytes(options_.max_batch) +
                     Attention::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
     needs.context = options_.context;
     return needs;

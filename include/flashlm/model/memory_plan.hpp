@@ -67,7 +67,7 @@ struct MemoryPlan {
 
 namespace detail {
 
-inline constexpr std::size_t kSlotBytes = 1u << 20;  // flash gives most of its bandwidth from 256 KiB a read on
+inline constexpr std::size_t kSlotBytes = 1u << 20;  // long enough that the fixed cost of a read is small
 inline constexpr std::size_t kMostSlots = 8;         // reads in flight
 inline constexpr std::size_t kLeastSlots = 2;        // one is computed while the other is read
 

@@ -57,7 +57,7 @@ class Weights {
   std::size_t bytes() const noexcept { return data_.size(); }
 
  private:
-  static constexpr std::size_t kReadBytes = 8u << 20;
+  static constexpr std::size_t kReadBytes = 8u << 20;  // between two calls of on_progress
 
   void bind(const storage::Safetensors& tensors, const ModelConfig& config) {
     const Binder find{tensors, data_};

@@ -87,8 +87,8 @@ class NeuronCache {
   }
 
  private:
-  static constexpr std::size_t kLoadBytes = 16u << 20;
-  static constexpr std::size_t kReadBytes = 1u << 20;
+  static constexpr std::size_t kLoadBytes = 16u << 20;  // between two calls of on_progress
+  static constexpr std::size_t kReadBytes = 1u << 20;   // a read; those of kLoadBytes are in flight together
 
   struct Layer {
     std::size_t n_bundles = 0;

@@ -27,12 +27,10 @@ class SparseFfn {
  public:
   /// Scratch for batches of up to `max_tokens`. `parallel` must outlive this object.
   SparseFfn(Parallel& parallel, std::size_t max_tokens)
-      : parallel_(&parallel), max_tokens_(max_tokens), scratch_(scratch_bytes(max_tokens)) {}
+      : parallel_(&parallel), max_tokens_(max_tokens), scratch_(bytes(max_tokens)) {}
 
-  /// Bytes of scratch that an object for `max_tokens` holds.
-  static std::size_t scratch_bytes(std::size_t max_tokens) noexcept {
-    return 2 * max_tokens * kRunNeurons * sizeof(float);
-  }
+  /// Bytes that an object for `max_tokens` holds.
+  static std::size_t bytes(std::size_t max_tokens) noexcept { return 2 * max_tokens * kRunNeurons * sizeof(float); }
 
   /// y += the neurons of bundles [first, first + n_bundles), which lie at `bundles` one stride apart.
   ///

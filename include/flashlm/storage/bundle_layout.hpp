@@ -32,7 +32,7 @@ struct BundleLayout {
   DType dtype = DType::f32;
   std::size_t stride = 0;  // bytes from one bundle to the next
 
-  /// A layout with the stride that suits flash: the payload padded to 512 bytes, to 4096 where that costs under 5 %.
+  /// A layout with the stride that suits flash: the payload padded to sectors, to pages where that costs under 5 %.
   ///
   /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are not f32, f16 or bf16.
   static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
@@ -42,8 +42,8 @@ struct BundleLayout {
       throw ArgumentError("[bundle_layout] " + problem);
     }
     const std::size_t payload = layout.payload_bytes();
-    const std::size_t page = round_up(payload, 4096);
-    layout.stride = (page - payload) * 20 < payload ? page : round_up(payload, 512);
+    const std::size_t page = round_up(payload, kPageBytes);
+    layout.stride = (page - payload) * 20 < payload ? page : round_up(payload, kSectorBytes);
     if (const std::string problem = layout.problem(); !problem.empty()) {
       throw ArgumentError("[bundle_layout] " + problem);
     }
@@ -87,7 +87,8 @@ struct BundleLayout {
   friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
 
  private:
-  static constexpr std::size_t kLargest = std::size_t{1} << 62;
+  static constexpr std::size_t kSectorBytes = 512;               // the smallest unit of direct I/O
+  static constexpr std::size_t kLargest = std::size_t{1} << 62;  // sums of two such sizes do not overflow
 
   std::string shape_problem() const {
     if (n_neurons == 0 || neurons_per_bundle == 0 || dim == 0) {

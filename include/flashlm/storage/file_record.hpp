@@ -41,7 +41,7 @@ struct FileRecord {
 ///
 /// Throws what File::read throws, and what `seen` throws.
 inline std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen = {}) {
-  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // bytes in memory, and between two calls of `seen`
   AlignedBuffer buffer(static_cast<std::size_t>(std::min(kPiece, extent.bytes)));
   std::uint32_t crc = 0;
   while (!extent.empty()) {

@@ -32,6 +32,7 @@ namespace flashlm::inline v0::storage {
 struct Manifest {
   static constexpr int kFormatVersion = 1;
   static constexpr const char* kFileName = "flashlm.json";
+  static constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 28;  // more cannot be a manifest and is not read
 
   int format_version = kFormatVersion;
   std::string architecture;  // "llama"
@@ -46,7 +47,7 @@ struct Manifest {
   /// Throws IoError if a file cannot be read, FormatError for everything else.
   static Manifest open(const std::filesystem::path& folder) {
     const std::filesystem::path path = folder / kFileName;
-    Manifest manifest = parse(read_text(path, std::uint64_t{1} << 28), path.string());
+    Manifest manifest = parse(read_text(path, kLargestBytes), path.string());
     manifest.check_files(folder);
     return manifest;
   }
@@ -124,15 +125,16 @@ struct Manifest {
 
   /// Reads every byte of every file, around the page cache where possible, and compares the checksums.
   ///
-  /// `progress(done, total)` counts bytes. Throws IoError, or FormatError that names the first file that differs.
+  /// `on_progress(done, total)` counts bytes and may throw to stop. Throws IoError, or FormatError that names the first
+  /// file that differs.
   void verify(const std::filesystem::path& folder,
-              const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {}) const {
+              const std::function<void(std::uint64_t done, std::uint64_t total)>& on_progress = {}) const {
     std::uint64_t total = 0;
     for (const FileRecord& record : files) total += record.bytes;
     std::uint64_t done = 0;
     const auto seen = [&](std::uint64_t bytes) {
       done += bytes;
-      if (progress) progress(done, total);
+      if (on_progress) on_progress(done, total);
     };
     for (const FileRecord& record : files) {
       const File file = open_file(folder, record, FileMode::direct);

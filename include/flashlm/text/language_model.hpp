@@ -113,7 +113,7 @@ class LanguageModel {
 
   const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
   const model::ModelConfig& config() const noexcept { return engine_->config(); }
-  const model::MemoryPlan& memory_plan() const noexcept { return engine_->plan(); }
+  const model::MemoryPlan& memory_plan() const noexcept { return engine_->memory_plan(); }
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Of the model's own session.
   Stats stats() const noexcept { return session_->stats(); }
@@ -126,7 +126,7 @@ class LanguageModel {
 
 namespace detail {
 
-inline constexpr std::size_t kPerplexityBytes = 16u << 20;
+inline constexpr std::size_t kPerplexityBytes = 16u << 20;  // of logits at once: some rows of any vocabulary
 
 /// -log softmax(logits)[token], summed in double.
 inline double negative_log_likelihood(std::span<const float> logits, Token token) {
@@ -145,7 +145,6 @@ inline double LanguageModel::perplexity(std::string_view text, const model::Sess
   }
   const std::size_t vocab_size = config().vocab_size;
   const std::size_t window = session_->context();
-  // Rows of logits are large: as many as a few MiB hold.
   const std::size_t batch = std::clamp<std::size_t>(detail::kPerplexityBytes / (vocab_size * sizeof(float)), 1,
                                                     std::min(engine_->max_batch(), tokens.size()));
   std::vector<float> rows(batch * vocab_size);

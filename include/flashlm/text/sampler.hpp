@@ -22,8 +22,8 @@ struct SamplerOptions {
   int top_k = 0;          // only the k most likely tokens, and what equals the last of them; 0: off
   float top_p = 1;        // only the most likely tokens that together reach this probability, in (0, 1]
   float min_p = 0;        // only tokens at least this share as likely as the most likely, in [0, 1]
-  float repetition_penalty =
-      1;                   // above 0; above 1 makes tokens of the history less likely (arXiv:1909.05858, section 4.1)
+  /// Above 0; above 1 makes tokens of the history less likely (arXiv:1909.05858, section 4.1).
+  float repetition_penalty = 1;
   std::uint64_t seed = 0;  // the same seed and the same logits give the same tokens on every machine
 };
 
