@@ -67,6 +67,9 @@ class File {
   const std::filesystem::path& path() const noexcept { return path_; }
   bool direct() const noexcept { return direct_; }
 
+  /// The system's number for the open file, which this object owns.
+  int descriptor() const noexcept { return fd_; }
+
   /// What offset, length and address of a direct read are multiples of, a power of two; 1 when buffered.
   std::size_t alignment() const noexcept { return alignment_; }
 
