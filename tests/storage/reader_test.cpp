@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/storage/reader.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <span>
+#include <thread>
 #include <vector>
 
+#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/storage/file_writer.hpp"
 #include "flashlm/storage/memory_reader.hpp"
-#include "flashlm/storage/threads_reader.hpp"
+#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
+#include "support/readers.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace flashlm;
@@ -21,6 +30,15 @@ using namespace flashlm::storage;
 using namespace support;
 
 namespace {
+
+constexpr std::byte kUntouched{0xee};
+constexpr FileMode kModes[] = {FileMode::buffered, FileMode::direct};
+
+std::vector<File> open_all(const TempFolder& folder, std::initializer_list<const char*> names, FileMode mode) {
+  std::vector<File> files;
+  for (const char* name : names) files.push_back(File::open(folder / name, mode));
+  return files;
+}
 
 /// What holds for every reader, of files with the bytes random_bytes(30'000, 0) and random_bytes(5'000, 1).
 void check_contract(Reader& reader) {
@@ -85,12 +103,12 @@ TEST_CASE("every reader keeps the contract of the seam") {
   const TempFolder folder;
   put(folder / "0", random_bytes(30'000, 0));
   put(folder / "1", random_bytes(5'000, 1));
-  for (const FileMode mode : {FileMode::buffered, FileMode::direct}) {
-    std::vector<File> files;
-    for (const char* name : {"0", "1"}) files.push_back(File::open(folder / name, mode));
-    for (const int n_threads : {1, 4}) {
-      ThreadsReader reader(files, {.n_threads = n_threads, .capacity = 8});
-      check_contract(reader);
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"0", "1"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      INFO(kind.name);
+      const auto reader = kind.make(files, 8);
+      check_contract(*reader);
     }
   }
   for (const std::size_t alignment : {1u, 512u}) {
@@ -99,20 +117,249 @@ TEST_CASE("every reader keeps the contract of the seam") {
   }
 }
 
+TEST_CASE("every reader brings any bytes to any address and touches nothing beside them") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(700'001, 3);
+  put(folder / "x", bytes);
+  constexpr std::size_t kBatch = 20;
+  constexpr std::size_t kRoom = std::size_t{64} << 10;
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"x"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      const auto reader = kind.make(files, 16);
+      AlignedBuffer buffer(kBatch * kRoom);
+      Random random(7);
+      for (int round = 0; round < 20; ++round) {
+        std::fill_n(buffer.data(), buffer.size(), kUntouched);
+        std::vector<Read> reads;
+        for (std::size_t i = 0; i < kBatch; ++i) {
+          const std::size_t unit = std::size_t{1} << (random.next() % 13);
+          const std::size_t most = random.next() % 2 ? kRoom - kPageBytes : 3000;
+          std::size_t offset = random.next() % bytes.size();
+          std::size_t n = random.next() % (std::min(most, bytes.size() - offset) + 1);
+          std::size_t address = random.next() % kPageBytes;
+          if (random.next() % 2) offset -= offset % unit;
+          if (random.next() % 2) n -= n % unit;
+          if (random.next() % 2) address -= address % unit;
+          if (random.next() % 4 == 0) address = offset % kPageBytes;
+          reads.push_back({0, offset, buffer.bytes().subspan(i * kRoom + address, n)});
+        }
+        reader->wait(reader->submit(reads));
+        std::size_t at = 0;
+        for (const Read& read : reads) {
+          INFO(kind.name << ": offset " << read.offset << ", " << read.into.size() << " bytes");
+          REQUIRE(
+              std::equal(read.into.begin(), read.into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(read.offset)));
+          const auto begin = static_cast<std::size_t>(read.into.data() - buffer.data());
+          REQUIRE(std::all_of(buffer.data() + at, buffer.data() + begin, [](std::byte b) { return b == kUntouched; }));
+          at = begin + read.into.size();
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("readers count the same bytes for the same alignment") {
   const TempFolder folder;
   put(folder / "0", random_bytes(30'001, 0));
-  std::vector<File> files;
-  files.push_back(File::open(folder / "0", FileMode::direct));
-  ThreadsReader threads(files);
-  MemoryReader memory({random_bytes(30'001, 0)}, threads.alignment());
-  std::vector<std::byte> buffer(2000);
-  for (const std::uint64_t offset : {0u, 1u, 511u, 512u, 4096u, 28'001u}) {
-    for (Reader* reader : {static_cast<Reader*>(&threads), static_cast<Reader*>(&memory)}) {
+  const auto files = open_all(folder, {"0"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    const auto reader = kind.make(files, 16);
+    MemoryReader memory({random_bytes(30'001, 0)}, reader->alignment());
+    std::vector<std::byte> buffer(2000);
+    for (const std::uint64_t offset : {0u, 1u, 511u, 512u, 4096u, 28'001u}) {
       const Read read[] = {{0, offset, buffer}};
       reader->wait(reader->submit(read));
+      memory.wait(memory.submit(read));
+      CHECK(reader->stats() == memory.stats());
     }
-    CHECK(threads.stats() == memory.stats());
+    CHECK(reader->stats().reads == 6);
   }
-  CHECK(threads.stats().reads == 6);
+}
+
+TEST_CASE("a batch larger than the queue is read whole") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(200'000, 1);
+  put(folder / "x", bytes);
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"x"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      for (const std::size_t capacity : {1u, 3u, 64u, 2000u}) {
+        const auto reader = kind.make(files, capacity);
+        AlignedBuffer buffer(bytes.size());
+        std::vector<Read> reads;
+        for (std::size_t at = 0; at < bytes.size(); at += 512) {
+          reads.push_back({0, at, buffer.bytes().subspan(at, std::min<std::size_t>(512, bytes.size() - at))});
+        }
+        reader->wait(reader->submit(reads));
+        INFO(kind.name);
+        CHECK(std::equal(bytes.begin(), bytes.end(), buffer.data()));
+        CHECK(reader->stats().reads == reads.size());
+      }
+    }
+  }
+}
+
+TEST_CASE("a reader allocates nothing after its construction") {
+  const TempFolder folder;
+  put(folder / "x", random_bytes(200'000, 1));
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"x"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      const auto reader = kind.make(files, 8);
+      std::vector<std::byte> buffer(100'000);
+      std::vector<Read> reads;
+      for (std::size_t i = 0; i < 50; ++i) {
+        reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 2000, i % 2 ? 2000 : 512)});
+      }
+      const std::size_t before = allocation_count();
+      for (int round = 0; round < 3; ++round) {
+        const Ticket first = reader->submit(reads);
+        reader->wait(reader->submit({}));
+        reader->wait(first);
+        reader->submit(reads);
+        reader->drain();
+      }
+      INFO(kind.name);
+      CHECK(allocation_count() == before);
+    }
+  }
+}
+
+TEST_CASE("memory that cannot be written is an IoError of its batch only") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(100'000, 1);
+  put(folder / "x", bytes);
+  constexpr std::size_t kBytes = 8192;
+  void* forbidden = ::mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(forbidden != MAP_FAILED);
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"x"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      const auto reader = kind.make(files, 8);
+      AlignedBuffer buffer(kBytes);
+      const Read wrong[] = {{0, 0, {static_cast<std::byte*>(forbidden), kBytes}}};
+      const Read right[] = {{0, kBytes, buffer.bytes()}};
+      const Ticket first = reader->submit(wrong);
+      const Ticket second = reader->submit(right);
+      INFO(kind.name);
+      try {
+        reader->wait(first);
+        FAIL("no error");
+      } catch (const IoError& error) {
+        CHECK(error.code() == EFAULT);
+        CHECK(error.path() == (folder / "x").string());
+      }
+      reader->wait(second);
+      CHECK(std::equal(buffer.data(), buffer.data() + kBytes, bytes.begin() + kBytes));
+    }
+  }
+  ::munmap(forbidden, kBytes);
+}
+
+TEST_CASE("a file that shrinks under a reader is a FormatError, and the reader goes on") {
+  for (const ReaderKind& kind : reader_kinds()) {
+    const TempFolder folder;
+    const auto bytes = random_bytes(20'000, 1);
+    put(folder / "x", bytes);
+    const auto files = open_all(folder, {"x"}, FileMode::direct);
+    const auto reader = kind.make(files, 16);
+    AlignedBuffer buffer(20'000);
+    std::filesystem::resize_file(folder / "x", 10'000);
+    INFO(kind.name);
+    const Read whole[] = {{0, 0, buffer.bytes()}};
+    CHECK_THROWS_AS(reader->wait(reader->submit(whole)), FormatError);
+    const Read half[] = {{0, 0, buffer.bytes().first(10'000)}};
+    reader->wait(reader->submit(half));
+    CHECK(std::equal(bytes.begin(), bytes.begin() + 10'000, buffer.data()));
+  }
+}
+
+TEST_CASE("a reader is destroyed while reads are in flight, after they are done") {
+  const TempFolder folder;
+  put(folder / "x", random_bytes(1'000'000, 1));
+  const auto files = open_all(folder, {"x"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    for (int round = 0; round < 20; ++round) {
+      std::vector<std::byte> buffer(200 * 1000);
+      std::vector<Read> reads;
+      for (std::size_t i = 0; i < 200; ++i) reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 1000, 1000)});
+      const auto reader = kind.make(files, 256);
+      reader->submit(reads);
+    }
+  }
+}
+
+TEST_CASE("a thread waits for what another thread submitted before it ended") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(1 << 20, 1);
+  put(folder / "x", bytes);
+  for (const FileMode mode : kModes) {
+    const auto files = open_all(folder, {"x"}, mode);
+    for (const ReaderKind& kind : reader_kinds()) {
+      const auto reader = kind.make(files, 300);
+      AlignedBuffer buffer(bytes.size());
+      for (int round = 0; round < 10; ++round) {
+        std::fill_n(buffer.data(), buffer.size(), std::byte{0});
+        Ticket ticket = 0;
+        std::thread([&] {
+          std::vector<Read> reads;
+          for (std::size_t at = 0; at < bytes.size(); at += kPageBytes) {
+            reads.push_back({0, at, buffer.bytes().subspan(at, kPageBytes)});
+          }
+          ticket = reader->submit(reads);
+        }).join();
+        reader->wait(ticket);
+        INFO(kind.name);
+        REQUIRE(std::equal(bytes.begin(), bytes.end(), buffer.data()));
+      }
+    }
+  }
+}
+
+TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") {
+  const TempFolder folder;
+  put(folder / "x", random_bytes(1000, 1));
+  const auto files = open_all(folder, {"x"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    const auto reader = kind.make(files, 3);
+    std::vector<Ticket> tickets;
+    for (int i = 0; i < 3; ++i) tickets.push_back(reader->submit({}));
+    CHECK_THROWS_AS(reader->submit({}), ArgumentError);
+    reader->wait(tickets[1]);
+    const Ticket next = reader->submit({});
+    CHECK(next != tickets[1]);
+    CHECK_THROWS_AS(reader->wait(tickets[1]), ArgumentError);
+    reader->drain();
+    for (int i = 0; i < 3; ++i) reader->submit({});
+  }
+}
+
+TEST_CASE("a large file is read at the speed of the disk", "[slow]") {
+  const TempFolder folder;
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  constexpr std::size_t kPieces = 500;
+  {
+    FileWriter writer(folder / "x");
+    const auto piece = random_bytes(kPiece, 1);
+    for (std::size_t i = 0; i < kPieces; ++i) writer.write(piece);
+    writer.sync_and_close();
+  }
+  const auto files = open_all(folder, {"x"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    const auto reader = kind.make(files, 64);
+    AlignedBuffer buffer(16 * kPiece);
+    const double start = now_seconds();
+    for (std::size_t first = 0; first < kPieces; first += 8) {
+      std::vector<Read> reads;
+      for (std::size_t i = first; i < std::min(kPieces, first + 8); ++i) {
+        reads.push_back({0, i * kPiece, buffer.bytes().subspan(i % 16 * kPiece, kPiece)});
+      }
+      reader->wait(reader->submit(reads));
+    }
+    const double seconds = now_seconds() - start;
+    INFO(kind.name << ": " << static_cast<double>(kPieces * kPiece) / seconds / 1e6 << " MB/s");
+    CHECK(reader->stats() == ReaderStats{kPieces, kPieces * kPiece, 0});
+    CHECK(seconds < 60);
+  }
 }

@@ -13,9 +13,6 @@
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/random.hpp"
-#include "flashlm/base/stats.hpp"
-#include "flashlm/storage/file_writer.hpp"
 #include "support/catch.hpp"
 #include "support/replaced_pread.hpp"
 #include "support/temp_folder.hpp"
@@ -46,26 +43,6 @@ ssize_t slow_pread(int fd, void* into, std::size_t n, off_t offset) {
 }
 
 }  // namespace
-
-TEST_CASE("a batch larger than the queue is read whole") {
-  const TempFolder folder;
-  const auto bytes = random_bytes(200'000, 1);
-  put(folder / "x", bytes);
-  for (const FileMode mode : {FileMode::buffered, FileMode::direct}) {
-    const auto files = open_one(folder / "x", mode);
-    for (const std::size_t capacity : {1u, 3u, 64u, 2000u}) {
-      ThreadsReader reader(files, {.n_threads = 3, .capacity = capacity});
-      AlignedBuffer buffer(bytes.size());
-      std::vector<Read> reads;
-      for (std::size_t at = 0; at < bytes.size(); at += 512) {
-        reads.push_back({0, at, buffer.bytes().subspan(at, std::min<std::size_t>(512, bytes.size() - at))});
-      }
-      reader.wait(reader.submit(reads));
-      CHECK(std::equal(bytes.begin(), bytes.end(), buffer.data()));
-      CHECK(reader.stats().reads == reads.size());
-    }
-  }
-}
 
 TEST_CASE("as many reads are at the device as there are threads") {
   if (!kCanReplacePread) return;
@@ -151,50 +128,6 @@ TEST_CASE("a read that fails fails its batch only, and the reader goes on") {
   }
 }
 
-TEST_CASE("a file that shrinks under a reader is a FormatError, and the reader goes on") {
-  const TempFolder folder;
-  const auto bytes = random_bytes(20'000, 1);
-  put(folder / "x", bytes);
-  const auto files = open_one(folder / "x");
-  ThreadsReader reader(files);
-  AlignedBuffer buffer(20'000);
-  std::filesystem::resize_file(folder / "x", 10'000);
-  const Read whole[] = {{0, 0, buffer.bytes()}};
-  CHECK_THROWS_AS(reader.wait(reader.submit(whole)), FormatError);
-  const Read half[] = {{0, 0, buffer.bytes().first(10'000)}};
-  reader.wait(reader.submit(half));
-  CHECK(std::equal(bytes.begin(), bytes.begin() + 10'000, buffer.data()));
-}
-
-TEST_CASE("a reader is destroyed while reads are in flight, after they are done") {
-  const TempFolder folder;
-  put(folder / "x", random_bytes(1'000'000, 1));
-  const auto files = open_one(folder / "x");
-  for (int round = 0; round < 20; ++round) {
-    std::vector<std::byte> buffer(200 * 1000);
-    std::vector<Read> reads;
-    for (std::size_t i = 0; i < 200; ++i) reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 1000, 1000)});
-    ThreadsReader reader(files, {.n_threads = 4, .capacity = 256});
-    reader.submit(reads);
-  }
-}
-
-TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") {
-  const TempFolder folder;
-  put(folder / "x", random_bytes(1000, 1));
-  const auto files = open_one(folder / "x");
-  ThreadsReader reader(files, {.n_threads = 1, .capacity = 3});
-  std::vector<Ticket> tickets;
-  for (int i = 0; i < 3; ++i) tickets.push_back(reader.submit({}));
-  CHECK_THROWS_AS(reader.submit({}), ArgumentError);
-  reader.wait(tickets[1]);
-  const Ticket next = reader.submit({});
-  CHECK(next != tickets[1]);
-  CHECK_THROWS_AS(reader.wait(tickets[1]), ArgumentError);
-  reader.drain();
-  for (int i = 0; i < 3; ++i) reader.submit({});
-}
-
 TEST_CASE("options out of range are ArgumentErrors") {
   const std::vector<File> files;
   CHECK_THROWS_AS(ThreadsReader(files, {.n_threads = 0}), ArgumentError);
@@ -203,31 +136,4 @@ TEST_CASE("options out of range are ArgumentErrors") {
   ThreadsReader reader(files);
   CHECK(reader.alignment() == 1);
   CHECK(reader.name() == "threads");
-}
-
-TEST_CASE("a large file is read at the speed of the disk", "[slow]") {
-  const TempFolder folder;
-  constexpr std::size_t kPiece = std::size_t{1} << 20;
-  constexpr std::size_t kPieces = 500;
-  {
-    FileWriter writer(folder / "x");
-    const auto piece = random_bytes(kPiece, 1);
-    for (std::size_t i = 0; i < kPieces; ++i) writer.write(piece);
-    writer.sync_and_close();
-  }
-  const auto files = open_one(folder / "x");
-  ThreadsReader reader(files, {.n_threads = 8, .capacity = 64});
-  AlignedBuffer buffer(16 * kPiece);
-  const double start = now_seconds();
-  for (std::size_t first = 0; first < kPieces; first += 8) {
-    std::vector<Read> reads;
-    for (std::size_t i = first; i < std::min(kPieces, first + 8); ++i) {
-      reads.push_back({0, i * kPiece, buffer.bytes().subspan(i % 16 * kPiece, kPiece)});
-    }
-    reader.wait(reader.submit(reads));
-  }
-  const double seconds = now_seconds() - start;
-  INFO(static_cast<double>(kPieces * kPiece) / seconds / 1e6 << " MB/s");
-  CHECK(reader.stats() == ReaderStats{kPieces, kPieces * kPiece, 0});
-  CHECK(seconds < 60);
 }

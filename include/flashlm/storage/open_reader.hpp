@@ -2,6 +2,8 @@
 /// open_reader.hpp: a reader by its name.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -10,15 +12,36 @@
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/reader.hpp"
 #include "flashlm/storage/threads_reader.hpp"
+#include "flashlm/storage/uring_reader.hpp"
 
 namespace flashlm::inline v0::storage {
 
 /// The reader called `name` over `files`, which must outlive it; "auto" takes the best that this system allows.
 ///
-/// Throws ArgumentError for an unknown name.
-inline std::unique_ptr<Reader> open_reader(std::string_view name, const std::vector<File>& files) {
-  if (name == "auto" || name == "threads") return std::make_unique<ThreadsReader>(files);
-  throw ArgumentError(concat("[open_reader] name: expected auto or threads, got '", name, "'"));
+/// "auto" is "uring" if all files are direct and one read by io_uring works, else "threads". `depth` is how many reads
+/// are at the device at once; 0 leaves it to the reader. Throws ArgumentError for an unknown name or depth; IoError if
+/// "uring" is asked for and is forbidden.
+inline std::unique_ptr<Reader> open_reader(std::string_view name, const std::vector<File>& files,
+                                           std::size_t depth = 0) {
+  if (name != "auto" && name != "threads" && name != "uring") {
+    throw ArgumentError(concat("[open_reader] name: expected auto, threads or uring, got '", name, "'"));
+  }
+  UringReaderOptions uring;
+  ThreadsReaderOptions threads;
+  if (depth > 0) {
+    uring.capacity = depth;
+    threads.n_threads = static_cast<int>(std::min<std::size_t>(depth, 1025));  // beyond 1024 it is refused
+  }
+  if (name == "uring") return std::make_unique<UringReader>(files, uring);
+  const bool direct = std::all_of(files.begin(), files.end(), [](const File& file) { return file.direct(); });
+  if (name == "auto" && direct) {
+    try {
+      return std::make_unique<UringReader>(files, uring);
+    } catch (const IoError&) {
+      // Forbidden here; threads read everywhere.
+    }
+  }
+  return std::make_unique<ThreadsReader>(files, threads);
 }
 
 }  // namespace flashlm::inline v0::storage

@@ -42,7 +42,7 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   virtual ~Reader() = default;
 
-  /// "threads", "memory".
+  /// "uring", "threads", "memory".
   virtual std::string_view name() const noexcept = 0;
 
   /// A read whose offset, length and address are multiples of it needs no copy; a power of two.

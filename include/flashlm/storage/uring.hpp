@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/// uring.hpp: Linux' io_uring by its system calls: reads go in through one ring, results come out of another.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/file.hpp"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace flashlm::inline v0::storage {
+
+/// A read as the ring takes it: `bytes` of file number `file` from `offset` on, to `into`.
+struct UringRead {
+  std::uint32_t file = 0;
+  std::uint64_t offset = 0;
+  std::byte* into = nullptr;
+  std::uint32_t bytes = 0;
+  bool in_worker = false;  // by a thread of the kernel, because the read copies or blocks
+  std::uint64_t tag = 0;   // comes back with the result
+};
+
+struct UringResult {
+  std::uint64_t tag = 0;
+  int code = 0;  // bytes that were read, 0 at the end of the file, or an errno value below zero
+};
+
+#if defined(__linux__)
+
+namespace detail {
+
+// The kernel's interface (uapi/linux/io_uring.h), of which old systems have no header. It never changes.
+struct UringSqe {
+  std::uint8_t opcode, flags;
+  std::uint16_t ioprio;
+  std::int32_t fd;
+  std::uint64_t offset, address;
+  std::uint32_t length, rw_flags;
+  std::uint64_t user_data;
+  std::uint64_t unused[3];
+};
+struct UringCqe {
+  std::uint64_t user_data;
+  std::int32_t result;
+  std::uint32_t flags;
+};
+struct UringParams {
+  std::uint32_t sq_entries, cq_entries, flags, sq_thread_cpu, sq_thread_idle, features, wq_fd, reserved[3];
+  struct {
+    std::uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, reserved[3];
+  } sq;
+  struct {
+    std::uint32_t head, tail, ring_mask, ring_entries, overflow, cqes, flags, reserved[3];
+  } cq;
+};
+static_assert(sizeof(UringSqe) == 64 && sizeof(UringCqe) == 16 && sizeof(UringParams) == 120);
+
+inline constexpr std::uint8_t kUringOpRead = 22;
+inline constexpr std::uint8_t kUringFixedFile = 1, kUringAsync = 16;  // flags of a UringSqe
+inline constexpr std::uint32_t kUringCoopTaskrun = 1u << 8;           // setup: no interrupt when a read completes
+inline constexpr std::uint32_t kUringSingleMmap = 1u << 0, kUringNoDrop = 1u << 1;  // features
+inline constexpr std::uint32_t kUringGetEvents = 1u << 0;                           // enter
+inline constexpr std::uint32_t kUringRegisterFiles = 2;
+inline constexpr std::uint64_t kUringSqesOffset = 0x10000000;
+inline constexpr long kUringSetup = 425, kUringEnter = 426, kUringRegister = 427;  // on all but old architectures
+
+}  // namespace detail
+
+/// A ring of at most `depth` reads.
+///
+/// SINGLE_ISSUER and DEFER_TASKRUN are not set: they bind a ring to the thread that made it, and sessions move between
+/// threads. COOP_TASKRUN is set where the kernel has it. Not thread-safe; another thread may go on.
+class Uring {
+ public:
+  static constexpr std::size_t kLargestDepth = 32768;
+
+  /// `files` must stay open while the ring lives. Throws IoError where io_uring does not exist or is forbidden.
+  Uring(std::span<const File> files, std::size_t depth) {
+    detail::UringParams params{};
+    for (const std::uint32_t flags : {detail::kUringCoopTaskrun, std::uint32_t{0}}) {
+      params = {};
+      params.flags = flags;
+      fd_ = static_cast<int>(::syscall(detail::kUringSetup, static_cast<std::uint32_t>(depth), &params));
+      if (fd_ >= 0 || errno != EINVAL) break;
+    }
+    if (fd_ < 0) {
+      throw IoError(
+          "[uring] cannot make a ring; sysctl kernel.io_uring_disabled or a container's seccomp filter forbid it, or "
+          "the kernel is older than 5.6",
+          errno, "io_uring_setup");
+    }
+    constexpr std::uint32_t kNeeded = detail::kUringSingleMmap | detail::kUringNoDrop;
+    if ((params.features & kNeeded) != kNeeded) refuse("[uring] the kernel is too old", ENOSYS);
+    ring_bytes_ = std::max<std::size_t>(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
+                                        params.cq.cqes + params.cq_entries * sizeof(detail::UringCqe));
+    ring_ = map(ring_bytes_, 0);
+    sqes_bytes_ = params.sq_entries * sizeof(detail::UringSqe);
+    sqes_ = reinterpret_cast<detail::UringSqe*>(map(sqes_bytes_, detail::kUringSqesOffset));
+    const auto number = [this](std::uint32_t offset) { return reinterpret_cast<std::uint32_t*>(ring_ + offset); };
+    sq_head_ = number(params.sq.head);
+    sq_tail_ = number(params.sq.tail);
+    sq_mask_ = *number(params.sq.ring_mask);
+    cq_head_ = number(params.cq.head);
+    cq_tail_ = number(params.cq.tail);
+    cq_mask_ = *number(params.cq.ring_mask);
+    cqes_ = reinterpret_cast<const detail::UringCqe*>(ring_ + params.cq.cqes);
+    for (std::uint32_t i = 0; i < params.sq_entries; ++i) number(params.sq.array)[i] = i;
+    tail_ = *sq_tail_;
+    descriptors_.reserve(files.size());
+    for (const File& file : files) descriptors_.push_back(file.descriptor());
+    // Saves looking the file up for each read; without it everything works as well.
+    registered_ = !descriptors_.empty() && ::syscall(detail::kUringRegister, fd_, detail::kUringRegisterFiles,
+                                                     descriptors_.data(), descriptors_.size()) == 0;
+  }
+
+  Uring(const Uring&) = delete;
+  Uring& operator=(const Uring&) = delete;
+  ~Uring() { release(); }
+
+  /// Queues a read; the kernel sees it at the next `enter`. At most `depth` are queued or without a result.
+  void push(const UringRead& read) noexcept {
+    detail::UringSqe& sqe = sqes_[tail_ & sq_mask_];
+    sqe = {};
+    sqe.opcode = detail::kUringOpRead;
+    sqe.flags = static_cast<std::uint8_t>((registered_ ? detail::kUringFixedFile : 0) |
+                                          (read.in_worker ? detail::kUringAsync : 0));
+    sqe.fd = registered_ ? static_cast<std::int32_t>(read.file) : descriptors_[read.file];
+    sqe.offset = read.offset;
+    sqe.address = reinterpret_cast<std::uintptr_t>(read.into);
+    sqe.length = read.bytes;
+    sqe.user_data = read.tag;
+    __atomic_store_n(sq_tail_, ++tail_, __ATOMIC_RELEASE);
+  }
+
+  /// Reads that are queued and that the kernel has not taken.
+  std::uint32_t n_queued() const noexcept { return tail_ - __atomic_load_n(sq_head_, __ATOMIC_ACQUIRE); }
+
+  /// Hands over what is queued and returns when `n_results` can be taken: 0, or the errno value of a refusal.
+  int enter(std::uint32_t n_results) noexcept {
+    for (;;) {
+      const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
+                                   n_results > 0 ? detail::kUringGetEvents : 0, nullptr, std::size_t{0});
+      if (taken < 0 && errno == EINTR) continue;
+      if (taken < 0) return errno;
+      if (n_queued() == 0) return 0;
+      if (taken == 0) return EAGAIN;
+    }
+  }
+
+  /// Takes back the read that was queued last; its tag. Only if `n_queued()` is not 0.
+  std::uint64_t take_back() noexcept {
+    __atomic_store_n(sq_tail_, --tail_, __ATOMIC_RELEASE);
+    return sqes_[tail_ & sq_mask_].user_data;
+  }
+
+  /// Takes the next result, in the order of completion; false if there is none yet.
+  bool next(UringResult& result) noexcept {
+    const std::uint32_t head = *cq_head_;
+    if (head == __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE)) return false;
+    const detail::UringCqe& cqe = cqes_[head & cq_mask_];
+    result = {cqe.user_data, cqe.result};
+    __atomic_store_n(cq_head_, head + 1, __ATOMIC_RELEASE);
+    return true;
+  }
+
+ private:
+  std::byte* map(std::size_t bytes, std::uint64_t offset) {
+    void* memory =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(offset));
+    if (memory == MAP_FAILED) refuse("[uring] cannot map the ring", errno);
+    ::madvise(memory, bytes, MADV_DONTFORK);  // a forked child must not take our results
+    return static_cast<std::byte*>(memory);
+  }
+
+  [[noreturn]] void refuse(const char* what, int code) {
+    release();
+    throw IoError(what, code, "io_uring");
+  }
+
+  void release() noexcept {
+    if (sqes_ != nullptr) ::munmap(sqes_, sqes_bytes_);
+    if (ring_ != nullptr) ::munmap(ring_, ring_bytes_);
+    ::close(fd_);
+  }
+
+  int fd_ = -1;
+  bool registered_ = false;
+  std::vector<std::int32_t> descriptors_;  // of the files
+  std::byte* ring_ = nullptr;
+  std::size_t ring_bytes_ = 0;
+  detail::UringSqe* sqes_ = nullptr;
+  std::size_t sqes_bytes_ = 0;
+  std::uint32_t tail_ = 0;  // of the queue, as the kernel sees it
+  std::uint32_t* sq_head_ = nullptr;
+  std::uint32_t* sq_tail_ = nullptr;
+  std::uint32_t sq_mask_ = 0;
+  std::uint32_t* cq_head_ = nullptr;
+  const std::uint32_t* cq_tail_ = nullptr;
+  std::uint32_t cq_mask_ = 0;
+  const detail::UringCqe* cqes_ = nullptr;
+};
+
+#else
+
+/// Other systems have no io_uring: the constructor throws IoError with ENOSYS.
+class Uring {
+ public:
+  static constexpr std::size_t kLargestDepth = 32768;
+
+  Uring(std::span<const File>, std::size_t) {
+    throw IoError("[uring] this system has no io_uring", ENOSYS, "io_uring_setup");
+  }
+  void push(const UringRead&) noexcept {}
+  std::uint32_t n_queued() const noexcept { return 0; }
+  int enter(std::uint32_t) noexcept { return ENOSYS; }
+  std::uint64_t take_back() noexcept { return 0; }
+  bool next(UringResult&) noexcept { return false; }
+};
+
+#endif
+
+}  // namespace flashlm::inline v0::storage
