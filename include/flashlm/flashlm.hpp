@@ -13,6 +13,7 @@
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/session.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
+#include "flashlm/storage/disk_probe.hpp"
 #include "flashlm/storage/memory_reader.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
 #include "flashlm/text/generation.hpp"
