@@ -76,6 +76,13 @@ def test_every_table_of_numbers_names_its_result_file() -> None:
             assert re.search(r"\(benchmarks/results/[\w.-]+\.json\)", table), f"no result file:\n{table}"
 
 
+def test_the_table_of_the_readme_is_what_its_result_file_says() -> None:
+    """Nobody types figures: the script that copies them finds nothing to change."""
+    script = ROOT / "benchmarks" / "readme_table.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_result_file_says_where_it_comes_from() -> None:
     """A number is worth nothing without its command, commit, date and machine."""
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
