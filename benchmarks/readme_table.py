@@ -39,11 +39,11 @@ def table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     return (
         "\n".join(lines) + "\n\n"
-        f"SmolLM2-135M-Instruct as f16, {result['weights_bytes'] / 1e6:.0f} MB, {result['threads']} threads on "
+        f"From [{RESULT.name}](benchmarks/results/{RESULT.name}), made by [budgets.py](benchmarks/budgets.py): "
+        f"SmolLM2-135M-Instruct as f16,\n{result['weights_bytes'] / 1e6:.0f} MB, {result['threads']} threads on "
         f"{machine['cpu']} ({machine['isa']}). Decode; median and range of interleaved rounds; the texts are compared\n"
         "first. The floor is what a plain loop, reading the same bytes from disk (at best "
-        f"{disk['max'] / 1e9:.1f} GB/s) or from DRAM (at best {dram['max'] / 1e9:.0f} GB/s)\nbetween the rounds, would "
-        f"take. From [{RESULT.name}](benchmarks/results/{RESULT.name}), made by [budgets.py](benchmarks/budgets.py).\n"
+        f"{disk['max'] / 1e9:.1f} GB/s) or from DRAM (at best {dram['max'] / 1e9:.0f} GB/s)\nbetween the rounds, would take.\n"
     )
 
 
