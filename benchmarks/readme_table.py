@@ -43,7 +43,8 @@ def table(result: dict[str, Any]) -> str:
         f"SmolLM2-135M-Instruct as f16,\n{result['weights_bytes'] / 1e6:.0f} MB, {result['threads']} threads on "
         f"{machine['cpu']} ({machine['isa']}). Decode; median and range of interleaved rounds; the texts are compared\n"
         "first. The floor is what a plain loop, reading the same bytes from disk (at best "
-        f"{disk['max'] / 1e9:.1f} GB/s) or from DRAM (at best {dram['max'] / 1e9:.0f} GB/s)\nbetween the rounds, would take.\n"
+        f"{disk['max'] / 1e9:.1f} GB/s) or from DRAM (at best {dram['max'] / 1e9:.0f} GB/s)\nbetween the rounds, "
+        "would take.\n"
     )
 
 
