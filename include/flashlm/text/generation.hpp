@@ -18,6 +18,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/session.hpp"
+#include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/sampler.hpp"
 #include "flashlm/text/stop_matcher.hpp"
 #include "flashlm/text/tokenizer.hpp"
@@ -38,6 +39,7 @@ struct GenerationOptions {
   bool parse_special = true;              // special tokens written out in the prompt become tokens
   bool add_special = true;                // the tokenizer's own tokens around a text, such as BOS
   model::Session::Progress on_prefill{};  // may throw to stop
+  std::shared_ptr<KvStore> kv_store{};    // where the prompt may have been computed before; none: only the session
 
   SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }
 };
@@ -160,10 +162,14 @@ class Generation {
     if (!first && session_->tokens().size() != text_.size() - 1) {
       throw ArgumentError("[generation] session: another generation has gone on with it; start a new one");
     }
-    const std::span<const float> logits =
-        first ? session_->prefill(text_, options_.on_prefill) : session_->step(text_.back());
+    const std::span<const float> logits = first ? read_prompt() : session_->step(text_.back());
     scratch_.assign(logits.begin(), logits.end());
     return scratch_;
+  }
+
+  std::span<const float> read_prompt() {
+    if (options_.kv_store) return options_.kv_store->prefill(*session_, text_, options_.on_prefill);
+    return session_->prefill(text_, options_.on_prefill);
   }
 
   void emit(std::string_view characters) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -23,6 +24,7 @@
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/session.hpp"
 #include "flashlm/text/generation.hpp"
+#include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/tokenizer.hpp"
 
 namespace flashlm::inline v0::text {
@@ -36,6 +38,9 @@ struct LanguageModelOptions {
   std::string reader = "auto";    // auto, threads
   std::string selector = "auto";  // auto, dense
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
+  std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
+  std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
+  KvStore::Warning on_warning{};                          // told what is wrong with it; it stops nothing
 };
 
 /// A model, its tokenizer and a session for those who need only one.
@@ -56,13 +61,20 @@ class LanguageModel {
     engine.reader = options.reader;
     engine.on_progress = std::move(options.on_progress);
     auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::open(folder / "tokenizer.json"));
+    std::shared_ptr<KvStore> store;
+    if (!options.kv_store.empty()) {
+      store = std::make_shared<KvStore>(options.kv_store, options.kv_store_bytes, std::move(options.on_warning));
+    }
     auto opened = model::Model::open(folder, options.selector);
-    return {std::make_shared<model::Engine>(std::move(opened), std::move(engine)), std::move(tokenizer)};
+    return {std::make_shared<model::Engine>(std::move(opened), std::move(engine)), std::move(tokenizer),
+            std::move(store)};
   }
 
-  LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer)
+  LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer,
+                std::shared_ptr<KvStore> kv_store = nullptr)
       : engine_(std::move(engine)),
         tokenizer_(std::move(tokenizer)),
+        kv_store_(std::move(kv_store)),
         session_(std::make_shared<model::Session>(engine_)) {
     if (tokenizer_->vocab_size() > config().vocab_size) {
       throw FormatError(concat("[language_model] vocabulary: tokenizer.json has ", tokenizer_->vocab_size(),
@@ -72,22 +84,22 @@ class LanguageModel {
 
   /// The continuation of `prompt` in the model's own session, which keeps what the prompt shares with the last one.
   Generation stream(std::string_view prompt, GenerationOptions options = {}) {
-    return {session_, tokenizer_, prompt, std::move(options)};
+    return {session_, tokenizer_, prompt, with_store(std::move(options))};
   }
 
   /// The same in a session of the caller's.
   Generation stream(const std::shared_ptr<model::Session>& session, std::string_view prompt,
                     GenerationOptions options = {}) const {
-    return {session, tokenizer_, prompt, std::move(options)};
+    return {session, tokenizer_, prompt, with_store(std::move(options))};
   }
 
   /// The same for prompts that are encoded already.
   Generation stream(std::vector<Token> prompt, GenerationOptions options = {}) {
-    return {session_, tokenizer_, std::move(prompt), std::move(options)};
+    return {session_, tokenizer_, std::move(prompt), with_store(std::move(options))};
   }
   Generation stream(const std::shared_ptr<model::Session>& session, std::vector<Token> prompt,
                     GenerationOptions options = {}) const {
-    return {session, tokenizer_, std::move(prompt), std::move(options)};
+    return {session, tokenizer_, std::move(prompt), with_store(std::move(options))};
   }
 
   /// The whole continuation at once.
@@ -97,6 +109,13 @@ class LanguageModel {
 
   /// A conversation of its own. Throws BudgetError if there is no room for another KV cache.
   std::shared_ptr<model::Session> session() const { return std::make_shared<model::Session>(engine_); }
+
+  /// The conversation that Session::save wrote, as a new one. Throws as `session` and Session::load do.
+  std::shared_ptr<model::Session> load_session(const std::filesystem::path& path) const {
+    auto loaded = session();
+    loaded->load(path);
+    return loaded;
+  }
 
   /// The logits after every token: [tokens.size(), vocab_size], row-major. Throws ShapeError beyond the context.
   std::vector<float> logits(std::span<const Token> tokens, const model::Session::Progress& on_progress = {}) {
@@ -115,12 +134,20 @@ class LanguageModel {
   const model::ModelConfig& config() const noexcept { return engine_->config(); }
   const model::MemoryPlan& memory_plan() const noexcept { return engine_->memory_plan(); }
   const model::Engine& engine() const noexcept { return *engine_; }
+  /// Null without one.
+  const std::shared_ptr<KvStore>& kv_store() const noexcept { return kv_store_; }
   /// Of the model's own session.
   Stats stats() const noexcept { return session_->stats(); }
 
  private:
+  GenerationOptions with_store(GenerationOptions options) const {
+    if (!options.kv_store) options.kv_store = kv_store_;
+    return options;
+  }
+
   std::shared_ptr<model::Engine> engine_;
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<KvStore> kv_store_;  // may be null
   std::shared_ptr<model::Session> session_;
 };
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/storage/file_lock.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace flashlm;
+using storage::FileLock;
+using namespace std::chrono_literals;
+
+TEST_CASE("a lock is held by one at a time, and given back") {
+  const support::TempFolder folder;
+  {
+    const std::optional<FileLock> first = FileLock::acquire(folder / "lock");
+    REQUIRE(first);
+    CHECK(!FileLock::acquire(folder / "lock"));
+    CHECK(!FileLock::acquire(folder / "lock", 20ms));
+  }
+  CHECK(FileLock::acquire(folder / "lock"));
+}
+
+TEST_CASE("who waits long enough gets the lock") {
+  const support::TempFolder folder;
+  int inside = 0;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      for (int turn = 0; turn < 5; ++turn) {
+        const std::optional<FileLock> lock = FileLock::acquire(folder / "lock", 60s);
+        if (lock) ++inside;  // plain: the lock guards it
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(inside == 20);
+}
+
+TEST_CASE("a lock of a process that was killed is free") {
+  const support::TempFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::optional<FileLock> lock = FileLock::acquire(folder / "lock");
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+  CHECK(FileLock::acquire(folder / "lock"));
+}
+
+TEST_CASE("a lock in a folder that does not exist is an IoError") {
+  const support::TempFolder folder;
+  CHECK_THROWS_AS(FileLock::acquire(folder / "no" / "lock"), IoError);
+}
