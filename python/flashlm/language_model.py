@@ -71,7 +71,7 @@ class LanguageModel(Speaker):
             selector: Which neurons a token needs: ``"dense"``, all of them. ``"auto"`` is that for now.
             context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
             threads: How many compute; by default one per core.
-            reader: How flash is read: ``"auto"`` or ``"threads"``.
+            reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
             policy: What stays in DRAM: ``"auto"``, what saves most bytes per token.
             window: For sparse selectors, which are not there yet.
             drafter: For speculative decoding, which is not there yet.

@@ -308,7 +308,7 @@ Args:
     memory: Bytes for everything ("4GiB"), or a share of the packed weights ("50%") with KV cache and scratch on top.
     context: Positions of a session; the model's, at most 4096, by default.
     threads: For computing; one a hardware thread by default.
-    reader: "auto" or "threads".
+    reader: "auto", "threads" or "uring".
     selector: "auto" or "dense".
     max_batch: Tokens of a prompt that share one pass over the weights.
     on_progress: Called with bytes read and in total.

@@ -35,7 +35,7 @@ struct LanguageModelOptions {
   std::size_t context = 0;        // positions a session; 0: the model's, at most 4096
   int n_threads = 0;              // for computing; 0: one a hardware thread
   std::size_t max_batch = 256;    // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";    // auto, threads
+  std::string reader = "auto";    // auto, threads, uring
   std::string selector = "auto";  // auto, dense
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none

@@ -24,7 +24,7 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", "-t", metavar="N", help="Threads that compute; by default one per core."),
 ]
-Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto or threads.")]
+Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto, threads or uring.")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", "-n", metavar="N", help="Ends after so many tokens.")]
 Temperature = Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token; more than 0 draws.")]
 TopK = Annotated[int, typer.Option("--top-k", help="Draws from the likeliest k tokens; 0 for all.")]
