@@ -81,7 +81,11 @@ void bind_base(py::module_& module) {
       .def_readonly("bytes", &flashlm::MemorySize::bytes)
       .def_readonly("share", &flashlm::MemorySize::share);
   module.def("parse_memory", &flashlm::parse_memory, "text"_a, "Reads '4GiB', '512MB', '800000000' or '50%'.");
-  module.def("format_bytes", &flashlm::format_bytes, "bytes"_a, "Writes a size with three digits and a binary unit.");
+  module.def("format_bytes", &flashlm::format_bytes, "bytes"_a, R"(Writes a size with three digits and a binary unit.
+
+Example:
+    >>> flashlm.format_bytes(1536)
+    '1.50 KiB')");
   module.def(
       "isa", [] { return std::string(flashlm::name(flashlm::choose_isa())); },
       "The instruction set that the kernels use: 'scalar', 'avx2' or 'avx512'. FLASHLM_ISA names one.");

@@ -49,7 +49,12 @@ std::string text(const Stats& stats) {
 void bind_model(py::module_& module) {
   py::class_<MemoryPlan>(module, "MemoryPlan", R"(Where every byte of a memory budget goes; printable.
 
-Bytes, unless the name says otherwise.)")
+Bytes, unless the name says otherwise.
+
+Example:
+    >>> plan = lm.memory_plan
+    >>> plan.total == plan.resident + plan.pinned + plan.stream + plan.kv + plan.scratch
+    True)")
       .def_readonly("budget", &MemoryPlan::budget, "What may be used.")
       .def_readonly("weights", &MemoryPlan::weights, "What all weights would take.")
       .def_readonly("neurons", &MemoryPlan::neurons, "What all neurons would take.")
@@ -69,7 +74,12 @@ Bytes, unless the name says otherwise.)")
 
   py::class_<Stats>(module, "Stats", R"(What a session has done; printable. Times are seconds, sizes bytes.
 
-`seconds_per_token` and `bytes_per_token` count decoding only.)")
+`seconds_per_token` and `bytes_per_token` count decoding only.
+
+Example:
+    >>> text = lm.generate("The moon is", max_new_tokens=3)
+    >>> lm.stats.to_dict()["tokens"]
+    2)")
       .def_readonly("tokens", &Stats::tokens, "Tokens decoded one at a time.")
       .def_readonly("prefill_tokens", &Stats::prefill_tokens, "Tokens computed in batches.")
       .def_readonly("reused_tokens", &Stats::reused_tokens, "Prompt tokens found in the KV cache.")

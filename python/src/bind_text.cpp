@@ -240,7 +240,13 @@ void def_generation(Class& target, Start start) {
 }  // namespace
 
 void bind_text(py::module_& module) {
-  py::class_<PyGeneration>(module, "Generation", "A text that grows: an iterator of pieces of whole characters.")
+  py::class_<PyGeneration>(module, "Generation", R"(A text that grows: an iterator of pieces of whole characters.
+
+Example:
+    >>> generation = lm.stream("The moon is", max_new_tokens=2)
+    >>> text = "".join(generation)
+    >>> generation.finish_reason, len(generation.tokens)
+    ('length', 2))")
       .def("__iter__", [](py::object self) { return self; })
       .def("__next__",
            [](PyGeneration& self) {

@@ -25,7 +25,12 @@ void bind_tokenizer(py::module_& module) {
 
   py::class_<Tokenizer>(module, "Tokenizer", R"(The tokenizer of a model: byte-level BPE from a tokenizer.json.
 
-Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.)")
+Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.
+
+Example:
+    >>> tokenizer = flashlm.Tokenizer.open("tiny.flash/tokenizer.json")
+    >>> tokenizer.decode(tokenizer.encode("Hello"))
+    'Hello')")
       .def_static("open", &Tokenizer::open, py::arg("path"), Release(), R"(Read a tokenizer.json.
 
 Args:
@@ -36,7 +41,11 @@ Returns:
 
 Raises:
     IoError: The file cannot be read.
-    FormatError: The file is broken or asks for something unknown; the message names it.)")
+    FormatError: The file is broken or asks for something unknown; the message names it.
+
+Example:
+    >>> flashlm.Tokenizer.open("tiny.flash/tokenizer.json").vocab_size
+    279)")
       .def_static(
           "parse", [](const std::string& json, const std::string& name) { return Tokenizer::parse(json, name); },
           py::arg("json"), py::arg("name") = "tokenizer.json", Release(), R"(Read the text of a tokenizer.json.
@@ -80,7 +89,11 @@ Args:
     parts: Pairs of a text and whether it is trusted.
 
 Returns:
-    The ids.)")
+    The ids.
+
+Example:
+    >>> lm.tokenizer.encode("<|im_end|>"), len(lm.tokenizer.encode("<|im_end|>", parse_special=False))
+    ([2], 9))")
       .def(
           "decode",
           [](const Tokenizer& self, const std::vector<Token>& ids, bool skip_special) {
@@ -94,6 +107,10 @@ Args:
 
 Returns:
     The text, with U+FFFD for bytes that are no UTF-8.
+
+Example:
+    >>> lm.tokenizer.decode([2], skip_special=True)
+    ''
 
 Raises:
     ArgumentError: An id is negative.)")
@@ -111,6 +128,10 @@ Args:
 Returns:
     Its bytes; none for an id beyond the vocabulary.
 
+Example:
+    >>> lm.tokenizer.bytes(2)
+    b'<|im_end|>'
+
 Raises:
     ArgumentError: The id is negative.)")
       .def(
@@ -121,14 +142,22 @@ Args:
     token: For example "<|im_end|>".
 
 Returns:
-    Its id, or None.)")
+    Its id, or None.
+
+Example:
+    >>> lm.tokenizer.id("<|im_end|>")
+    2)")
       .def("is_special", &Tokenizer::is_special, py::arg("id"), R"(Whether an id is a control token.
 
 Args:
     id: A token id.
 
 Returns:
-    True for control tokens.)")
+    True for control tokens.
+
+Example:
+    >>> lm.tokenizer.is_special(2)
+    True)")
       .def_property_readonly("special_tokens", &Tokenizer::special_tokens,
                              "Every text that is a control token where it is trusted.")
       .def_property_readonly("vocab_size", &Tokenizer::vocab_size, "One more than the largest id.")
