@@ -12,15 +12,17 @@ else()
   set(config_folder ${CMAKE_INSTALL_DATADIR}/cmake/flashlm)
 endif()
 
-install(TARGETS flashlm_core flashlm_openmp EXPORT flashlmTargets
+install(TARGETS flashlm_core flashlm_openmp flashlm_pdf EXPORT flashlmTargets
   FILE_SET HEADERS DESTINATION ${include_folder}
-  FILE_SET bodies DESTINATION ${include_folder})
+  FILE_SET bodies DESTINATION ${include_folder}
+  FILE_SET pdf DESTINATION ${include_folder})
 install(EXPORT flashlmTargets NAMESPACE flashlm:: DESTINATION ${config_folder})
 configure_package_config_file(cmake/flashlmConfig.cmake.in ${PROJECT_BINARY_DIR}/flashlmConfig.cmake
   INSTALL_DESTINATION ${config_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/flashlmConfig.cmake ${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
+  cmake/FindPopplerCpp.cmake
   DESTINATION ${config_folder})
 
 if(flashlm_bundle OR DEFINED SKBUILD)

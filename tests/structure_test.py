@@ -23,6 +23,7 @@ HOMES = {
     r"Eigen/": {"kernels"},
     r"\w*intrin\.h|arm_neon\.h": {"kernels"},
     r"omp\.h": {"base/parallel.hpp"},
+    r"poppler-": {"tools/poppler_reader.hpp"},
 }
 
 

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/// reading_order.hpp: the text of a page from the boxes of its words, column by column.
+///
+/// A page is cut where a gutter, a strip that no word crosses, has prose on both sides; what crosses the gutter (a
+/// title, a wide figure's caption) separates the columns above it from those below. Each part is cut again until no
+/// gutter is left, which gives three and more columns. Tables, lists and equation numbers have too few words on one
+/// side to be columns, so that they are read row by row. Scripts that run from right to left are not put in order.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flashlm/tools/page_lines.hpp"
+
+namespace flashlm::inline v0::tools {
+
+namespace detail {
+
+/// Lays out one page; made for one call of `reading_order`.
+class PageLayout {
+ public:
+  /// Appends lines, with an empty line between blocks.
+  void lay_out(std::vector<const WordBox*> words, std::string& text) {
+    if (words.empty()) return;
+    std::vector<double> heights;
+    for (const WordBox* word : words) heights.push_back(word->y_max - word->y_min);
+    height_ = std::max(median(heights), 1e-3);
+    std::stable_sort(words.begin(), words.end(), [](auto a, auto b) { return a->y_min < b->y_min; });
+    cut(words, 0, text);
+  }
+
+ private:
+  using Words = std::vector<const WordBox*>;  // always by rising y_min
+
+  static constexpr std::size_t kMostWords = 50'000;  // of a part that is searched for columns
+  static constexpr std::size_t kGutters = 64;        // places that are tried
+  static constexpr int kDeepest = 8;
+  static constexpr double kGutter = 1.0;       // narrowest, in line heights
+  static constexpr double kWordsPerRow = 2.2;  // least of prose, on average
+  static constexpr double kCell = 6;           // what is narrower, in line heights, is a table's column
+
+  /// One side of a gutter.
+  struct Column {
+    Words words;
+    std::size_t n_rows = 0;
+    double width = 0;  // of all words
+
+    bool is_prose(double height) const {
+      const double rows = static_cast<double>(n_rows);
+      return n_rows > 0 && width >= kCell * height * rows &&
+             (static_cast<double>(words.size()) >= kWordsPerRow * rows || width >= 2 * kCell * height * rows);
+    }
+  };
+
+  /// A horizontal strip of a part: two columns, or words that are read together.
+  struct Band {
+    Column left;
+    Column right;
+
+    bool is_columns(double height) const {
+      // A column of a line or two beside a long one ends a text; beside a few lines it is a wide space by chance.
+      const auto [fewer, more] = std::minmax(left.n_rows, right.n_rows);
+      return more >= (fewer < 3 ? 8u : 3u) && left.is_prose(height) && right.is_prose(height);
+    }
+  };
+
+  static double centre(const WordBox& word) { return (word.y_min + word.y_max) / 2; }
+
+  void cut(const Words& words, int depth, std::string& text) {
+    if (words.empty()) return;
+    std::vector<Band> best;
+    std::size_t most = 0;  // words in columns
+    if (depth < kDeepest && words.size() <= kMostWords) {
+      for (const double gutter : candidates(words)) {
+        std::vector<Band> bands = split(words, gutter);
+        std::size_t n = 0;
+        for (const Band& band : bands)
+          n += band.is_columns(height_) ? band.left.words.size() + band.right.words.size() : 0;
+        if (n > most) {
+          most = n;
+          best = std::move(bands);
+        }
+      }
+    }
+    if (most == 0) return append_lines(words, height_, text);
+    Words together;
+    const auto flush = [&] {
+      std::stable_sort(together.begin(), together.end(), [](auto a, auto b) { return a->y_min < b->y_min; });
+      cut(together, depth + 1, text);
+      together.clear();
+    };
+    for (Band& band : best) {
+      Words below;
+      if (band.is_columns(height_)) {
+        take_lone_row(band, true, together);
+        take_lone_row(band, false, below);
+        flush();
+        cut(band.left.words, depth + 1, text);
+        cut(band.right.words, depth + 1, text);
+      } else {
+        together.insert(together.end(), band.left.words.begin(), band.left.words.end());
+        together.insert(together.end(), band.right.words.begin(), band.right.words.end());
+      }
+      together.insert(together.end(), below.begin(), below.end());
+    }
+    flush();
+  }
+
+  /// Where right columns may begin: the places at which most words begin, but the leftmost.
+  std::vector<double> candidates(const Words& words) const {
+    const double bin = height_ / 10;
+    double leftmost = words.front()->x_min;
+    for (const WordBox* word : words) leftmost = std::min(leftmost, word->x_min);
+    std::map<double, std::size_t> counts;
+    for (const WordBox* word : words) {
+      const double place = std::floor(word->x_min / bin) * bin;
+      if (place > leftmost + height_) ++counts[place];
+    }
+    std::vector<std::pair<double, std::size_t>> ranked(counts.begin(), counts.end());
+    std::stable_sort(ranked.begin(), ranked.end(), [](auto& a, auto& b) { return a.second > b.second; });
+    std::vector<double> places;
+    for (std::size_t index = 0; index < std::min(ranked.size(), kGutters); ++index)
+      places.push_back(ranked[index].first);
+    return places;
+  }
+
+  /// The bands from top to bottom when columns begin at `gutter`: free ones, and between them what crosses it.
+  std::vector<Band> split(const Words& words, double gutter) const {
+    std::vector<std::pair<double, double>> crossed;  // in y, disjoint, rising
+    for (const WordBox* word : words) {
+      if (word->x_min >= gutter || word->x_max <= gutter - kGutter * height_) continue;
+      const double top = word->y_min + 0.2 * (word->y_max - word->y_min);  // boxes of neighbouring lines may touch
+      const double bottom = word->y_max - 0.2 * (word->y_max - word->y_min);
+      if (!crossed.empty() && top <= crossed.back().second) {
+        crossed.back().second = std::max(crossed.back().second, bottom);
+      } else {
+        crossed.emplace_back(top, bottom);
+      }
+    }
+    std::vector<Band> bands(2 * crossed.size() + 1);  // free, crossed, free, ...
+    std::vector<std::pair<double, double>> bottoms(bands.size(), {-1e30, -1e30});
+    for (const WordBox* word : words) {
+      const double y = centre(*word);
+      const auto after = std::upper_bound(crossed.begin(), crossed.end(), y,
+                                          [](double value, const auto& range) { return value < range.first; });
+      const auto n = static_cast<std::size_t>(after - crossed.begin());
+      const std::size_t index = n > 0 && y <= crossed[n - 1].second ? 2 * n - 1 : 2 * n;
+      Band& band = bands[index];
+      const bool is_left = word->x_min < gutter;
+      Column& column = is_left ? band.left : band.right;
+      column.words.push_back(word);
+      column.width += word->x_max - word->x_min;
+      double& bottom = is_left ? bottoms[index].first : bottoms[index].second;
+      if (y > bottom) {
+        if (index % 2 == 0) ++column.n_rows;  // a crossed band never is columns
+        bottom = word->y_max;
+      }
+    }
+    return bands;
+  }
+
+  /// Moves the first or last row of both columns to `into` if it stands alone, as headers and footers do.
+  void take_lone_row(Band& band, bool first, Words& into) const {
+    const double sign = first ? 1 : -1;
+    const auto top = [&](const WordBox* word) { return first ? word->y_min : -word->y_max; };
+    const auto bottom = [&](const WordBox* word) { return first ? word->y_max : -word->y_min; };
+    double row_top = 1e30;
+    double row_bottom = 0;
+    for (const Words* side : {&band.left.words, &band.right.words}) {
+      for (const WordBox* word : *side) {
+        if (top(word) < row_top) row_top = top(word), row_bottom = bottom(word);
+      }
+    }
+    const auto in_row = [&](const WordBox* word) { return sign * centre(*word) <= row_bottom; };
+    double next_top = 1e30;
+    std::size_t n_left = 0;
+    std::size_t n_right = 0;
+    for (const Words* side : {&band.left.words, &band.right.words}) {
+      for (const WordBox* word : *side) {
+        if (in_row(word)) {
+          ++(side == &band.left.words ? n_left : n_right);
+        } else {
+          next_top = std::min(next_top, top(word));
+        }
+      }
+    }
+    const bool leaves_both = n_left < band.left.words.size() && n_right < band.right.words.size();
+    if (!leaves_both || next_top - row_bottom < 0.7 * height_) return;
+    for (Words* side : {&band.left.words, &band.right.words}) {
+      std::copy_if(side->begin(), side->end(), std::back_inserter(into), in_row);
+      std::erase_if(*side, in_row);
+    }
+  }
+
+  double height_ = 1;  // of a usual word
+};
+
+/// The box as it is after turning the page until its text is upright.
+inline WordBox upright(WordBox word) {
+  const WordBox box = word;
+  switch (box.rotation & 3) {
+    case 1: word.x_min = box.y_min, word.x_max = box.y_max, word.y_min = -box.x_max, word.y_max = -box.x_min; break;
+    case 2: word.x_min = -box.x_max, word.x_max = -box.x_min, word.y_min = -box.y_max, word.y_max = -box.y_min; break;
+    case 3: word.x_min = -box.y_max, word.x_max = -box.y_min, word.y_min = box.x_min, word.y_max = box.x_max; break;
+    default: break;
+  }
+  return word;
+}
+
+}  // namespace detail
+
+/// The text of a page: a line for each line, an empty line between paragraphs, columns one after the other.
+///
+/// Every word is there once, whatever the boxes say. Words of another writing direction than most (an axis of a figure,
+/// a stamp in the margin) come last. Costs O(n log n) for n words of a page.
+inline std::string reading_order(std::span<const WordBox> words) {
+  std::size_t counts[4] = {};
+  for (const WordBox& word : words) ++counts[word.rotation & 3];
+  std::vector<int> rotations{0, 1, 2, 3};
+  std::stable_sort(rotations.begin(), rotations.end(), [&](int a, int b) { return counts[a] > counts[b]; });
+  const auto is_sane = [](const WordBox& word) {
+    const auto inside = [](double value) { return std::abs(value) < 1e7; };  // false for what is no number
+    return inside(word.x_min) && inside(word.x_max) && inside(word.y_min) && inside(word.y_max) &&
+           word.x_min <= word.x_max && word.y_min <= word.y_max;
+  };
+  std::string text;
+  for (const int rotation : rotations) {
+    std::vector<WordBox> turned;
+    for (const WordBox& word : words) {
+      if ((word.rotation & 3) == rotation && is_sane(word)) turned.push_back(detail::upright(word));
+    }
+    std::vector<const WordBox*> pointers;
+    for (const WordBox& word : turned) pointers.push_back(&word);
+    detail::PageLayout().lay_out(std::move(pointers), text);
+  }
+  for (const WordBox& word : words) {
+    if (!is_sane(word)) text += word.text + '\n';
+  }
+  return text;
+}
+
+}  // namespace flashlm::inline v0::tools
