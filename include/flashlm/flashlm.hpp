@@ -17,6 +17,7 @@
 #include "flashlm/storage/memory_reader.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
 #include "flashlm/text/generation.hpp"
+#include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "flashlm/text/tokenizer.hpp"
 #include "flashlm/version.hpp"
@@ -32,6 +33,7 @@ using model::Session;
 using text::FinishReason;
 using text::Generation;
 using text::GenerationOptions;
+using text::KvStore;
 using text::LanguageModel;
 using text::LanguageModelOptions;
 using text::Tokenizer;
