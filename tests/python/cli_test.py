@@ -363,6 +363,7 @@ def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(endless: Path) -> None:
     terminal.type("/stats\n")
     terminal.wait_for("time computing")
     terminal.wait_for("> ")
+    time.sleep(1)  # readline shows its prompt a moment before it listens to signals
     terminal.type("\x03")
     terminal.wait_for("again")
     terminal.type("\x03")
