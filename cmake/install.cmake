@@ -12,10 +12,12 @@ else()
   set(config_folder ${CMAKE_INSTALL_DATADIR}/cmake/flashlm)
 endif()
 
-install(TARGETS flashlm_core flashlm_openmp flashlm_pdf EXPORT flashlmTargets
+install(TARGETS flashlm_core flashlm_openmp flashlm_pdf flashlm_http flashlm_papers EXPORT flashlmTargets
   FILE_SET HEADERS DESTINATION ${include_folder}
   FILE_SET bodies DESTINATION ${include_folder}
-  FILE_SET pdf DESTINATION ${include_folder})
+  FILE_SET pdf DESTINATION ${include_folder}
+  FILE_SET http DESTINATION ${include_folder}
+  FILE_SET papers DESTINATION ${include_folder})
 install(EXPORT flashlmTargets NAMESPACE flashlm:: DESTINATION ${config_folder})
 configure_package_config_file(cmake/flashlmConfig.cmake.in ${PROJECT_BINARY_DIR}/flashlmConfig.cmake
   INSTALL_DESTINATION ${config_folder})
