@@ -59,20 +59,23 @@ struct ChildEnd {
 /// Sends a message from the child, or hands it over in the same process.
 using ChildSend = std::function<void(char kind, std::string_view payload)>;
 
-/// True where the kernel keeps a child below `memory_bytes`. (Address sanitizers reserve more than any limit.)
-constexpr bool child_memory_is_limited() noexcept {
+/// True in a program that a sanitizer watches: its allocator reserves more memory than any limit, and its locks do not
+/// survive the fork of a program with several threads.
+constexpr bool has_sanitizer() noexcept {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
+  return true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return false;
-#elif defined(__linux__)
   return true;
-#else
-  return false;
 #endif
-#elif defined(__linux__)
-  return true;
+#endif
+  return false;
+}
+
+/// True where the kernel keeps a child below `memory_bytes`.
+constexpr bool child_memory_is_limited() noexcept {
+#if defined(__linux__)
+  return !has_sanitizer();
 #else
   return false;
 #endif
