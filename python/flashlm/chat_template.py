@@ -73,7 +73,36 @@ class ChatTemplate:
             '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'
         """
         path = Path(folder)
-        settings = _read_json(path / "tokenizer_config.json")
+        names = ["tokenizer_config.json", "config.json", "generation_config.json", "chat_template.jinja"]
+        more = sorted((path / "additional_chat_templates").glob("*.jinja"))
+        files = [file for file in [*(path / name for name in names), *more] if file.is_file()]
+        contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+        return cls.parse(contents, tokenizer, name=str(path))
+
+    @classmethod
+    def parse(
+        cls, files: Mapping[str, bytes], tokenizer: Tokenizer | None = None, *, name: str = "template"
+    ) -> ChatTemplate:
+        r"""The same from the contents of a folder's files, by their names.
+
+        Args:
+            files: For example ``{"chat_template.jinja": b"..."}``.
+            tokenizer: As in ``open``.
+            name: What errors call the folder.
+
+        Returns:
+            The template.
+
+        Raises:
+            FormatError: No file has a template, or a broken one.
+
+        Example:
+            >>> template = flashlm.ChatTemplate.parse({"chat_template.jinja": b"{{ messages[0].content }}"})
+            >>> template.render([{"role": "user", "content": "Hi"}])
+            'Hi'
+        """
+        path = Path(name)
+        settings = _read_json(files, path, "tokenizer_config.json")
         sources: dict[str, str] = {}
         listed = settings.get("chat_template")
         if isinstance(listed, str):
@@ -86,16 +115,17 @@ class ChatTemplate:
                         f"{entry!r} ({path / 'tokenizer_config.json'})."
                     )
                 sources[entry["name"]] = entry["template"]
-        for file in sorted((path / "additional_chat_templates").glob("*.jinja")):
-            sources[file.stem] = _read_text(file)
-        if (path / "chat_template.jinja").is_file():
-            sources["default"] = _read_text(path / "chat_template.jinja")
+        for file in sorted(files):
+            if file.startswith("additional_chat_templates/"):
+                sources[Path(file).stem] = _read_text(files, path, file)
+        if "chat_template.jinja" in files:
+            sources["default"] = _read_text(files, path, "chat_template.jinja")
         if not sources:
             raise FormatError(
                 f"[chat_template] template: expected chat_template.jinja or tokenizer_config.json with "
                 f"one, found none ({path}). This model is no chat model: use generate()."
             )
-        return cls(sources, special_tokens=_special_tokens(path, settings, tokenizer), name=str(path))
+        return cls(sources, special_tokens=_special_tokens(files, path, settings, tokenizer), name=name)
 
     def render(
         self,
@@ -278,12 +308,14 @@ def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
         raise FormatError(f"[chat_template] template: {error} ({name}).") from error
 
 
-def _special_tokens(folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer | None) -> dict[str, str]:
+def _special_tokens(
+    files: Mapping[str, bytes], folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer | None
+) -> dict[str, str]:
     """The special tokens by name: from tokenizer_config.json, else by their ids in the model's configs."""
     tokens: dict[str, str] = {}
     if tokenizer is not None:
         for file in ("config.json", "generation_config.json"):
-            config = _read_json(folder / file)
+            config = _read_json(files, folder, file)
             for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
                 value = config.get(f"{name}_id")
                 first = value[0] if isinstance(value, list) and value else value
@@ -296,23 +328,24 @@ def _special_tokens(folder: Path, settings: Mapping[str, Any], tokenizer: Tokeni
     return tokens
 
 
-def _read_text(path: Path) -> str:
+def _read_text(files: Mapping[str, bytes], folder: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # As a text file is read: every line end is \n.
+        return files[name].decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise FormatError(
             f"[chat_template] text: expected UTF-8, got byte {error.object[error.start]:#04x} at "
-            f"{error.start} ({path})."
+            f"{error.start} ({folder / name})."
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _read_json(files: Mapping[str, bytes], folder: Path, name: str) -> dict[str, Any]:
+    if name not in files:
         return {}
     try:
-        value = json.loads(_read_text(path))
+        value = json.loads(_read_text(files, folder, name))
     except ValueError as error:
-        raise FormatError(f"[chat_template] json: {error} ({path}).") from error
+        raise FormatError(f"[chat_template] json: {error} ({folder / name}).") from error
     if not isinstance(value, dict):
-        raise FormatError(f"[chat_template] json: expected an object, got {type(value).__name__} ({path}).")
+        raise FormatError(f"[chat_template] json: expected an object, got {type(value).__name__} ({folder / name}).")
     return value

@@ -262,7 +262,9 @@ def test_honest_conversations_have_the_ids_of_transformers(real: Path, need: Cal
     ours = flashlm.Tokenizer.open(str(real / "tokenizer.json"))
     source = template.sources["default"]
     for messages in ([MAKER["USER"]], MAKER["TALK"], [{"role": "user", "content": "\n\n  x < y <"}]):
-        expected = theirs.apply_chat_template(messages, chat_template=source, add_generation_prompt=True, tokenize=False)
+        expected = theirs.apply_chat_template(
+            messages, chat_template=source, add_generation_prompt=True, tokenize=False
+        )
         parts = template.render_parts(messages, ours.special_tokens)
         assert ours.encode_parts(parts) == theirs(expected, add_special_tokens=False)["input_ids"]
 

@@ -15,7 +15,8 @@ namespace flashlm::inline v0::text {
 
 /// How a conversation is answered.
 struct ChatOptions {
-  GenerationOptions generation{};                          // parse_special and add_special have no effect here
+  GenerationOptions generation{};  // parse_special and add_special have no effect here
+  std::string json_schema{};       // the answer is a JSON text that meets this schema; empty: any text
   std::function<void(std::string_view piece)> on_piece{};  // told each piece of the answer; may throw to stop
 };
 

@@ -24,6 +24,7 @@ class ScriptedChatModel : public ChatModel {
   struct Request {
     std::vector<ChatMessage> messages;
     GenerationOptions generation;
+    std::string json_schema;
   };
 
   explicit ScriptedChatModel(std::vector<std::string> answers, std::size_t context = 4096)
@@ -31,7 +32,7 @@ class ScriptedChatModel : public ChatModel {
 
   /// The next answer of the list. Throws Error when there is none left.
   std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override {
-    requests_.push_back({{messages.begin(), messages.end()}, options.generation});
+    requests_.push_back({{messages.begin(), messages.end()}, options.generation, options.json_schema});
     if (requests_.size() > answers_.size()) {
       throw Error(
           concat("[scripted_chat_model] answers: expected at most ", answers_.size(), " questions, got one more"));

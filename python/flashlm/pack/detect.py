@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 from pathlib import Path
 
 from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer
+from flashlm.pack.chat_format import NAME as CHAT_FORMAT
+from flashlm.pack.chat_format import chat_format
 from flashlm.pack.files import io_error
 from flashlm.pack.source import Progress, Source
 
@@ -47,8 +50,13 @@ def open_source(source: str | os.PathLike[str], progress: Progress | None = None
         raise ArgumentError("[pack] source: expected a path or a hub id, got ''")
     opened = _open(source, progress)
     # What the engine could not open later is better said now.
-    Tokenizer.parse(opened.small_files["tokenizer.json"].decode(errors="replace"), f"{opened.name}, tokenizer.json")
-    return opened
+    text = opened.small_files["tokenizer.json"].decode(errors="replace")
+    tokenizer = Tokenizer.parse(text, f"{opened.name}, tokenizer.json")
+    # The same holds for what the engine cannot run: Jinja.
+    form = chat_format(opened.small_files, tokenizer)
+    if form is None:
+        return opened
+    return dataclasses.replace(opened, small_files={**opened.small_files, CHAT_FORMAT: form})
 
 
 def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
