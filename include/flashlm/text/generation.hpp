@@ -18,6 +18,8 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/session.hpp"
+#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar_guide.hpp"
 #include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/sampler.hpp"
 #include "flashlm/text/stop_matcher.hpp"
@@ -40,6 +42,9 @@ struct GenerationOptions {
   bool add_special = true;                // the tokenizer's own tokens around a text, such as BOS
   model::Session::Progress on_prefill{};  // may throw to stop
   std::shared_ptr<KvStore> kv_store{};    // where the prompt may have been computed before; none: only the session
+  // The text is always a whole one of these, unless a stop string or the caller ends it: near max_new_tokens, or the
+  // end of the context, the shortest way to an end is taken.
+  std::shared_ptr<const Grammar> grammar{};
 
   SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }
 };
@@ -68,7 +73,8 @@ constexpr std::string_view name(FinishReason reason) noexcept {
 /// A session carries one generation at a time: going on with an older one is an ArgumentError. Not thread-safe.
 class Generation {
  public:
-  /// Encodes the prompt and checks the options. Throws ArgumentError, ShapeError if the prompt is empty or too long.
+  /// Encodes the prompt and checks the options. Throws ArgumentError, also for a grammar whose shortest text is longer
+  /// than max_new_tokens; ShapeError if the prompt is empty or too long.
   Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
              std::string_view prompt, const GenerationOptions& options)
       : Generation(std::move(session), tokenizer,
@@ -91,6 +97,7 @@ class Generation {
                               " tokens, got ", n_prompt_, ". A larger context takes more memory."));
     }
     text_.reserve(std::min(n_prompt_ + options_.max_new_tokens, session_->context() + 1));
+    if (options_.grammar) start_guide();
     if (options_.max_new_tokens == 0) finish(FinishReason::length);
   }
 
@@ -117,7 +124,7 @@ class Generation {
   }
 
   FinishReason finish_reason() const noexcept { return reason_; }
-  /// The generated tokens, the ending one included.
+  /// The generated tokens, with the ending one if the model wrote one.
   std::span<const Token> tokens() const noexcept { return std::span<const Token>(text_).subspan(n_prompt_); }
   std::span<const Token> prompt_tokens() const noexcept { return std::span<const Token>(text_).first(n_prompt_); }
 
@@ -145,24 +152,74 @@ class Generation {
   static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
-  /// One token more: step, sample, decode.
+  /// Some tokens more: what is forced, or else step and sample; then decode.
   void advance() {
+    if (guide_) {
+      const std::vector<Token> forced = guide_->forced(room());
+      // They are computed together with the next step, if there is one.
+      for (std::size_t index = 0; index < forced.size() && reason_ == FinishReason::none; ++index)
+        append(forced[index]);
+      if (!forced.empty() || guide_->is_complete()) return finish_if_full();
+    }
     if (text_.size() > session_->context()) return finish(FinishReason::context);
-    const Token token = sampler_.sample(logits(), text_);
-    text_.push_back(token);
+    const std::span<float> row = logits();
+    const std::optional<Token> token =
+        guide_ ? guide_->choose(sampler_, row, text_, room()) : sampler_.sample(row, text_);
+    if (!token) return;
     const std::vector<Token>& eos = session_->engine().config().eos;
-    if (std::find(eos.begin(), eos.end(), token) != eos.end()) return finish(FinishReason::eos);
+    if (std::find(eos.begin(), eos.end(), *token) != eos.end()) {
+      text_.push_back(*token);
+      return finish(FinishReason::eos);
+    }
+    append(*token);
+    finish_if_full();
+  }
+
+  void append(Token token) {
+    text_.push_back(token);
     emit(characters_.push(tokenizer_->bytes(token)));
-    if (reason_ == FinishReason::none && tokens().size() == options_.max_new_tokens) finish(FinishReason::length);
+  }
+
+  void finish_if_full() {
+    if (reason_ != FinishReason::none) return;
+    if (guide_ && guide_->is_complete() && !guide_->is_cut()) return finish(FinishReason::eos);
+    if (tokens().size() == options_.max_new_tokens || (guide_ && guide_->is_complete())) finish(FinishReason::length);
+  }
+
+  /// Tokens that the text may still grow by.
+  std::size_t room() const noexcept {
+    return std::min(options_.max_new_tokens - tokens().size(), session_->context() + 1 - text_.size());
+  }
+
+  void start_guide() {
+    const model::ModelConfig& config = session_->engine().config();
+    guide_.emplace(options_.grammar, tokenizer_, config.eos, config.vocab_size);
+    const std::size_t least = guide_->least_room();
+    if (least > options_.max_new_tokens) {
+      throw ArgumentError(concat("[generation] max_new_tokens: expected at least ", least,
+                                 ", which the grammar's shortest text takes, got ", options_.max_new_tokens));
+    }
+    if (least > room()) {
+      throw ShapeError(concat("[generation] prompt: expected at most ", session_->context() + 1 - least,
+                              " tokens, so that the context of ", session_->context(),
+                              " holds the grammar's shortest text, got ", n_prompt_,
+                              ". A larger context takes more memory."));
+    }
   }
 
   /// The logits after all of text_, as scratch for the sampler.
   std::span<float> logits() {
-    const bool first = text_.size() == n_prompt_;
-    if (!first && session_->tokens().size() != text_.size() - 1) {
+    const std::size_t held = session_->tokens().size();
+    // After a read that failed, the session may hold more than it did.
+    const bool ours =
+        held == n_computed_ || (held > n_computed_ && held < text_.size() && session_->common_prefix(text_) == held);
+    if (n_computed_ > 0 && !ours) {
       throw ArgumentError("[generation] session: another generation has gone on with it; start a new one");
     }
-    const std::span<const float> logits = first ? read_prompt() : session_->step(text_.back());
+    const bool one = n_computed_ > 0 && held + 1 == text_.size();
+    const std::span<const float> logits =
+        one ? session_->step(text_.back()) : (n_computed_ == 0 ? read_prompt() : session_->prefill(text_));
+    n_computed_ = text_.size();
     scratch_.assign(logits.begin(), logits.end());
     return scratch_;
   }
@@ -192,7 +249,9 @@ class Generation {
   StopMatcher stops_;
   std::vector<Token> text_;  // prompt, then what was generated
   std::size_t n_prompt_;
-  std::vector<float> scratch_;  // [vocab_size]
+  std::size_t n_computed_ = 0;         // tokens of text_ that the session has seen
+  std::optional<GrammarGuide> guide_;  // if there is a grammar
+  std::vector<float> scratch_;         // [vocab_size]
   std::string piece_;
   FinishReason reason_ = FinishReason::none;
 };

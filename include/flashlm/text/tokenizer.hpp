@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +24,7 @@
 #include "flashlm/storage/json.hpp"
 #include "flashlm/text/added_tokens.hpp"
 #include "flashlm/text/bpe.hpp"
+#include "flashlm/text/byte_trie.hpp"
 #include "flashlm/text/pre_tokenizer.hpp"
 #include "flashlm/text/utf8.hpp"
 
@@ -139,7 +142,24 @@ class Tokenizer {
            table_[static_cast<std::size_t>(token)].special;
   }
 
+  /// The bytes of all tokens but the control tokens as a tree: made at the first call, shared by copies.
+  std::shared_ptr<const ByteTrie> trie() const {
+    std::call_once(trie_->once, [&] {
+      std::vector<std::pair<std::string_view, Token>> tokens;
+      for (std::size_t index = 0; index < table_.size(); ++index) {
+        if (!table_[index].special) tokens.emplace_back(table_[index].bytes, static_cast<Token>(index));
+      }
+      trie_->value = std::make_shared<const ByteTrie>(std::move(tokens));
+    });
+    return trie_->value;
+  }
+
  private:
+  struct LazyTrie {
+    std::once_flag once;
+    std::shared_ptr<const ByteTrie> value;
+  };
+
   struct Entry {
     std::string bytes;
     bool used = false;
@@ -254,6 +274,7 @@ class Tokenizer {
   std::vector<Entry> table_;   // by id
   std::vector<Token> prefix_;  // added under add_special
   std::vector<Token> suffix_;
+  std::shared_ptr<LazyTrie> trie_ = std::make_shared<LazyTrie>();
 };
 
 }  // namespace flashlm::inline v0::text

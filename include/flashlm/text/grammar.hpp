@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/// grammar.hpp: which texts a model may write, such as the JSON texts that a schema allows.
+#pragma once
+
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/text/json_schema.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// A language of texts. Immutable; any number of threads and generations may share one.
+///
+///     auto grammar = std::make_shared<const Grammar>(Grammar::from_json_schema(R"({"type": "object", ...})"));
+///     lm.generate(prompt, {.grammar = grammar});
+class Grammar {
+ public:
+  /// The JSON texts that a schema allows, see JsonSchema for what is supported and how a text is spelled. `{}` is any
+  /// JSON. Throws FormatError that names an unsupported keyword and its place, and for a schema that nothing meets.
+  static Grammar from_json_schema(std::string_view schema) {
+    nlohmann::ordered_json json;
+    try {
+      json = nlohmann::ordered_json::parse(schema.begin(), schema.end());
+    } catch (const nlohmann::json::exception& error) {
+      throw FormatError(concat("[json_schema] not JSON: ", error.what()));
+    }
+    return from_json_schema(json);
+  }
+
+  /// The same for nlohmann::ordered_json, and for nlohmann::json, which keeps properties in the order of their names
+  /// only.
+  template <class Json>
+    requires std::is_same_v<Json, nlohmann::json> || std::is_same_v<Json, nlohmann::ordered_json>
+  static Grammar from_json_schema(const Json& schema) {
+    return Grammar(JsonSchema<Json>::compile(schema));
+  }
+
+  /// A language from its rules, which are finished. Throws FormatError if it has no text.
+  explicit Grammar(GrammarRules rules) : rules_(std::move(rules)) {
+    if (rules_.cost(rules_.start()) == GrammarRules::kNever)
+      throw FormatError("[grammar] rules: no text can meet them");
+  }
+
+  const GrammarRules& rules() const noexcept { return rules_; }
+
+  /// Bytes of the shortest text.
+  GrammarRules::Cost shortest() const noexcept { return rules_.cost(rules_.start()); }
+
+ private:
+  GrammarRules rules_;
+};
+
+}  // namespace flashlm::inline v0::text

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+/// grammar_states.hpp: the pushdown automaton of a grammar, made deterministic where a text goes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/text/grammar_rules.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// Reads a text byte by byte. A state is the set of all places in the grammar where the text so far may stand, each
+/// with the rules that wait for it; states and steps between them are kept, so a step that was made before is one
+/// look-up.
+///
+/// Every state has a way to an end: places without one are left out. Not thread-safe. The rules must outlive it.
+class GrammarStates {
+ public:
+  using State = std::uint32_t;
+  using Cost = GrammarRules::Cost;
+
+  /// No text of the grammar begins like this.
+  static constexpr State kDead = 0;
+  /// A state holds at most so many places, the nearest to an end. Beyond, an ambiguous grammar is narrowed, never
+  /// broken.
+  static constexpr std::size_t kMostPlaces = 512;
+
+  explicit GrammarStates(const GrammarRules& rules) : rules_(&rules), n_classes_(rules.n_classes()) {
+    clear();
+    start_ = intern(closure({{rules.start(), 0, 0}}));
+  }
+  explicit GrammarStates(GrammarRules&&) = delete;
+
+  State start() const noexcept { return start_; }
+  /// The number of states that were met since the last `forget_all_but`.
+  std::size_t size() const noexcept { return states_.size(); }
+
+  State next(State state, unsigned char byte) { return next_by_class(state, rules_->byte_class(byte)); }
+
+  /// The same for a class of bytes.
+  State next_by_class(State state, std::uint32_t byte_class) {
+    const State known = table_[state * n_classes_ + byte_class];
+    return known != kUnknown ? known : step(state, byte_class);
+  }
+
+  /// Whether the text may end here.
+  bool may_end(State state) const noexcept { return states_[state].may_end; }
+  /// Whether it must.
+  bool must_end(State state) const noexcept { return may_end(state) && states_[state].places.empty(); }
+  /// Bytes to the nearest end.
+  Cost to_end(State state) const noexcept { return states_[state].to_end; }
+
+  /// The only byte that may follow, or -1 if there are several, or if the text may end.
+  int forced(State state) const noexcept {
+    if (may_end(state)) return -1;
+    ByteSet bytes;
+    for (const Place& place : states_[state].places) bytes |= rules_->set(rules_->entry(place.node));
+    if (bytes.count() != 1) return -1;
+    int byte = 0;
+    while (!bytes.test(static_cast<std::size_t>(byte))) ++byte;
+    return byte;
+  }
+
+  /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar has.
+  std::string shortest(State state, const ByteSet& usable = ~ByteSet()) {
+    std::string text;
+    while (to_end(state) > 0 && state != kDead) {
+      const Cost wanted = to_end(state) - 1;
+      State better = kDead;
+      const auto attempt = [&](unsigned byte) {
+        const State other = usable.test(byte) ? next(state, static_cast<unsigned char>(byte)) : kDead;
+        if (other == kDead || to_end(other) != wanted) return false;
+        text += static_cast<char>(byte);
+        better = other;
+        return true;
+      };
+      // A letter or a digit where anything will do.
+      if (!attempt('a') && !attempt('0')) {
+        for (unsigned byte = 0; byte < 256 && !attempt(byte);) ++byte;
+      }
+      state = better;
+    }
+    return text;
+  }
+
+  /// Gives all memory back but for `state`, whose new name it returns.
+  State forget_all_but(State state) {
+    const std::vector<Place> places = states_[state].places;
+    const bool may_end = states_[state].may_end;
+    const std::vector<Frame> frames = std::move(frames_);
+    clear();
+    Closure kept;
+    kept.may_end = may_end;
+    std::unordered_map<std::uint32_t, std::uint32_t> renamed = {{0, 0}};
+    for (const Place& place : places) {
+      std::vector<std::uint32_t> path;
+      for (std::uint32_t frame = place.frame; !renamed.contains(frame); frame = frames[frame].parent)
+        path.push_back(frame);
+      for (; !path.empty(); path.pop_back()) {
+        const Frame& frame = frames[path.back()];
+        renamed[path.back()] = push(frame.node, frame.done, renamed.at(frame.parent));
+      }
+      kept.places.push_back({place.node, renamed.at(place.frame)});
+    }
+    const State result = intern(std::move(kept));
+    start_ = kDead;
+    return result;
+  }
+
+ private:
+  using Node = GrammarRules::Node;
+  using Kind = GrammarRules::Kind;
+
+  static constexpr State kUnknown = ~State{0};
+
+  /// A rule that waits for another to end: `node` is the call or the loop.
+  struct Frame {
+    Node node = 0;
+    std::uint64_t done = 0;  // rounds of the loop when it goes on, up to where more change nothing
+    std::uint32_t parent = 0;
+    Cost after = 0;  // bytes from the end of the inner rule to the end of everything
+  };
+
+  /// A node of kind bytes, and the frame that waits; 0: none.
+  struct Place {
+    Node node;
+    std::uint32_t frame;
+    auto operator<=>(const Place&) const = default;
+  };
+
+  /// A node of any kind; `done` counts for loops.
+  struct Step {
+    Node node;
+    std::uint32_t frame;
+    std::uint64_t done;
+    auto operator<=>(const Step&) const = default;
+  };
+
+  struct Closure {
+    std::vector<Place> places;  // sorted
+    bool may_end = false;
+    Cost to_end = GrammarRules::kNever;
+  };
+
+  struct Hash {
+    static std::size_t mix(std::size_t seed, std::size_t value) noexcept {
+      return (seed ^ value) * 0x9E3779B97F4A7C15u + (seed >> 29);
+    }
+    std::size_t operator()(const std::tuple<Node, std::uint64_t, std::uint32_t>& key) const noexcept {
+      return mix(mix(mix(1, std::get<0>(key)), std::get<1>(key)), std::get<2>(key));
+    }
+    std::size_t operator()(const std::pair<std::vector<Place>, bool>& key) const noexcept {
+      std::size_t hash = key.second ? 3 : 5;
+      for (const Place& place : key.first) hash = mix(mix(hash, place.node), place.frame);
+      return hash;
+    }
+  };
+
+  void clear() {
+    frames_.assign(1, {});
+    frame_ids_.clear();
+    states_.clear();
+    state_ids_.clear();
+    table_.clear();
+    intern({});  // kDead
+  }
+
+  std::uint32_t push(Node node, std::uint64_t done, std::uint32_t parent) {
+    const auto [found, is_new] =
+        frame_ids_.try_emplace({node, done, parent}, static_cast<std::uint32_t>(frames_.size()));
+    if (is_new) {
+      const GrammarRules::Entry& entry = rules_->entry(node);
+      const Cost own = entry.kind == Kind::call ? rules_->cost(entry.next) : rules_->loop_cost(entry, done);
+      frames_.push_back({node, done, parent, GrammarRules::plus(own, frames_[parent].after)});
+    }
+    return found->second;
+  }
+
+  State intern(Closure closure) {
+    const auto [found, is_new] =
+        state_ids_.try_emplace({closure.places, closure.may_end}, static_cast<State>(states_.size()));
+    if (is_new) {
+      closure.to_end = closure.may_end ? 0 : GrammarRules::kNever;
+      for (const Place& place : closure.places) closure.to_end = std::min(closure.to_end, cost(place));
+      states_.push_back(std::move(closure));
+      table_.resize(states_.size() * n_classes_, states_.size() == 1 ? kDead : kUnknown);
+    }
+    return found->second;
+  }
+
+  Cost cost(const Place& place) const noexcept {
+    return GrammarRules::plus(rules_->cost(place.node), frames_[place.frame].after);
+  }
+
+  State step(State state, std::uint32_t byte_class) {
+    unsigned byte = 0;
+    while (rules_->byte_class(static_cast<unsigned char>(byte)) != byte_class) ++byte;
+    std::vector<Step> steps;
+    for (const Place& place : states_[state].places) {
+      const GrammarRules::Entry& entry = rules_->entry(place.node);
+      if (rules_->set(entry).test(byte)) steps.push_back({entry.next, place.frame, 0});
+    }
+    const State result = steps.empty() ? kDead : intern(closure(std::move(steps)));
+    table_[state * n_classes_ + byte_class] = result;
+    return result;
+  }
+
+  /// All places that read a byte and can be reached from `steps` without one.
+  Closure closure(std::vector<Step> steps) {
+    Closure result;
+    std::vector<Step> seen;
+    while (!steps.empty()) {
+      const Step at = steps.back();
+      steps.pop_back();
+      const GrammarRules::Entry& entry = rules_->entry(at.node);
+      const bool is_loop = entry.kind == Kind::loop;
+      if ((is_loop ? rules_->loop_cost(entry, at.done) : rules_->cost(at.node)) == GrammarRules::kNever) continue;
+      if (entry.kind == Kind::bytes) {
+        result.places.push_back({at.node, at.frame});
+        continue;
+      }
+      const auto place = std::lower_bound(seen.begin(), seen.end(), at);
+      if (place != seen.end() && *place == at) continue;
+      seen.insert(place, at);
+      if (entry.kind == Kind::either) {
+        for (const Node* each = rules_->begin(entry); each != rules_->end(entry); ++each)
+          steps.push_back({*each, at.frame, 0});
+      } else if (entry.kind == Kind::call) {
+        // The last call of a rule needs no frame: its end is the rule's.
+        const bool is_last = rules_->entry(entry.next).kind == Kind::end;
+        steps.push_back({entry.target, is_last ? at.frame : push(at.node, 0, at.frame), 0});
+      } else if (is_loop) {
+        if (at.done >= entry.least) steps.push_back({entry.next, at.frame, 0});
+        if (at.done < entry.most && rules_->cost(entry.target) != GrammarRules::kNever) {
+          const std::uint64_t more =
+              entry.most == GrammarRules::kNoLimit ? std::min(at.done + 1, entry.least) : at.done + 1;
+          steps.push_back({entry.target, push(at.node, more, at.frame), 0});
+        }
+      } else if (at.frame == 0) {
+        result.may_end = true;
+      } else {
+        const Frame& frame = frames_[at.frame];
+        const GrammarRules::Entry& waiting = rules_->entry(frame.node);
+        steps.push_back(waiting.kind == Kind::call ? Step{waiting.next, frame.parent, 0}
+                                                   : Step{frame.node, frame.parent, frame.done});
+      }
+    }
+    if (result.places.size() > kMostPlaces) {
+      std::sort(result.places.begin(), result.places.end(), [&](const Place& left, const Place& right) {
+        return std::pair(cost(left), left) < std::pair(cost(right), right);
+      });
+      result.places.resize(kMostPlaces);
+    }
+    std::sort(result.places.begin(), result.places.end());
+    result.places.erase(std::unique(result.places.begin(), result.places.end()), result.places.end());
+    return result;
+  }
+
+  const GrammarRules* rules_;
+  std::size_t n_classes_;
+  std::vector<Frame> frames_;  // the first stands for none
+  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_ids_;
+  std::vector<Closure> states_;
+  std::unordered_map<std::pair<std::vector<Place>, bool>, State, Hash> state_ids_;
+  std::vector<State> table_;  // [states, classes]
+  State start_ = kDead;
+};
+
+}  // namespace flashlm::inline v0::text

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/// token_mask.hpp: which tokens may follow a text that a grammar guards.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
+#include "flashlm/text/byte_trie.hpp"
+#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar_states.hpp"
+
+namespace flashlm::inline v0::text {
+
+/// Follows one text and says, exactly, which tokens keep it a beginning of a text of the grammar: tokens that span
+/// several parts of JSON, and tokens that end within a character. Not thread-safe.
+///
+/// A mask has one bit a token, token i in bit i % 64 of word i / 64. Masks are kept by state, so that a text within a
+/// string finds one that was made before.
+class TokenMask {
+ public:
+  /// `ends`: the tokens that end a text; they are allowed exactly where the grammar may end.
+  /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
+  TokenMask(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const ByteTrie> trie, std::span<const Token> ends,
+            std::size_t vocab_size)
+      : trie_(std::move(trie)),
+        rules_(spellable(std::move(grammar), *trie_)),
+        ends_(ends.begin(), ends.end()),
+        vocab_size_(vocab_size),
+        states_(*rules_),
+        state_(states_.start()) {
+    std::erase_if(ends_, [&](Token token) { return token < 0 || static_cast<std::size_t>(token) >= vocab_size_; });
+  }
+
+  /// Whether the text is one of the grammar.
+  bool may_end() const noexcept { return states_.may_end(state_); }
+  /// Whether it is, and nothing may follow.
+  bool must_end() const noexcept { return states_.must_end(state_); }
+  /// The same behind `bytes`.
+  bool must_end(std::string_view bytes) { return states_.must_end(after(bytes)); }
+  /// Whether a token is one that ends a text.
+  bool is_end(Token token) const { return std::find(ends_.begin(), ends_.end(), token) != ends_.end(); }
+
+  /// The mask of the tokens that may follow. Valid until the next call.
+  std::span<const std::uint64_t> allowed() { return mask().words; }
+
+  /// How many may follow, and the first of them; -1 if there are none.
+  std::pair<std::size_t, Token> count() {
+    const Mask& now = mask();
+    return {now.count, now.first};
+  }
+
+  bool is_allowed(Token token) {
+    const auto index = static_cast<std::size_t>(token);
+    return token >= 0 && index < vocab_size_ && (mask().words[index / 64] >> index % 64 & 1) != 0;
+  }
+
+  /// Sets the logits of all other tokens to -inf. logits [vocab_size].
+  void apply(std::span<float> logits) {
+    const std::span<const std::uint64_t> words = allowed();
+    for (std::size_t index = 0; index < logits.size(); ++index) {
+      const bool good = index < vocab_size_ && (words[index / 64] >> index % 64 & 1) != 0;
+      logits[index] = good ? logits[index] : -std::numeric_limits<float>::infinity();
+    }
+  }
+
+  /// Appends bytes to the text. False, with nothing done, if no text of the grammar begins so.
+  bool push(std::string_view bytes) {
+    const GrammarStates::State next = after(bytes);
+    if (next == GrammarStates::kDead) return false;
+    state_ = next;
+    return true;
+  }
+
+  /// The bytes that must follow, since there is no choice: as many as there are. At most kLongestForced.
+  std::string forced() {
+    std::string text;
+    GrammarStates::State at = state_;
+    for (int byte = states_.forced(at); byte >= 0 && text.size() < kLongestForced; byte = states_.forced(at)) {
+      text += static_cast<char>(byte);
+      at = states_.next(at, static_cast<unsigned char>(byte));
+    }
+    return text;
+  }
+
+  /// The tokens of a shortest text from here, or from behind `bytes`, to an end.
+  std::vector<Token> to_end(std::string_view bytes = {}) { return spell(after(bytes)); }
+
+  /// Whether behind `bytes` an end can be reached with `room` tokens.
+  bool has_room(std::string_view bytes, std::size_t room) {
+    const GrammarStates::State next = after(bytes);
+    if (next == GrammarStates::kDead) return false;
+    // A byte is a token at worst; only near the end does it matter how many fewer tokens there are.
+    return states_.to_end(next) <= room || spell(next).size() <= room;
+  }
+
+ private:
+  static constexpr std::size_t kLongestForced = 4096;
+  static constexpr std::size_t kMostStates = 50'000;
+  static constexpr std::size_t kMostMasks = 256;
+
+  struct Mask {
+    std::vector<std::uint64_t> words;
+    std::size_t count = 0;
+    Token first = -1;
+  };
+
+  /// The grammar's rules. Where they want a byte that is no token by itself, they are closed: behind it a text might
+  /// have no way to go on.
+  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const Grammar> grammar, const ByteTrie& trie) {
+    const GrammarRules* rules = &grammar->rules();
+    if (rules->is_within(trie.single_bytes())) return {std::move(grammar), rules};
+    auto narrower = std::make_shared<GrammarRules>(*rules);
+    if (narrower->close_without(trie.single_bytes())) return narrower;
+    throw FormatError("[token_mask] vocabulary: expected tokens for the bytes of the grammar's texts, got too few");
+  }
+
+  std::vector<Token> spell(GrammarStates::State state) {
+    return trie_->spell(states_.shortest(state, trie_->single_bytes()));
+  }
+
+  GrammarStates::State after(std::string_view bytes) {
+    GrammarStates::State at = state_;
+    for (const char byte : bytes) at = states_.next(at, static_cast<unsigned char>(byte));
+    return at;
+  }
+
+  const Mask& mask() {
+    const auto known = masks_.find(state_);
+    if (known != masks_.end()) return known->second;
+    if (masks_.size() >= kMostMasks) masks_.clear();
+    if (states_.size() > kMostStates) {
+      masks_.clear();
+      state_ = states_.forget_all_but(state_);
+    }
+    return masks_.emplace(state_, make_mask()).first->second;
+  }
+
+  Mask make_mask() {
+    Mask result;
+    result.words.resize((vocab_size_ + 63) / 64);
+    walk(result.words);
+    for (const auto& [token, twin] : trie_->twins()) {
+      if (has(result.words, token)) set(result.words, twin);
+    }
+    for (const Token end : ends_) {
+      const auto index = static_cast<std::size_t>(end);
+      result.words[index / 64] &= ~(std::uint64_t{1} << index % 64);
+      if (may_end()) set(result.words, end);
+    }
+    for (std::size_t word = 0; word < result.words.size(); ++word) {
+      std::uint64_t bits = result.words[word];
+      if (bits != 0 && result.first < 0) {
+        result.first = static_cast<Token>(word * 64);
+        while ((bits >> (result.first % 64) & 1) == 0) ++result.first;
+      }
+      for (; bits != 0; bits &= bits - 1) ++result.count;
+    }
+    return result;
+  }
+
+  bool has(const std::vector<std::uint64_t>& words, Token token) const noexcept {
+    const auto index = static_cast<std::size_t>(token);
+    return index < vocab_size_ && (words[index / 64] >> index % 64 & 1) != 0;
+  }
+
+  void set(std::vector<std::uint64_t>& words, Token token) const noexcept {
+    const auto index = static_cast<std::size_t>(token);
+    if (index < vocab_size_) words[index / 64] |= std::uint64_t{1} << index % 64;
+  }
+
+  /// All tokens at once: a state for each byte of the path, and no look below a path that no text takes.
+  void walk(std::vector<std::uint64_t>& words) {
+    const std::vector<ByteTrie::Node>& nodes = trie_->nodes();
+    path_.resize(trie_->longest() + 1);
+    path_[0] = state_;
+    for (std::size_t at = 0; at < nodes.size();) {
+      const ByteTrie::Node& node = nodes[at];
+      const GrammarStates::State next = states_.next(path_[node.depth - 1u], node.byte);
+      if (next == GrammarStates::kDead) {
+        at = node.after;
+        continue;
+      }
+      path_[node.depth] = next;
+      if (node.token >= 0) set(words, node.token);
+      ++at;
+    }
+  }
+
+  std::shared_ptr<const ByteTrie> trie_;
+  std::shared_ptr<const GrammarRules> rules_;
+  std::vector<Token> ends_;
+  std::size_t vocab_size_;
+  GrammarStates states_;
+  GrammarStates::State state_;
+  std::unordered_map<GrammarStates::State, Mask> masks_;
+  std::vector<GrammarStates::State> path_;
+};
+
+}  // namespace flashlm::inline v0::text
