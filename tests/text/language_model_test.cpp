@@ -106,6 +106,7 @@ TEST_CASE("a second prompt pays only for what it does not share with the first")
   lm.generate("A long common beginning. First", {.max_new_tokens = 1});
   lm.generate("A long common beginning. Second", {.max_new_tokens = 1});
   CHECK(lm.stats().reused_tokens == std::string("A long common beginning. ").size());
+  CHECK(lm.tokenizer().decode(lm.tokens()).starts_with("A long common beginning. Second"));
 }
 
 TEST_CASE("bad options are errors of the documented type, before weights are read") {

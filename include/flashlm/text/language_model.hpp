@@ -136,6 +136,8 @@ class LanguageModel {
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Null without one.
   const std::shared_ptr<KvStore>& kv_store() const noexcept { return kv_store_; }
+  /// What the model's own session has read and written. Valid until it is used again.
+  std::span<const Token> tokens() const noexcept { return session_->tokens(); }
   /// Of the model's own session.
   Stats stats() const noexcept { return session_->stats(); }
 
