@@ -40,9 +40,16 @@ need_catch() {
     system_packages "Catch2" catch2
 }
 
+# The libraries of the tools: without them the tests of the tools would not be built.
+need_tools() {
+  compiles '#include <curl/curl.h>' || system_packages "libcurl" libcurl4-openssl-dev
+}
+
 need_venv() {
   local python=${PYTHON:-python3}
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || stop "flashlm needs Python 3.10 or newer as $python."
+  "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+    system_packages "Python's headers" python3-dev
   [ -x .venv/bin/pip ] && return
   "$python" -c 'import ensurepip, venv' 2>/dev/null || system_packages "Python's venv module" python3-venv
   step "Creating .venv"
@@ -56,6 +63,7 @@ install() { .venv/bin/python -m pip install -qq "$@"; }
 need_developer() {
   need_compiler
   need_catch
+  need_tools
   need_venv
   step "Installing Python packages into .venv"
   install "scikit-build-core>=1.0" "pybind11>=3.0" cmeel cmeel-eigen nlohmann-json cmake ninja
