@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from flashlm._core import ArgumentError
+from flashlm._core import ArgumentError, parse_memory
 
 # What has a name already and comes later.
 _SELECTORS = {"predictor": "low-rank predictors", "gate": "the gate selector", "router": "mixtures of experts"}
@@ -44,3 +44,17 @@ def check_memory(memory: str | int) -> str:
             f"{type(memory).__name__}."
         )
     return memory if isinstance(memory, str) else str(memory)
+
+
+def check_size(size: str | int, name: str) -> int:
+    """A number of bytes from a number or a text such as "8GiB". Raises ArgumentError for anything else."""
+    if isinstance(size, bool) or not isinstance(size, (str, int)):
+        raise ArgumentError(
+            f"[language_model] {name}: expected bytes as a number or text such as '8GiB', got {type(size).__name__}."
+        )
+    if isinstance(size, int):
+        return size
+    parsed = parse_memory(size)
+    if parsed.share is not None:
+        raise ArgumentError(f"[language_model] {name}: expected bytes such as '8GiB', got a share, {size!r}.")
+    return parsed.bytes

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flashlm._core import ArgumentError
 from flashlm.pack.detect import is_packed, open_source
 from flashlm.pack.files import io_error
 from flashlm.pack.source import Progress
@@ -36,6 +37,27 @@ def home() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG standard: a relative path is to be ignored.
     return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "flashlm"
+
+
+def kv_folder(choice: str | os.PathLike[str] | bool | None) -> Path | None:
+    """The folder that the argument ``kv_store`` means.
+
+    Args:
+        choice: A folder; ``True`` for ``kv`` in `home`; ``None`` or ``False`` for none.
+
+    Returns:
+        The folder, which may not exist yet, or None.
+
+    Raises:
+        ArgumentError: An empty path.
+    """
+    if choice is None or choice is False:
+        return None
+    if choice is True:
+        return home() / "kv"
+    if not os.fspath(choice):
+        raise ArgumentError("[language_model] kv_store: expected a folder, True or None, got an empty path.")
+    return Path(choice).expanduser()
 
 
 def packed(

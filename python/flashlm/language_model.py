@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from flashlm import _core
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
-from flashlm.choices import check_choices, check_memory
+from flashlm.choices import check_choices, check_memory, check_size
 from flashlm.session import Session
 from flashlm.speaker import Speaker, check_text
 
@@ -60,6 +60,8 @@ class LanguageModel(Speaker):
         policy: str = "auto",
         window: int | None = None,
         drafter: object | None = None,
+        kv_store: str | os.PathLike[str] | bool | None = None,
+        kv_store_bytes: str | int = "8GiB",
         progress: Progress | None = None,
     ) -> LanguageModel:
         """Opens a model. One that is not packed yet is packed into ``FLASHLM_HOME`` first.
@@ -75,6 +77,9 @@ class LanguageModel(Speaker):
             policy: What stays in DRAM: ``"auto"``, what saves most bytes per token.
             window: For sparse selectors, which are not there yet.
             drafter: For speculative decoding, which is not there yet.
+            kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in
+                ``FLASHLM_HOME``, ``None`` keeps none. It holds what the model has read, for this user's eyes only.
+            kv_store_bytes: What that folder may hold, of all models; what was not used for longest goes first.
             progress: Told how far downloading, packing and loading are: ``progress(stage, done, total)``.
 
         Returns:
@@ -94,8 +99,10 @@ class LanguageModel(Speaker):
             >>> model.close()
         """
         check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
-        from flashlm.home import packed
+        from flashlm.home import kv_folder, packed
 
+        store = kv_folder(kv_store)
+        store_bytes = check_size(kv_store_bytes, "kv_store_bytes")
         folder = packed(source, progress=progress)
         native = _core.LanguageModel.open(
             folder,
@@ -104,6 +111,8 @@ class LanguageModel(Speaker):
             threads=threads,
             reader=reader,
             selector=selector,
+            kv_store=store,
+            kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         return cls(native)
@@ -190,6 +199,18 @@ class LanguageModel(Speaker):
         """
         return self._native.stats
 
+    @property
+    def kv_store(self) -> dict[str, Any] | None:
+        """Where prompts stay computed, and how many tokens came from there; None without such a folder.
+
+        Example:
+            >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash", kv_store="kv")
+            >>> model.kv_store["loaded_tokens"]
+            0
+            >>> model.close()
+        """
+        return self._native.kv_store
+
     def session(self) -> Session:
         """A new conversation beside the others, with a KV cache of its own.
 
@@ -202,17 +223,32 @@ class LanguageModel(Speaker):
         return session
 
     def load_session(self, path: str | os.PathLike[str]) -> Session:
-        """Not there yet: NotImplementedError. Keeping a conversation on disk comes with the stored KV cache.
+        """A new conversation that goes on from one that `Session.save` kept, in this process or an earlier one.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The conversation, with a KV cache of its own.
+
+        Raises:
+            FormatError: The file is damaged, or it was saved with another model.
+            ShapeError: The text is longer than the context.
+            BudgetError: There is no room for another KV cache.
+            IoError: The file cannot be read.
 
         Example:
-            >>> lm.load_session("talk.session")
-            Traceback (most recent call last):
-            NotImplementedError: [language_model] load_session: it comes with the stored KV cache, ...
+            >>> session = lm.session()
+            >>> text = session.generate("One, two,", max_new_tokens=4)
+            >>> session.save("talk.kv")
+            >>> again = lm.load_session("talk.kv")
+            >>> more = again.generate("One, two," + text, max_new_tokens=4)
+            >>> again.stats.reused_tokens > 0
+            True
         """
-        raise NotImplementedError(
-            "[language_model] load_session: it comes with the stored KV cache, which this "
-            f"version does not have yet ({os.fspath(path)})."
-        )
+        session = Session(self, self._native.load_session(path))
+        self._sessions.add(session)
+        return session
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """What the model expects after each token.

@@ -102,17 +102,22 @@ class Session(Speaker):
         self._native.reset()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Not there yet: NotImplementedError. Keeping a conversation on disk comes with the stored KV cache.
+        """Keeps the conversation in a file: its ids and what was computed of them. `load_session` goes on from there.
+
+        Args:
+            path: The file. It appears when it is complete; until then, what stood there stays.
+
+        Raises:
+            IoError: It cannot be written.
 
         Example:
-            >>> lm.session().save("talk.session")
-            Traceback (most recent call last):
-            NotImplementedError: [language_model] session: saving comes with the stored KV cache, ...
+            >>> session = lm.session()
+            >>> text = session.generate("One, two,", max_new_tokens=4)
+            >>> session.save("talk.kv")
+            >>> lm.load_session("talk.kv").tokens == session.tokens
+            True
         """
-        raise NotImplementedError(
-            "[language_model] session: saving comes with the stored KV cache, which this "
-            f"version does not have yet ({os.fspath(path)})."
-        )
+        self._native.save(path)
 
     def close(self) -> None:
         """Gives the session's memory back.

@@ -83,6 +83,12 @@ std::function<void(std::size_t, std::size_t)> progress(Callback callback) {
 }
 
 struct PyModel {
+/// Tells Python users of what is wrong with a store, as a RuntimeWarning.
+void warn(const std::string& text) {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+}
+
   LanguageModel lm;
   std::shared_ptr<Turn> turn = std::make_shared<Turn>();
   std::filesystem::path folder;
@@ -139,14 +145,18 @@ GenerationOptions generation_options(std::int64_t max_new_tokens, float temperat
 
 PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
                    std::optional<std::int64_t> threads, const std::string& reader, const std::string& selector,
-                   std::int64_t max_batch, Callback on_progress) {
+                   std::int64_t max_batch, std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes,
+                   Callback on_progress) {
   LanguageModelOptions options{.memory = memory,
                                .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
                                .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
                                .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
                                .reader = reader,
                                .selector = selector,
-                               .on_progress = progress(std::move(on_progress))};
+                               .on_progress = progress(std::move(on_progress)),
+                               .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
+                               .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
+                               .on_warning = &warn};
   const py::gil_scoped_release release;
   return {LanguageModel::open(folder, std::move(options)), std::make_shared<Turn>(), folder};
 }
@@ -182,6 +192,16 @@ py::dict config(const PyModel& self) {
 }
 
 constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
+
+/// What the store has done, or None without one.
+py::object kv_store(const PyModel& self) {
+  const auto& store = self.lm.kv_store();
+  if (!store) return py::none();
+  const flashlm::text::KvStoreStats stats = store->stats();
+  return py::dict("folder"_a = store->folder(), "max_bytes"_a = store->max_bytes(),
+                  "loaded_tokens"_a = stats.loaded_tokens, "stored_tokens"_a = stats.stored_tokens,
+                  "removed_blocks"_a = stats.removed_blocks, "damaged_blocks"_a = stats.damaged_blocks);
+}
 
 Args:
     prompt: The text to continue, or its ids; parse_special and add_special have no effect on ids.
@@ -307,7 +327,8 @@ Sessions of one model may be used from several threads; they take turns.)");
   py::class_<PyModel> model(module, "LanguageModel", "A packed model that is open, with a session of its own.");
   model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
                    "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "max_batch"_a = 256,
-                   "on_progress"_a = py::none(), R"(Open a packed folder.
+                   "kv_store"_a = py::none(), "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(),
+                   R"(Open a packed folder.
 
 Args:
     folder: What `flashlm.pack` wrote.
@@ -324,6 +345,19 @@ Returns:
 
 Raises:
     BudgetError: It cannot fit; smallest_bytes would.
+      .def(
+          "save",
+          [](const PySession& self, const std::filesystem::path& path) {
+            const Computing computing(*self.model.turn);
+            self.session->save(path);
+          },
+          "path"_a, R"(Write the text with its keys and values to a file, for `load_session`.
+
+Args:
+    path: The file appears whole, or what stood there stays.
+
+Raises:
+    IoError: It cannot be written.)")
     FormatError: A file is wrong.
     IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
@@ -350,6 +384,8 @@ Returns:
 Raises:
     ShapeError: There are more ids than positions.
     ArgumentError: An id is not in the vocabulary.)")
+    kv_store: A folder of prompts that were computed before, of any model; None keeps none.
+    kv_store_bytes: What that folder may hold; what was not used for longest goes first.
       .def(
           "perplexity", &perplexity, "text"_a, "on_progress"_a = py::none(),
           R"(exp of the mean negative log-likelihood of tokens 2..n, in windows of `context` tokens that overlap by one.
@@ -371,6 +407,26 @@ Raises:
           "folder", [](const PyModel& self) { return self.folder; }, "The packed folder.")
       .def_property_readonly(
           "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); }, "Where the memory goes.")
+      .def(
+          "load_session",
+          [](PyModel& self, const std::filesystem::path& path) {
+            const Computing computing(*self.turn);
+            return PySession{self, self.lm.load_session(path)};
+          },
+          "path"_a, R"(The conversation that `Session.save` wrote, as a new one.
+
+Args:
+    path: The file.
+
+Returns:
+    A session that goes on from there.
+
+Raises:
+    FormatError: The file is damaged, or of another model.
+    ShapeError: The text is longer than the context.
+    BudgetError: There is no room for another KV cache.
+    IoError: The file cannot be read.)")
       .def_property_readonly(
           "stats", [](const PyModel& self) { return self.lm.stats(); }, "What the model's own session has done.");
 }
+      .def_property_readonly("kv_store", &kv_store, "What the KV store is and has done; None without one.")

@@ -225,11 +225,7 @@ def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[s
         open_tiny(tiny, **options)
 
 
-def test_sessions_on_disk_and_response_formats_come_later(lm: flashlm.LanguageModel) -> None:
-    with pytest.raises(NotImplementedError, match="KV cache"):
-        lm.load_session("talk.session")
-    with pytest.raises(NotImplementedError, match="KV cache"):
-        lm.session().save("talk.session")
+def test_response_formats_come_later(lm: flashlm.LanguageModel) -> None:
     with pytest.raises(NotImplementedError, match="grammars"):
         lm.chat(HELLO, response_format={"type": "json_object"})
 

@@ -323,14 +323,18 @@ TEST_CASE("a folder that was removed comes back") {
 TEST_CASE("processes that share a store, and are killed at any moment, never give wrong results") {
   const support::TinyModel tiny(long_shape());
   const support::TempFolder folder(support::memory_folder());
-  auto shared = engine(tiny);
-  const std::uint64_t bound = 9 * Session(shared).file_bytes(64);
+  std::uint64_t bound = 0;
   std::vector<std::vector<Token>> texts;
   std::vector<std::vector<float>> expected;
-  for (std::uint64_t seed = 0; seed < 4; ++seed) {
-    texts.push_back(support::random_tokens(300 + 20 * seed, seed / 2));
-    texts.back().back() = static_cast<Token>(seed);
-    expected.push_back(fresh(shared, texts.back()));
+  {
+    // Its threads end here, since a process with threads cannot be copied.
+    auto shared = engine(tiny);
+    bound = 9 * Session(shared).file_bytes(64);
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      texts.push_back(support::random_tokens(300 + 20 * seed, seed / 2));
+      texts.back().back() = static_cast<Token>(seed);
+      expected.push_back(fresh(shared, texts.back()));
+    }
   }
   const auto work = [&](std::uint64_t seed, int turns) {
     KvStore store(folder / "kv", bound);
