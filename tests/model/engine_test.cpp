@@ -4,11 +4,13 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "support/allocation_counter.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/readers.hpp"
 #include "support/reference_llama.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
@@ -87,13 +89,21 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
     for (const int n_threads : {1, 2, 3}) {
       auto opened = Model::open(tiny.path());
       auto [reader, seen] = memory_reader(*opened);
-      Engine threads(opened, options(share, n_threads));
-      Engine memory(opened, options(share, n_threads), std::move(reader));
-      for (const std::size_t batch : {1, 3, 8}) {
-        CHECK(same_bits(run(threads, tokens, cuts_of(tokens.size(), batch)), expected));
-        CHECK(same_bits(run(memory, tokens, cuts_of(tokens.size(), batch)), expected));
+      std::vector<std::unique_ptr<Engine>> engines;
+      engines.push_back(std::make_unique<Engine>(opened, options(share, n_threads), std::move(reader)));
+      for (const char* name : {"threads", "uring"}) {
+        if (name == std::string("uring") && !support::uring_allowed()) continue;
+        EngineOptions named = options(share, n_threads);
+        named.reader = name;
+        engines.push_back(std::make_unique<Engine>(opened, named));
+        CHECK(engines.back()->reader_name() == name);
       }
-      CHECK(same_bits(run(threads, tokens, {1, 9, 10, 17, 25}), expected));
+      for (const auto& engine : engines) {
+        for (const std::size_t batch : {1, 3, 8}) {
+          CHECK(same_bits(run(*engine, tokens, cuts_of(tokens.size(), batch)), expected));
+        }
+        CHECK(same_bits(run(*engine, tokens, {1, 9, 10, 17, 25}), expected));
+      }
     }
   }
 }
