@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from flashlm import _core
 from flashlm._core import ArgumentError, Generation, Tokenizer
+from flashlm.kept_tokens import keep_tokens
+from flashlm.response_format import JsonSchema, grammar_of_format, grammar_of_schema
 
 if TYPE_CHECKING:
     from flashlm.chat_template import ChatTemplate
@@ -48,6 +50,7 @@ class Speaker(ABC):
         parse_special: bool = True,
         add_special: bool = True,
         on_prefill: Callable[[int, int], None] | None = None,
+        json_schema: JsonSchema | None = None,
     ) -> Generation:
         """Continues a text, piece by piece.
 
@@ -64,12 +67,15 @@ class Speaker(ABC):
             parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
             add_special: Adds the tokens that the tokenizer puts around a text.
             on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of how many.
+            json_schema: The text is JSON that this schema allows, whatever the model. Say in the prompt what is wanted
+                too. Near ``max_new_tokens`` the shortest end is taken.
 
         Returns:
             An iterator of pieces of text, each of whole characters; ``close()`` ends it early.
 
         Raises:
-            ArgumentError: An argument lies outside its range.
+            ArgumentError: An argument lies outside its range, or ``max_new_tokens`` is too few for the schema.
+            FormatError: The schema has a keyword that is not supported, or no text meets it.
             ShapeError: The prompt is empty, or longer than the context.
             IoError: The model could not be read. The session can be used again.
 
@@ -91,6 +97,7 @@ class Speaker(ABC):
             parse_special=parse_special,
             add_special=add_special,
             on_prefill=on_prefill,
+            grammar=None if json_schema is None else grammar_of_schema(json_schema),
         )
 
     def generate(
@@ -108,6 +115,7 @@ class Speaker(ABC):
         parse_special: bool = True,
         add_special: bool = True,
         on_prefill: Callable[[int, int], None] | None = None,
+        json_schema: JsonSchema | None = None,
     ) -> str:
         """Continues a text; arguments and errors are those of ``stream``.
 
@@ -132,6 +140,7 @@ class Speaker(ABC):
             parse_special=parse_special,
             add_special=add_special,
             on_prefill=on_prefill,
+            grammar=None if json_schema is None else grammar_of_schema(json_schema),
         )
 
     def stream_chat(
@@ -160,7 +169,8 @@ class Speaker(ABC):
             messages: ``{"role": "user", "content": "Hello"}`` and so on, the oldest first.
             tools: JSON schemas of functions the model may call; the answer holds the calls as the model writes them.
             documents: What the model may quote: mappings with ``title`` and ``text``.
-            response_format: Not there yet: NotImplementedError.
+            response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "json_schema": {"schema": {}}}``:
+                the answer is JSON of that form, whatever the model. Say in a message what is wanted too.
             template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
             max_new_tokens: Ends after so many tokens.
             temperature: As in ``stream``.
@@ -176,18 +186,15 @@ class Speaker(ABC):
             An iterator of pieces of text; ``close()`` ends it early.
 
         Raises:
-            FormatError: The model has no chat template.
+            FormatError: The model has no chat template, or the schema has a keyword that is not supported.
+            ArgumentError: The response format is of an unknown form.
 
         Example:
             >>> messages = [{"role": "user", "content": "Hello"}]
             >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == lm.chat(messages, max_new_tokens=8)
             True
         """
-        if response_format is not None:
-            raise NotImplementedError(
-                "[language_model] response_format: answers in a given format come with grammars, "
-                "which this version does not have yet."
-            )
+        grammar = grammar_of_format(response_format)
         parts = self.chat_template.render_parts(
             messages,
             self.tokenizer.special_tokens,
@@ -196,7 +203,7 @@ class Speaker(ABC):
             **dict(template_variables or {}),
         )
         return self._native.stream(
-            self.tokenizer.encode_parts(parts),
+            keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer),
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_k=top_k,
@@ -206,6 +213,7 @@ class Speaker(ABC):
             seed=seed,
             stop=_stops(stop),
             on_prefill=on_prefill,
+            grammar=grammar,
         )
 
     def chat(

@@ -27,6 +27,7 @@ using flashlm::ArgumentError;
 using flashlm::Token;
 using flashlm::text::Generation;
 using flashlm::text::GenerationOptions;
+using flashlm::text::Grammar;
 using flashlm::text::LanguageModel;
 using flashlm::text::LanguageModelOptions;
 using flashlm::text::Tokenizer;
@@ -82,13 +83,13 @@ std::function<void(std::size_t, std::size_t)> progress(Callback callback) {
   };
 }
 
-struct PyModel {
 /// Tells Python users of what is wrong with a store, as a RuntimeWarning.
 void warn(const std::string& text) {
   const py::gil_scoped_acquire acquire;
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) throw py::error_already_set();
 }
 
+struct PyModel {
   LanguageModel lm;
   std::shared_ptr<Turn> turn = std::make_shared<Turn>();
   std::filesystem::path folder;
@@ -129,7 +130,7 @@ Number at_least(const char* what, std::int64_t value, std::int64_t least) {
 GenerationOptions generation_options(std::int64_t max_new_tokens, float temperature, int top_k, float top_p,
                                      float min_p, float repetition_penalty, std::uint64_t seed,
                                      std::vector<std::string> stop, bool parse_special, bool add_special,
-                                     Callback on_prefill) {
+                                     Callback on_prefill, std::shared_ptr<Grammar> grammar) {
   return {.max_new_tokens = at_least<std::size_t>("max_new_tokens", max_new_tokens, 0),
           .temperature = temperature,
           .top_k = top_k,
@@ -140,7 +141,8 @@ GenerationOptions generation_options(std::int64_t max_new_tokens, float temperat
           .stop = std::move(stop),
           .parse_special = parse_special,
           .add_special = add_special,
-          .on_prefill = progress(std::move(on_prefill))};
+          .on_prefill = progress(std::move(on_prefill)),
+          .grammar = std::move(grammar)};
 }
 
 PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
@@ -191,8 +193,6 @@ py::dict config(const PyModel& self) {
                   "reader"_a = std::string(self.lm.engine().reader_name()), "threads"_a = self.lm.engine().n_threads());
 }
 
-constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
-
 /// What the store has done, or None without one.
 py::object kv_store(const PyModel& self) {
   const auto& store = self.lm.kv_store();
@@ -202,6 +202,8 @@ py::object kv_store(const PyModel& self) {
                   "loaded_tokens"_a = stats.loaded_tokens, "stored_tokens"_a = stats.stored_tokens,
                   "removed_blocks"_a = stats.removed_blocks, "damaged_blocks"_a = stats.damaged_blocks);
 }
+
+constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
 
 Args:
     prompt: The text to continue, or its ids; parse_special and add_special have no effect on ids.
@@ -216,12 +218,13 @@ Args:
     parse_special: Whether special tokens written out in the prompt become tokens.
     add_special: Whether the tokenizer adds its own tokens, such as BOS.
     on_prefill: Called with tokens done and in total while the prompt is read.
+    grammar: The text is always one of these; near max_new_tokens, the shortest end is taken.
 
 Returns:
     An iterator of text pieces of whole characters.
 
 Raises:
-    ArgumentError: An option is out of range.
+    ArgumentError: An option is out of range, or max_new_tokens below the grammar's shortest text.
     ShapeError: The prompt is empty or longer than the context.
     IoError: A read failed; the session stays usable.)";
 
@@ -240,17 +243,18 @@ void def_generation(Class& target, Start start) {
   using Self = typename Class::type;
   const auto begin = [start](Self& self, const Prompt& prompt, std::int64_t max_new_tokens, float temperature,
                              int top_k, float top_p, float min_p, float repetition_penalty, std::uint64_t seed,
-                             std::vector<std::string> stop, bool parse_special, bool add_special, Callback on_prefill) {
+                             std::vector<std::string> stop, bool parse_special, bool add_special, Callback on_prefill,
+                             std::shared_ptr<Grammar> grammar) {
     const GenerationOptions options =
         generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed, std::move(stop),
-                           parse_special, add_special, std::move(on_prefill));
+                           parse_special, add_special, std::move(on_prefill), std::move(grammar));
     return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
   };
   const auto define = [&target](const char* name, auto function, const char* doc) {
     target.def(name, function, "prompt"_a, py::kw_only(), "max_new_tokens"_a = 128, "temperature"_a = 0.0f,
                "top_k"_a = 0, "top_p"_a = 1.0f, "min_p"_a = 0.0f, "repetition_penalty"_a = 1.0f, "seed"_a = 0,
                "stop"_a = std::vector<std::string>(), "parse_special"_a = true, "add_special"_a = true,
-               "on_prefill"_a = py::none(), doc);
+               "on_prefill"_a = py::none(), "grammar"_a = py::none(), doc);
   };
   define("stream", begin, kStreamDoc);
   define("generate", whole(begin, &decltype(begin)::operator()),
@@ -260,6 +264,33 @@ void def_generation(Class& target, Start start) {
 }  // namespace
 
 void bind_text(py::module_& module) {
+  py::class_<Grammar, std::shared_ptr<Grammar>>(module, "Grammar", R"(Which texts a model may write.
+
+Example:
+    >>> grammar = flashlm.Grammar.from_json_schema('{"enum": ["red", "green"]}')
+    >>> lm._native.generate("The leaf is", grammar=grammar) in {'"red"', '"green"'}
+    True)")
+      .def_static(
+          "from_json_schema", [](const std::string& schema) { return Grammar::from_json_schema(schema); }, "schema"_a,
+          py::call_guard<py::gil_scoped_release>(), R"(The JSON texts that a schema allows.
+
+Properties come in the order of the schema, with one space after each comma and colon.
+
+Args:
+    schema: A JSON schema (draft 2020-12) as text. "{}" is any JSON.
+
+Returns:
+    The grammar; any number of texts may share it.
+
+Raises:
+    FormatError: A keyword is not supported, which the message names with its place, or nothing meets the schema.
+
+Example:
+    >>> flashlm.Grammar.from_json_schema('{"type": "string", "pattern": "a+"}')
+    Traceback (most recent call last):
+    ...
+    flashlm.FormatError: [json_schema] #: unsupported keyword 'pattern')");
+
   py::class_<PyGeneration>(module, "Generation", R"(A text that grows: an iterator of pieces of whole characters.
 
 Example:
@@ -270,6 +301,7 @@ Example:
       .def("__iter__", [](py::object self) { return self; })
       .def("__next__",
            [](PyGeneration& self) {
+             check_signals();  // callers such as "".join run no Python between two pieces
              const std::optional<std::string> piece = self.next();
              if (!piece) throw py::stop_iteration();
              return *piece;
@@ -312,9 +344,23 @@ Sessions of one model may be used from several threads; they take turns.)");
             self.session->reset();
           },
           "Forget the text; the memory stays.")
+      .def(
+          "save",
+          [](const PySession& self, const std::filesystem::path& path) {
+            const Computing computing(*self.model.turn);
+            self.session->save(path);
+          },
+          "path"_a, R"(Write the text with its keys and values to a file, for `load_session`.
+
+Args:
+    path: The file appears whole, or what stood there stays.
+
+Raises:
+    IoError: It cannot be written.)")
       .def_property_readonly(
           "tokens",
           [](const PySession& self) {
+            const Computing computing(*self.model.turn);
             const auto tokens = self.session->tokens();
             return std::vector<Token>(tokens.begin(), tokens.end());
           },
@@ -338,6 +384,8 @@ Args:
     reader: "auto", "threads" or "uring".
     selector: "auto" or "dense".
     max_batch: Tokens of a prompt that share one pass over the weights.
+    kv_store: A folder of prompts that were computed before, of any model; None keeps none.
+    kv_store_bytes: What that folder may hold; what was not used for longest goes first.
     on_progress: Called with bytes read and in total.
 
 Returns:
@@ -345,19 +393,6 @@ Returns:
 
 Raises:
     BudgetError: It cannot fit; smallest_bytes would.
-      .def(
-          "save",
-          [](const PySession& self, const std::filesystem::path& path) {
-            const Computing computing(*self.model.turn);
-            self.session->save(path);
-          },
-          "path"_a, R"(Write the text with its keys and values to a file, for `load_session`.
-
-Args:
-    path: The file appears whole, or what stood there stays.
-
-Raises:
-    IoError: It cannot be written.)")
     FormatError: A file is wrong.
     IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
@@ -372,41 +407,6 @@ Raises:
             return PySession{self, self.lm.session()};
           },
           "A conversation of its own. Raises BudgetError if there is no room for another KV cache.")
-      .def("logits", &logits, "ids"_a, "on_progress"_a = py::none(), R"(The logits after every token.
-
-Args:
-    ids: Token ids, at most `context`.
-    on_progress: Called with tokens done and in total.
-
-Returns:
-    float32 [len(ids), vocab_size].
-
-Raises:
-    ShapeError: There are more ids than positions.
-    ArgumentError: An id is not in the vocabulary.)")
-    kv_store: A folder of prompts that were computed before, of any model; None keeps none.
-    kv_store_bytes: What that folder may hold; what was not used for longest goes first.
-      .def(
-          "perplexity", &perplexity, "text"_a, "on_progress"_a = py::none(),
-          R"(exp of the mean negative log-likelihood of tokens 2..n, in windows of `context` tokens that overlap by one.
-
-Args:
-    text: Two tokens or more.
-    on_progress: Called with tokens done and in total.
-
-Returns:
-    The perplexity.
-
-Raises:
-    ShapeError: The text has fewer than two tokens.)")
-      .def_property_readonly(
-          "tokenizer", [](const PyModel& self) -> const Tokenizer& { return self.lm.tokenizer(); },
-          "The model's tokenizer.")
-      .def_property_readonly("config", &config, "The model's numbers by name.")
-      .def_property_readonly(
-          "folder", [](const PyModel& self) { return self.folder; }, "The packed folder.")
-      .def_property_readonly(
-          "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); }, "Where the memory goes.")
       .def(
           "load_session",
           [](PyModel& self, const std::filesystem::path& path) {
@@ -426,7 +426,48 @@ Raises:
     ShapeError: The text is longer than the context.
     BudgetError: There is no room for another KV cache.
     IoError: The file cannot be read.)")
+      .def("logits", &logits, "ids"_a, "on_progress"_a = py::none(), R"(The logits after every token.
+
+Args:
+    ids: Token ids, at most `context`.
+    on_progress: Called with tokens done and in total.
+
+Returns:
+    float32 [len(ids), vocab_size].
+
+Raises:
+    ShapeError: There are more ids than positions.
+    ArgumentError: An id is not in the vocabulary.)")
+      .def(
+          "perplexity", &perplexity, "text"_a, "on_progress"_a = py::none(),
+          R"(exp of the mean negative log-likelihood of tokens 2..n, in windows of `context` tokens that overlap by one.
+
+Args:
+    text: Two tokens or more.
+    on_progress: Called with tokens done and in total.
+
+Returns:
+    The perplexity.
+
+Raises:
+    ShapeError: The text has fewer than two tokens.)")
+      .def_property_readonly(
+          "tokenizer", [](const PyModel& self) -> const Tokenizer& { return self.lm.tokenizer(); },
+          "The model's tokenizer.")
+      .def_property_readonly(
+          "tokens",
+          [](const PyModel& self) {
+            const Computing computing(*self.turn);
+            const auto tokens = self.lm.tokens();
+            return std::vector<Token>(tokens.begin(), tokens.end());
+          },
+          "The ids whose keys and values the model's own session holds.")
+      .def_property_readonly("config", &config, "The model's numbers by name.")
+      .def_property_readonly("kv_store", &kv_store, "What the KV store is and has done; None without one.")
+      .def_property_readonly(
+          "folder", [](const PyModel& self) { return self.folder; }, "The packed folder.")
+      .def_property_readonly(
+          "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); }, "Where the memory goes.")
       .def_property_readonly(
           "stats", [](const PyModel& self) { return self.lm.stats(); }, "What the model's own session has done.");
 }
-      .def_property_readonly("kv_store", &kv_store, "What the KV store is and has done; None without one.")

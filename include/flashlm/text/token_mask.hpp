@@ -68,9 +68,13 @@ class TokenMask {
   /// Sets the logits of all other tokens to -inf. logits [vocab_size].
   void apply(std::span<float> logits) {
     const std::span<const std::uint64_t> words = allowed();
-    for (std::size_t index = 0; index < logits.size(); ++index) {
-      const bool good = index < vocab_size_ && (words[index / 64] >> index % 64 & 1) != 0;
-      logits[index] = good ? logits[index] : -std::numeric_limits<float>::infinity();
+    for (std::size_t begin = 0; begin < logits.size(); begin += 64) {
+      const std::size_t end = std::min(begin + 64, logits.size());
+      const std::uint64_t word = begin / 64 < words.size() ? words[begin / 64] : 0;
+      if (word == ~std::uint64_t{0}) continue;
+      for (std::size_t index = begin; index < end; ++index) {
+        if ((word >> (index - begin) & 1) == 0) logits[index] = -std::numeric_limits<float>::infinity();
+      }
     }
   }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,10 @@ Seed = Annotated[int, typer.Option("--seed", help="The same seed draws the same 
 Stop = Annotated[
     list[str] | None,
     typer.Option("--stop", metavar="TEXT", help="Ends before this text; may be given several times."),
+]
+JsonSchema = Annotated[
+    Path | None,
+    typer.Option("--json-schema", metavar="FILE", help="Writes JSON that the schema in this file allows."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Prints one JSON object for programs.")]
 

@@ -37,11 +37,13 @@ def main(
     repetition_penalty: options.RepetitionPenalty = 1.0,
     seed: options.Seed = 0,
     stop: options.Stop = None,
+    json_schema: options.JsonSchema = None,
     stats: Annotated[bool, typer.Option("--stats", help="Ends with tables of memory, bytes and time.")] = False,
     json: options.Json = False,
 ) -> None:
     """Continues a text, and streams what the model writes."""
     text = sys.stdin.read() if prompt == "-" else prompt
+    schema = None if json_schema is None else json_schema.read_text(encoding="utf-8")
     with screen.progress_bar() as progress:
         lm = LanguageModel.from_pretrained(
             source, memory=memory, context=context, threads=threads, reader=reader, progress=progress
@@ -60,6 +62,7 @@ def main(
             seed=seed,
             stop=stop or (),
             add_special=not chat,
+            json_schema=schema,
         )
         if json:
             answer = "".join(generation)
