@@ -4,7 +4,9 @@
 
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -19,11 +21,13 @@ using Clock = std::chrono::steady_clock;
 
 TEST_CASE("The first turn comes at once, the next one after the interval") {
   const support::TempFolder folder;
-  const auto start = Clock::now();
+  auto start = Clock::now();
+  Pace(folder / "other", 60, 5).turn();
+  CHECK(Clock::now() - start < std::chrono::seconds(30));
+  start = Clock::now();
   {
     Pace pace(folder / "lock", 0.3, 5);
     pace.turn();
-    CHECK(Clock::now() - start < std::chrono::milliseconds(250));
     pace.turn();
     CHECK(Clock::now() - start >= std::chrono::milliseconds(290));
   }
@@ -87,7 +91,7 @@ TEST_CASE("A file of nonsense or of the future costs one interval at most") {
     const auto start = Clock::now();
     Pace pace(folder / "lock", 0.2, 5);
     pace.turn();
-    CHECK(Clock::now() - start < std::chrono::seconds(1));
+    CHECK(Clock::now() - start < std::chrono::seconds(20));
   }
 }
 

@@ -132,7 +132,7 @@ class HttpFetch {
 ///
 /// Throws ArgumentError for an address that is not allowed; HttpError for a status that is no success; IoError for all
 /// that goes wrong on the way, with EFBIG for too many bytes, ETIMEDOUT for too much time, ELOOP for too many
-/// redirections; and what a callback throws. Thread-safe.
+/// redirections and EPERM for one that is not allowed; and what a callback throws. Thread-safe.
 inline HttpResponse http_get(const HttpRequest& request, const HttpOptions& options = {}) {
   return detail::HttpFetch(request, options).run();
 }

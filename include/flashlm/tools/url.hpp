@@ -3,7 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,14 +46,19 @@ class Url {
 
   /// Where a redirection to `location`, which may be relative, leads from here.
   ///
-  /// Throws ArgumentError as `parse` does, if https would become plain http, and if another machine sends to this one.
+  /// Throws IoError with EPERM where `parse` throws, if https would become plain http, and if another machine sends to
+  /// this one: a server that does so is not to be followed.
   Url redirected(const std::string& location) const {
     const Handle handle(curl_url(), &curl_url_cleanup);
     if (curl_url_set(handle.get(), CURLUPART_URL, text_.c_str(), 0) != CURLUE_OK) throw std::bad_alloc();
-    const Url target(handle.get(), location, text_ + " -> " + location.substr(0, 200));
-    if (is_secure() && !target.is_secure()) target.refuse("https to stay https", text_ + " -> " + target.text_);
-    if (!is_loopback() && target.is_loopback()) target.refuse("another machine", text_ + " -> " + target.text_);
-    return target;
+    try {
+      Url target(handle.get(), location, location);
+      if (is_secure() && !target.is_secure()) refuse("https to stay https", target.text_);
+      if (!is_loopback() && target.is_loopback()) refuse("another machine than this one", target.text_);
+      return target;
+    } catch (const ArgumentError& error) {
+      throw IoError(concat("[url] redirection refused: ", error.what()), EPERM, text_);
+    }
   }
 
   /// The address as libcurl writes it.
@@ -110,7 +117,7 @@ class Url {
     return text;
   }
 
-  [[noreturn]] void refuse(std::string_view expected, std::string shown) const {
+  [[noreturn]] static void refuse(std::string_view expected, std::string shown) {
     for (char& c : shown) c = static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
     throw ArgumentError(concat("[url] address: expected ", expected, ", got '", shown.substr(0, 500), "'"));
   }
