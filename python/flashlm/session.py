@@ -39,6 +39,16 @@ class Session(Speaker):
         return self._session
 
     @property
+    def model(self) -> LanguageModel:
+        """The model that this is a conversation with.
+
+        Example:
+            >>> lm.session().model is lm
+            True
+        """
+        return self._model
+
+    @property
     def chat_template(self) -> ChatTemplate:
         """The model's chat template.
 
