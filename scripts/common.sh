@@ -43,6 +43,8 @@ need_catch() {
 # The libraries of the tools: without them the tests of the tools would not be built.
 need_tools() {
   compiles '#include <curl/curl.h>' || system_packages "libcurl" libcurl4-openssl-dev
+  compiles '#include <poppler/cpp/poppler-document.h>' || compiles '#include <poppler-document.h>' ||
+    system_packages "poppler-cpp" libpoppler-cpp-dev
 }
 
 need_venv() {

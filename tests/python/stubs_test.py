@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "python" / "flashlm"
-MODULES = ["_core", "_net"]
+MODULES = ["_core", "_net", "_pdf"]
 TREES = {name: ast.parse((PACKAGE / f"{name}.pyi").read_text(encoding="utf-8")) for name in MODULES}
 CLASSES = {
     (module, node.name): node for module, tree in TREES.items() for node in tree.body if isinstance(node, ast.ClassDef)
