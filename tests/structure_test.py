@@ -19,7 +19,7 @@ LAYERS = {"base": 0, "kernels": 1, "storage": 1, "sparse": 2, "model": 3, "text"
 
 # The folders (or files) of include/flashlm that may include a header that matches.
 HOMES = {
-    r"nlohmann/": {"storage", "model", "text", "tools/paper.hpp"},
+    r"nlohmann/": {"storage", "model", "text", "agent", "tools/paper.hpp"},
     r"Eigen/": {"kernels"},
     r"\w*intrin\.h|arm_neon\.h": {"kernels"},
     r"omp\.h": {"base/parallel.hpp"},

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/// agent_prompt.hpp: how an agent tells a model what it can do, and the schema that its calls meet.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/agent/tool.hpp"
+#include "flashlm/base/error.hpp"
+
+namespace flashlm::inline v0::agent {
+
+/// What ends a task: the tool that every agent has.
+inline Tool final_answer_tool() {
+  return {.name = "final_answer",
+          .description = "Ends the task. Call it when you know the answer.",
+          .parameters = json_schema(R"({"answer": {"type": "string", "description": "The answer to the task."}})"),
+          .run = {}};
+}
+
+/// One example of a call, for prompts and hints.
+inline constexpr std::string_view kCallExample =
+    R"({"thought": "why", "name": "final_answer", "arguments": {"answer": "the answer"}})";
+
+/// The system message: the form of a call, the tools, then `instructions` as they are.
+inline std::string agent_prompt(std::span<const Tool> tools, std::string_view instructions) {
+  std::string text =
+      "You solve the user's task step by step with tools. Each of your answers is one JSON object, such as\n";
+  text += kCallExample;
+  text += "\nAfter each call you are shown its result. Use only these tools, and end the task with final_answer:\n";
+  const auto describe = [&](const Tool& tool) {
+    const nlohmann::ordered_json shown = {
+        {"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}};
+    text += shown.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  };
+  for (const Tool& tool : tools) describe(tool);
+  describe(final_answer_tool());
+  if (!instructions.empty()) text += concat("\n", instructions, "\n");
+  return text;
+}
+
+/// The JSON schema of one call: a short thought, then the name and the arguments of one of `tools` or of final_answer.
+inline std::string call_schema(std::span<const Tool> tools) {
+  using Json = nlohmann::ordered_json;
+  constexpr std::size_t kLongestThought = 300;  // characters: a small model would think until its tokens are gone
+  Json choices = Json::array();
+  const auto add = [&](const Tool& tool) {
+    const Json properties = {{"thought", {{"type", "string"}, {"maxLength", kLongestThought}}},
+                             {"name", {{"const", tool.name}}},
+                             {"arguments", tool.parameters}};
+    choices.push_back({{"type", "object"},
+                       {"properties", properties},
+                       {"required", {"thought", "name", "arguments"}},
+                       {"additionalProperties", false}});
+  };
+  for (const Tool& tool : tools) add(tool);
+  add(final_answer_tool());
+  return (choices.size() == 1 ? choices.front() : Json{{"anyOf", choices}}).dump();
+}
+
+}  // namespace flashlm::inline v0::agent

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/// step.hpp: one step of an agent: what the model wrote, what it meant, what came of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "flashlm/agent/action.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/storage/json.hpp"
+
+namespace flashlm::inline v0::agent {
+
+/// What a call of a tool gave.
+struct Observation {
+  std::string call;  // id of the ToolCall
+  std::string tool;
+  std::string text;     // the result, or what went wrong; cut to the agent's budget
+  bool failed = false;  // the tool threw, or could not be called
+
+  friend bool operator==(const Observation&, const Observation&) = default;
+};
+
+/// One step of an agent.
+struct Step {
+  std::size_t number = 0;  // from 1
+  std::string output{};    // the model's text, as it was
+  std::string thought{};
+  Action action{};
+  std::vector<Observation> observations{};  // one for each call, in order
+  std::size_t output_tokens = 0;
+  double seconds = 0;
+
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+/// The step for people to read, some lines of text.
+inline std::string to_string(const Step& step) {
+  std::string text = concat("Step ", step.number, "\n");
+  if (!step.thought.empty()) text += concat("  Thought: ", step.thought, "\n");
+  if (const auto* tools = std::get_if<CallTools>(&step.action)) {
+    for (std::size_t index = 0; index < tools->calls.size(); ++index) {
+      const ToolCall& call = tools->calls[index];
+      text += concat("  Action: ", call.name, " ",
+                     call.arguments.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), "\n");
+      if (index < step.observations.size()) {
+        const Observation& seen = step.observations[index];
+        text += concat(seen.failed ? "  Error: " : "  Observation: ", seen.text, "\n");
+      }
+    }
+  } else if (const auto* answer = std::get_if<FinalAnswer>(&step.action)) {
+    text += concat("  Answer: ", answer->text, "\n");
+  } else {
+    text += concat("  Malformed: ", std::get<Malformed>(step.action).problem, "\n");
+  }
+  return text;
+}
+
+inline nlohmann::json to_json(const Step& step) {
+  nlohmann::json action;
+  if (const auto* tools = std::get_if<CallTools>(&step.action)) {
+    action["calls"] = nlohmann::json::array();
+    for (const ToolCall& call : tools->calls) {
+      action["calls"].push_back({{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+    }
+  } else if (const auto* answer = std::get_if<FinalAnswer>(&step.action)) {
+    action["answer"] = answer->text;
+  } else {
+    action["problem"] = std::get<Malformed>(step.action).problem;
+  }
+  nlohmann::json observations = nlohmann::json::array();
+  for (const Observation& seen : step.observations) {
+    observations.push_back({{"call", seen.call}, {"tool", seen.tool}, {"text", seen.text}, {"failed", seen.failed}});
+  }
+  return {{"number", step.number},  {"output", step.output},        {"thought", step.thought},
+          {"action", action},       {"observations", observations}, {"output_tokens", step.output_tokens},
+          {"seconds", step.seconds}};
+}
+
+/// The step that `to_json` wrote. Throws FormatError for anything else.
+inline Step read_step(const storage::JsonField& json) {
+  json.only({"number", "output", "thought", "action", "observations", "output_tokens", "seconds"});
+  Step step;
+  step.number = json["number"].count(1);
+  step.output = json["output"].string();
+  step.thought = json["thought"].string();
+  const storage::JsonField action = json["action"];
+  if (action.has("calls")) {
+    CallTools tools;
+    action["calls"].elements([&](const storage::JsonField& call) {
+      if (!call["arguments"].value().is_object()) call["arguments"].wrong("an object");
+      tools.calls.push_back({call["id"].string(), call["name"].string(), call["arguments"].value()});
+    });
+    step.action = std::move(tools);
+  } else if (action.has("answer")) {
+    step.action = FinalAnswer{action["answer"].string()};
+  } else {
+    step.action = Malformed{action["problem"].string()};
+  }
+  json["observations"].elements([&](const storage::JsonField& seen) {
+    step.observations.push_back(
+        {seen["call"].string(), seen["tool"].string(), seen["text"].string(), seen["failed"].flag()});
+  });
+  step.output_tokens = json["output_tokens"].count();
+  if (!json["seconds"].value().is_number()) json["seconds"].wrong("a number");
+  step.seconds = json["seconds"].value().get<double>();
+  return step;
+}
+
+}  // namespace flashlm::inline v0::agent

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/agent/arguments.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "support/catch.hpp"
+
+using flashlm::agent::arguments_problem;
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+namespace {
+
+const ordered_json kSchema = ordered_json::parse(R"({
+  "type": "object",
+  "properties": {
+    "n": {"type": "integer"}, "size": {"type": "number"}, "when": {"type": ["string", "null"]},
+    "unit": {"enum": ["m", "km"]}, "maybe": {"type": "string", "nullable": true},
+    "list": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"]}},
+    "any": {"type": "any"}},
+  "required": ["n"]})");
+
+std::string problem(const json& arguments) { return arguments_problem(kSchema, arguments).value_or(""); }
+
+}  // namespace
+
+TEST_CASE("arguments that fit have no problem") {
+  CHECK(problem({{"n", 1}}).empty());
+  CHECK(problem({{"n", 1}, {"size", 2}, {"when", nullptr}, {"unit", "km"}, {"maybe", nullptr}, {"any", {1}}}).empty());
+  CHECK(problem({{"n", -1}, {"size", 2.5}, {"list", {{{"x", true}}}}}).empty());
+  CHECK_FALSE(arguments_problem(json::object(), {{"anything", 1}}));
+}
+
+TEST_CASE("what does not fit is named, with what was expected") {
+  CHECK(problem(json::object()) == "arguments: 'n' is missing");
+  CHECK(problem({{"n", "1"}}) == "arguments.n: expected integer, got \"1\"");
+  CHECK(problem({{"n", 1.5}}) == "arguments.n: expected integer, got 1.5");
+  CHECK(problem({{"n", 1}, {"when", 3}}) == "arguments.when: expected string or null, got 3");
+  CHECK(problem({{"n", 1}, {"unit", "mile"}}) == "arguments.unit: expected one of [\"m\",\"km\"], got \"mile\"");
+  CHECK(problem({{"n", 1}, {"list", {{{"x", 1}}}}}) == "arguments.list[0].x: expected boolean, got 1");
+  CHECK(problem({{"n", 1}, {"more", 1}}).find("there is no 'more'. Expected: n, size") != std::string::npos);
+  CHECK(problem(json::array()) == "arguments: expected object, got []");
+}
+
+TEST_CASE("an open object takes other keys") {
+  const ordered_json open = {
+      {"type", "object"}, {"properties", ordered_json::object()}, {"additionalProperties", true}};
+  CHECK_FALSE(arguments_problem(open, {{"more", 1}}));
+}
