@@ -30,6 +30,7 @@ TEST_CASE("a walk over the trie meets every token with its bytes") {
   for (const ByteTrie::Node& node : trie.nodes()) {
     path.resize(node.depth - 1u);
     path += static_cast<char>(node.byte);
+    CHECK(node.reach == (node.byte == 'a' && node.depth == 1 ? 3 : node.reach));
     if (node.token < 0) continue;
     ++n_tokens;
     CHECK(texts[static_cast<std::size_t>(node.token)] == path);

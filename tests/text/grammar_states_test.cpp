@@ -87,3 +87,15 @@ TEST_CASE("an ambiguous recursion is narrowed, not unbounded") {
   REQUIRE(at != GrammarStates::kDead);
   CHECK(states.shortest(at) == std::string(60, ']'));
 }
+
+TEST_CASE("states that differ in far counts only are of one kind") {
+  const Grammar grammar = Grammar::from_json_schema(R"({"type": "string", "minLength": 30, "maxLength": 100})");
+  GrammarStates states(grammar.rules());
+  const auto kind = [&](std::size_t length) { return states.kind(after(states, "\"" + std::string(length, 'x')), 8); };
+  CHECK(kind(3) == kind(20));
+  CHECK(kind(3) != kind(25));  // 30 is near
+  CHECK(kind(25) != kind(26));
+  CHECK(kind(40) == kind(90));
+  CHECK(kind(40) != kind(3));
+  CHECK(kind(95) != kind(96));  // 100 is near
+}

@@ -32,8 +32,8 @@ std::vector<std::string> vocabulary() {
       tokens.push_back(text.substr(random.next() % text.size(), 1 + random.next() % 9));
     }
   }
-  for (const char* text :
-       {"\", \"", "\": ", "\xc3", "\xe2\x82", "\x82\xac", "\xac\"", "\x98\x80", "{\"", "\"}", "}}", "<end>"}) {
+  for (const char* text : {"\", \"", "\": ", "\xc3", "\xe2\x82", "\x82\xac", "\xac\"", "\x98\x80", "{\"", "\"}", "}}",
+                           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "                 \"", "<end>"}) {
     tokens.emplace_back(text);
   }
   tokens.emplace_back("{\"");

@@ -23,6 +23,7 @@ class ByteTrie {
     Token token = -1;         // -1: no token ends here
     std::uint16_t depth = 0;  // bytes up to and with this one, 1 or more
     std::uint8_t byte = 0;
+    std::uint8_t reach = 0;  // the largest depth below, or 255 if it is more
   };
 
   /// Tokens of other lengths are left out: none is empty, and none of use is longer.
@@ -46,7 +47,7 @@ class ByteTrie {
       close(path, shared);
       for (std::size_t at = shared; at < bytes.size(); ++at) {
         path.push_back(nodes_.size());
-        nodes_.push_back({0, -1, static_cast<std::uint16_t>(at + 1), static_cast<std::uint8_t>(bytes[at])});
+        nodes_.push_back({0, -1, static_cast<std::uint16_t>(at + 1), static_cast<std::uint8_t>(bytes[at]), 0});
       }
       nodes_.back().token = token;
       longest_ = std::max(longest_, bytes.size());
@@ -106,7 +107,14 @@ class ByteTrie {
  private:
   /// Ends the nodes of a path below the first `kept`.
   void close(std::vector<std::size_t>& path, std::size_t kept) {
-    for (; path.size() > kept; path.pop_back()) nodes_[path.back()].after = static_cast<std::uint32_t>(nodes_.size());
+    for (; path.size() > kept; path.pop_back()) {
+      Node& node = nodes_[path.back()];
+      node.after = static_cast<std::uint32_t>(nodes_.size());
+      node.reach = std::max(node.reach, static_cast<std::uint8_t>(std::min<std::size_t>(path.size(), 255)));
+      if (path.size() < 2) continue;
+      Node& parent = nodes_[path[path.size() - 2]];
+      parent.reach = std::max(parent.reach, node.reach);
+    }
   }
 
   std::vector<Node> nodes_;

@@ -28,8 +28,7 @@ class GrammarStates {
 
   /// No text of the grammar begins like this.
   static constexpr State kDead = 0;
-  /// A state holds at most so many places, the nearest to an end. Beyond, an ambiguous grammar is narrowed, never
-  /// broken.
+  /// A state holds at most so many places, the nearest to an end: an ambiguous grammar is narrowed, never broken.
   static constexpr std::size_t kMostPlaces = 512;
 
   explicit GrammarStates(const GrammarRules& rules) : rules_(&rules), n_classes_(rules.n_classes()) {
@@ -42,17 +41,24 @@ class GrammarStates {
   /// The number of states that were met since the last `forget_all_but`.
   std::size_t size() const noexcept { return states_.size(); }
 
-  State next(State state, unsigned char byte) { return next_by_class(state, rules_->byte_class(byte)); }
-
-  /// The same for a class of bytes.
-  State next_by_class(State state, std::uint32_t byte_class) {
+  State next(State state, unsigned char byte) {
+    const std::uint32_t byte_class = rules_->byte_class(byte);
     const State known = table_[state * n_classes_ + byte_class];
     return known != kUnknown ? known : step(state, byte_class);
   }
 
-  /// Whether the text may end here.
+  /// States of one kind allow the same next `length` bytes: they differ only in loops that have more rounds left, or
+  /// more to do, than so many bytes can make. `length` is the same in every call.
+  std::uint32_t kind(State state, std::uint64_t length) {
+    const Closure& closure = states_[state];
+    std::vector<Place> key;
+    for (const Place& place : closure.places) key.push_back({place.node, frame_kind(place.frame, length)});
+    return kinds_.try_emplace({std::move(key), closure.may_end}, static_cast<std::uint32_t>(kinds_.size()))
+        .first->second;
+  }
+
+  /// Whether the text may end here, or must.
   bool may_end(State state) const noexcept { return states_[state].may_end; }
-  /// Whether it must.
   bool must_end(State state) const noexcept { return may_end(state) && states_[state].places.empty(); }
   /// Bytes to the nearest end.
   Cost to_end(State state) const noexcept { return states_[state].to_end; }
@@ -71,21 +77,16 @@ class GrammarStates {
   /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar has.
   std::string shortest(State state, const ByteSet& usable = ~ByteSet()) {
     std::string text;
-    while (to_end(state) > 0 && state != kDead) {
-      const Cost wanted = to_end(state) - 1;
-      State better = kDead;
-      const auto attempt = [&](unsigned byte) {
+    while (state != kDead && to_end(state) > 0) {
+      const auto leads = [&](unsigned byte) {
         const State other = usable.test(byte) ? next(state, static_cast<unsigned char>(byte)) : kDead;
-        if (other == kDead || to_end(other) != wanted) return false;
-        text += static_cast<char>(byte);
-        better = other;
-        return true;
+        return other != kDead && to_end(other) + 1 == to_end(state);
       };
       // A letter or a digit where anything will do.
-      if (!attempt('a') && !attempt('0')) {
-        for (unsigned byte = 0; byte < 256 && !attempt(byte);) ++byte;
-      }
-      state = better;
+      unsigned byte = leads('a') ? 'a' : leads('0') ? '0' : 0;
+      while (byte < 255 && !leads(byte)) ++byte;
+      text += static_cast<char>(byte);
+      state = next(state, static_cast<unsigned char>(byte));
     }
     return text;
   }
@@ -168,6 +169,9 @@ class GrammarStates {
     frame_ids_.clear();
     states_.clear();
     state_ids_.clear();
+    kinds_.clear();
+    frame_kind_ids_.clear();
+    frame_kinds_.assign(1, 0);
     table_.clear();
     intern({});  // kDead
   }
@@ -181,6 +185,23 @@ class GrammarStates {
       frames_.push_back({node, done, parent, GrammarRules::plus(own, frames_[parent].after)});
     }
     return found->second;
+  }
+
+  std::uint32_t frame_kind(std::uint32_t frame, std::uint64_t length) {
+    while (frame_kinds_.size() <= frame) {  // a parent is older than its frames
+      const Frame& at = frames_[frame_kinds_.size()];
+      const GrammarRules::Entry& entry = rules_->entry(at.node);
+      std::uint64_t rounds = 0;
+      if (entry.kind == Kind::loop) {
+        const std::uint64_t least = entry.least > at.done ? std::min(entry.least - at.done, length + 1) : 0;
+        const bool endless = entry.most == GrammarRules::kNoLimit;
+        rounds = least * (length + 2) + (endless ? length + 1 : std::min(entry.most - at.done, length + 1));
+      }
+      const auto next = static_cast<std::uint32_t>(frame_kind_ids_.size() + 1);
+      frame_kinds_.push_back(
+          frame_kind_ids_.try_emplace({at.node, rounds, frame_kinds_[at.parent]}, next).first->second);
+    }
+    return frame_kinds_[frame];
   }
 
   State intern(Closure closure) {
@@ -269,7 +290,10 @@ class GrammarStates {
   std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_ids_;
   std::vector<Closure> states_;
   std::unordered_map<std::pair<std::vector<Place>, bool>, State, Hash> state_ids_;
-  std::vector<State> table_;  // [states, classes]
+  std::vector<State> table_;                // [states, classes]
+  std::vector<std::uint32_t> frame_kinds_;  // by frame
+  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_kind_ids_;
+  std::unordered_map<std::pair<std::vector<Place>, bool>, std::uint32_t, Hash> kinds_;
   State start_ = kDead;
 };
 

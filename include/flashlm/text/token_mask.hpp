@@ -112,6 +112,7 @@ class TokenMask {
   static constexpr std::size_t kLongestForced = 4096;
   static constexpr std::size_t kMostStates = 50'000;
   static constexpr std::size_t kMostMasks = 256;
+  static constexpr std::size_t kShort = 16;  // bytes
 
   struct Mask {
     std::vector<std::uint64_t> words;
@@ -145,6 +146,7 @@ class TokenMask {
     if (masks_.size() >= kMostMasks) masks_.clear();
     if (states_.size() > kMostStates) {
       masks_.clear();
+      short_tokens_.clear();
       state_ = states_.forget_all_but(state_);
     }
     return masks_.emplace(state_, make_mask()).first->second;
@@ -152,8 +154,16 @@ class TokenMask {
 
   Mask make_mask() {
     Mask result;
-    result.words.resize((vocab_size_ + 63) / 64);
-    walk(result.words);
+    // How much of a long string is left matters to long tokens only, and there are few.
+    const std::uint32_t kind = states_.kind(state_, kShort);
+    if (short_tokens_.size() >= kMostMasks) short_tokens_.clear();
+    std::vector<std::uint64_t>& short_tokens = short_tokens_[kind];
+    if (short_tokens.empty()) {
+      short_tokens.resize((vocab_size_ + 63) / 64);
+      walk(short_tokens, false);
+    }
+    result.words = short_tokens;
+    walk(result.words, true);
     for (const auto& [token, twin] : trie_->twins()) {
       if (has(result.words, token)) set(result.words, twin);
     }
@@ -183,20 +193,25 @@ class TokenMask {
     if (index < vocab_size_) words[index / 64] |= std::uint64_t{1} << index % 64;
   }
 
-  /// All tokens at once: a state for each byte of the path, and no look below a path that no text takes.
-  void walk(std::vector<std::uint64_t>& words) {
+  /// All tokens of up to kShort bytes, or all longer ones, at once: a state for each byte of the path, and no look
+  /// below a path that no text takes.
+  void walk(std::vector<std::uint64_t>& words, bool long_ones) {
     const std::vector<ByteTrie::Node>& nodes = trie_->nodes();
     path_.resize(trie_->longest() + 1);
     path_[0] = state_;
     for (std::size_t at = 0; at < nodes.size();) {
       const ByteTrie::Node& node = nodes[at];
+      if (long_ones ? node.reach <= kShort : node.depth > kShort) {
+        at = node.after;
+        continue;
+      }
       const GrammarStates::State next = states_.next(path_[node.depth - 1u], node.byte);
       if (next == GrammarStates::kDead) {
         at = node.after;
         continue;
       }
       path_[node.depth] = next;
-      if (node.token >= 0) set(words, node.token);
+      if (node.token >= 0 && (node.depth > kShort) == long_ones) set(words, node.token);
       ++at;
     }
   }
@@ -208,6 +223,7 @@ class TokenMask {
   GrammarStates states_;
   GrammarStates::State state_;
   std::unordered_map<GrammarStates::State, Mask> masks_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> short_tokens_;  // by kind of state
   std::vector<GrammarStates::State> path_;
 };
 
