@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import flashlm
+from flashlm import _core
 
 PROMPT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes; what a day, friends!"
-OPTIONS = {"max_new_tokens": 8}
 
 
-def generate(folder: Path, store: Path | bool | None, prompt: str = PROMPT) -> tuple[str, dict[str, int]]:
+def generate(folder: Path, store: Path | bool | None, prompt: str = PROMPT) -> tuple[str, dict[str, Any]]:
     """The text and the statistics of a model that is opened, asked once and closed."""
     with flashlm.LanguageModel.from_pretrained(folder, kv_store=store) as model:
         text = model.generate(prompt, max_new_tokens=8)
@@ -58,7 +60,7 @@ def test_a_session_of_another_model_or_a_smaller_context_is_refused(
     lm: flashlm.LanguageModel, tiny: Path, tiny_source: Path, tmp_path: Path
 ) -> None:
     session = lm.session()
-    session.generate(PROMPT, **OPTIONS)
+    session.generate(PROMPT, max_new_tokens=8)
     session.save(tmp_path / "talk.kv")
     other = flashlm.pack(tiny_source, tmp_path / "other.flash", dtype="f16")
     with (
@@ -79,7 +81,7 @@ def test_a_session_of_another_model_or_a_smaller_context_is_refused(
 
 def test_a_changed_byte_of_a_saved_session_is_a_format_error(lm: flashlm.LanguageModel, tmp_path: Path) -> None:
     session = lm.session()
-    session.generate("Once upon a time", **OPTIONS)
+    session.generate("Once upon a time", max_new_tokens=8)
     session.save(tmp_path / "talk.kv")
     data = (tmp_path / "talk.kv").read_bytes()
     for at in (0, 10, 75, 130, 5000, len(data) - 1):
@@ -171,7 +173,7 @@ def test_two_processes_share_a_store(tiny: Path, tmp_path: Path) -> None:
         "lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], kv_store=sys.argv[2], kv_store_bytes=200_000)\n"
         "print(ascii([lm.generate(letter + sys.argv[3], max_new_tokens=4) for letter in 'abcdef' * 2]))\n"
     )
-    command = [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT]
+    command: list[str | Path] = [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate() for process in both]
     with flashlm.LanguageModel.from_pretrained(tiny) as model:
@@ -188,3 +190,60 @@ def test_what_is_no_folder_or_no_size_is_an_argument_error(tiny: Path, tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(flashlm.IoError):
         flashlm.LanguageModel.from_pretrained(tiny, kv_store=tmp_path / "file")
+
+
+def run(program: str, *arguments: str | Path, **environment: str) -> str:
+    """What a program prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(_core.isa() == "scalar", reason="this processor has only one instruction set")
+def test_another_instruction_set_has_other_bits_and_another_fingerprint(
+    lm: flashlm.LanguageModel, tiny: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys, flashlm\n"
+        "lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], kv_store=sys.argv[3])\n"
+        "session = lm.session()\n"
+        "session.generate(sys.argv[4])\n"
+        "session.save(sys.argv[2])\n"
+    )
+    run(program, tiny, tmp_path / "talk.kv", tmp_path / "kv", PROMPT, FLASHLM_ISA="scalar")
+    with pytest.raises(flashlm.FormatError, match="instruction set"):
+        lm.load_session(tmp_path / "talk.kv")
+    _, stats = generate(tiny, tmp_path / "kv")
+    assert (stats["loaded_tokens"], stats["damaged_blocks"]) == (0, 0)
+
+
+def test_a_full_disk_stops_no_answer_and_leaves_what_was_saved(tiny: Path, tmp_path: Path) -> None:
+    expected, _ = generate(tiny, None)
+    with flashlm.LanguageModel.from_pretrained(tiny) as model:
+        session = model.session()
+        session.generate("short", max_new_tokens=1)
+        session.save(tmp_path / "talk.kv")
+    before = (tmp_path / "talk.kv").read_bytes()
+    # A limit on the size of files stands for the full disk: writing fails half-way.
+    program = (
+        "import resource, sys, warnings, flashlm\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "warnings.simplefilter('always')\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], kv_store=sys.argv[3])\n"
+        "    session = lm.session()\n"
+        "    text = session.generate(sys.argv[4], max_new_tokens=8)\n"
+        "try:\n"
+        "    session.save(sys.argv[2])\n"
+        "except flashlm.IoError:\n"
+        "    print(ascii((text, len(seen))))\n"
+    )
+    assert run(program, tiny, tmp_path / "talk.kv", tmp_path / "kv", PROMPT) == ascii((expected, 1))
+    assert (tmp_path / "talk.kv").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kv", "talk.kv"]
+    assert [path.name for path in (tmp_path / "kv").rglob("*") if path.is_file()] == ["lock"]
