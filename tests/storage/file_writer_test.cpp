@@ -157,3 +157,19 @@ TEST_CASE("two threads that write one file leave one of the two contents") {
   CHECK((bytes == random_bytes(3000, 1) || bytes == random_bytes(3000, 2)));
   CHECK(folder.names().size() == 1);
 }
+
+TEST_CASE("a file that is closed stays, synced or not, and takes no more") {
+  const TempFolder folder(memory_folder());
+  for (const bool synced : {false, true}) {
+    FileWriter writer(folder / "x");
+    writer.write(random_bytes(100, 1));
+    if (synced) writer.sync();
+    writer.write(random_bytes(100, 2));
+    writer.close();
+    CHECK(content(folder / "x").size() == 200);
+    CHECK_THROWS_AS(writer.write(random_bytes(1, 1)), IoError);
+    CHECK_THROWS_AS(writer.sync(), IoError);
+    CHECK_THROWS_AS(writer.close(), IoError);
+  }
+  CHECK(content(folder / "x").size() == 200);
+}
