@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -108,18 +108,22 @@ class JsonSchemaOverlap {
     if (!left.json->is_object() || !right.json->is_object()) {
       return *left.json == false || *right.json == false;
     }
-    for (const auto& [one, other] : {std::pair(&left, &right), std::pair(&right, &left)}) {
-      for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-        if (view_->find(*one, keyword) == nullptr) continue;
-        const std::vector<Place> parts = view_->elements(*one, keyword);
-        return std::all_of(parts.begin(), parts.end(),
-                           [&](const Place& part) { return apart(part, *other, depth + 1); });
-      }
-    }
+    if (const std::optional<bool> result = parts_apart(left, right, depth)) return *result;
+    if (const std::optional<bool> result = parts_apart(right, left, depth)) return *result;
     const unsigned common = kinds_of(left) & kinds_of(right);
     if (common == 0) return true;
     if (lists_values(left) && lists_values(right)) return no_common_value(left, right);
     return common == object && !lists_values(left) && !lists_values(right) && properties_apart(left, right, depth);
+  }
+
+  /// Whether all parts of a schema that is made of parts are apart from another one.
+  std::optional<bool> parts_apart(const Place& whole, const Place& other, int depth) {
+    for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
+      if (view_->find(whole, keyword) == nullptr) continue;
+      const std::vector<Place> parts = view_->elements(whole, keyword);
+      return std::all_of(parts.begin(), parts.end(), [&](const Place& part) { return apart(part, other, depth + 1); });
+    }
+    return std::nullopt;
   }
 
   bool no_common_value(const Place& left, const Place& right) {
@@ -140,11 +144,11 @@ class JsonSchemaOverlap {
   bool properties_apart(const Place& left, const Place& right, int depth) {
     if (view_->find(left, "properties") == nullptr || view_->find(right, "properties") == nullptr) return false;
     const auto of_right = view_->members(right, "properties");
-    for (const auto& [name, schema] : view_->members(left, "properties")) {
+    for (const auto& one : view_->members(left, "properties")) {
       const auto same =
-          std::find_if(of_right.begin(), of_right.end(), [&](const auto& each) { return each.first == name; });
-      if (same != of_right.end() && requires_name(left, name) && requires_name(right, name) &&
-          apart(schema, same->second, depth + 1)) {
+          std::find_if(of_right.begin(), of_right.end(), [&](const auto& each) { return each.first == one.first; });
+      if (same != of_right.end() && requires_name(left, one.first) && requires_name(right, one.first) &&
+          apart(one.second, same->second, depth + 1)) {
         return true;
       }
     }
