@@ -117,10 +117,10 @@ class JsonSchemaOverlap {
   }
 
   /// Whether all parts of a schema that is made of parts are apart from another one.
-  std::optional<bool> parts_apart(const Place& whole, const Place& other, int depth) {
+  std::optional<bool> parts_apart(const Place& composed, const Place& other, int depth) {
     for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-      if (view_->find(whole, keyword) == nullptr) continue;
-      const std::vector<Place> parts = view_->elements(whole, keyword);
+      if (view_->find(composed, keyword) == nullptr) continue;
+      const std::vector<Place> parts = view_->elements(composed, keyword);
       return std::all_of(parts.begin(), parts.end(), [&](const Place& part) { return apart(part, other, depth + 1); });
     }
     return std::nullopt;
