@@ -48,6 +48,7 @@ TEST_CASE("the shortest text is known") {
   CHECK(Grammar::from_json_schema("{}").shortest() == 1);
   CHECK(Grammar::from_json_schema(R"({"type": "object"})").shortest() == 2);
   CHECK(Grammar::from_json_schema(R"({"type": "string", "minLength": 3})").shortest() == 5);
+  CHECK_THROWS_AS(Grammar::from_json_schema(R"({"minLength": 1000000000000000000})"), FormatError);
   text::GrammarRules none;
   none.finish(none.either({}));
   CHECK_THROWS_AS(Grammar(none), FormatError);

@@ -40,11 +40,18 @@ class Grammar {
     return Grammar(JsonSchema<Json>::compile(schema));
   }
 
-  /// A language from its rules, which are finished. Throws FormatError if it has no text.
+  /// A language from its rules, which are finished. Throws FormatError if it has no text, or no short one.
   explicit Grammar(GrammarRules rules) : rules_(std::move(rules)) {
     if (rules_.cost(rules_.start()) == GrammarRules::kNever)
       throw FormatError("[grammar] rules: no text can meet them");
+    if (shortest() > kLongestShortest) {
+      throw FormatError(concat("[grammar] rules: expected a shortest text of at most ", kLongestShortest,
+                               " bytes, got ", shortest()));
+    }
   }
+
+  /// Bytes that no shortest text may exceed: it is spelled before the first token.
+  static constexpr GrammarRules::Cost kLongestShortest = 65'536;
 
   const GrammarRules& rules() const noexcept { return rules_; }
 
