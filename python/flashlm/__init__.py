@@ -27,6 +27,7 @@ from flashlm._core import (
     format_bytes,
     verify,
 )
+from flashlm.agent import Agent, Step, Tool
 from flashlm.language_model import LanguageModel
 from flashlm.pack import pack
 from flashlm.session import Session
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __version__: str = _core.version
 
 __all__ = [
+    "Agent",
     "ArgumentError",
     "BudgetError",
     "ChatTemplate",
@@ -51,7 +53,9 @@ __all__ = [
     "Session",
     "ShapeError",
     "Stats",
+    "Step",
     "Tokenizer",
+    "Tool",
     "__version__",
     "format_bytes",
     "pack",

@@ -35,6 +35,11 @@ class Speaker(ABC):
     def tokenizer(self) -> Tokenizer:
         """The model's tokenizer."""
 
+    @property
+    @abstractmethod
+    def context(self) -> int:
+        """How many tokens fit."""
+
     def stream(
         self,
         prompt: str,

@@ -9,6 +9,7 @@ void bind_storage(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_text(pybind11::module_& module);
+void bind_agent(pybind11::module_& module);
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
@@ -18,4 +19,5 @@ PYBIND11_MODULE(_core, module) {
   bind_tokenizer(module);
   bind_model(module);
   bind_text(module);
+  bind_agent(module);
 }
