@@ -199,7 +199,8 @@ TEST_CASE("a file that cannot be loaded leaves the session as it was") {
   saved.prefill(support::random_tokens(20, 8));
   saved.save(folder / "good.kv");
   std::vector<std::byte> bytes = support::content(folder / "good.kv");
-  for (const std::size_t at : {std::size_t{3}, std::size_t{20}, std::size_t{130}, std::size_t{4096}, bytes.size() - 1}) {
+  for (const std::size_t at :
+       {std::size_t{3}, std::size_t{20}, std::size_t{130}, std::size_t{4096}, bytes.size() - 1}) {
     std::vector<std::byte> bad = bytes;
     bad[at] ^= std::byte{1};
     support::put(folder / "bad.kv", bad);

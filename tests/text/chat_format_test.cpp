@@ -87,8 +87,9 @@ TEST_CASE("honest conversations have the tokens of their text") {
 
 TEST_CASE("what the template refuses is an ArgumentError that says what and why") {
   CHECK_THROWS_AS(text({}), ArgumentError);
-  CHECK_THROWS_WITH(text({{"tool", "x"}}), Catch::Matchers::ContainsSubstring("'system' or 'user' or 'assistant', got 'tool'") &&
-                                               Catch::Matchers::ContainsSubstring("the template refuses it"));
+  CHECK_THROWS_WITH(text({{"tool", "x"}}),
+                    Catch::Matchers::ContainsSubstring("'system' or 'user' or 'assistant', got 'tool'") &&
+                        Catch::Matchers::ContainsSubstring("the template refuses it"));
   CHECK_THROWS_WITH(text({{"note", "x"}}), Catch::Matchers::ContainsSubstring("got 'note'"));
   CHECK_THROWS_WITH(text({{"assistant", "x"}}), Catch::Matchers::ContainsSubstring("no 'assistant' at the beginning"));
   CHECK_THROWS_WITH(text({{"user", "x"}, {"user", "y"}}), Catch::Matchers::ContainsSubstring("no 'user' after 'user'"));
@@ -105,7 +106,8 @@ TEST_CASE("a template that is no concatenation is refused when it is used, with 
 TEST_CASE("a folder without a format opens, and says what to do when it is used") {
   const support::TempFolder folder;
   const Messages messages = {{"user", "Hi"}};
-  CHECK_THROWS_WITH(ChatFormat::open(folder.path()).parts(messages), Catch::Matchers::ContainsSubstring("must be packed again"));
+  CHECK_THROWS_WITH(ChatFormat::open(folder.path()).parts(messages),
+                    Catch::Matchers::ContainsSubstring("must be packed again"));
   const std::string json(kFormat);
   flashlm::storage::write_file(folder.path() / "chat_format.json", std::as_bytes(std::span(json)));
   CHECK(ChatFormat::open(folder.path()).text(messages) == text(messages));
