@@ -70,7 +70,7 @@ need_developer() {
   step "Installing Python packages into .venv"
   install "scikit-build-core>=1.0" "pybind11>=3.0" cmeel cmeel-eigen nlohmann-json cmake ninja
   step "Building the Python package"
-  CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation -C build-dir=build/python ".[test,dev,notebooks]"
+  CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation -C build-dir=build/python ".[test,dev,notebooks,agents]"
 }
 
 configure_and_build() {

@@ -43,7 +43,7 @@ def find_tool_calls(
 
     Example:
         >>> from flashlm.tool_calls import find_tool_calls
-        >>> text = '<tool_call>{"name": "f", "arguments": {}}</tool_call> <tool_call>{"name": "g", "arguments": {"x": 1}}'
+        >>> text = '<tool_call>{"name": "f", "arguments": {}}</tool_call> {"name": "g", "arguments": {"x": 1}}'
         >>> [call.name for call in find_tool_calls(text)]
         ['f', 'g']
     """
