@@ -163,7 +163,12 @@ def test_limits_end_a_task() -> None:
     agent = flashlm.Agent(lambda *_: ADD, [add], max_tokens=30)
     assert agent.run("x") is None
     assert agent.status == "out_of_tokens"
-    agent = flashlm.Agent(lambda *_: time.sleep(0.05) or ADD, [add], max_seconds=0.04)
+
+    def slow(*_: object) -> str:
+        time.sleep(0.05)
+        return ADD
+
+    agent = flashlm.Agent(slow, [add], max_seconds=0.04)
     assert agent.run("x") is None
     assert agent.status == "out_of_time"
 
