@@ -102,8 +102,8 @@ int main(int argc, char* argv[]) {
          .run = [&](const nlohmann::json&) { return find_papers(); }},
         {.name = "summarize_paper",
          .description = "Downloads a paper, reads every page and returns a summary.",
-         .parameters =
-             flashlm::agent::json_schema(R"({"id": {"type": "string", "description": "one that find_papers lists"}})"),
+         .parameters = flashlm::agent::json_schema(
+             R"({"id": {"type": "string", "maxLength": 20, "description": "one that find_papers lists"}})"),
          .run = [&](const nlohmann::json& given) { return summarize_paper(given["id"].get<std::string>()); }}};
 
     flashlm::Agent agent(model, tools, {.max_steps = top + 3, .observation_tokens = 256});
