@@ -21,7 +21,7 @@ from flashlm import net, pdf
 from flashlm._core import ArgumentError, Error, FormatError
 from flashlm.net import Paper, Papers
 
-__all__ = ["Document", "Page", "Paper", "download", "find", "find_ids", "read", "read_file", "read_text"]
+__all__ = ["Document", "Page", "Paper", "Papers", "download", "find", "find_ids", "read", "read_file", "read_text"]
 
 Progress = Callable[[str, int, int], None]
 """Told how far a job is: the stage, and how much of how much is done."""
@@ -218,13 +218,23 @@ def read(
 ) -> Document:
     """A paper with all its pages; arguments and errors are those of `download` and `read_file`.
 
+    Where its PDF cannot be read, its Markdown is, if the hub has it.
+
     Example:
         >>> from flashlm import papers
         >>> papers.read("no id")
         Traceback (most recent call last):
         flashlm.ArgumentError: [papers] id: expected an arXiv id such as 2312.11514, ...
     """
-    return read_file(download(paper_id, refresh=refresh, papers=papers, progress=progress), progress=progress)
+    papers = papers or Papers()
+    path = download(paper_id, refresh=refresh, papers=papers, progress=progress)
+    try:
+        return read_file(path, progress=progress)
+    except FormatError:  # encrypted, scanned or damaged: perhaps the hub has the text
+        paper_id = net.paper_id(paper_id)
+        if path.suffix == ".md" or papers.markdown(paper_id, progress=_counted(progress, "download")) is None:
+            raise
+        return read_file(_markdown_path(papers, paper_id), progress=progress)
 
 
 def read_file(

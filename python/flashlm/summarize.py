@@ -117,9 +117,9 @@ def summarize(
         >>> from flashlm.papers import Document, Page
         >>> from flashlm.summarize import summarize
         >>> document = Document(Path("a.pdf"), "pdf", 1, (Page(1, "Flash is slow."),))
-        >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash", context=1024)
-        >>> summarize(model, document, max_new_tokens=8).pages
-        (1,)
+        >>> summarize(lm, document, max_new_tokens=8)  # this model is too small for the instructions
+        Traceback (most recent call last):
+        flashlm.ShapeError: [summarize] context: expected room for 64 tokens of text beside ...
     """
     summarizer = _Summarizer(
         writer, unit=document.unit, title=title, topic=topic, max_new_tokens=max_new_tokens, progress=progress

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from typing_extensions import Self
+
 import flashlm
 
 
@@ -45,6 +47,12 @@ class ScriptedSession(flashlm.Session):
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
         self.context_size = 100_000
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """As a model is closed."""
 
     @property
     def context(self) -> int:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from flashlm.language_model import LanguageModel, Progress
+
 Source = Annotated[
     str,
     typer.Argument(
@@ -43,9 +45,50 @@ JsonSchema = Annotated[
     Path | None,
     typer.Option("--json-schema", metavar="FILE", help="Writes JSON that the schema in this file allows."),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        envvar="FLASHLM_MODEL",
+        help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id; by default the demo's model.",
+    ),
+]
+FullContext = Annotated[
+    int | None,
+    typer.Option("--context", metavar="N", help="Tokens that fit; by default all of the model's that memory can hold."),
+]
+KvStore = Annotated[
+    bool, typer.Option("--kv-store/--no-kv-store", help="Keeps what was read computed, for later runs too.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Prints one JSON object for programs.")]
 
 
 def examples(*lines: str) -> str:
     """The end of a command's help. A test runs every line."""
     return "Examples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+def open_model(
+    model: str | None,
+    *,
+    memory: str,
+    context: int | None,
+    threads: int | None,
+    kv_store: bool,
+    progress: Progress | None = None,
+) -> LanguageModel:
+    """The model that `Model` names, or the demo's; by default with the longest context that `memory` can hold."""
+    from flashlm import demo
+    from flashlm.context_size import largest_context
+    from flashlm.home import packed
+
+    folder = demo.prepare(progress) if model is None else packed(model, progress=progress)
+    return LanguageModel.from_pretrained(
+        folder,
+        memory=memory,
+        context=largest_context(folder, memory) if context is None else context,
+        threads=threads,
+        kv_store=kv_store,
+        progress=progress,
+    )

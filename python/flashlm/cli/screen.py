@@ -28,6 +28,10 @@ _STAGES = {
     "load": "Loading",
     "verify": "Verifying",
     "fetch": "Fetching the demo's model",
+    "find": "Finding papers",
+    "wait for the server": "Waiting for the server",
+    "read": "Reading pages",
+    "summarize": "Summarizing",
 }
 _SHORT_STAGES = {"load", "verify"}  # not worth a line in a log
 _PLAN_WORDS = {
