@@ -35,7 +35,8 @@ ZEPHYR = (
 FOLDED = (
     "{% set system = messages[0].content if messages[0].role == 'system' else '' %}{% for m in messages %}"
     "{% if m.role == 'user' %}U:{{ system if loop.index0 == 1 }}{{ m.content }};{% elif m.role == 'assistant' %}"
-    "A:{{ m.content }};{% elif not loop.first %}{{ raise_exception('no') }}{% endif %}{% endfor %}A:"
+    "A:{{ m.content }};{% elif not loop.first %}{{ raise_exception('no') }}{% endif %}{% endfor %}"
+    "{{ 'A:' if add_generation_prompt }}"
 )
 ECHO = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}"
 
@@ -96,12 +97,12 @@ def test_a_role_that_the_template_refuses_or_rewrites_is_missing_with_the_reason
         (ECHO + "{{ messages | length if messages | length > 6 }}", "comes out as"),
         ("{% for m in messages %}{{ m.content | upper }}{% endfor %}", "does not come out once"),
         ("{% for m in messages %}[{{ m.role }}]{{ m.content | replace('</think>', '') }};{% endfor %}", "comes out as"),
-        ("{% for m in messages %}{{ m.content }}{{ ',' if not loop.last }}{% endfor %}", "comes after it"),
+        ("{% for m in messages %}{{ m.content }}{{ '.' if loop.last else ',' }}{% endfor %}", "comes after it"),
         ("{% for m in messages | reverse %}[{{ m.role }}]{{ m.content }};{% endfor %}", "does not come out once"),
         ("no messages", "does not come out once"),
         ("{{ raise_exception('never') }}", "takes no conversation"),
         ("{% for %}", "line 1"),
-        ("{{ messages.__class__.__mro__ }}", "takes no conversation"),
+        ("{{ messages.__class__.__mro__ }}", "unsafe"),
     ],
 )
 def test_what_is_no_concatenation_gives_only_the_reason(template: str, reason: str) -> None:
