@@ -152,7 +152,7 @@ class FlashModel(Model):  # type: ignore[misc]
         self._owns = not opened
         self._opening = {"memory": memory, "context": context, "threads": threads, "reader": reader}
         self._opening["kv_store"] = kv_store if kv_store is None or isinstance(kv_store, bool) else os.fspath(kv_store)
-        self._on_prefill = on_prefill
+        self.told = on_prefill
         self._turn = _Turn()
         self._ids = itertools.count()
 
@@ -197,7 +197,8 @@ class FlashModel(Model):  # type: ignore[misc]
             **kwargs: Settings of the model for this answer only, such as ``max_new_tokens`` or ``tool_choice``.
 
         Returns:
-            The answer: its text, its tool calls, and how many tokens went in and out.
+            The answer: its text, its tool calls, and how many tokens went in and out. ``raw`` tells how many tokens of
+            the prompt were computed, and how many were there already.
 
         Raises:
             ArgumentError: A message or a setting cannot be used.
@@ -227,7 +228,13 @@ class FlashModel(Model):  # type: ignore[misc]
             role=MessageRole.ASSISTANT,
             content=text,
             tool_calls=calls or None,
-            raw={"out": text, "completion_kwargs": asked.shown, "finish_reason": generation.finish_reason},
+            raw={
+                "out": text,
+                "completion_kwargs": asked.shown,
+                "finish_reason": generation.finish_reason,
+                "reused_tokens": len(generation.prompt_tokens) - asked.computed,
+                "computed_tokens": asked.computed,
+            },
             token_usage=TokenUsage(input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)),
         )
 
@@ -334,7 +341,7 @@ class FlashModel(Model):  # type: ignore[misc]
             self._speaker.close()
 
     def _start(self, asked: _Asked) -> Generation:
-        return self._speaker.stream_chat(asked.messages, **asked.arguments, on_prefill=self._on_prefill)
+        return self._speaker.stream_chat(asked.messages, **asked.arguments, on_prefill=asked.on_prefill)
 
     def _find(self, text: str, tools: Sequence[str]) -> list[ToolCall]:
         return find_tool_calls(text, tools, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key)
@@ -399,7 +406,15 @@ class _Asked:
             self.arguments["response_format"] = response_format
             stop = []  # a stop text may stand inside the JSON
         self.arguments["stop"] = stop
+        self.computed = 0  # tokens of the prompt; known once it is
+        self._told = model.told
         self.shown = {key: value for key, value in self.arguments.items() if key not in ("tools", "response_format")}
+
+    def on_prefill(self, done: int, total: int) -> None:
+        """Told how far the prompt is; the first total is that of the prompt, later ones are of forced tokens."""
+        self.computed = self.computed or total
+        if self._told is not None:
+            self._told(done, total)
 
 
 class _Turn:

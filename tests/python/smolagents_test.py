@@ -305,6 +305,8 @@ def test_the_second_step_computes_its_own_tokens_only(real: Path) -> None:
         said = {"role": "assistant", "content": first.content}
         later = [{"role": "user", "content": "Tell me about the moon."}, said, {"role": "user", "content": "Go on."}]
         second = model.generate(later, max_new_tokens=1)
+        assert second.raw["reused_tokens"] == first.token_usage.total_tokens - 1
+        assert second.raw["computed_tokens"] == second.token_usage.input_tokens - second.raw["reused_tokens"]
         # All that was read and written, but the last token, which was never put in.
         assert lm.stats.reused_tokens - before.reused_tokens == first.token_usage.total_tokens - 1
         assert second.token_usage.input_tokens - first.token_usage.total_tokens < 20
@@ -388,6 +390,26 @@ def test_a_code_agent_reads_a_paper(lm: flashlm.LanguageModel, structured: bool)
     result = agent.run("Summarize the top paper about LLMs.")
     assert result == {"url": "https://arxiv.org/abs/2611.00001", "topic": "LLM", "pages": 3}
     assert ("response_format" in session.asked[0]) == structured
+
+
+@needs_papers
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.usefixtures("hub")
+def test_the_real_model_makes_valid_calls_and_ends(real: Path) -> None:
+    model = FlashModel(real, max_new_tokens=80)
+    assert model.language_model.context == 8192
+    agent = smolagents.ToolCallingAgent(tools=paper_tools(), model=model, verbosity_level=0, max_steps=3)
+    result = agent.run("Find the top paper about LLM, download it, read it, and summarize it.", return_full_result=True)
+    assert result.state in ("success", "max_steps_error")
+    assert result.output
+    calls = [call for step in agent.memory.steps for call in getattr(step, "tool_calls", None) or ()]
+    assert calls
+    names = {tool.name for tool in paper_tools()} | {"final_answer"}
+    assert {call.name for call in calls} <= names
+    errors = [step.error for step in agent.memory.steps if getattr(step, "error", None) is not None]
+    assert not any(isinstance(error, smolagents.AgentParsingError) for error in errors)
+    model.close()
 
 
 class Bad(smolagents.Tool):  # type: ignore[misc, name-defined]

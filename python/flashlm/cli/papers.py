@@ -18,8 +18,8 @@ from flashlm.summarize import Summary, summarize
 NAME = "papers"
 EXAMPLES = options.examples(
     'flashlm papers --topic "LLM" --top 3',
-    "flashlm papers --topic robotics --week 2026-W47 --output markdown --model model.flash",
-    "flashlm papers --date 2026-11-20 --top 1 --output json --offline",
+    "flashlm papers --topic speech --top 1 --week 2026-W47 --output markdown --model model.flash",
+    'flashlm papers --topic "LLM" --top 1 --output json --offline',
 )
 
 
