@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "support/bundle_fixture.hpp"
@@ -143,6 +144,26 @@ TEST_CASE("a session whose step failed goes on as if nothing had happened") {
   }
   CHECK(failed);
   CHECK(copy(session.prefill(tokens)) == expected);
+}
+
+TEST_CASE("sessions in several threads take turns, and give the logits that they would give alone") {
+  const support::TinyModel tiny;
+  auto shared = engine(tiny);
+  std::vector<std::vector<float>> expected, got(4);
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    Session session(shared);
+    expected.push_back(copy(session.prefill(support::random_tokens(20, seed))));
+  }
+  std::vector<std::thread> threads;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    threads.emplace_back([&, seed] {
+      Session session(shared);
+      session.prefill(support::random_tokens(19, seed));
+      got[seed] = copy(session.step(support::random_tokens(20, seed).back()));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(got == expected);
 }
 
 TEST_CASE("a session gives its place back") {
