@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -23,3 +24,11 @@ def pytest_runtest_makereport(
             f"FLASHLM_REQUIRE_LIVE is set, but {item.name} was skipped: {call.excinfo and call.excinfo.value}"
         )
     return report
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C again where the shell has told it to be ignored, as it does for jobs in the background.
+
+    The programs that tests start inherit what is ignored, and could not be stopped.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
