@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import inspect
 import shutil
@@ -13,10 +14,30 @@ from pathlib import Path
 import pytest
 
 import flashlm
-from flashlm import chat_template, demo, home, language_model, plot
+from flashlm import (
+    chat_template,
+    context_size,
+    demo,
+    home,
+    kept_tokens,
+    language_model,
+    papers,
+    plot,
+    summarize,
+    tool_calls,
+)
 
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
+
+
+MODULES = [
+    *(chat_template, context_size, demo, home, kept_tokens, language_model, papers, plot, summarize, tool_calls),
+]
+with contextlib.suppress(ModuleNotFoundError):
+    from flashlm import smolagents
+
+    MODULES.append(smolagents)
 
 
 def public_objects() -> Iterator[tuple[str, object]]:
@@ -29,10 +50,22 @@ def public_objects() -> Iterator[tuple[str, object]]:
                 of_python = any(hasattr(parent, member) for parent in (object, OSError))
                 if not member.startswith("_") and not of_python:
                     yield f"flashlm.{name}.{member}", inspect.getattr_static(value, member)
-    for module in (chat_template, demo, home, language_model, plot):
-        for name, value in vars(module).items():
-            if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"):
-                yield f"{module.__name__}.{name}", value
+    for module in MODULES:
+        yield from module_objects(module)
+
+
+def module_objects(module: types.ModuleType) -> Iterator[tuple[str, object]]:
+    """A module's own public functions; of flashlm.smolagents also its classes, with what they have examples of."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(value):
+            yield f"{module.__name__}.{name}", value
+        elif inspect.isclass(value) and module.__name__ == "flashlm.smolagents":
+            yield f"{module.__name__}.{name}", value
+            for member, of_class in vars(value).items():
+                if not member.startswith("_") and ">>>" in (getattr(of_class, "__doc__", None) or ""):
+                    yield f"{module.__name__}.{name}.{member}", of_class
 
 
 OBJECTS = dict(public_objects())
@@ -53,7 +86,7 @@ def test_an_example_runs(
     shutil.copytree(tiny_source, tmp_path / "tiny")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
-    names: dict[str, object] = {"flashlm": flashlm, "home": home.home}
+    names: dict[str, object] = {"flashlm": flashlm, "home": home.home, "Path": Path}
     with flashlm.LanguageModel.from_pretrained("tiny.flash") as lm:
         names["lm"] = lm
         example = doctest.DocTestParser().get_doctest(
