@@ -225,11 +225,6 @@ def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[s
         open_tiny(tiny, **options)
 
 
-def test_response_formats_come_later(lm: flashlm.LanguageModel) -> None:
-    with pytest.raises(NotImplementedError, match="grammars"):
-        lm.chat(HELLO, response_format={"type": "json_object"})
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
