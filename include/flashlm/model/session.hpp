@@ -59,11 +59,19 @@ class Session {
     const std::size_t kept = std::min(common_prefix(tokens), tokens.size() - 1);
     tokens_.resize(kept);
     stats_.reused_tokens += kept;
-    while (tokens_.size() < tokens.size()) {
-      const std::size_t n = std::min(engine_->max_batch(), tokens.size() - tokens_.size());
-      const bool last = tokens_.size() + n == tokens.size();
-      run(tokens.subspan(tokens_.size(), n), last ? std::span<float>(logits_) : std::span<float>(), Phase::prefill);
-      if (on_progress) on_progress(tokens_.size() - kept, tokens.size() - kept);
+    return extend(tokens.subspan(kept), on_progress);
+  }
+
+  /// Appends some tokens and returns the logits after the last one [vocab_size], valid until the next call.
+  ///
+  /// Throws ShapeError beyond the context, IoError if a read fails; the session then holds what was computed.
+  std::span<const float> extend(std::span<const Token> tokens, const Progress& on_progress = {}) {
+    for (std::size_t done = 0; done < tokens.size();) {
+      const std::size_t n = std::min(engine_->max_batch(), tokens.size() - done);
+      const bool last = done + n == tokens.size();
+      run(tokens.subspan(done, n), last ? std::span<float>(logits_) : std::span<float>(), Phase::prefill);
+      done += n;
+      if (on_progress) on_progress(done, tokens.size());
     }
     return logits_;
   }

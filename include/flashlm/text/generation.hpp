@@ -217,11 +217,19 @@ class Generation {
       throw ArgumentError("[generation] session: another generation has gone on with it; start a new one");
     }
     const bool one = n_computed_ > 0 && held + 1 == text_.size();
-    const std::span<const float> logits =
-        one ? session_->step(text_.back()) : (n_computed_ == 0 ? read_prompt() : session_->prefill(text_));
+    const std::span<const float> logits = n_computed_ == 0 ? read_prompt()
+                                          : one            ? session_->step(text_.back())
+                                                           : compute_rest();
     n_computed_ = text_.size();
     scratch_.assign(logits.begin(), logits.end());
     return scratch_;
+  }
+
+  /// Forced tokens go through the model together; after a read that failed, the last one may be known already.
+  std::span<const float> compute_rest() {
+    const std::size_t held = session_->tokens().size();
+    if (held >= text_.size()) return session_->prefill(text_);
+    return session_->extend(std::span<const Token>(text_).subspan(held));
   }
 
   std::span<const float> read_prompt() {
