@@ -114,7 +114,9 @@ def main(
         for report in reports:
             for line in report.lines(markdown=output is Output.markdown):
                 bold = output is Output.text and line == report.paper.title
-                screen.out.print(line, markup=False, style="bold" if bold else None)
+                # A terminal shows whole words; a file or a pipe gets whole paragraphs.
+                wrap = not screen.out.is_terminal
+                screen.out.print(line, markup=False, style="bold" if bold else None, soft_wrap=wrap)
     if any(report.summary is None for report in reports):
         raise typer.Exit(1)
 
