@@ -67,7 +67,8 @@ TEST_CASE("parts without special tokens of their own are encoded as the joined t
   for (const std::string name : {"gpt2", "spaced", "llama3", "qwen2", "smollm"}) {
     const Tokenizer tokenizer = Tokenizer::open("tests/text/golden/" + name + ".tokenizer.json");
     const std::vector<std::string> special = tokenizer.special_tokens();
-    for (const auto& entry : nlohmann::json::parse(golden(name + ".json"))["cases"]) {
+    const nlohmann::json goldens = nlohmann::json::parse(golden(name + ".json"));
+    for (const auto& entry : goldens["cases"]) {
       const auto text = entry["text"].get<std::string>();
       if (std::any_of(special.begin(), special.end(), [&](const auto& one) { return text.find(one) != text.npos; })) {
         continue;
