@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,8 +45,10 @@ class Model {
   /// The resident weights. The first caller reads them, once it knows that they fit; on_progress(done, total) counts
   /// bytes and may throw to stop. Throws IoError or FormatError; the next call tries again then.
   const Weights& weights(const std::function<void(std::size_t, std::size_t)>& on_progress = {}) const {
-    std::call_once(weights_read_, [&] { weights_ = Weights::open(folder_ / kResidentFile, config_, on_progress); });
-    return weights_;
+    // Not std::call_once: where it is built on pthread_once, a throwing call leaves later ones waiting for ever.
+    const std::lock_guard lock(weights_mutex_);
+    if (!weights_) weights_ = Weights::open(folder_ / kResidentFile, config_, on_progress);
+    return *weights_;
   }
 
  private:
@@ -88,8 +91,8 @@ class Model {
   storage::BundleFile bundles_;
   sparse::Selector selector_;
   std::size_t resident_bytes_ = 0;
-  mutable std::once_flag weights_read_;
-  mutable Weights weights_;
+  mutable std::mutex weights_mutex_;
+  mutable std::optional<Weights> weights_;
 };
 
 }  // namespace flashlm::inline v0::model
