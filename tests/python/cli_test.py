@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +252,13 @@ class Output:
         said, found, self._said = self._said.partition(what)
         return said + found
 
+    def take(self, n: int, seconds: float = 30) -> None:
+        """Skips n characters."""
+        end = time.monotonic() + seconds
+        while len(self._said) < n:
+            assert self.read(end - time.monotonic()), f"only {self._said!r}"
+        self._said = self._said[n:]
+
 
 @pytest.fixture
 def endless(tiny_source: Path, tmp_path: Path) -> Path:
@@ -259,7 +268,7 @@ def endless(tiny_source: Path, tmp_path: Path) -> Path:
     for file in tiny_source.iterdir():
         (source / file.name).write_bytes(file.read_bytes())
     config = json.loads((source / "config.json").read_text())
-    config.update(max_position_embeddings=8192, eos_token_id=None)
+    config.update(max_position_embeddings=32768, eos_token_id=None)
     del config["eos_token_id"]
     (source / "config.json").write_text(json.dumps(config))
     return flashlm.pack(source, tmp_path / "endless.flash")
@@ -267,24 +276,39 @@ def endless(tiny_source: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("json_too", [False, True])
 def test_ctrl_c_ends_run_with_130_and_no_traceback(endless: Path, json_too: bool) -> None:
-    command = [*FLASHLM, "run", str(endless), "-p", "The moon", "-n", "100000", "--context", "8192", "--threads", "1"]
+    command = [*FLASHLM, "run", str(endless), "-p", "-", "-n", "100000", "--context", "32768", "--threads", "1"]
     process = subprocess.Popen(
         command + ["--json"] * json_too,
         env=environment(PYTHONUNBUFFERED="1"),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
     with process:
-        if json_too:
-            time.sleep(2)
-        else:
-            assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"The moon")
+        process.stdin.flush()
+        wait_until_read(process.stdin.fileno())
+        process.stdin.close()
+        process.stdin = None
+        if not json_too:
             assert Output(process.stdout.fileno()).read(30)
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error.decode()
     assert error.decode().strip() == "Interrupted."
+
+
+def wait_until_read(pipe: int, seconds: float = 30) -> None:
+    """Waits until the reader of a pipe has taken what was written."""
+    end = time.monotonic() + seconds
+    left = b"\1\0\0\0"
+    while any(left):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+        left = fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0")
 
 
 IN_A_TERMINAL = """
@@ -318,6 +342,10 @@ class Terminal:
     def wait_for(self, what: str) -> str:
         """What the screen shows until `what` appears."""
         return self._output.wait_for(what)
+
+    def wait_for_output(self, n: int) -> None:
+        """Waits until the screen shows so many more characters."""
+        self._output.take(n)
 
     def exit_code(self) -> int:
         """Waits for the end; an unread screen would block it."""
@@ -353,19 +381,18 @@ def test_ctrl_d_leaves_a_conversation(tiny: Path) -> None:
     assert terminal.exit_code() == 0
 
 
-def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(endless: Path) -> None:
-    terminal = Terminal("chat", endless, "-n", "100000", "--context", "8192")
+def test_ctrl_c_stops_an_answer_and_two_at_the_prompt_leave(endless: Path) -> None:
+    terminal = Terminal("chat", endless, "-n", "100000", "--context", "32768")
     terminal.wait_for("> ")
     terminal.type("Hello\n")
     terminal.wait_for("Hello\r\n")
-    time.sleep(1)
+    terminal.wait_for_output(20)
     terminal.type("\x03")
     terminal.wait_for("(stopped)")
     terminal.wait_for("> ")
     terminal.type("/stats\n")
     terminal.wait_for("time computing")
     terminal.wait_for("> ")
-    time.sleep(1)  # readline shows its prompt a moment before it listens to signals
     terminal.type("\x03")
     terminal.wait_for("again")
     terminal.type("\x03")

@@ -12,6 +12,7 @@ import typer
 from flashlm import Error, LanguageModel
 from flashlm._core import format_bytes
 from flashlm.cli import options, screen
+from flashlm.cli.interrupts import Interrupts
 
 NAME = "chat"
 EXAMPLES = options.examples(
@@ -79,41 +80,52 @@ class Conversation:
         self._start: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
         self._messages = list(self._start)
         self._interactive = sys.stdin.isatty()
+        self._interrupts = Interrupts()
 
     def talk(self) -> None:
         """Reads lines and answers them until the user leaves."""
-        if self._interactive:
-            with contextlib.suppress(ImportError):
-                import readline  # noqa: F401 - gives input() its line editing
-            screen.err.print(
-                f"{self._lm.folder.name}: {format_bytes(self._lm.memory_plan.total)} of DRAM. "
-                "/help lists the commands.",
-                style="dim",
-                markup=False,
-            )
-        interrupted = False
+        if not self._interactive:
+            self._take_turns()
+            return
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - gives input() its line editing
+        screen.err.print(
+            f"{self._lm.folder.name}: {format_bytes(self._lm.memory_plan.total)} of DRAM. /help lists the commands.",
+            style="dim",
+            markup=False,
+        )
+        with self._interrupts:
+            self._take_turns()
+            sys.stdout.write("\n")
+
+    def _take_turns(self) -> None:
+        leaving = False
         while True:
             try:
-                line = input("> " if self._interactive else "").strip()
+                line = self._read_line()
             except EOFError:
-                break
+                return
             except KeyboardInterrupt:
-                if interrupted or not self._interactive:
-                    break
-                interrupted = True
+                if leaving or not self._interactive:
+                    return
+                leaving = True
                 screen.err.print("\n(Ctrl-C again or Ctrl-D leaves)", style="dim")
                 continue
             if not line:
                 continue
-            interrupted = False
+            leaving = False
             if line == "/exit":
                 return
             if line.startswith("/"):
                 self._command(line)
             else:
-                interrupted = not self._answer(line)
-        if self._interactive:
-            sys.stdout.write("\n")
+                self._answer(line)
+
+    def _read_line(self) -> str:
+        if not self._interactive:
+            return input().strip()
+        with self._interrupts.heard_while_waiting():
+            return input("> ").strip()
 
     def _command(self, line: str) -> None:
         if line == "/help":
@@ -126,29 +138,34 @@ class Conversation:
         else:
             screen.err.print(f"{line}: no such command. /help lists them.", style="yellow", markup=False)
 
-    def _answer(self, line: str) -> bool:
-        """Streams one answer. False if the user stopped it; what was said until then stays said."""
+    def _answer(self, line: str) -> None:
+        """Streams one answer. One that the user stops stays said as far as it came."""
         messages = [*self._messages, {"role": "user", "content": line}]
         pieces: list[str] = []
-        done = True
         try:
-            generation = self._lm.stream_chat(messages, **self._settings)
-            try:
-                for piece in generation:
-                    pieces.append(piece)
-                    screen.write(piece)
-            finally:
-                generation.close()
-                screen.write("\n")
-            if generation.finish_reason in ("length", "context"):
-                screen.err.print(f"(cut: {generation.finish_reason})", style="dim")
+            ending = self._say(messages, pieces)
         except KeyboardInterrupt:
-            screen.err.print("(stopped)", style="dim")
-            done = False
+            if not self._interactive:
+                raise
+            ending = "stopped"
         except Error as error:
             screen.print_error(error, expected=True)
             if not self._interactive:
                 raise typer.Exit(1) from error
-            return True
+            return
+        finally:
+            screen.write("\n")
+        if ending:
+            screen.err.print(f"({ending})", style="dim")
         self._messages = [*messages, {"role": "assistant", "content": "".join(pieces)}]
-        return done
+
+    def _say(self, messages: list[dict[str, str]], pieces: list[str]) -> str | None:
+        """Writes an answer and keeps its pieces. Returns why it was cut, if it was."""
+        with self._interrupts.allowed():
+            generation = self._lm.stream_chat(messages, **self._settings)
+            with contextlib.closing(generation):
+                for piece in generation:
+                    pieces.append(piece)
+                    screen.write(piece)
+        reason = generation.finish_reason
+        return f"cut: {reason}" if reason in ("length", "context") else None
