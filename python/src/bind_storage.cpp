@@ -48,6 +48,8 @@ py::dtype numpy_of(DType dtype) {
     case DType::f32: return py::dtype("float32");
     case DType::f16: return py::dtype("float16");
     case DType::bf16: return py::dtype("uint16");
+    case DType::q8_0:
+    case DType::q4_0:
     case DType::u8: return py::dtype("uint8");
   }
   throw ArgumentError("[python] unknown number format");

@@ -96,10 +96,20 @@ TEST_CASE("a bfloat16 is the upper half of a float") {
 }
 
 TEST_CASE("a number format has one name and a row of it a size") {
-  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) CHECK(parse_dtype(name(dtype)) == dtype);
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::u8}) {
+    CHECK(parse_dtype(name(dtype)) == dtype);
+  }
   CHECK(row_bytes(DType::f32, 3) == 12);
   CHECK(row_bytes(DType::f16, 3) == 6);
   CHECK(row_bytes(DType::bf16, 3) == 6);
   CHECK(row_bytes(DType::u8, 3) == 3);
+  CHECK(row_bytes(DType::q8_0, 64) == 68);
+  CHECK(row_bytes(DType::q4_0, 64) == 36);
   CHECK_THROWS_AS(parse_dtype("F32"), FormatError);
+}
+
+TEST_CASE("numbers share a scale in the two block formats") {
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) CHECK_FALSE(is_block(dtype));
+  CHECK(is_block(DType::q8_0));
+  CHECK(is_block(DType::q4_0));
 }

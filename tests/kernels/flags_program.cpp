@@ -16,6 +16,7 @@
 #include "flashlm/kernels/norm.hpp"
 #include "flashlm/kernels/rope.hpp"
 #include "flashlm/kernels/softmax.hpp"
+#include "flashlm/kernels/tile_sum.hpp"
 
 namespace kernels = flashlm::kernels;
 using flashlm::DType;
@@ -55,11 +56,18 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
   Hash hash;
   kernels::matmul(weights, x.data(), dim, n_tokens, h.data(), rows);
   hash.add(h);
-  kernels::neuron_sum(weights, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+  if (flashlm::is_block(dtype)) {
+    const MatrixView tiles = MatrixView::dense(bytes.data(), dtype, flashlm::kBlockNumbers, dim);
+    kernels::tile_sum(tiles, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+  } else {
+    kernels::neuron_sum(weights, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+  }
   hash.add(y);
-  kernels::attend(std::span(x).first(dim), weights, weights, 0.125f, scores, seen);
-  hash.add(scores);
-  hash.add(seen);
+  if (dtype == DType::f32 || dtype == DType::f16) {
+    kernels::attend(std::span(x).first(dim), weights, weights, 0.125f, scores, seen);
+    hash.add(scores);
+    hash.add(seen);
+  }
   kernels::to_f32(dtype, bytes.data(), back);
   hash.add(back);
   return hash.value();
@@ -90,8 +98,9 @@ int main() {
   } catch (const flashlm::ArgumentError&) {
     return 3;
   }
-  for (DType dtype : {DType::f32, DType::f16}) {
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
     for (std::size_t dim : {std::size_t{64}, std::size_t{101}}) {
+      if (flashlm::is_block(dtype) && dim % flashlm::kBlockNumbers != 0) continue;
       const unsigned long long hash = products(dtype, 77, dim, 13);
       std::printf("products %s %zu %016llx\n", flashlm::name(dtype).data(), dim, hash);
     }

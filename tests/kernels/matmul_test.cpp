@@ -16,7 +16,8 @@ using namespace support;
 
 TEST_CASE("a product of weights and activations equals plain loops in double") {
   for (const auto [isa, dtype] : variants()) {
-    for (std::size_t dim : kSizes) {
+    for (std::size_t size : kSizes) {
+      const std::size_t dim = row_size(dtype, size);
       for (std::size_t rows : {0u, 1u, 6u, 15u}) {
         for (std::size_t offset : {0u, 1u, 6u}) {
           CAPTURE(name(isa), name(dtype), dim, rows, offset);
@@ -47,8 +48,9 @@ TEST_CASE("a product of weights and activations equals plain loops in double") {
 }
 
 TEST_CASE("a product has the same bits for one token and for any number of tokens") {
-  constexpr std::size_t rows = 45, dim = 75, most = 70;
+  constexpr std::size_t rows = 45, most = 70;
   for (const auto [isa, dtype] : variants()) {
+    const std::size_t dim = row_size(dtype, 75);
     const auto matmul = kernels::table(isa).matmul;
     const Weights weights(dtype, rows, dim);
     const std::vector<float> x = random_numbers(most * dim, 3);
@@ -64,8 +66,9 @@ TEST_CASE("a product has the same bits for one token and for any number of token
 }
 
 TEST_CASE("a product has the same bits wherever its rows are split") {
-  constexpr std::size_t rows = 75, dim = 33;
+  constexpr std::size_t rows = 75;
   for (const auto [isa, dtype] : variants()) {
+    const std::size_t dim = row_size(dtype, 33);
     for (std::size_t n : {1u, 2u, 3u, 7u}) {
       const auto matmul = kernels::table(isa).matmul;
       const Weights weights(dtype, rows, dim);
@@ -85,7 +88,7 @@ TEST_CASE("a product has the same bits wherever its rows are split") {
 
 TEST_CASE("NaN and infinity reach exactly the outputs that they belong to") {
   constexpr std::size_t rows = 9, dim = 21;
-  for (const auto [isa, dtype] : variants()) {
+  for (const auto [isa, dtype] : variants(kPlain)) {
     Weights weights(dtype, rows, dim);
     for (std::size_t k = 0; k < dim; ++k) weights.set(3, k, 1.0f);
     weights.set(3, dim - 1, std::numeric_limits<float>::infinity());
@@ -101,21 +104,43 @@ TEST_CASE("NaN and infinity reach exactly the outputs that they belong to") {
   }
 }
 
+TEST_CASE("a product has the same bits as with the same weights in f32") {
+  flashlm::Random random(6);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.next() >> 33) % n; };
+  for (const auto [isa, dtype] : variants()) {
+    const auto matmul = kernels::table(isa).matmul;
+    for (std::size_t n_tokens : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 12u, 13u, 65u}) {
+      const std::size_t rows = 1 + below(40), dim = row_size(dtype, 1 + below(n_tokens < 8 ? 1200 : 300));
+      const Weights weights(dtype, rows, dim, below(4), below(40)), same = weights.widened();
+      const std::vector<float> x = random_numbers(n_tokens * dim, rows);
+      std::vector<float> y(n_tokens * rows), exact(n_tokens * rows);
+      matmul(weights.view(), x.data(), dim, n_tokens, y.data(), rows);
+      matmul(same.view(), x.data(), dim, n_tokens, exact.data(), rows);
+      CAPTURE(name(isa), name(dtype), n_tokens, rows, dim);
+      REQUIRE(same_bits(y, exact));
+    }
+  }
+}
+
 TEST_CASE("instruction sets agree on a product to 1e-6 of its magnitude") {
-  const Weights weights(DType::f16, 16, 4097);
-  const std::vector<float> x = random_numbers(4097, 5);
-  std::vector<float> first(16), other(16);
-  kernels::table(Isa::scalar).matmul(weights.view(), x.data(), 0, 1, first.data(), 0);
-  for (Isa isa : isas()) {
-    kernels::table(isa).matmul(weights.view(), x.data(), 0, 1, other.data(), 0);
-    for (std::size_t r = 0; r < 16; ++r) REQUIRE(std::abs(first[r] - other[r]) < 1e-6f * 1024);
+  for (const DType dtype : kNumbers) {
+    const std::size_t dim = row_size(dtype, 4097);
+    const Weights weights(dtype, 16, dim);
+    const std::vector<float> x = random_numbers(dim, 5);
+    std::vector<float> first(16), other(16);
+    kernels::table(Isa::scalar).matmul(weights.view(), x.data(), 0, 1, first.data(), 0);
+    for (Isa isa : isas()) {
+      CAPTURE(name(isa), name(dtype));
+      kernels::table(isa).matmul(weights.view(), x.data(), 0, 1, other.data(), 0);
+      for (std::size_t r = 0; r < 16; ++r) REQUIRE(std::abs(first[r] - other[r]) < 1e-6f * 1024);
+    }
   }
 }
 
 TEST_CASE("a number format without a kernel is an ArgumentError that names it") {
   float x = 0, y = 0;
-  const MatrixView weights{nullptr, DType::bf16, 1, 1, 2};
+  const MatrixView weights{nullptr, DType::u8, 1, 1, 1};
   REQUIRE_THROWS_AS(kernels::matmul(weights, &x, 1, 1, &y, 1), flashlm::ArgumentError);
   REQUIRE_THROWS_WITH(kernels::matmul(weights, &x, 1, 1, &y, 1),
-                      "[matmul] number format: expected f32 or f16, got bf16");
+                      "[matmul] number format: expected f32, f16, bf16, q8_0 or q4_0, got u8");
 }

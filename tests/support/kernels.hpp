@@ -2,6 +2,7 @@
 /// kernels.hpp: what the kernel tests share: instruction sets, seeded numbers, weights at any address.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,11 +16,17 @@
 
 namespace support {
 
+using flashlm::DType;
+using flashlm::Isa;
+
 /// Sizes around the widths of vectors, and one large.
 inline constexpr std::size_t kSizes[] = {0, 1, 7, 8, 9, 31, 33, 4097};
 
-using flashlm::DType;
-using flashlm::Isa;
+/// What a row of at least `n` numbers may have: whole blocks of a block format.
+inline std::size_t row_size(DType dtype, std::size_t n) {
+  if (!flashlm::is_block(dtype)) return n;
+  return (n + flashlm::kBlockNumbers - 1) / flashlm::kBlockNumbers * flashlm::kBlockNumbers;
+}
 
 /// The instruction sets that this processor can run.
 inline std::vector<Isa> isas() {
@@ -36,11 +43,16 @@ struct Variant {
   DType dtype;
 };
 
-/// Every instruction set that this processor can run, with every number format that has kernels.
-inline std::vector<Variant> variants() {
+inline constexpr DType kPlain[] = {DType::f32, DType::f16, DType::bf16};
+inline constexpr DType kBlocks[] = {DType::q8_0, DType::q4_0};
+inline constexpr DType kNumbers[] = {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0};
+inline constexpr DType kCached[] = {DType::f32, DType::f16};  // keys and values
+
+/// Every instruction set that this processor can run, with every one of `dtypes`.
+inline std::vector<Variant> variants(std::span<const DType> dtypes = kNumbers) {
   std::vector<Variant> result;
   for (const Isa isa : isas()) {
-    for (const DType dtype : {DType::f32, DType::f16}) result.push_back({isa, dtype});
+    for (const DType dtype : dtypes) result.push_back({isa, dtype});
   }
   return result;
 }
@@ -58,22 +70,54 @@ inline bool same_bits(std::span<const float> a, std::span<const float> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
+/// The value of number `i` of a row, by the definition of its format, one number at a time.
+inline float value_at(DType dtype, const std::byte* row, std::size_t i) {
+  const auto number = [&]<class T>(std::size_t at, T value) {
+    std::memcpy(&value, row + at, sizeof value);
+    return value;
+  };
+  const std::size_t block = i / flashlm::kBlockNumbers, j = i % flashlm::kBlockNumbers;
+  switch (dtype) {
+    case DType::f32: return number(4 * i, 0.0f);
+    case DType::f16: return flashlm::f16_to_f32(number(2 * i, std::uint16_t{}));
+    case DType::bf16: return flashlm::bf16_to_f32(number(2 * i, std::uint16_t{}));
+    case DType::q8_0: {
+      const float scale = flashlm::f16_to_f32(number(34 * block, std::uint16_t{}));
+      return scale * static_cast<float>(number(34 * block + 2 + j, std::int8_t{}));
+    }
+    case DType::q4_0: {
+      const float scale = flashlm::f16_to_f32(number(18 * block, std::uint16_t{}));
+      const int pair = number(18 * block + 2 + j % 16, std::uint8_t{});
+      return scale * static_cast<float>((j < 16 ? pair & 15 : pair >> 4) - 8);
+    }
+    case DType::u8: break;
+  }
+  return 0;
+}
+
 /// Random weights [rows, cols] that begin `offset` bytes into their memory, with `padding` bytes between rows and none
-/// behind the last: the address sanitiser sees every read past the end.
+/// behind the last: the address sanitiser sees every read past the end. Blocks are random bytes with scales below 1.
 class Weights {
  public:
   Weights(DType dtype, std::size_t rows, std::size_t cols, std::size_t offset = 0, std::size_t padding = 0)
       : dtype_(dtype), rows_(rows), cols_(cols), offset_(offset), stride_(flashlm::row_bytes(dtype, cols) + padding) {
     bytes_.resize(offset + rows * stride_ - (rows == 0 ? 0 : padding));
-    const std::vector<float> numbers = random_numbers(rows * cols, rows * 131 + cols);
-    for (std::size_t i = 0; i < numbers.size(); ++i) set(i / cols, i % cols, numbers[i]);
+    if (flashlm::is_block(dtype)) {
+      fill_blocks();
+    } else {
+      const std::vector<float> numbers = random_numbers(rows * cols, rows * 131 + cols);
+      for (std::size_t i = 0; i < numbers.size(); ++i) set(i / cols, i % cols, numbers[i]);
+    }
   }
 
   flashlm::MatrixView view() const { return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_}; }
 
+  /// Not for block formats.
   void set(std::size_t row, std::size_t col, float value) {
     std::byte* at = bytes_.data() + offset_ + row * stride_ + flashlm::row_bytes(dtype_, col);
-    const std::uint16_t half = flashlm::f32_to_f16(value);
+    const std::uint16_t half = dtype_ == DType::f16
+                                   ? flashlm::f32_to_f16(value)
+                                   : static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
     if (dtype_ == DType::f32) {
       std::memcpy(at, &value, sizeof value);
     } else {
@@ -82,18 +126,33 @@ class Weights {
   }
 
   double at(std::size_t row, std::size_t col) const {
-    const std::byte* from = bytes_.data() + offset_ + row * stride_ + flashlm::row_bytes(dtype_, col);
-    float value = 0;
-    std::uint16_t half = 0;
-    if (dtype_ == DType::f32) {
-      std::memcpy(&value, from, sizeof value);
-      return value;
+    return static_cast<double>(value_at(dtype_, view().row(row), col));
+  }
+
+  /// The same numbers in f32.
+  Weights widened() const {
+    Weights result(DType::f32, rows_, cols_);
+    for (std::size_t i = 0; i < rows_ * cols_; ++i) {
+      result.set(i / cols_, i % cols_, value_at(dtype_, view().row(i / cols_), i % cols_));
     }
-    std::memcpy(&half, from, sizeof half);
-    return flashlm::f16_to_f32(half);
+    return result;
   }
 
  private:
+  void fill_blocks() {
+    flashlm::Random random(rows_ * 131 + cols_);
+    const std::size_t block_bytes = flashlm::row_bytes(dtype_, flashlm::kBlockNumbers);
+    const float size = dtype_ == DType::q8_0 ? 1 / 128.0f : 1 / 8.0f;
+    for (std::size_t row = 0; row < rows_; ++row) {
+      std::byte* begin = bytes_.data() + offset_ + row * stride_;
+      for (std::byte* at = begin; at < begin + flashlm::row_bytes(dtype_, cols_); at += block_bytes) {
+        for (std::size_t i = 2; i < block_bytes; ++i) at[i] = static_cast<std::byte>(random.next() >> 32);
+        const std::uint16_t scale = flashlm::f32_to_f16(random.uniform(-size, size));
+        std::memcpy(at, &scale, sizeof scale);
+      }
+    }
+  }
+
   DType dtype_;
   std::size_t rows_, cols_, offset_, stride_;
   std::vector<std::byte> bytes_;

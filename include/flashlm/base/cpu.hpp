@@ -5,6 +5,10 @@
 #include <cstdlib>
 #include <string_view>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "flashlm/base/error.hpp"
 
 namespace flashlm::inline v0 {
@@ -22,13 +26,25 @@ constexpr std::string_view name(Isa isa) noexcept {
   return "?";
 }
 
+namespace detail {
+
+#if defined(__x86_64__)
+/// Whether the processor converts halves. (clang 14 can not ask this by name.)
+inline bool supports_f16c() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
+}  // namespace detail
+
 /// Whether this processor and its system can run `isa`.
 inline bool supports(Isa isa) noexcept {
   switch (isa) {
     case Isa::scalar: return true;
     case Isa::avx2:
 #if defined(__x86_64__)
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::supports_f16c();
 #else
       return false;
 #endif

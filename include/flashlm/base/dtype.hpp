@@ -13,14 +13,26 @@
 namespace flashlm::inline v0 {
 
 /// How a weight is stored. Activations are always f32.
-enum class DType : std::uint8_t { f32, f16, bf16, u8 };
+///
+/// q8_0 and q4_0 are ggml's: kBlockNumbers numbers make a block, an f16 scale followed by their quants. Of q8_0 these
+/// are bytes, value = scale * int8. Of q4_0 they are nibbles, value = scale * (nibble - 8); byte j holds number j in
+/// its low nibble and number j + 16 in its high one.
+enum class DType : std::uint8_t { f32, f16, bf16, q8_0, q4_0, u8 };
 
-/// "f32", "f16", "bf16", "u8".
+/// Numbers in a block of q8_0 or q4_0.
+inline constexpr std::size_t kBlockNumbers = 32;
+
+/// Whether numbers share a scale, and rows are whole blocks.
+constexpr bool is_block(DType dtype) noexcept { return dtype == DType::q8_0 || dtype == DType::q4_0; }
+
+/// "f32", "f16", "bf16", "q8_0", "q4_0", "u8".
 constexpr std::string_view name(DType dtype) noexcept {
   switch (dtype) {
     case DType::f32: return "f32";
     case DType::f16: return "f16";
     case DType::bf16: return "bf16";
+    case DType::q8_0: return "q8_0";
+    case DType::q4_0: return "q4_0";
     case DType::u8: return "u8";
   }
   return "?";
@@ -28,18 +40,21 @@ constexpr std::string_view name(DType dtype) noexcept {
 
 /// The inverse of `name`. Throws FormatError for any other word.
 inline DType parse_dtype(std::string_view word) {
-  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) {
+  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::u8}) {
     if (name(dtype) == word) return dtype;
   }
-  throw FormatError(concat("[dtype] unknown number format: expected f32, f16, bf16 or u8, got '", word, "'"));
+  throw FormatError(
+      concat("[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got '", word, "'"));
 }
 
-/// Bytes of a row of `n` numbers.
+/// Bytes of a row of `n` numbers; whole blocks of a block format, so that `n` is a multiple of kBlockNumbers.
 constexpr std::size_t row_bytes(DType dtype, std::size_t n) noexcept {
   switch (dtype) {
     case DType::f32: return n * 4;
     case DType::f16:
     case DType::bf16: return n * 2;
+    case DType::q8_0: return n / kBlockNumbers * (2 + kBlockNumbers);
+    case DType::q4_0: return n / kBlockNumbers * (2 + kBlockNumbers / 2);
     case DType::u8: return n;
   }
   return 0;

@@ -2,10 +2,14 @@
 /// convert.hpp: rows of numbers from one format to another.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cfloat>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 
 #include "flashlm/base/dtype.hpp"
@@ -21,32 +25,69 @@ constexpr std::uint16_t f32_to_bf16(float value) noexcept {
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// out[i] = row[i], exactly. row [out.size()] of f32, f16 or bf16; it needs no alignment.
-///
-/// Throws ArgumentError for another number format. Allocates nothing. Thread-safe.
-inline void to_f32(DType dtype, const std::byte* row, std::span<float> out) {
-  switch (dtype) {
-    case DType::f32:
-      if (!out.empty()) std::memcpy(out.data(), row, out.size_bytes());
-      return;
-    case DType::f16: active().f16_to_f32(row, out.data(), out.size()); return;
-    case DType::bf16:
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        std::uint16_t bits;
-        std::memcpy(&bits, row + 2 * i, sizeof bits);
-        out[i] = bf16_to_f32(bits);
-      }
-      return;
-    case DType::u8: break;
+namespace detail {
+
+/// The number of largest magnitude among those of a block; NaN if one is not finite.
+inline float largest(const float* x) {
+  float result = 0;
+  for (std::size_t i = 0; i < kBlockNumbers; ++i) {
+    if (!(std::abs(x[i]) <= FLT_MAX)) return std::numeric_limits<float>::quiet_NaN();
+    if (std::abs(x[i]) > std::abs(result)) result = x[i];
   }
-  throw ArgumentError(concat("[to_f32] number format: expected f32, f16 or bf16, got ", name(dtype)));
+  return result;
 }
 
-/// row[i] = x[i], rounded to nearest even. row [x.size()] of f32, f16 or bf16; it needs no alignment.
+/// Writes the scale of a block, and returns what its numbers are multiplied with: 0 for a block of zeros, or of NaN.
+inline double put_scale(float scale, std::byte* block) {
+  const std::uint16_t half = ::flashlm::f32_to_f16(scale);
+  std::memcpy(block, &half, sizeof half);
+  const float inverse = 1.0f / scale;
+  return scale == 0 || !(std::abs(inverse) <= FLT_MAX) ? 0.0 : static_cast<double>(inverse);
+}
+
+/// ggml's quantize_row_q8_0_ref for one block: to the nearest of 255 steps, ties away from zero.
+inline void to_q8_0(const float* x, std::byte* block) {
+  const double inverse = put_scale(std::abs(largest(x)) / 127, block);
+  for (std::size_t i = 0; i < kBlockNumbers; ++i) {
+    const float steps = inverse == 0 ? 0.0f : static_cast<float>(static_cast<double>(x[i]) * inverse);
+    const auto quant = static_cast<std::int8_t>(static_cast<double>(steps) + (steps < 0 ? -0.5 : 0.5));
+    block[2 + i] = static_cast<std::byte>(quant);
+  }
+}
+
+/// ggml's quantize_row_q4_0_ref for one block: the number of largest magnitude becomes -8 steps. In double, where a
+/// product is exact, so that no compiler's fused multiply-add changes a nibble.
+inline void to_q4_0(const float* x, std::byte* block) {
+  const double inverse = put_scale(largest(x) / -8, block);
+  unsigned nibbles[kBlockNumbers];
+  for (std::size_t i = 0; i < kBlockNumbers; ++i) {
+    const double steps = inverse == 0 ? 0.0 : static_cast<double>(x[i]) * inverse;
+    nibbles[i] = std::min(15u, static_cast<unsigned>(steps + 8.5));
+  }
+  for (std::size_t j = 0; j < kBlockNumbers / 2; ++j) {
+    block[2 + j] = static_cast<std::byte>(nibbles[j] | nibbles[j + kBlockNumbers / 2] << 4);
+  }
+}
+
+}  // namespace detail
+
+/// out[i] = row[i], exactly. row [out.size()] of any number format but u8; it needs no alignment.
 ///
-/// Beyond the range of f16 a number becomes infinity; a NaN stays a NaN, its payload may change.
-/// Throws ArgumentError for another number format. Allocates nothing. Thread-safe.
+/// The length is a multiple of kBlockNumbers for a block format.
+/// Throws ArgumentError for u8. Allocates nothing. Thread-safe.
+inline void to_f32(DType dtype, const std::byte* row, std::span<float> out) {
+  detail::require_number(dtype, "to_f32");
+  FLASHLM_ASSERT(!is_block(dtype) || out.size() % kBlockNumbers == 0);
+  active().to_f32(dtype, row, out.data(), out.size());
+}
+
+/// row[i] = x[i], rounded to nearest even; a block format as ggml's reference rounds. It needs no alignment.
+///
+/// Beyond the range of f16 a number becomes infinity; a NaN stays a NaN, its payload may change. A block with a number
+/// that is not finite becomes NaN. The length is a multiple of kBlockNumbers for a block format.
+/// Throws ArgumentError for u8. Allocates nothing. Thread-safe.
 inline void from_f32(std::span<const float> x, DType dtype, std::byte* row) {
+  FLASHLM_ASSERT(!is_block(dtype) || x.size() % kBlockNumbers == 0);
   switch (dtype) {
     case DType::f32:
       if (!x.empty()) std::memcpy(row, x.data(), x.size_bytes());
@@ -58,9 +99,14 @@ inline void from_f32(std::span<const float> x, DType dtype, std::byte* row) {
         std::memcpy(row + 2 * i, &bits, sizeof bits);
       }
       return;
-    case DType::u8: break;
+    case DType::q8_0:
+      for (std::size_t i = 0; i < x.size(); i += kBlockNumbers) detail::to_q8_0(&x[i], row + row_bytes(dtype, i));
+      return;
+    case DType::q4_0:
+      for (std::size_t i = 0; i < x.size(); i += kBlockNumbers) detail::to_q4_0(&x[i], row + row_bytes(dtype, i));
+      return;
+    case DType::u8: detail::require_number(dtype, "from_f32");
   }
-  throw ArgumentError(concat("[from_f32] number format: expected f32, f16 or bf16, got ", name(dtype)));
 }
 
 }  // namespace flashlm::inline v0::kernels

@@ -38,13 +38,15 @@ struct Table {
                  std::size_t y_stride);
   void (*neuron_sum)(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
                      std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
+  void (*tile_sum)(const MatrixView& tiles, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
+                   std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
   void (*attend)(const float* query, const MatrixView& keys, const MatrixView& values, float scale, float* scores,
                  float* out);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
   void (*silu_mul)(const float* gate, const float* up, float* out, std::size_t n);
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t half);
   void (*softmax)(float* x, std::size_t n);
-  void (*f16_to_f32)(const std::byte* row, float* out, std::size_t n);
+  void (*to_f32)(DType dtype, const std::byte* row, float* out, std::size_t n);
   void (*f32_to_f16)(const float* x, std::byte* row, std::size_t n);
 };
 
@@ -81,7 +83,19 @@ inline const Table& active() {
 
 namespace detail {
 
-/// Throws ArgumentError for a number format without a kernel; `where` names the kernel.
+/// Throws ArgumentError for bytes that are no numbers; `where` names the kernel.
+inline void require_number(DType dtype, const char* where) {
+  if (dtype != DType::u8) return;
+  throw ArgumentError(concat("[", where, "] number format: expected f32, f16, bf16, q8_0 or q4_0, got ", name(dtype)));
+}
+
+/// Throws ArgumentError for a format in which a number does not stand alone; `where` names the kernel.
+inline void require_plain(DType dtype, const char* where) {
+  if (dtype != DType::u8 && !is_block(dtype)) return;
+  throw ArgumentError(concat("[", where, "] number format: expected f32, f16 or bf16, got ", name(dtype)));
+}
+
+/// Throws ArgumentError for a number format that keys and values have not; `where` names the kernel.
 inline void require_f32_or_f16(DType dtype, const char* where) {
   if (dtype == DType::f32 || dtype == DType::f16) return;
   throw ArgumentError(concat("[", where, "] number format: expected f32 or f16, got ", name(dtype)));

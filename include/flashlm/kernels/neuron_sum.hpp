@@ -12,14 +12,14 @@ namespace flashlm::inline v0::kernels {
 
 /// y[t][c] += sum over n of h[t][n] * rows[n][c], for the columns c in [begin_col, end_col).
 ///
-/// rows [n, dim] in f32 or f16, a row being one neuron's column of the down matrix; h [n_tokens, n], y [n_tokens, dim];
-/// y may not overlap h. Strides count floats from one token to the next. Each element is one chain of multiply-adds
-/// over ascending n, so it has the same bits however tokens, columns, or (in ascending order) rows are cut into calls.
-/// A zero in h is multiplied like any other number.
-/// Throws ArgumentError for another number format. Allocates nothing. Thread-safe: give each thread its own columns.
+/// rows [n, dim] in f32, f16 or bf16, a row being one neuron's column of the down matrix; h [n_tokens, n], y [n_tokens,
+/// dim]; y may not overlap h. Strides count floats from one token to the next. Each element is one chain of
+/// multiply-adds over ascending n, so it has the same bits however tokens, columns, or (in ascending order) rows are
+/// cut into calls. A zero in h is multiplied like any other number. Throws ArgumentError for another number format.
+/// Allocates nothing. Thread-safe: give each thread its own columns.
 inline void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
                        std::size_t y_stride, std::size_t begin_col, std::size_t end_col) {
-  detail::require_f32_or_f16(rows.dtype, "neuron_sum");
+  detail::require_plain(rows.dtype, "neuron_sum");
   FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
   FLASHLM_ASSERT(rows.rows < 2 || rows.stride >= row_bytes(rows.dtype, rows.cols));
   FLASHLM_ASSERT(n_tokens < 2 || (h_stride >= rows.rows && y_stride >= end_col));

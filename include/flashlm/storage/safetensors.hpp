@@ -36,6 +36,8 @@ constexpr std::string_view dtype_tag(DType dtype) noexcept {
     case DType::f32: return "F32";
     case DType::f16: return "F16";
     case DType::bf16: return "BF16";
+    case DType::q8_0:
+    case DType::q4_0:  // blocks are bytes to other readers
     case DType::u8: return "U8";
   }
   return "?";
