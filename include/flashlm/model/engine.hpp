@@ -18,16 +18,13 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/elementwise.hpp"
-#include "flashlm/kernels/norm.hpp"
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
-#include "flashlm/sparse/bundle_stream.hpp"
-#include "flashlm/sparse/neuron_cache.hpp"
-#include "flashlm/sparse/neuron_set.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline v0::model {
@@ -63,13 +60,10 @@ class Engine {
         plan_(MemoryPlan::resolve(needs(), options_.memory)),
         weights_(&model_->weights(options_.on_progress)),
         reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
-        cache_(model_->bundles(), plan_.pinned_bundles),
-        attention_(config(), parallel_, options_.max_batch, options_.context),
-        ffn_(parallel_, options_.max_batch),
+        ffn_(model_->bundles(), *reader_, parallel_, options_.max_batch, plan_.pinned_bundles, plan_.ring),
+        layer_(config(), parallel_, options_.max_batch, options_.context),
         activations_(activation_bytes()) {
-    cache_.load(*reader_, options_.on_progress);
-    stream_ = make_stream();
-    for (sparse::NeuronSet* set : {&active_, &hits_, &misses_}) set->reserve(1);  // dense: one range
+    ffn_.load(options_.on_progress);
   }
 
   const Model& model() const noexcept { return *model_; }
@@ -122,16 +116,12 @@ class Engine {
     }
     needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
     needs.scratch = activation_bytes() + sparse::SparseFfn::bytes(options_.max_batch) +
-                    Attention::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
+                    Layer::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
     needs.context = options_.context;
     return needs;
   }
 
-  std::size_t activation_bytes() const { return 3 * options_.max_batch * config().dim * sizeof(float); }
-
-  std::unique_ptr<sparse::BundleStream> make_stream() {
-    return std::make_unique<sparse::BundleStream>(model_->bundles(), *reader_, plan_.pinned_bundles, plan_.ring);
-  }
+  std::size_t activation_bytes() const { return 2 * options_.max_batch * config().dim * sizeof(float); }
 
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept {
     return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
@@ -139,9 +129,6 @@ class Engine {
 
   void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
   void embed(std::span<const Token> tokens, std::span<float> x) const;
-  void normalize(std::span<const float> x, std::span<const float> weight, std::span<float> out) const;
-  void run_layer(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens, Stats& stats);
-  void run_ffn(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
@@ -149,14 +136,9 @@ class Engine {
   MemoryPlan plan_;
   const Weights* weights_;  // of model_
   std::unique_ptr<storage::Reader> reader_;
-  sparse::NeuronCache cache_;
-  Attention attention_;
-  sparse::SparseFfn ffn_;
-  AlignedBuffer activations_;  // f32 [3 (x, normed, added), max_batch, dim]
-  std::unique_ptr<sparse::BundleStream> stream_;
-  sparse::NeuronSet active_;
-  sparse::NeuronSet hits_;
-  sparse::NeuronSet misses_;
+  sparse::StreamedFfn ffn_;
+  Layer layer_;
+  AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   std::size_t n_sessions_ = 0;
   std::mutex mutex_;
 };
@@ -165,10 +147,8 @@ inline KvCache Engine::add_session() {
   const std::lock_guard lock(mutex_);
   if (n_sessions_ == plan_.sessions) {
     MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1);
-    stream_.reset();
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) cache_.shrink(layer, plan.pinned_bundles[layer]);
+    ffn_.shrink(plan.pinned_bundles, plan.ring);
     plan_ = std::move(plan);
-    stream_ = make_stream();
   }
   KvCache kv(config(), options_.context, kv_dtype());
   ++n_sessions_;
@@ -180,20 +160,22 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   check(kv, first, tokens, logits);
   const std::lock_guard lock(mutex_);
   const double start = now_seconds();
-  const double waited = stream_->waited_seconds();
+  const double waited = stats.io_seconds;
   const double managed = stats.memory_seconds;
   const storage::ReaderStats before = reader_->stats();
   const std::size_t n = tokens.size();
   const std::span<float> x = activations(0, n);
   try {
     embed(tokens, x);
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) run_layer(layer, kv, first, n, stats);
+    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
+      layer_.run(weights_->layer(layer), layer, ffn_, kv, first, n, x, stats);
+    }
     const std::size_t n_logits = logits.size() / config().vocab_size;
     const std::span<float> normed = activations(1, n_logits);
-    normalize(x.last(normed.size()), weights_->final_norm(), normed);
+    normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
     multiply(parallel_, weights_->head(), normed, n_logits, logits);
   } catch (...) {
-    stream_->restart();
+    ffn_.restart();
     throw;
   }
   const double seconds = now_seconds() - start;
@@ -205,8 +187,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   stats.bytes_read += after.bytes_read - before.bytes_read;
   stats.gap_bytes += after.gap_bytes - before.gap_bytes;
   stats.reads += after.reads - before.reads;
-  stats.io_seconds += stream_->waited_seconds() - waited;
-  stats.compute_seconds += seconds - (stream_->waited_seconds() - waited) - (stats.memory_seconds - managed);
+  stats.compute_seconds += seconds - (stats.io_seconds - waited) - (stats.memory_seconds - managed);
 }
 
 inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const Token> tokens,
@@ -234,50 +215,6 @@ inline void Engine::embed(std::span<const Token> tokens, std::span<float> x) con
   for (std::size_t at = 0; at < tokens.size(); ++at) {
     kernels::to_f32(embedding.dtype, embedding.row(static_cast<std::size_t>(tokens[at])),
                     x.subspan(at * config().dim, config().dim));
-  }
-}
-
-inline void Engine::normalize(std::span<const float> x, std::span<const float> weight, std::span<float> out) const {
-  for (std::size_t at = 0; at < x.size(); at += config().dim) {
-    kernels::rms_norm(x.subspan(at, config().dim), weight, config().norm_epsilon, out.subspan(at, config().dim));
-  }
-}
-
-inline void Engine::run_layer(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens, Stats& stats) {
-  const LayerWeights& weights = weights_->layer(layer);
-  const std::span<float> x = activations(0, n_tokens);
-  const std::span<float> normed = activations(1, n_tokens);
-  const std::span<float> added = activations(2, n_tokens);
-
-  normalize(x, weights.attention_norm, normed);
-  attention_.forward(weights, layer, kv, first, normed, n_tokens, added);
-  kernels::add(added, x);
-
-  normalize(x, weights.ffn_norm, normed);
-  run_ffn(layer, normed, n_tokens, added, stats);
-  kernels::add(added, x);
-}
-
-/// Computes the neurons that are here while the others arrive; both in ascending order, so that the sum is one chain.
-inline void Engine::run_ffn(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y,
-                            Stats& stats) {
-  const storage::BundleLayout& layout = model_->bundles().layout(layer);
-  const double start = now_seconds();
-  sparse::select(model_->selector(), layer, layout.n_neurons, x.first(layout.dim), active_);
-  cache_.admit(layer, active_, hits_, misses_);
-  stats.hits += hits_.size() * n_tokens;
-  stats.misses += misses_.size() * n_tokens;
-  stats.memory_seconds += now_seconds() - start;
-
-  std::fill(y.begin(), y.end(), 0.0f);
-  const std::size_t pinned = cache_.n_bundles(layer);
-  if (pinned != 0) ffn_.accumulate(layout, cache_.bundle(layer, 0), 0, pinned, x, n_tokens, y);
-  for (std::size_t bundle = pinned; bundle < layout.n_bundles();) {
-    const sparse::BundleStream::Piece piece = stream_->next();
-    FLASHLM_ASSERT(piece.layer == layer && piece.first == bundle);
-    ffn_.accumulate(layout, piece.data, piece.first, piece.n_bundles, x, n_tokens, y);
-    stream_->release();
-    bundle += piece.n_bundles;
   }
 }
 
