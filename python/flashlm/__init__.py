@@ -15,6 +15,7 @@ from flashlm import _core
 from flashlm._core import (
     ArgumentError,
     BudgetError,
+    DiskProbe,
     Error,
     FormatError,
     Generation,
@@ -25,6 +26,7 @@ from flashlm._core import (
     Stats,
     Tokenizer,
     format_bytes,
+    probe,
     verify,
 )
 from flashlm.agent import Agent, Step, Tool
@@ -43,6 +45,7 @@ __all__ = [
     "ArgumentError",
     "BudgetError",
     "ChatTemplate",
+    "DiskProbe",
     "Error",
     "FormatError",
     "Generation",
@@ -60,6 +63,7 @@ __all__ = [
     "format_bytes",
     "pack",
     "plot",
+    "probe",
     "verify",
 ]
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plot.py: pictures of what a model does with its memory; matplotlib is imported when the first one is drawn."""
+"""plot.py: pictures of a model's memory and of a disk; matplotlib is imported when the first one is drawn."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from flashlm._core import MemoryPlan, format_bytes
+from flashlm._core import DiskProbe, MemoryPlan, format_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,21 @@ _PARTS = (
 )
 _ON_FLASH = ("neurons read for every token", "#d7dbdd")
 _MOST_TICKS = 6
+_DEPTH_COLOURS = ("#85c1e9", "#2e86c1", "#1f4e79", "#0b2239")
+
+
+def require(what: str) -> None:
+    """Raises ImportError, which names the extra, where matplotlib is missing; `what` wants to draw.
+
+    Example:
+        >>> flashlm.plot.require("memory_plan")
+    """
+    try:
+        import matplotlib  # noqa: F401, ICN001 - only whether it is there
+    except ImportError as error:
+        raise ImportError(
+            f"[plot] {what}: expected matplotlib, found none. Install it: pip install 'flashlm[plot]'."
+        ) from error
 
 
 def memory_plan(plan: MemoryPlan) -> Figure:
@@ -40,13 +56,9 @@ def memory_plan(plan: MemoryPlan) -> Figure:
         >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
         ['DRAM', 'weights']
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MultipleLocator
-    except ImportError as error:
-        raise ImportError(
-            "[plot] memory_plan: expected matplotlib, found none. Install it: pip install 'flashlm[plot]'."
-        ) from error
+    require("memory_plan")
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MultipleLocator
 
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axes = figure.subplots()
@@ -75,6 +87,64 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.set_title(f"{format_bytes(plan.weights)} of weights in {format_bytes(plan.total)} of DRAM", loc="left")
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    return figure
+
+
+def disk_probe(probe: DiskProbe) -> Figure:
+    """Draws a disk's speed against the size of reads: a line for each depth, with its range as a band.
+
+    Args:
+        probe: What ``flashlm.probe`` gave.
+
+    Returns:
+        A figure; a notebook shows it, ``figure.savefig("disk.png")`` keeps it.
+
+    Raises:
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> probe = flashlm.probe(".", seconds=0.1, depths=[4, 16], scratch_bytes=1 << 20, page_cache=True)
+        >>> figure = flashlm.plot.disk_probe(probe)
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['sequential', 'anywhere in the file']
+    """
+    require("disk_probe")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    depths = sorted({point.depth for point in probe.points})
+    sizes = sorted({point.chunk_bytes for point in probe.points})
+    for axes, sequential, title in zip(panels, (True, False), ("sequential", "anywhere in the file"), strict=True):
+        for index, depth in enumerate(depths):
+            points = sorted(
+                (point for point in probe.points if point.depth == depth and point.sequential == sequential),
+                key=lambda point: point.chunk_bytes,
+            )
+            chunks = [point.chunk_bytes for point in points]
+            low = [point.bytes_per_second_min / 1e6 for point in points]
+            high = [point.bytes_per_second_max / 1e6 for point in points]
+            colour = _DEPTH_COLOURS[index * len(_DEPTH_COLOURS) // len(depths)]
+            median = [point.bytes_per_second_median / 1e6 for point in points]
+            label = f"{depth} in flight" if sequential else None
+            axes.plot(chunks, median, color=colour, marker="o", markersize=4, label=label)
+            axes.fill_between(chunks, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [re.sub(r"\.0+ ", " ", format_bytes(size)) for size in sizes], rotation=30)
+        axes.minorticks_off()
+        axes.set_title(title, loc="left")
+        axes.set_xlabel("size of a read")
+        axes.grid(axis="y", color="#dddddd")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylabel("MB/s: median and range")
+    if probe.recommended is not None:
+        panels[1].axvline(
+            probe.recommended.chunk_bytes, color="#c0392b", linestyle="--", linewidth=1.2, label="recommended size"
+        )
+    what = f"reader {probe.reader}" + ("" if probe.direct else ", PAGE CACHE")
+    figure.suptitle(f"How fast the disk reads, {probe.date[:10]}, {what}", fontsize="medium")
+    figure.legend(loc="outside lower center", ncols=len(depths) + 1, frameon=False, fontsize="small")
     return figure
 
 

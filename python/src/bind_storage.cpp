@@ -205,7 +205,8 @@ py::dict to_dict(const DiskProbe& probe) {
   for (const ProbePoint& point : probe.points) points.append(to_dict(point));
   return py::dict("path"_a = probe.path, "reader"_a = probe.reader, "date"_a = probe.date, "direct"_a = probe.direct,
                   "alignment"_a = probe.alignment, "file_bytes"_a = probe.file_bytes, "seconds"_a = probe.seconds,
-                  "points"_a = points);
+                  "points"_a = points,
+                  "recommended"_a = probe.recommended() ? py::object(to_dict(*probe.recommended())) : py::none());
 }
 
 DiskProbe run_probe(const Path& path, std::optional<double> seconds, bool quick,
@@ -429,6 +430,13 @@ Example:
       .def_readonly("file_bytes", &DiskProbe::file_bytes, "The size of the file that was read.")
       .def_readonly("seconds", &DiskProbe::seconds, "That it took.")
       .def_readonly("points", &DiskProbe::points, "Those for which there was time and room.")
+      .def_property_readonly(
+          "recommended",
+          [](const DiskProbe& self) {
+            const ProbePoint* best = self.recommended();
+            return best ? std::optional(*best) : std::nullopt;
+          },
+          "The smallest reads anywhere in the file that come within a tenth of the fastest such reads, or None.")
       .def(
           "to_dict", [](const DiskProbe& self) { return to_dict(self); }, "Everything by name, as JSON can hold it.")
       .def("__str__", &DiskProbe::table);
@@ -454,5 +462,10 @@ Returns:
 
 Raises:
     IoError: There is no room, no direct read, or a read failed.
-    ArgumentError: An option is out of range, or the file is too small.)");
+    ArgumentError: An option is out of range, or the file is too small.
+
+Example:
+    >>> probe = flashlm.probe(".", seconds=0.1, depths=[4], scratch_bytes=1 << 20, page_cache=True)
+    >>> probe.points[0].depth
+    4)");
 }

@@ -26,7 +26,7 @@ import flashlm
 from flashlm.cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
-COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "demo")
+COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe", "demo")
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
     *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
@@ -188,6 +188,19 @@ def test_the_reader_of_a_pipe_may_leave(tiny: Path) -> None:
     assert b"BrokenPipe" not in result.stderr
 
 
+def test_probe_measures_a_file_of_a_model_and_draws(tiny: Path, tmp_path: Path) -> None:
+    words = ("probe", tiny, "--seconds", "0.2", "--page-cache")
+    answer = json.loads(succeed(*words, "--json"))
+    assert answer["path"] == str(tiny / "neurons-00000.safetensors")
+    assert answer["recommended"] in answer["points"]
+    picture = tmp_path / "disk.png"
+    said = succeed(*words, "--plot", picture)
+    assert "Recommended: reads of" in said
+    assert "in flight" in said
+    assert picture.stat().st_size > 1000
+    assert "absent" in fail("probe", tmp_path / "absent")
+
+
 def example_lines() -> Iterator[str]:
     for arguments in ([], *([command] for command in COMMANDS)):
         said = subprocess.run(
@@ -211,8 +224,9 @@ def test_every_command_has_examples_that_run(tiny: Path, tiny_source: Path, tmp_
             continue
         if "flashlm papers" in line or "flashlm agent" in line:  # ask the web: cli_papers_test runs them
             continue
+        more = " --page-cache" if "flashlm probe" in line else ""  # there may be no direct reads here
         result = subprocess.run(
-            ["sh", "-c", line],
+            ["sh", "-c", line + more],
             cwd=tmp_path,
             env=environment(PATH=f"{shims}:{os.environ['PATH']}"),
             stdin=subprocess.DEVNULL if "|" not in line else None,

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of the memory shows what the plan says."""
+"""The pictures show what the plan, or the probe, says."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import flashlm
@@ -29,6 +30,17 @@ def test_the_bars_are_as_long_as_the_plan_says(lm: flashlm.LanguageModel, tmp_pa
     assert (tmp_path / "memory.png").stat().st_size > 1000
 
 
+def test_the_lines_of_a_probe_are_its_points(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    probe = flashlm.probe(tmp_path, seconds=0.1, depths=[1, 4], scratch_bytes=1 << 20, page_cache=True)
+    figure = flashlm.plot.disk_probe(probe)
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    drawn = {(x, y) for line in lines for x, y in np.asarray(line.get_xydata())}
+    assert drawn == {(point.chunk_bytes, point.bytes_per_second_median / 1e6) for point in probe.points}
+    figure.savefig(tmp_path / "disk.png")
+    assert (tmp_path / "disk.png").stat().st_size > 1000
+
+
 def test_without_matplotlib_the_error_names_the_extra(
     lm: flashlm.LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,3 +48,5 @@ def test_without_matplotlib_the_error_names_the_extra(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'flashlm\[plot\]'"):
         flashlm.plot.memory_plan(lm.memory_plan)
+    with pytest.raises(ImportError, match="probe --plot"):
+        flashlm.plot.require("probe --plot")

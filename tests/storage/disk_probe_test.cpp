@@ -173,3 +173,22 @@ TEST_CASE("a quick probe is over in a few seconds", "[slow]") {
   CHECK(now_seconds() - start < 30);
   CHECK_FALSE(result.points.empty());
 }
+
+TEST_CASE("the recommended reads are the smallest among the fast ones, at the smallest depth") {
+  DiskProbe result;
+  CHECK(result.recommended() == nullptr);
+  const auto add = [&](std::size_t chunk, std::size_t depth, bool sequential, double rate) {
+    result.points.push_back({chunk, depth, sequential, rate, rate, rate, 1});
+  };
+  add(4 * KiB, 64, true, 5e9);  // says nothing about reads anywhere
+  CHECK(result.recommended() == nullptr);
+  add(1024 * KiB, 4, false, 1.0e9);
+  add(256 * KiB, 64, false, 0.97e9);
+  add(256 * KiB, 16, false, 0.92e9);
+  add(256 * KiB, 4, false, 0.6e9);
+  add(64 * KiB, 64, false, 0.85e9);
+  REQUIRE(result.recommended() != nullptr);
+  CHECK(result.recommended()->chunk_bytes == 256 * KiB);
+  CHECK(result.recommended()->depth == 16);
+  CHECK_THAT(result.table(), ContainsSubstring("recommended: reads of 256 KiB, 16 in flight"));
+}

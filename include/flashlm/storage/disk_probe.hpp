@@ -82,6 +82,22 @@ struct DiskProbe {
     return found == points.end() ? nullptr : &*found;
   }
 
+  /// The smallest reads anywhere in the file that come within a tenth of the fastest such reads, at the smallest depth
+  /// that does; larger ones only cost memory. Null if no such reads were measured.
+  const ProbePoint* recommended() const noexcept {
+    double fastest = 0;
+    for (const ProbePoint& point : points) {
+      if (!point.sequential) fastest = std::max(fastest, point.bytes_per_second_median);
+    }
+    const ProbePoint* best = nullptr;
+    for (const ProbePoint& point : points) {
+      if (point.sequential || point.bytes_per_second_median < 0.9 * fastest) continue;
+      const auto size = [](const ProbePoint& p) { return std::pair(p.chunk_bytes, p.depth); };
+      if (best == nullptr || size(point) < size(*best)) best = &point;
+    }
+    return best;
+  }
+
   /// A table for people, a line each point.
   std::string table() const {
     std::string text = concat(path, ", ", date, ", reader ", reader, direct ? ", direct reads" : ", PAGE CACHE", " of ",
@@ -93,6 +109,9 @@ struct DiskProbe {
                     point.bytes_per_second_median / 1e6, point.bytes_per_second_min / 1e6,
                     point.bytes_per_second_max / 1e6);
       text += line;
+    }
+    if (const ProbePoint* best = recommended()) {
+      text += concat("recommended: reads of ", format_bytes(best->chunk_bytes), ", ", best->depth, " in flight\n");
     }
     return text;
   }

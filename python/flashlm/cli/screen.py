@@ -27,13 +27,14 @@ _STAGES = {
     "wait": "Waiting for another process that packs this model",
     "load": "Loading",
     "verify": "Verifying",
+    "probe": "Measuring the disk",
     "fetch": "Fetching the demo's model",
     "find": "Finding papers",
     "wait for the server": "Waiting for the server",
     "read": "Reading pages",
     "summarize": "Summarizing",
 }
-_SHORT_STAGES = {"load", "verify"}  # not worth a line in a log
+_SHORT_STAGES = {"load", "verify", "probe"}  # not worth a line in a log
 _PLAN_WORDS = {
     "resident": "attention, embedding, head",
     "pinned": "neurons that stay",

@@ -64,6 +64,11 @@ class Weight:
         for begin in range(0, self.n_rows, rows):
             yield begin, min(begin + rows, self.n_rows)
 
+    def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
+        """Rows ``begin`` to ``end`` as the file has them: [end - begin, row_bytes]."""
+        data = read_exactly(self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes)
+        return np.frombuffer(data, np.uint8).reshape(end - begin, self.row_bytes)
+
     def rows(self, begin: int, end: int, dtype: str) -> FloatArray:
         """Rows ``begin`` to ``end`` as [end - begin, n_columns] of ``dtype`` ("f32" or "f16").
 
@@ -71,8 +76,7 @@ class Weight:
             FormatError: The file ends early, or holds a number that is not finite or does not fit into ``dtype``.
             IoError: The file cannot be read.
         """
-        data = read_exactly(self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes)
-        array = self._decode(np.frombuffer(data, np.uint8).reshape(end - begin, self.row_bytes))
+        array = self._decode(self.stored(begin, end))
         if self.interleaved_head_dim:
             half = self.interleaved_head_dim // 2
             pairs = array.reshape(-1, half, 2, self.n_columns)
