@@ -182,6 +182,22 @@ double perplexity(PyModel& self, const std::string& text, Callback on_progress) 
   return self.lm.perplexity(text, report);
 }
 
+using OnLayer = std::function<void(std::size_t, py::array_t<float>, py::array_t<float>)>;
+
+void collect(PyModel& self, const std::vector<Token>& ids, const OnLayer& on_layer) {
+  const auto observer = [&](std::size_t layer, std::size_t n_tokens, std::span<const float> x,
+                            std::span<const float> h) {
+    const py::gil_scoped_acquire acquire;
+    check_signals();
+    const auto rows = [n = static_cast<py::ssize_t>(n_tokens)](std::span<const float> values) {
+      return py::array_t<float>({n, static_cast<py::ssize_t>(values.size()) / n}, values.data());
+    };
+    on_layer(layer, rows(x), rows(h));
+  };
+  const Computing computing(*self.turn);
+  self.lm.collect(ids, observer);
+}
+
 py::dict config(const PyModel& self) {
   const flashlm::model::ModelConfig& config = self.lm.config();
   return py::dict("architecture"_a = config.architecture, "dim"_a = config.dim, "hidden_dim"_a = config.hidden_dim,
@@ -451,6 +467,17 @@ Returns:
 
 Raises:
     ShapeError: The text has fewer than two tokens.)")
+      .def("collect", &collect, "ids"_a, "on_layer"_a, R"(Run a text densely and show what every neuron does.
+
+Args:
+    ids: Token ids, at most `context`.
+    on_layer: Called with the layer, the input of its feed-forward network float32 [n, dim], and the activation of each
+        neuron float32 [n, hidden_dim], for every batch of at most `max_batch` tokens. May raise to stop.
+
+Raises:
+    ShapeError: There are more ids than positions.
+    FormatError: An activation is not finite.
+    ArgumentError: The selector is not dense, or an id is not in the vocabulary.)")
       .def_property_readonly(
           "tokenizer", [](const PyModel& self) -> const Tokenizer& { return self.lm.tokenizer(); },
           "The model's tokenizer.")

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/model/engine.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -226,6 +229,47 @@ TEST_CASE("a budget in bytes makes room for further sessions out of pinned neuro
     engine.forward(sessions.back(), at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
     CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
   }
+}
+
+TEST_CASE("an observer sees the input and the activations of every layer, and changes nothing") {
+  const support::TinyModel tiny;
+  Engine engine(Model::open(tiny.path()), options(0.6, 2));
+  const std::vector<Token> tokens = support::random_tokens(11);
+  const std::vector<float> expected = run(engine, tokens, cuts_of(11, 4));
+  std::vector<std::size_t> seen_tokens(3);
+  double largest_error = 0;
+  engine.observe([&](std::size_t layer, std::size_t n_tokens, std::span<const float> x, std::span<const float> h) {
+    REQUIRE(x.size() == n_tokens * 24);
+    REQUIRE(h.size() == n_tokens * 150);
+    seen_tokens[layer] += n_tokens;
+    const auto dot = [&](const char* matrix, std::size_t neuron, std::size_t token) {
+      const support::Matrix& rows = tiny.weights.at(concat("layers.", layer, ".", matrix));
+      double sum = 0;
+      for (std::size_t k = 0; k < 24; ++k) sum += double{rows.at(neuron, k)} * double{x[token * 24 + k]};
+      return sum;
+    };
+    for (std::size_t token = 0; token < n_tokens; ++token) {
+      for (std::size_t neuron = 0; neuron < 150; ++neuron) {
+        const double gate = dot("gate", neuron, token);
+        const double plain = gate / (1 + std::exp(-gate)) * dot("up", neuron, token);
+        largest_error = std::max(largest_error, std::abs(plain - double{h[token * 150 + neuron]}));
+      }
+    }
+  });
+  CHECK(same_bits(run(engine, tokens, cuts_of(11, 4)), expected));
+  CHECK(seen_tokens == std::vector<std::size_t>{11, 11, 11});
+  CHECK(largest_error < 1e-5);
+  engine.observe([](std::size_t layer, std::size_t, std::span<const float>, std::span<const float>) {
+    if (layer == 1) throw std::runtime_error("enough");
+  });
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const auto step = [&] { engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats); };
+  CHECK_THROWS_AS(step(), std::runtime_error);
+  engine.observe({});
+  CHECK(same_bits(run(engine, tokens, cuts_of(11, 4)), expected));
+  CHECK(seen_tokens == std::vector<std::size_t>{11, 11, 11});
 }
 
 TEST_CASE("bad sizes, tokens and options are errors of the documented type") {

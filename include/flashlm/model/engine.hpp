@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
@@ -23,6 +24,8 @@
 #include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
+#include "flashlm/sparse/activation_tap.hpp"
+#include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/storage/open_reader.hpp"
@@ -91,6 +94,20 @@ class Engine {
   /// Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below `first` are then as before.
   void forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits, Phase phase,
                Stats& stats);
+
+  /// Shows the activations of every layer to `observer` from now on, of all sessions; an empty one ends it.
+  ///
+  /// The observer is called in the middle of a step and may throw to stop it. Takes max_batch * hidden_dim floats
+  /// beside the budget. A step throws FormatError for activations that are not finite. Throws ArgumentError unless the
+  /// selector is dense.
+  void observe(sparse::ActivationTap::Observer observer) {
+    const std::lock_guard lock(mutex_);
+    if (!std::holds_alternative<sparse::DenseSelector>(model_->selector())) {
+      throw ArgumentError(
+          concat("[engine] observe: expected the dense selector, got ", sparse::name(model_->selector())));
+    }
+    ffn_.observe(std::move(observer));
+  }
 
  private:
   static constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB

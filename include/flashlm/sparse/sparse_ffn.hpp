@@ -12,6 +12,7 @@
 #include "flashlm/kernels/activation.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
+#include "flashlm/sparse/activation_tap.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 
 namespace flashlm::inline v0::sparse {
@@ -32,6 +33,9 @@ class SparseFfn {
   /// Bytes that an object for `max_tokens` holds.
   static std::size_t bytes(std::size_t max_tokens) noexcept { return 2 * max_tokens * kRunNeurons * sizeof(float); }
 
+  /// From now on `tap` is told every activation; null: nobody is. It must outlive its use.
+  void watch(ActivationTap* tap) noexcept { tap_ = tap; }
+
   /// y += the neurons of bundles [first, first + n_bundles), which lie at `bundles` one stride apart.
   ///
   /// x [n_tokens, dim], y [n_tokens, dim], row-major; y may not overlap x.
@@ -45,6 +49,11 @@ class SparseFfn {
     for (std::size_t at = 0; at < n_bundles; at += most) {
       const Run run{&layout, bundles + at * layout.stride, first + at, std::min(most, n_bundles - at)};
       activate(run, x, n_tokens);
+      if (tap_ != nullptr) {
+        const std::size_t neuron = run.first * layout.neurons_per_bundle;
+        const std::size_t n = std::min(run.n_bundles * layout.neurons_per_bundle, layout.n_neurons - neuron);
+        tap_->put(neuron, n, n_tokens, gates(0, 0), kRunNeurons);
+      }
       sum(run, n_tokens, y);
     }
   }
@@ -100,6 +109,7 @@ class SparseFfn {
 
   Parallel* parallel_;
   std::size_t max_tokens_;
+  ActivationTap* tap_ = nullptr;
   AlignedBuffer scratch_;  // gates [max_tokens, kRunNeurons], ups [max_tokens, kRunNeurons]
 };
 

@@ -7,9 +7,11 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
+#include "flashlm/sparse/activation_tap.hpp"
 #include "flashlm/sparse/bundle_stream.hpp"
 #include "flashlm/sparse/neuron_cache.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
@@ -29,6 +31,7 @@ class StreamedFfn {
               std::span<const std::size_t> pinned_bundles, BundleStream::Ring ring)
       : file_(&file),
         reader_(&reader),
+        max_tokens_(max_tokens),
         cache_(file, pinned_bundles),
         ffn_(parallel, max_tokens),
         stream_(std::make_unique<BundleStream>(file, reader, pinned_bundles, ring)) {}
@@ -59,6 +62,16 @@ class StreamedFfn {
       bundle += piece.n_bundles;
     }
     stats.io_seconds += stream_->waited_seconds() - waited;
+    if (tap_) tap_->finish(layer, n_tokens, x);
+  }
+
+  /// Shows the activations of every layer to `observer` from now on; an empty one ends it. Throws std::bad_alloc.
+  void observe(ActivationTap::Observer observer) {
+    ffn_.watch(nullptr);
+    tap_.reset();
+    if (!observer) return;
+    tap_ = std::make_unique<ActivationTap>(max_tokens_, file_->layout(0).n_neurons, std::move(observer));
+    ffn_.watch(tap_.get());
   }
 
   /// Begins the next pass at the first layer, whatever happened in the last one.
@@ -74,9 +87,11 @@ class StreamedFfn {
  private:
   const storage::BundleFile* file_;
   storage::Reader* reader_;
+  std::size_t max_tokens_;
   NeuronCache cache_;
   SparseFfn ffn_;
   std::unique_ptr<BundleStream> stream_;
+  std::unique_ptr<ActivationTap> tap_;  // null unless somebody observes
 };
 
 }  // namespace flashlm::inline v0::sparse

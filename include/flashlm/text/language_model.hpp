@@ -23,6 +23,7 @@
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/session.hpp"
+#include "flashlm/sparse/activation_tap.hpp"
 #include "flashlm/text/generation.hpp"
 #include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/tokenizer.hpp"
@@ -122,6 +123,21 @@ class LanguageModel {
     std::vector<float> rows(tokens.size() * config().vocab_size);
     session_->score(tokens, rows, on_progress);
     return rows;
+  }
+
+  /// Runs `tokens` densely, as a text of its own, and shows what every neuron does: a call a layer and batch.
+  ///
+  /// Throws ShapeError beyond the context, FormatError for activations that are not finite, ArgumentError unless the
+  /// selector is dense, and what the observer throws; the model is usable after.
+  void collect(std::span<const Token> tokens, sparse::ActivationTap::Observer observer) {
+    struct Observing {
+      ~Observing() { engine.observe({}); }
+      model::Engine& engine;
+    };
+    engine_->observe(std::move(observer));
+    const Observing observing{*engine_};
+    session_->reset();
+    session_->extend(tokens);
   }
 
   /// exp(mean negative log-likelihood of tokens 2..n), each given the tokens before it in its window.
