@@ -7,6 +7,7 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/units.hpp"
+#include "flashlm/kernels/gather.hpp"
 #include "flashlm/kernels/softmax.hpp"
 #include "flashlm/kernels/tile_sum.hpp"
 #include "flashlm/kernels/top_k.hpp"

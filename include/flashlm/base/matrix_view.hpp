@@ -30,4 +30,20 @@ struct MatrixView {
   }
 };
 
+/// [n_rows, cols] of `dtype` whose rows lie anywhere: row i begins at rows[i] + offset. Owns nothing.
+struct RowsView {
+  const std::byte* const* rows = nullptr;  // [n_rows]
+  std::size_t offset = 0;                  // bytes
+  DType dtype = DType::f32;
+  std::size_t n_rows = 0;
+  std::size_t cols = 0;
+
+  const std::byte* row(std::size_t index) const noexcept { return rows[index] + offset; }
+
+  /// Rows [first, first + count).
+  RowsView slice(std::size_t first, std::size_t count) const noexcept {
+    return {rows + first, offset, dtype, count, cols};
+  }
+};
+
 }  // namespace flashlm::inline v0

@@ -40,6 +40,8 @@ struct Table {
                      std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
   void (*tile_sum)(const MatrixView& tiles, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
                    std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
+  void (*gather_dots)(const RowsView& rows, const float* x, float* y);
+  void (*gather_sum)(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col);
   void (*attend)(const float* query, const MatrixView& keys, const MatrixView& values, float scale, float* scores,
                  float* out);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
