@@ -23,7 +23,8 @@ def test_collecting_shows_every_token_of_every_layer(lm: flashlm.LanguageModel) 
         assert x.dtype == h.dtype == np.float32
         assert x.shape == (len(ids), config["dim"])
         assert h.shape == (len(ids), config["hidden_dim"])
-        assert np.isfinite(h).all() and np.abs(h).max() > 0
+        assert np.isfinite(h).all()
+        assert np.abs(h).max() > 0
     assert np.array_equal(native.logits(ids), before)
 
 
@@ -31,7 +32,7 @@ def test_a_callback_may_stop_collecting_and_the_model_goes_on(lm: flashlm.Langua
     ids = lm.tokenizer.encode("Hello")
     text = lm.generate("Hello", max_new_tokens=3)
 
-    def stop(layer: int, x: Any, h: Any) -> None:
+    def stop(*_: Any) -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
