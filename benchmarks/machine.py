@@ -15,15 +15,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from flashlm import _core
+from flashlm.bench.floors import memory_bytes_per_second
+
+__all__ = ["card", "memory_bytes_per_second", "read_seconds", "spread", "write_result"]
 
 _CHUNK = 1 << 20
 _O_DIRECT = getattr(os, "O_DIRECT", 0)
@@ -53,20 +54,6 @@ def read_seconds(paths: Iterable[Path], threads: int = 4) -> tuple[float, int]:
     with ThreadPoolExecutor(threads) as pool:
         total = sum(pool.map(read, paths))
     return time.perf_counter() - start, total
-
-
-def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], float]:
-    """A function that reads `size` bytes of DRAM once, split among threads, and returns the rate."""
-    numbers = np.ones(size // 8)
-    parts = np.array_split(numbers, threads)
-
-    def read() -> float:
-        start = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(np.max, parts))
-        return size / (time.perf_counter() - start)
-
-    return read
 
 
 def _cpu_name() -> str:

@@ -35,7 +35,7 @@ from flashlm.pack import pack
 from flashlm.session import Session
 
 if TYPE_CHECKING:
-    from flashlm import plot
+    from flashlm import bench, plot
     from flashlm.chat_template import ChatTemplate
 
 __version__: str = _core.version
@@ -60,6 +60,7 @@ __all__ = [
     "Tokenizer",
     "Tool",
     "__version__",
+    "bench",
     "format_bytes",
     "pack",
     "plot",
@@ -82,10 +83,10 @@ def __getattr__(name: str) -> Any:
         _rename(ChatTemplate)
         globals()[name] = ChatTemplate
         return ChatTemplate
-    if name == "plot":
+    if name in ("bench", "plot"):
         import importlib
 
-        return importlib.import_module("flashlm.plot")
+        return importlib.import_module(f"flashlm.{name}")
     raise AttributeError(f"module 'flashlm' has no attribute {name!r}")
 
 

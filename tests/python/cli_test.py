@@ -26,7 +26,7 @@ import flashlm
 from flashlm.cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
-COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe", "demo")
+COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe", "bench", "demo")
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
     *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
@@ -199,6 +199,20 @@ def test_probe_measures_a_file_of_a_model_and_draws(tiny: Path, tmp_path: Path) 
     assert "in flight" in said
     assert picture.stat().st_size > 1000
     assert "absent" in fail("probe", tmp_path / "absent")
+
+
+def test_bench_prints_stats_floors_and_that_its_text_means_nothing(tiny_source: Path, tmp_path: Path) -> None:
+    words = ("bench", "--shape", tiny_source / "config.json", "--dtype", "f32", "-n", "2", "--prompt", "3")
+    answer = json.loads(succeed(*words, "--json"))
+    assert set(answer) > STAT_NAMES | {"floors", "predicted_seconds_per_token", "memory_plan"}
+    assert set(answer["memory_plan"]) > PLAN_NAMES
+    result = flashlm_command(*words)
+    assert "floor: DRAM" in result.stdout
+    assert "meaningless" in result.stderr
+    exported = tmp_path / "random.gguf"
+    assert succeed(*words[:5], "--export", "gguf", "-o", exported) == f"{exported}\n"
+    assert exported.read_bytes()[:4] == b"GGUF"
+    assert "output" in fail(*words, "--export", "gguf")
 
 
 def example_lines() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import importlib
 import inspect
 import shutil
 import types
@@ -23,9 +24,11 @@ from flashlm import (
     language_model,
     papers,
     plot,
+    shapes,
     summarize,
     tool_calls,
 )
+from flashlm.bench import floors, report, synthetic
 
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
@@ -33,6 +36,7 @@ WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
 
 MODULES = [
     *(chat_template, context_size, demo, home, kept_tokens, language_model, papers, plot, summarize, tool_calls),
+    *(floors, shapes, importlib.import_module("flashlm.bench.export"), report, synthetic),
 ]
 with contextlib.suppress(ModuleNotFoundError):
     from flashlm import smolagents

@@ -28,13 +28,15 @@ _STAGES = {
     "load": "Loading",
     "verify": "Verifying",
     "probe": "Measuring the disk",
+    "export": "Writing for other programs",
+    "decode": "Decoding",
     "fetch": "Fetching the demo's model",
     "find": "Finding papers",
     "wait for the server": "Waiting for the server",
     "read": "Reading pages",
     "summarize": "Summarizing",
 }
-_SHORT_STAGES = {"load", "verify", "probe"}  # not worth a line in a log
+_SHORT_STAGES = {"load", "verify", "probe", "decode"}  # not worth a line in a log
 _PLAN_WORDS = {
     "resident": "attention, embedding, head",
     "pinned": "neurons that stay",

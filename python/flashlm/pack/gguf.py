@@ -265,3 +265,10 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 def _error(header: GgufHeader, message: str, tensor: str | None = None) -> FormatError:
     return FormatError(f"[gguf] {message} ({header.path}{', ' + tensor if tensor else ''})")
+
+
+def gguf_name(name: str) -> str:
+    """llama.cpp's name of a tensor that flashlm calls `name`."""
+    parts = name.split(".", 2)
+    tops, in_layer = ({ours: theirs for theirs, ours in names.items()} for names in (_TOP, _IN_LAYER))
+    return f"blk.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else tops[name]

@@ -196,3 +196,10 @@ def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
         tokens = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in config}
         result["generation_config.json"] = (json.dumps(tokens, indent=2) + "\n").encode()
     return result
+
+
+def huggingface_name(name: str) -> str:
+    """Hugging Face's name of a tensor that flashlm calls `name`."""
+    parts = name.split(".", 2)
+    tops, in_layer = ({ours: theirs for theirs, ours in names.items()} for names in (_TOP, _IN_LAYER))
+    return f"model.layers.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else tops[name]

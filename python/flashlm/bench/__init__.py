@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of random weights: the bytes, times and memory of any shape, and the same weights for other programs."""
+
+from __future__ import annotations
+
+from flashlm.bench.export import export
+from flashlm.bench.report import NOTE, Report, run
+from flashlm.bench.synthetic import synthesize
+
+__all__ = ["NOTE", "Report", "export", "run", "synthesize"]

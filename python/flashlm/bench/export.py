@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""export.py: the weights of a synthetic model for other programs: as a GGUF file, or as a Hugging Face folder."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flashlm import _core
+from flashlm._core import ArgumentError
+from flashlm.bench.synthetic import synthetic_source, vocabulary
+from flashlm.pack.files import io_error
+from flashlm.pack.gguf import gguf_name
+from flashlm.pack.huggingface import SINGLE_FILE, huggingface_name
+from flashlm.pack.source import Progress, Source, Weight
+
+FORMATS = ("gguf", "hf")
+
+
+def export(
+    shape: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    format: str,  # noqa: A002 - the word for it
+    *,
+    dtype: str = "f16",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Writes the weights that `flashlm.bench.synthesize` gives the same arguments, in the form of other programs.
+
+    Args:
+        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        path: The GGUF file, or the Hugging Face folder; must not exist.
+        format: ``"gguf"``, for llama.cpp; or ``"hf"``, for transformers, which has no block formats: q8_0 and q4_0
+            become f32, exactly.
+        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``.
+        seed: As for `synthesize`.
+        progress: Called as ``progress("export", done, total)``, in bytes.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArgumentError: Another shape, format or dtype; or a GGUF of an architecture or activation that llama.cpp lacks.
+        IoError: The path exists, or the disk is full.
+
+    Example:
+        >>> flashlm.bench.export("tiny/config.json", "tiny.gguf", "gguf")
+        PosixPath('tiny.gguf')
+    """
+    if format not in FORMATS:
+        raise ArgumentError(f"[bench] format: expected {' or '.join(FORMATS)}, got {format!r}")
+    source = synthetic_source(shape, dtype, seed)
+    config = json.loads(source.small_files["config.json"])
+    target = Path(path).expanduser()
+    if format == "gguf":
+        refuse_for_llama_cpp(config)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "it exists already; remove it or choose another name", str(target))
+        if format == "gguf":
+            _write_gguf(source, config, partial, progress)
+        else:
+            _write_huggingface(source, config, partial, dtype, progress)
+        partial.rename(target)
+    except OSError as error:
+        raise io_error("export", error, target) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
+    return target
+
+
+def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
+    """Raises ArgumentError, which names it, for an architecture or activation that llama.cpp does not run."""
+    architecture = config["architectures"][0]
+    if architecture != "LlamaForCausalLM":
+        raise ArgumentError(f"[bench] format: llama.cpp has no {architecture}; expected a Llama shape for a GGUF")
+    if config.get("hidden_act", "silu") != "silu":
+        raise ArgumentError(
+            f"[bench] format: llama.cpp's Llama has silu only, got hidden_act {config['hidden_act']!r}; "
+            "a GGUF would compute something else"
+        )
+
+
+def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Progress | None) -> None:
+    import gguf
+
+    sizes = source.config
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name(source.name)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(sizes.dim)
+    writer.add_block_count(sizes.n_layers)
+    writer.add_feed_forward_length(sizes.hidden_dim)
+    writer.add_head_count(sizes.n_heads)
+    writer.add_head_count_kv(sizes.n_kv_heads)
+    writer.add_key_length(sizes.head_dim)
+    writer.add_value_length(sizes.head_dim)
+    writer.add_rope_dimension_count(sizes.head_dim)
+    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(sizes.vocab_size)
+    words = vocabulary(sizes.vocab_size)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(words)
+    writer.add_token_types([gguf.TokenType.NORMAL] * len(words))
+    writer.add_token_merges([f"{words[256][0]} {words[256][1]}"])
+    writer.add_add_bos_token(False)
+    for name, weight in source.weights.items():
+        kind = gguf.GGMLQuantizationType[weight.kind]
+        writer.add_tensor_info(gguf_name(name), weight.shape, np.dtype(np.float32), _n_bytes(weight), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    tell = _Teller(source, progress)
+    try:
+        for name, weight in source.weights.items():
+            n_heads = {"q": sizes.n_heads, "k": sizes.n_kv_heads}.get(name.rsplit(".", 1)[-1])
+            stored = weight.stored(0, weight.n_rows)
+            writer.write_tensor_data(stored if n_heads is None else _interleave(stored, n_heads))
+            tell(_n_bytes(weight))
+    finally:
+        writer.close()
+
+
+def _interleave(rows: npt.NDArray[np.uint8], n_heads: int) -> npt.NDArray[np.uint8]:
+    """The rows of q or k in llama.cpp's order: those of a head's two halves by turns."""
+    halves = rows.reshape(n_heads, 2, -1, rows.shape[1])
+    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows.shape)
+
+
+def _write_huggingface(
+    source: Source, config: dict[str, Any], folder: Path, dtype: str, progress: Progress | None
+) -> None:
+    folder.mkdir(parents=True)
+    held = dtype if dtype in ("f32", "f16", "bf16") else "f32"
+    torch_dtype = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}[held]
+    (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8")
+    for name in ("tokenizer.json", "generation_config.json"):
+        (folder / name).write_bytes(source.small_files[name])
+    weights = {huggingface_name(name): weight for name, weight in source.weights.items()}
+    specs = [(name, held if len(weight.shape) > 1 else "f32", list(weight.shape)) for name, weight in weights.items()]
+    dtypes = {name: dtype for name, dtype, _ in specs}
+    writer = _core.SafetensorsWriter(str(folder / SINGLE_FILE), specs, {"format": "pt"})
+    tell = _Teller(source, progress)
+    for name in writer.order():
+        for array in _arrays(weights[name], dtypes[name]):
+            writer.write(name, array)
+        tell(_n_bytes(weights[name]))
+    writer.finish()
+
+
+def _arrays(weight: Weight, dtype: str) -> Iterator[npt.NDArray[Any]]:
+    """Runs of rows as numpy holds them; bf16 as its bits."""
+    for begin, end in weight.runs():
+        if dtype == "bf16":
+            yield weight.stored(begin, end).view(np.uint16)
+        else:
+            yield weight.rows(begin, end, dtype)
+
+
+def _n_bytes(weight: Weight) -> int:
+    return weight.n_rows * weight.row_bytes
+
+
+class _Teller:
+    """Counts the bytes that are written."""
+
+    def __init__(self, source: Source, progress: Progress | None) -> None:
+        self._total = sum(_n_bytes(weight) for weight in source.weights.values())
+        self._done = 0
+        self._progress = progress
+
+    def __call__(self, n_bytes: int) -> None:
+        self._done += n_bytes
+        if self._progress is not None:
+            self._progress("export", self._done, self._total)

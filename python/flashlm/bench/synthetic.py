@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""synthetic.py: models of random weights, made as fast as a disk writes.
+
+A tensor is a pool of a few million random numbers, repeated, from a place that depends on its name and on the seed. The
+pool's length in blocks of 32 is a prime, so that no row comes twice within a matrix. Weights are scaled so that
+activations neither vanish nor grow with the depth. The same shape, dtype and seed always give the same weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import os
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flashlm._core import ArgumentError, FormatError
+from flashlm.pack.config import parse_config
+from flashlm.pack.source import FloatArray, Progress, Source, Weight, numpy_dtype
+from flashlm.pack.writer import Options, write_folder
+from flashlm.shapes import shape_config
+
+KINDS = {"f32": "F32", "f16": "F16", "bf16": "BF16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
+BLOCK = 32  # numbers
+_BLOCK_BYTES = {"F32": 128, "F16": 64, "BF16": 64, "Q8_0": 34, "Q4_0": 18}
+_POOL_BLOCKS = 131071  # a prime: 4 million numbers
+
+
+class Pool:
+    """Random numbers of mean 0 and deviation 1, in any number format and scale."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._formats: dict[tuple[str, float, float], npt.NDArray[np.uint8]] = {}
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.float32]:
+        return np.random.default_rng(self.seed).standard_normal((_POOL_BLOCKS, BLOCK), np.float32)
+
+    def blocks(self, kind: str, deviation: float, mean: float) -> npt.NDArray[np.uint8]:
+        """The pool as bytes in the number format `kind` of GGUF."""
+        key = (kind, deviation, mean)
+        if key not in self._formats:
+            from gguf import GGMLQuantizationType
+            from gguf.quants import quantize
+
+            scaled = self._numbers * np.float32(deviation) + np.float32(mean)
+            stored = scaled if kind == "F32" else quantize(scaled, GGMLQuantizationType[kind])
+            self._formats[key] = np.ascontiguousarray(stored).view(np.uint8).reshape(-1)
+        return self._formats[key]
+
+
+@dataclass(frozen=True)
+class SyntheticWeight(Weight):
+    """A tensor that is in no file."""
+
+    pool: Pool = field(default_factory=lambda: Pool(0))
+    deviation: float = 1.0
+    mean: float = 0.0
+
+    def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
+        """Rows ``begin`` to ``end`` in the number format `kind`: [end - begin, row_bytes]."""
+        source = self.pool.blocks(self.kind, self.deviation, self.mean)
+        result = np.empty((end - begin) * self.row_bytes, np.uint8)
+        place = (self.offset + begin * self.row_bytes) % source.size
+        done = 0
+        while done < result.size:
+            run = min(result.size - done, source.size - place)
+            result[done : done + run] = source[place : place + run]
+            done, place = done + run, 0
+        return result.reshape(end - begin, self.row_bytes)
+
+    def rows(self, begin: int, end: int, dtype: str) -> FloatArray:
+        """As of any weight, without looking for numbers that are not finite: here are none."""
+        if self.kind == KINDS.get(dtype) and dtype in ("f32", "f16"):
+            return self.stored(begin, end).view(numpy_dtype(dtype))
+        return super().rows(begin, end, dtype)
+
+
+def synthetic_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int = 0) -> Source:
+    """A model of random weights as a source, which can be packed like any other.
+
+    Args:
+        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``, for all matrices.
+        seed: Other weights for another seed.
+
+    Raises:
+        ArgumentError: Another shape or dtype; rows that the dtype's blocks do not fill.
+        FormatError: The config is none that the engine runs.
+    """
+    if dtype not in KINDS:
+        raise ArgumentError(f"[bench] dtype: expected {', '.join(KINDS)}, got {dtype!r}")
+    name, config = shape_config(shape)
+    sizes = parse_config(config, Path(shape))
+    pool = Pool(seed)
+    weights: dict[str, Weight] = {}
+    for tensor, tensor_shape in sizes.tensors():
+        kind = KINDS[dtype] if len(tensor_shape) > 1 else "F32"
+        if kind.startswith("Q") and tensor_shape[-1] % BLOCK:
+            raise ArgumentError(
+                f"[bench] dtype: {dtype} needs rows of a multiple of {BLOCK} numbers, got {tensor_shape[-1]} ({tensor})"
+            )
+        deviation, mean = _scale(tensor, tensor_shape, sizes.n_layers)
+        digest = hashlib.sha256(f"{seed} {tensor}".encode()).digest()
+        weights[tensor] = SyntheticWeight(
+            name=tensor,
+            file=Path(name),
+            kind=kind,
+            shape=tensor_shape,
+            offset=int.from_bytes(digest[:8], "little") % _POOL_BLOCKS * _BLOCK_BYTES[kind],
+            row_bytes=tensor_shape[-1] * _BLOCK_BYTES[kind] // BLOCK,
+            pool=pool,
+            deviation=deviation,
+            mean=mean,
+        )
+    return Source(
+        kind="synthetic",
+        name=f"{name}, random weights, seed {seed}",
+        config=sizes,
+        weights=weights,
+        small_files={
+            "config.json": _json(config),
+            "generation_config.json": b"{}\n",
+            "tokenizer.json": _json(byte_tokenizer(sizes.vocab_size)),
+        },
+        weight_files=(),
+        header_sha256={},
+    )
+
+
+def synthesize(
+    shape: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    dtype: str = "f16",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Writes a packed model of random weights, with checksums. Its text is meaningless; its bytes and times are not.
+
+    Args:
+        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        folder: Where to; must not exist.
+        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``, for all matrices.
+        seed: Other weights for another seed.
+        progress: Called as ``progress("pack", done, total)``, in bytes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ArgumentError: Another shape or dtype.
+        IoError: The folder exists, or the disk is full.
+
+    Example:
+        >>> folder = flashlm.bench.synthesize("tiny/config.json", "random.flash")
+        >>> flashlm.LanguageModel.from_pretrained(folder).generate("The moon", max_new_tokens=1) != ""
+        True
+    """
+    source = synthetic_source(shape, dtype, seed)
+    return write_folder(source, Path(folder).expanduser(), Options.resolve(source, "source", "auto"), progress)
+
+
+def byte_tokenizer(vocab_size: int) -> dict[str, Any]:
+    """A tokenizer.json of the 256 bytes, one merge, and words that no text is cut into.
+
+    Raises:
+        FormatError: `vocab_size` is below 257.
+    """
+    words = vocabulary(vocab_size)
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {word: index for index, word in enumerate(words)},
+        "merges": [[words[256][0], words[256][1]]],
+    }
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": level,
+        "post_processor": level,
+        "decoder": level,
+        "model": model,
+    }
+
+
+def vocabulary(vocab_size: int) -> list[str]:
+    """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes; word 256 is a merge of two bytes."""
+    if vocab_size <= 256:  # noqa: PLR2004 - bytes
+        raise FormatError(f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}")
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = itertools.count(256)
+    characters = [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
+    fillers = (
+        "".join(letters) for n in itertools.count(2) for letters in itertools.product(string.ascii_lowercase, repeat=n)
+    )
+    return [*characters, *itertools.islice(fillers, vocab_size - 256)]
+
+
+def _scale(name: str, shape: tuple[int, ...], n_layers: int) -> tuple[float, float]:
+    """Deviation and mean of a tensor's numbers: products deviate by about 1, and so does the sum of all layers."""
+    if len(shape) == 1:
+        return (0.02, 0.0) if name.endswith("bias") else (0.1, 1.0)
+    deviation = 1 / math.sqrt(shape[-1])
+    return (deviation / math.sqrt(2 * n_layers) if name.endswith((".o", ".down")) else deviation), 0.0
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode()

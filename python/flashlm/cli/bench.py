@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench.py: ``flashlm bench``: measures a model of random weights, or writes it for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+import flashlm
+from flashlm.bench import NOTE, Report, export, run
+from flashlm.bench.export import FORMATS
+from flashlm.cli import options, screen
+from flashlm.shapes import SHAPES
+
+NAME = "bench"
+EXAMPLES = options.examples(
+    "flashlm bench --shape hf-folder/config.json --memory 75%",
+    "flashlm bench --shape hf-folder/config.json --dtype f32 --tokens 4 --keep random.flash --json",
+    "flashlm bench --shape hf-folder/config.json --dtype f16 --export gguf --output random.gguf",
+)
+
+
+def main(
+    *,
+    shape: Annotated[
+        str, typer.Option("--shape", metavar="NAME", help=f"{', '.join(SHAPES)}, or the path of a config.json.")
+    ],
+    dtype: Annotated[str, typer.Option("--dtype", help="f32, f16, bf16, q8_0 or q4_0.")] = "f16",
+    memory: options.Memory = "50%",
+    tokens: Annotated[int, typer.Option("--tokens", "-n", metavar="N", help="Decodes so many.")] = 16,
+    prompt: Annotated[int, typer.Option("--prompt", metavar="N", help="Reads so many random tokens before.")] = 32,
+    context: Annotated[
+        int | None,
+        typer.Option("--context", metavar="N", help="Tokens that fit; by default what is needed, 512 at least."),
+    ] = None,
+    threads: options.Threads = None,
+    reader: options.Reader = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Other weights and another prompt for another seed.")] = 0,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="FOLDER", help="Keeps the model there, and uses it if it is there already."),
+    ] = None,
+    export_format: Annotated[
+        str | None,
+        typer.Option("--export", metavar="FORMAT", help=f"Only writes the weights: {' or '.join(FORMATS)}."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where --export writes.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Measures a model of random weights: its text is meaningless; its bytes, times and memory are not.
+
+    Beside the figures stand two floors that no program beats: the bytes of a token over the disk's rate and over that
+    of DRAM, both measured in the same run.
+    """
+    if export_format is not None:
+        if output is None:
+            raise flashlm.ArgumentError("[bench] output: expected a path with --export, got none")
+        with screen.progress_bar() as progress:
+            export(shape, output, export_format, dtype=dtype, seed=seed, progress=progress)
+        if json:
+            screen.print_json({"path": str(output), "shape": shape, "dtype": dtype, "seed": seed})
+        else:
+            screen.out.print(str(output), markup=False)
+        return
+    with screen.progress_bar() as progress:
+        report = run(
+            shape,
+            dtype=dtype,
+            memory=memory,
+            tokens=tokens,
+            prompt=prompt,
+            context=context,
+            threads=threads,
+            reader=reader,
+            seed=seed,
+            keep=keep,
+            progress=progress,
+        )
+    if json:
+        screen.print_json(report.to_dict())
+        return
+    screen.out.print(table(report))
+    screen.tell(NOTE)
+
+
+def table(report: Report) -> Table:
+    """The figures, and the floors beneath."""
+    result = Table(
+        title=f"{report.shape}, {report.dtype}, memory {report.memory}", title_justify="left", title_style="bold"
+    )
+    result.add_column("")
+    result.add_column("value", justify="right")
+    stats, plan, size = report.stats, report.memory_plan, flashlm.format_bytes
+    result.add_row("weights", size(plan["weights"]))
+    result.add_row("memory in use", size(plan["total"]))
+    result.add_section()
+    per_prompt_token = stats["prefill_seconds"] / max(stats["prefill_tokens"], 1)
+    result.add_row("prompt", f"{stats['prefill_tokens']} tokens, {screen.seconds(per_prompt_token)} each")
+    result.add_row("decoded", f"{stats['tokens']} tokens")
+    result.add_row("time per token", screen.seconds(stats["seconds_per_token"]))
+    result.add_row("bytes read per token", size(round(stats["bytes_per_token"])))
+    result.add_row("hit rate (neurons in DRAM)", f"{stats['hit_rate']:.1%}")
+    result.add_row("time waiting for flash", screen.seconds(stats["io_seconds"]))
+    result.add_section()
+    cache = "" if report.disk_is_direct else " (PAGE CACHE, not the disk)"
+    for what, floor, rates in (
+        (f"disk{cache}", report.disk_floor, report.disk_rates),
+        ("DRAM", report.dram_floor, report.dram_rates),
+    ):
+        rate = f"{min(rates) / 1e9:.2f} to {max(rates) / 1e9:.2f} GB/s"
+        result.add_row(f"floor: {what} at {rate}", f"{screen.seconds(floor)} per token")
+    return result

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of random weights: written, measured, and exported so that every program computes the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flashlm
+from flashlm import bench
+from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
+from flashlm.bench.synthetic import BLOCK, synthetic_source
+from flashlm.shapes import SHAPES, shape_config
+
+DTYPES = ("f32", "f16", "bf16")
+IDS = [3, 141, 59, 26, 270, 0, 7]
+
+
+@pytest.fixture(scope="module")
+def config(tiny_source: Path) -> dict[str, Any]:
+    """A tiny shape with a head of its own."""
+    return {**json.loads((tiny_source / "config.json").read_text()), "tie_word_embeddings": False}
+
+
+@pytest.fixture(scope="module")
+def shape(config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shapes") / "tiny-shape"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder / "config.json"
+
+
+def logits(source: Path) -> np.ndarray[Any, Any]:
+    with flashlm.LanguageModel.from_pretrained(source, memory="75%", context=64) as model:
+        return model.logits(IDS)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["gguf", "hf"])
+def test_an_export_packed_again_gives_the_same_bits(shape: Path, tmp_path: Path, dtype: str, form: str) -> None:
+    expected = logits(bench.synthesize(shape, tmp_path / "random.flash", dtype=dtype))
+    exported = bench.export(shape, tmp_path / f"random.{form}", form, dtype=dtype)
+    packed = flashlm.pack(exported, tmp_path / "again.flash")
+    assert np.array_equal(logits(packed), expected)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transformers_computes_the_same_from_the_export(
+    shape: Path, tmp_path: Path, need: Callable[[str], Any], dtype: str
+) -> None:
+    torch, transformers = need("torch"), need("transformers")
+    exported = bench.export(shape, tmp_path / "hf", "hf", dtype=dtype)
+    model = transformers.AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32)
+    with torch.no_grad():
+        theirs = model(torch.tensor([IDS])).logits[0].numpy()
+    ours = logits(flashlm.pack(exported, tmp_path / "packed.flash"))
+    tolerance = 2e-2 if dtype == "f16" else 1e-4  # keys and values are f16 there
+    assert np.max(np.abs(ours - theirs)) < tolerance * np.max(np.abs(theirs))
+
+
+def test_a_synthetic_model_is_alive_and_verifies(shape: Path, tmp_path: Path) -> None:
+    folder = bench.synthesize(shape, tmp_path / "random.flash")
+    flashlm.verify(folder)
+    values = logits(folder)
+    assert np.all(np.isfinite(values))
+    assert 0.3 < np.std(values) < 3
+    assert len({int(np.argmax(row)) for row in values}) > 1
+    other = bench.synthesize(shape, tmp_path / "other.flash", seed=1)
+    assert not np.array_equal(logits(other), values)
+    same = bench.synthesize(shape, tmp_path / "same.flash")
+    assert (same / "flashlm.json").read_bytes() == (folder / "flashlm.json").read_bytes()
+
+
+def test_no_row_of_a_large_matrix_comes_twice() -> None:
+    source = synthetic_source("llama-2-7b", "q4_0")
+    weight = source.weights["layers.0.up"]
+    rows = np.concatenate([weight.stored(begin, begin + 1) for begin in range(0, weight.n_rows, 16)])
+    assert len({row.tobytes() for row in rows}) == len(rows)
+    assert weight.row_bytes == weight.n_columns // BLOCK * 18
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_named_shape_has_the_size_of_its_name(name: str) -> None:
+    config = shape_config(name)[1]
+    dim, hidden = config["hidden_size"], config.get("intermediate_size") or config["ffn_dim"]
+    kv = config.get("num_key_value_heads", config["num_attention_heads"]) / config["num_attention_heads"]
+    matrices = 3 if config["model_type"] == "llama" else 2
+    layer = dim * dim * (2 + 2 * kv) + matrices * dim * hidden
+    total = config["num_hidden_layers"] * layer + dim * config["vocab_size"] * (2 - config["tie_word_embeddings"])
+    size, unit = name.rsplit("-", 1)[1][:-1], {"m": 1e6, "b": 1e9}[name[-1]]
+    assert total == pytest.approx(float(size) * unit, rel=0.05)
+
+
+def test_a_run_reports_the_names_of_stats_beside_its_floors(shape: Path, tmp_path: Path) -> None:
+    keep = tmp_path / "kept.flash"
+    seen: set[str] = set()
+    report = bench.run(
+        shape,
+        memory="75%",
+        tokens=3,
+        prompt=5,
+        keep=keep,
+        progress=lambda stage, done, total: seen.add(stage) if 0 <= done <= total else None,
+    )
+    answer = json.loads(json.dumps(report.to_dict()))
+    assert answer["tokens"] == 3
+    assert answer["prefill_tokens"] == answer["prompt_tokens"] == 5
+    assert len(answer["token_ids"]) == 4
+    assert answer["predicted_seconds_per_token"] is None
+    assert answer["bytes_per_token"] > 0
+    floors = answer["floors"]
+    assert floors["dram_seconds_per_token"] > 0
+    assert floors["disk_seconds_per_token"] == answer["bytes_per_token"] / floors["disk_bytes_per_second"]["max"]
+    assert {"pack", "load", "decode"} <= seen
+    seen.clear()
+    again = bench.run(
+        shape,
+        memory="100%",
+        tokens=3,
+        prompt=5,
+        keep=keep,
+        progress=lambda stage, *_: seen.add(stage),
+    )
+    assert "pack" not in seen
+    assert again.token_ids == report.token_ids
+    with pytest.raises(flashlm.ArgumentError, match=r"keep: expected .* seed 1"):
+        bench.run(shape, seed=1, keep=keep)
+
+
+def test_a_run_leaves_nothing_behind(shape: Path, flashlm_home: Path) -> None:
+    bench.run(shape, tokens=1, prompt=1)
+    assert not list(flashlm_home.glob("bench-*"))
+
+
+def test_floors_are_rates(tmp_path: Path) -> None:
+    assert memory_bytes_per_second(2, size=1 << 20)() > 0
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    rate, _ = disk_bytes_per_second(tmp_path / "file", seconds=0.05)
+    assert rate > 0
+
+
+def test_what_makes_no_sense_is_refused(shape: Path, config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(flashlm.ArgumentError, match=r"shape: expected .*llama-2-7b.* got 'gpt-5'"):
+        bench.synthesize("gpt-5", tmp_path / "x")
+    with pytest.raises(flashlm.ArgumentError, match=r"dtype: expected .*got 'q2_k'"):
+        bench.synthesize(shape, tmp_path / "x", dtype="q2_k")
+    with pytest.raises(flashlm.ArgumentError, match=r"format: expected gguf or hf"):
+        bench.export(shape, tmp_path / "x", "onnx")
+    with pytest.raises(flashlm.ArgumentError, match=r"at least 1"):
+        bench.run(shape, tokens=0)
+    with pytest.raises(OSError, match=r"exists already"):
+        bench.export(shape, tmp_path, "hf")
+    odd = tmp_path / "odd.json"
+    odd.write_text(json.dumps({**config, "hidden_size": 48, "head_dim": 12}))
+    with pytest.raises(flashlm.ArgumentError, match=r"multiple of 32"):
+        bench.synthesize(odd, tmp_path / "x", dtype="q8_0")
+    odd.write_text(json.dumps({**config, "vocab_size": 100}))
+    with pytest.raises(flashlm.FormatError, match=r"at least 257"):
+        bench.synthesize(odd, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_llama_cpp_is_given_no_shape_that_it_lacks() -> None:
+    from flashlm.bench.export import refuse_for_llama_cpp
+
+    with pytest.raises(flashlm.ArgumentError, match=r"OPTForCausalLM"):
+        refuse_for_llama_cpp(shape_config("opt-6.7b")[1])
+    with pytest.raises(flashlm.ArgumentError, match=r"hidden_act 'relu'"):
+        refuse_for_llama_cpp({**shape_config("llama-2-7b")[1], "hidden_act": "relu"})
