@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// activation_test.cpp: the gate of a feed-forward network against the math library in double.
+/// activation_test.cpp: the functions of neurons against the math library in double.
 #include "flashlm/kernels/activation.hpp"
 
 #include <cmath>
@@ -52,4 +52,54 @@ TEST_CASE("the door to silu uses the chosen kernels") {
   std::vector<float> out(1);
   kernels::silu_mul(gate, up, out);
   REQUIRE(out[0] == Approx(2 / (1 + std::exp(-1.0))));
+}
+
+TEST_CASE("ReLU and its squares and thresholds keep what they should, and NaN") {
+  using kernels::Activation;
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> x{-inf, -2, -0.5f, 0, 0.25f, 0.5f, 3, inf};
+  const auto rectified = [&](Activation activation, float threshold) {
+    std::vector<float> out = x;
+    kernels::rectify(activation, threshold, out);
+    return out;
+  };
+  CHECK(rectified(Activation::relu, 9) == std::vector<float>{0, 0, 0, 0, 0.25f, 0.5f, 3, inf});
+  CHECK(rectified(Activation::relu2, 9) == std::vector<float>{0, 0, 0, 0, 0.0625f, 0.25f, 9, inf});
+  CHECK(rectified(Activation::fatrelu, 0.5f) == std::vector<float>{0, 0, 0, 0, 0, 0.5f, 3, inf});
+  for (const Activation activation : {Activation::relu, Activation::relu2, Activation::fatrelu}) {
+    std::vector<float> nan{std::nanf("")};
+    kernels::rectify(activation, 0.5f, nan);
+    CHECK(std::isnan(nan[0]));
+  }
+}
+
+TEST_CASE("a gate is activated and multiplied at every size") {
+  using kernels::Activation;
+  for (const std::size_t n : support::kSizes) {
+    const std::vector<float> gate = random_numbers(n, n, 2), up = random_numbers(n, n + 1, 3);
+    std::vector<float> silu = gate, expected(n);
+    kernels::silu_mul(gate, up, expected);
+    kernels::activate(Activation::silu, 9, silu, up);
+    CHECK(support::same_bits(silu, expected));
+    std::vector<float> relu = gate, relu2 = gate, fatrelu = gate;
+    kernels::activate(Activation::relu, 9, relu, up);
+    kernels::activate(Activation::relu2, 9, relu2, up);
+    kernels::activate(Activation::fatrelu, 0.5f, fatrelu, up);
+    for (std::size_t i = 0; i < n; ++i) {
+      REQUIRE(relu[i] == (gate[i] < 0 ? 0 : gate[i]) * up[i]);
+      REQUIRE(relu2[i] == (gate[i] < 0 ? 0 : gate[i] * gate[i]) * up[i]);
+      REQUIRE(fatrelu[i] == (gate[i] < 0.5f ? 0 : gate[i]) * up[i]);
+    }
+  }
+}
+
+TEST_CASE("an activation is called as Hugging Face calls it, and all but silu make zeros") {
+  using kernels::Activation;
+  CHECK(kernels::name(Activation::silu) == "silu");
+  CHECK(kernels::name(Activation::relu) == "relu");
+  CHECK(kernels::name(Activation::relu2) == "relu2");
+  CHECK(kernels::name(Activation::fatrelu) == "fatrelu");
+  CHECK_FALSE(kernels::is_sparse(Activation::silu));
+  CHECK(kernels::is_sparse(Activation::relu));
+  CHECK(kernels::is_sparse(Activation::fatrelu));
 }

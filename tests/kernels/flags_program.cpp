@@ -80,8 +80,15 @@ std::uint64_t vectors(std::size_t n) {
   Hash hash;
   kernels::rms_norm(a, b, 1e-5f, out);
   hash.add(out);
+  kernels::layer_norm(a, b, a, 1e-5f, out);
+  hash.add(out);
   kernels::silu_mul(a, b, out);
   hash.add(out);
+  for (const auto activation : {kernels::Activation::relu, kernels::Activation::relu2, kernels::Activation::fatrelu}) {
+    out = a;
+    kernels::activate(activation, 0.5f, out, b);
+    hash.add(out);
+  }
   kernels::rope(head, a, b);
   hash.add(head);
   out = a;

@@ -14,6 +14,8 @@ using namespace flashlm::model;
 namespace {
 
 struct Fixture {
+  explicit Fixture(const support::TinyShape& shape = {}) : tiny(shape) {}
+
   support::TinyModel tiny;
   ModelConfig config = ModelConfig::open(tiny.path());
   Weights weights = Weights::open(tiny.path() / "resident.safetensors", config);
@@ -44,7 +46,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("attention has the same bits however tokens are batched and threads are many") {
-  const Fixture fixture;
+  const Fixture fixture(GENERATE(support::TinyShape(), support::TinyShape::opt()));
   const DType kv_dtype = GENERATE(DType::f32, DType::f16);
   const std::vector<float> x = fixture.input(41);
   const std::vector<float> expected = fixture.run(x, 1, 1, kv_dtype);

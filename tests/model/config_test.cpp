@@ -9,11 +9,15 @@
 
 using flashlm::FormatError;
 using flashlm::Token;
+using flashlm::kernels::Activation;
 using flashlm::model::ModelConfig;
+using flashlm::model::NormKind;
+using flashlm::model::PositionKind;
 
 namespace {
 
 nlohmann::json good() { return support::tiny_config({}); }
+nlohmann::json opt() { return support::tiny_config(support::TinyShape::opt()); }
 ModelConfig parse(const nlohmann::json& json) { return ModelConfig::parse(json.dump(), "config.json"); }
 
 std::string refusal(const nlohmann::json& json) {
@@ -41,6 +45,74 @@ TEST_CASE("a Llama config is read whole") {
   CHECK(config.tied_embedding);
   CHECK(config.eos == std::vector<Token>{256});
   CHECK_FALSE(config.bos);
+}
+
+TEST_CASE("an OPT config is read whole") {
+  const ModelConfig config = parse(opt());
+  CHECK(config.architecture == "opt");
+  CHECK(config.hidden_dim == 150);
+  CHECK(config.n_kv_heads == 4);
+  CHECK(config.head_dim == 6);
+  CHECK(config.norm == NormKind::layer);
+  CHECK(config.norm_epsilon == 1e-5f);
+  CHECK(config.position == PositionKind::learned);
+  CHECK(config.position_offset == 2);
+  CHECK(config.activation == Activation::relu);
+  CHECK_FALSE(config.gated);
+  CHECK(config.attention_bias);
+  CHECK(config.ffn_bias);
+  CHECK(config.tied_embedding);
+}
+
+TEST_CASE("what an OPT config leaves out has the defaults of transformers") {
+  nlohmann::json json = opt();
+  for (const char* key :
+       {"do_layer_norm_before", "word_embed_proj_dim", "activation_function", "tie_word_embeddings"}) {
+    json.erase(key);
+  }
+  CHECK(parse(json).tied_embedding);
+  CHECK(parse(json).attention_bias);
+  json["word_embed_proj_dim"] = nullptr;
+  json["tie_word_embeddings"] = false;
+  json["enable_bias"] = false;
+  CHECK_FALSE(parse(json).tied_embedding);
+  CHECK_FALSE(parse(json).attention_bias);
+  CHECK_FALSE(parse(json).ffn_bias);
+}
+
+TEST_CASE("the OPT that is not supported is refused by name") {
+  const auto [key, value, word] = GENERATE(table<const char*, nlohmann::json, const char*>({
+      {"do_layer_norm_before", false, "opt-350m"},
+      {"word_embed_proj_dim", 12, "opt-350m"},
+      {"_remove_final_layer_norm", true, "_remove_final_layer_norm"},
+      {"layer_norm_elementwise_affine", false, "layer_norm_elementwise_affine"},
+      {"activation_function", "gelu", "activation_function: expected relu"},
+      {"num_attention_heads", 5, "a divisor of hidden_size"},
+      {"ffn_dim", nullptr, "ffn_dim"},
+  }));
+  nlohmann::json json = opt();
+  json[key] = value;
+  INFO(key);
+  CHECK_THAT(refusal(json), Catch::Matchers::Contains(word) && Catch::Matchers::Contains("config.json"));
+}
+
+TEST_CASE("the family of ReLU is read, FATReLU with its threshold") {
+  nlohmann::json json = good();
+  CHECK(parse(json).activation == Activation::silu);
+  json["hidden_act"] = "relu";
+  CHECK(parse(json).activation == Activation::relu);
+  json["hidden_act"] = "relu2";
+  CHECK(parse(json).activation == Activation::relu2);
+  json["hidden_act"] = "fatrelu";
+  CHECK_THAT(refusal(json), Catch::Matchers::Contains("hidden_act_param is missing"));
+  json["hidden_act_param"] = -0.01;
+  CHECK_THAT(refusal(json), Catch::Matchers::Contains("hidden_act_param"));
+  json["hidden_act_param"] = 0.01;
+  json["model_type"] = "sparsellama";  // as ProSparse has it
+  CHECK(parse(json).architecture == "llama");
+  CHECK(parse(json).activation == Activation::fatrelu);
+  CHECK(parse(json).activation_threshold == 0.01f);
+  CHECK(parse(json).gated);
 }
 
 TEST_CASE("what a config leaves out has the defaults of transformers") {

@@ -14,7 +14,7 @@
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
 #include "support/readers.hpp"
-#include "support/reference_llama.hpp"
+#include "support/reference_model.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
 
@@ -65,11 +65,25 @@ std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> memory_reade
   return {std::move(reader), seen};
 }
 
+/// Each architecture and activation.
+std::vector<support::TinyShape> graphs() {
+  std::vector<support::TinyShape> result{{}, support::TinyShape::opt()};
+  for (const char* activation : {"relu", "relu2", "fatrelu"}) {
+    support::TinyShape shape;
+    shape.activation = activation;
+    if (shape.activation == "fatrelu") shape.threshold = 0.125f;
+    shape.neurons_per_bundle = 1;
+    result.push_back(shape);
+  }
+  return result;
+}
+
 }  // namespace
 
 TEST_CASE("logits equal the plain loops in double") {
-  support::TinyShape shape;
+  support::TinyShape shape = GENERATE(from_range(graphs()));
   shape.tied = GENERATE(true, false);
+  INFO(shape.architecture << ' ' << shape.activation);
   const support::TinyModel tiny(shape);
   Engine engine(Model::open(tiny.path()), options(0.6, 2));
   const std::vector<Token> tokens = support::random_tokens(30);
@@ -81,7 +95,7 @@ TEST_CASE("logits equal the plain loops in double") {
 }
 
 TEST_CASE("logits have the same bits for every budget, thread count, reader and cut of the prompt") {
-  support::TinyShape shape;
+  support::TinyShape shape = GENERATE(support::TinyShape(), support::TinyShape::opt());
   shape.dtype = GENERATE(DType::f32, DType::f16);
   const support::TinyModel tiny(shape);
   const std::vector<Token> tokens = support::random_tokens(25);
@@ -144,7 +158,7 @@ TEST_CASE("a pass reads exactly the bundles that are not pinned, and counts hits
 }
 
 TEST_CASE("a step allocates nothing") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(GENERATE(support::TinyShape(), support::TinyShape::opt()));
   const int n_threads = GENERATE(1, 2);
   Engine engine(Model::open(tiny.path()), options(0.6, n_threads));
   KvCache kv = engine.add_session();

@@ -70,6 +70,10 @@ TEST_CASE("other weights, shapes, number formats and rope have other fingerprint
   CHECK(changed("rope_theta", 10000.001) != expected);
   CHECK(changed("rms_norm_eps", 1.1e-5) != expected);
   CHECK(changed("rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}) != expected);
+  CHECK(changed("hidden_act", "relu") != expected);
+  const storage::Digest relu2 = changed("hidden_act", "relu2");
+  CHECK(relu2 != expected);
+  CHECK(changed("hidden_act", "relu") != relu2);
   // What is said about positions and endings changes no key.
   CHECK(changed("max_position_embeddings", 64) == expected);
   CHECK(changed("eos_token_id", 5) == expected);

@@ -15,13 +15,16 @@ namespace {
 
 /// A feed-forward network that doubles its input and remembers it.
 struct Doubler {
-  void run(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats) {
+  void run(std::size_t layer, const sparse::FfnParameters& parameters, std::span<const float> x, std::size_t n_tokens,
+           std::span<float> y, Stats& stats) {
     seen_layer = layer;
+    seen_bias = parameters.up_bias.data();
     stats.hits += n_tokens;
     input.assign(x.begin(), x.end());
     for (std::size_t at = 0; at < x.size(); ++at) y[at] = 2 * x[at];
   }
   std::size_t seen_layer = 0;
+  const float* seen_bias = nullptr;
   std::vector<float> input;
 };
 
@@ -33,13 +36,25 @@ TEST_CASE("normalize brings every row to the root mean square of its weight") {
   config.norm_epsilon = 1e-12f;
   const std::vector<float> x{1, 1, 1, 1, 4, 0, 0, 0}, weight{1, 2, 3, 4};
   std::vector<float> out(8);
-  normalize(config, x, weight, out);
+  normalize(config, x, {weight, {}}, out);
   const std::vector<float> expected{1, 2, 3, 4, 2, 0, 0, 0};
   for (std::size_t at = 0; at < 8; ++at) CHECK(out[at] == Approx(expected[at]));
 }
 
+TEST_CASE("normalize takes the mean away and adds the bias where the norm is a layer norm") {
+  ModelConfig config;
+  config.dim = 2;
+  config.norm = NormKind::layer;
+  config.norm_epsilon = 1e-12f;
+  const std::vector<float> x{5, 7, -1, -5}, weight{1, 2}, bias{10, 20};
+  std::vector<float> out(4);
+  normalize(config, x, {weight, bias}, out);
+  const std::vector<float> expected{9, 22, 11, 18};
+  for (std::size_t at = 0; at < 4; ++at) CHECK(out[at] == Approx(expected[at]));
+}
+
 TEST_CASE("a layer adds attention and feed-forward network to its input") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(GENERATE(support::TinyShape(), support::TinyShape::opt()));
   const ModelConfig config = ModelConfig::open(tiny.path());
   const Weights weights = Weights::open(tiny.path() / "resident.safetensors", config);
   const std::size_t n = 5;
@@ -63,5 +78,10 @@ TEST_CASE("a layer adds attention and feed-forward network to its input") {
   CHECK(ffn.seen_layer == 2);
   CHECK(ffn.input == normed);
   CHECK(stats.hits == n);
-  for (std::size_t at = 0; at < x.size(); ++at) CHECK(x[at] == expected[at] + 2 * normed[at]);
+  CHECK(ffn.seen_bias == weights.layer(2).ffn.up_bias.data());
+  const std::span<const float> bias = weights.layer(2).down_bias;  // of OPT
+  CHECK(bias.empty() != tiny.shape.is_opt());
+  for (std::size_t at = 0; at < x.size(); ++at) {
+    CHECK(x[at] == expected[at] + (2 * normed[at] + (bias.empty() ? 0.0f : bias[at % config.dim])));
+  }
 }

@@ -41,6 +41,21 @@ TEST_CASE("config and bundles that disagree are a FormatError that names both nu
   }
 }
 
+TEST_CASE("a gate where the config says that there is none is a FormatError, and the other way round") {
+  const support::TinyModel llama, opt(support::TinyShape::opt());
+  const auto refusal = [](const support::TinyModel& tiny, nlohmann::json config) {
+    support::replace_config(tiny, config);
+    try {
+      Model::open(tiny.path());
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK_THAT(refusal(llama, support::tiny_config(opt.shape)), Catch::Matchers::Contains("gate rows"));
+  CHECK_THAT(refusal(opt, support::tiny_config(llama.shape)), Catch::Matchers::Contains("gate rows"));
+}
+
 TEST_CASE("a manifest without resident weights is a FormatError") {
   const support::TinyModel tiny;
   storage::Manifest manifest = storage::Manifest::open(tiny.path());

@@ -32,15 +32,41 @@ TEST_CASE("every resident weight arrives where it belongs") {
   const Weights weights = Weights::open(tiny.path() / "resident.safetensors", ModelConfig::open(tiny.path()));
   check_equal(weights.embedding(), tiny.weights.at("embedding"));
   check_equal(weights.head(), tiny.weights.at(shape.tied ? "embedding" : "head"));
-  CHECK(weights.final_norm()[3] == tiny.weights.at("final_norm").at(0, 3));
+  CHECK(weights.positions().rows == 0);
+  CHECK(weights.final_norm().weight[3] == tiny.weights.at("final_norm").at(0, 3));
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
     const std::string prefix = concat("layers.", layer, ".");
     check_equal(weights.layer(layer).query, tiny.weights.at(prefix + "q"));
     check_equal(weights.layer(layer).key, tiny.weights.at(prefix + "k"));
     check_equal(weights.layer(layer).value, tiny.weights.at(prefix + "v"));
     check_equal(weights.layer(layer).output, tiny.weights.at(prefix + "o"));
-    CHECK(weights.layer(layer).ffn_norm[0] == tiny.weights.at(prefix + "ffn_norm").at(0, 0));
-    CHECK(weights.layer(layer).attention_norm[1] == tiny.weights.at(prefix + "attention_norm").at(0, 1));
+    CHECK(weights.layer(layer).ffn_norm.weight[0] == tiny.weights.at(prefix + "ffn_norm").at(0, 0));
+    CHECK(weights.layer(layer).attention_norm.weight[1] == tiny.weights.at(prefix + "attention_norm").at(0, 1));
+  }
+}
+
+TEST_CASE("the biases and positions of OPT arrive where they belong") {
+  const support::TinyModel tiny(support::TinyShape::opt());
+  const Weights weights = Weights::open(tiny.path() / "resident.safetensors", ModelConfig::open(tiny.path()));
+  check_equal(weights.positions(), tiny.weights.at("positions"));
+  const auto check_vector = [&](std::span<const float> got, const std::string& name) {
+    INFO(name);
+    const std::vector<float>& expected = tiny.weights.at(name).values;
+    CHECK(std::vector<float>(got.begin(), got.end()) == expected);
+  };
+  check_vector(weights.final_norm().bias, "final_norm_bias");
+  for (std::size_t layer = 0; layer < tiny.shape.n_layers; ++layer) {
+    const std::string prefix = concat("layers.", layer, ".");
+    const model::LayerWeights& got = weights.layer(layer);
+    check_vector(got.attention_norm.bias, prefix + "attention_norm_bias");
+    check_vector(got.query_bias, prefix + "q_bias");
+    check_vector(got.key_bias, prefix + "k_bias");
+    check_vector(got.value_bias, prefix + "v_bias");
+    check_vector(got.output_bias, prefix + "o_bias");
+    check_vector(got.ffn_norm.bias, prefix + "ffn_norm_bias");
+    check_vector(got.ffn.up_bias, prefix + "up_bias");
+    check_vector(got.down_bias, prefix + "down_bias");
+    CHECK(got.ffn.activation == kernels::Activation::relu);
   }
 }
 

@@ -31,7 +31,7 @@ struct Fixture : support::BundleFixture {
   std::vector<float> pass(StreamedFfn& ffn) {
     std::vector<float> y(model.shape.n_layers * x.size());
     for (std::size_t layer = 0; layer < model.shape.n_layers; ++layer) {
-      ffn.run(layer, x, kTokens, std::span(y).subspan(layer * x.size(), x.size()), stats);
+      ffn.run(layer, {}, x, kTokens, std::span(y).subspan(layer * x.size(), x.size()), stats);
     }
     return y;
   }
@@ -91,6 +91,6 @@ TEST_CASE("a running network allocates nothing") {
   ffn.load();
   std::vector<float> y(fixture.x.size());
   const std::size_t before = support::allocation_count();
-  for (std::size_t layer = 0; layer < 3; ++layer) ffn.run(layer, fixture.x, kTokens, y, fixture.stats);
+  for (std::size_t layer = 0; layer < 3; ++layer) ffn.run(layer, {}, fixture.x, kTokens, y, fixture.stats);
   CHECK(support::allocation_count() == before);
 }

@@ -40,6 +40,20 @@ struct TinyShape {
   flashlm::DType dtype = flashlm::DType::f32;
   bool tied = true;
   std::uint64_t seed = 1;
+  std::string architecture = "llama";
+  std::string activation = "silu";  // of llama
+  float threshold = 0;              // of fatrelu
+
+  bool is_opt() const { return architecture == "opt"; }
+
+  /// A tiny OPT: no grouped heads, one neuron a bundle.
+  static TinyShape opt() {
+    TinyShape shape;
+    shape.architecture = "opt";
+    shape.n_kv_heads = shape.n_heads;
+    shape.neurons_per_bundle = 1;
+    return shape;
+  }
 
   /// One token a byte, then the end of a text.
   static constexpr std::size_t kVocabSize = 257;
@@ -72,6 +86,11 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
     for (float& value : made.values) value = random.uniform(0.5f, 1.5f);
     return made;
   };
+  const auto bias = [&](std::size_t n) {
+    Matrix made{1, n, std::vector<float>(n)};
+    for (float& value : made.values) value = random.uniform(-0.3f, 0.3f);
+    return made;
+  };
   const float size = 1.5f / std::sqrt(static_cast<float>(shape.dim));
   TinyWeights weights;
   weights["embedding"] = matrix(TinyShape::kVocabSize, shape.dim, 1);
@@ -85,9 +104,18 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
     weights[prefix + "v"] = matrix(shape.n_kv_heads * shape.head_dim, shape.dim, size);
     weights[prefix + "o"] = matrix(shape.dim, shape.n_heads * shape.head_dim, size);
     weights[prefix + "ffn_norm"] = norm();
-    weights[prefix + "gate"] = matrix(shape.hidden_dim, shape.dim, size);
+    if (!shape.is_opt()) weights[prefix + "gate"] = matrix(shape.hidden_dim, shape.dim, size);
     weights[prefix + "up"] = matrix(shape.hidden_dim, shape.dim, size);
     weights[prefix + "down"] = matrix(shape.dim, shape.hidden_dim, size);
+    if (!shape.is_opt()) continue;
+    for (const char* name : {"q", "k", "v", "o", "attention_norm", "ffn_norm", "down"}) {
+      weights[prefix + name + "_bias"] = bias(shape.dim);
+    }
+    weights[prefix + "up_bias"] = bias(shape.hidden_dim);
+  }
+  if (shape.is_opt()) {
+    weights["positions"] = matrix(shape.context + 2, shape.dim, 1);
+    weights["final_norm_bias"] = bias(shape.dim);
   }
   return weights;
 }
@@ -116,20 +144,36 @@ inline nlohmann::json tiny_tokenizer() {
 }
 
 inline nlohmann::json tiny_config(const TinyShape& shape) {
-  return {{"model_type", "llama"},
-          {"hidden_size", shape.dim},
-          {"intermediate_size", shape.hidden_dim},
-          {"num_hidden_layers", shape.n_layers},
-          {"num_attention_heads", shape.n_heads},
-          {"num_key_value_heads", shape.n_kv_heads},
-          {"head_dim", shape.head_dim},
-          {"vocab_size", TinyShape::kVocabSize},
-          {"max_position_embeddings", shape.context},
-          {"rms_norm_eps", 1e-5},
-          {"rope_theta", 10000.0},
-          {"hidden_act", "silu"},
-          {"tie_word_embeddings", shape.tied},
-          {"eos_token_id", TinyShape::kEnd}};
+  if (shape.is_opt()) {
+    return {{"model_type", "opt"},
+            {"hidden_size", shape.dim},
+            {"ffn_dim", shape.hidden_dim},
+            {"num_hidden_layers", shape.n_layers},
+            {"num_attention_heads", shape.n_heads},
+            {"vocab_size", TinyShape::kVocabSize},
+            {"max_position_embeddings", shape.context},
+            {"do_layer_norm_before", true},
+            {"word_embed_proj_dim", shape.dim},
+            {"activation_function", "relu"},
+            {"tie_word_embeddings", shape.tied},
+            {"eos_token_id", TinyShape::kEnd}};
+  }
+  nlohmann::json config = {{"model_type", "llama"},
+                           {"hidden_size", shape.dim},
+                           {"intermediate_size", shape.hidden_dim},
+                           {"num_hidden_layers", shape.n_layers},
+                           {"num_attention_heads", shape.n_heads},
+                           {"num_key_value_heads", shape.n_kv_heads},
+                           {"head_dim", shape.head_dim},
+                           {"vocab_size", TinyShape::kVocabSize},
+                           {"max_position_embeddings", shape.context},
+                           {"rms_norm_eps", 1e-5},
+                           {"rope_theta", 10000.0},
+                           {"hidden_act", shape.activation},
+                           {"tie_word_embeddings", shape.tied},
+                           {"eos_token_id", TinyShape::kEnd}};
+  if (shape.activation == "fatrelu") config["hidden_act_param"] = shape.threshold;
+  return config;
 }
 
 inline std::vector<std::byte> stored(const Matrix& matrix, flashlm::DType dtype) {
@@ -152,7 +196,7 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   using namespace flashlm::storage;
   std::filesystem::create_directories(folder);
   Manifest manifest;
-  manifest.architecture = "llama";
+  manifest.architecture = shape.architecture;
   manifest.dtype = std::string(name(shape.dtype));
   manifest.files.push_back(put_small(folder, "config.json", tiny_config(shape).dump()));
   manifest.files.push_back(put_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
@@ -161,9 +205,10 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   const auto is_neuron = [](const std::string& name) {
     return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
   };
+  const auto is_vector = [](const std::string& name) { return name.ends_with("norm") || name.ends_with("_bias"); };
   for (const auto& [name, matrix] : weights) {
     if (is_neuron(name)) continue;
-    if (name.ends_with("norm")) {
+    if (is_vector(name)) {
       specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
     } else {
       specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});
@@ -171,20 +216,21 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   }
   SafetensorsWriter resident(folder / "resident.safetensors", specs);
   for (const std::string& name : resident.order()) {
-    const flashlm::DType dtype = name.ends_with("norm") ? flashlm::DType::f32 : shape.dtype;
+    const flashlm::DType dtype = is_vector(name) ? flashlm::DType::f32 : shape.dtype;
     resident.write(name, stored(weights.at(name), dtype));
   }
   manifest.files.push_back(resident.finish());
 
   const BundleLayout layout =
-      BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle, shape.dim, true, shape.dtype);
+      BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle, shape.dim, !shape.is_opt(), shape.dtype);
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
     const std::string prefix = flashlm::concat("layers.", layer, ".");
-    put_neurons(
-        folder,
-        {layout, stored(weights.at(prefix + "gate"), shape.dtype), stored(weights.at(prefix + "up"), shape.dtype),
-         stored(transposed(weights.at(prefix + "down")), shape.dtype)},
-        manifest);
+    std::vector<std::byte> gate;
+    if (layout.gated) gate = stored(weights.at(prefix + "gate"), shape.dtype);
+    put_neurons(folder,
+                {layout, gate, stored(weights.at(prefix + "up"), shape.dtype),
+                 stored(transposed(weights.at(prefix + "down")), shape.dtype)},
+                manifest);
   }
   manifest.save(folder);
   return folder;

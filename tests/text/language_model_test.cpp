@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/reference_llama.hpp"
+#include "support/reference_model.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
 

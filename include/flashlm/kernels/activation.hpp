@@ -1,13 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-/// activation.hpp: what a gated feed-forward network does to its gate (arXiv:2002.05202, SwiGLU).
+/// activation.hpp: what a feed-forward network does to its neurons: silu, and the family of ReLU, which makes zeros.
 #pragma once
 
 #include <span>
+#include <string_view>
+
+#include <Eigen/Core>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/kernels/dispatch.hpp"
 
 namespace flashlm::inline v0::kernels {
+
+/// The function of a neuron.
+enum class Activation {
+  silu,     // x / (1 + exp(-x)) (arXiv:1702.03118)
+  relu,     // x where x >= 0, else 0
+  relu2,    // relu(x)^2 (arXiv:2109.08668)
+  fatrelu,  // x where x >= threshold, else 0 (ProSparse, arXiv:2402.13516, section 3.4)
+};
+
+/// The name in a config.json of Hugging Face: "silu", "relu", "relu2", "fatrelu".
+inline std::string_view name(Activation activation) noexcept {
+  constexpr std::string_view kNames[] = {"silu", "relu", "relu2", "fatrelu"};
+  return kNames[static_cast<int>(activation)];
+}
+
+/// Whether the function is exactly zero for a whole range, so that a neuron can be left out.
+constexpr bool is_sparse(Activation activation) noexcept { return activation != Activation::silu; }
 
 /// out[i] = silu(gate[i]) * up[i], with silu(g) = g / (1 + exp(-g)).
 ///
@@ -16,6 +36,26 @@ namespace flashlm::inline v0::kernels {
 inline void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out) {
   FLASHLM_ASSERT(up.size() == gate.size() && out.size() == gate.size());
   active().silu_mul(gate.data(), up.data(), out.data(), gate.size());
+}
+
+/// x[i] = 0 where x[i] < threshold; a NaN stays. In place; at most one rounding per element, so Eigen can do it.
+///
+/// `relu`, `relu2` and `fatrelu` only; the first two take no threshold: it is 0. Allocates nothing. Thread-safe.
+inline void rectify(Activation activation, float threshold, std::span<float> x) {
+  FLASHLM_ASSERT(is_sparse(activation));
+  if (activation != Activation::fatrelu) threshold = 0;
+  Eigen::Map<Eigen::ArrayXf> numbers(x.data(), static_cast<Eigen::Index>(x.size()));
+  numbers = (numbers < threshold).select(0.0f, numbers);
+  if (activation == Activation::relu2) numbers *= numbers;
+}
+
+/// gate[i] = activation(gate[i]) * up[i], in place. gate, up [n]. Allocates nothing. Thread-safe.
+inline void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up) {
+  FLASHLM_ASSERT(up.size() == gate.size());
+  if (activation == Activation::silu) return silu_mul(gate, up, gate);
+  rectify(activation, threshold, gate);
+  const auto n = static_cast<Eigen::Index>(gate.size());
+  Eigen::Map<Eigen::ArrayXf>(gate.data(), n) *= Eigen::Map<const Eigen::ArrayXf>(up.data(), n);
 }
 
 }  // namespace flashlm::inline v0::kernels

@@ -45,6 +45,7 @@ struct Table {
   void (*attend)(const float* query, const MatrixView& keys, const MatrixView& values, float scale, float* scores,
                  float* out);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* out, std::size_t n);
   void (*silu_mul)(const float* gate, const float* up, float* out, std::size_t n);
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t half);
   void (*softmax)(float* x, std::size_t n);

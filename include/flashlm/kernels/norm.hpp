@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// norm.hpp: root mean square normalisation (arXiv:1910.07467, equation 4).
+/// norm.hpp: root mean square normalisation (arXiv:1910.07467, equation 4) and layer normalisation (arXiv:1607.06450).
 #pragma once
 
 #include <span>
@@ -15,6 +15,15 @@ namespace flashlm::inline v0::kernels {
 inline void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out) {
   FLASHLM_ASSERT(weight.size() == x.size() && out.size() == x.size());
   active().rms_norm(x.data(), weight.data(), epsilon, out.data(), x.size());
+}
+
+/// out[i] = (x[i] - mean(x)) / sqrt(variance(x) + epsilon) * weight[i] + bias[i], with variance = mean((x - mean)^2).
+///
+/// x, weight, bias, out [dim]; out may be x, and only x. Allocates nothing. Thread-safe.
+inline void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
+                       float epsilon, std::span<float> out) {
+  FLASHLM_ASSERT(weight.size() == x.size() && bias.size() == x.size() && out.size() == x.size());
+  active().layer_norm(x.data(), weight.data(), bias.data(), epsilon, out.data(), x.size());
 }
 
 }  // namespace flashlm::inline v0::kernels

@@ -10,6 +10,7 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/kernels/attention.hpp"
+#include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/rope.hpp"
 #include "flashlm/model/config.hpp"
@@ -19,15 +20,19 @@
 
 namespace flashlm::inline v0::model {
 
-/// y[t, r] = weights[r] . x[t], the rows split among threads.
+/// y[t, r] = weights[r] . x[t] + bias[r], the rows split among threads.
 ///
-/// x [n_tokens, weights.cols], y [n_tokens, weights.rows], row-major.
+/// x [n_tokens, weights.cols], y [n_tokens, weights.rows], row-major; bias [weights.rows] or empty.
 inline void multiply(Parallel& parallel, const MatrixView& weights, std::span<const float> x, std::size_t n_tokens,
-                     std::span<float> y) {
+                     std::span<float> y, std::span<const float> bias = {}) {
   constexpr std::size_t kRowGrain = 16;  // floats: a cache line of y for each thread
   parallel.for_range(weights.rows, kRowGrain, [&](std::size_t begin, std::size_t end) {
     kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens, y.data() + begin,
                     weights.rows);
+    if (bias.empty()) return;
+    for (std::size_t token = 0; token < n_tokens; ++token) {
+      kernels::add(bias.subspan(begin, end - begin), y.subspan(token * weights.rows + begin, end - begin));
+    }
   });
 }
 
@@ -40,30 +45,36 @@ class Attention {
         parallel_(&parallel),
         max_tokens_(max_tokens),
         context_(context),
-        rope_(config.rope, config.head_dim, context),
+        rope_(config.rope, rotary_dim(config), context),
         scratch_(floats(config, max_tokens, context, parallel.n_threads()) * sizeof(float)) {}
 
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
-    return RopeTable::bytes(config.head_dim, context) + floats(config, max_tokens, context, n_threads) * sizeof(float);
+    return RopeTable::bytes(rotary_dim(config), context) +
+           floats(config, max_tokens, context, n_threads) * sizeof(float);
   }
 
-  /// y = output(attend(rope(query(x)), rope(key(x)), value(x))), and stores the new keys and values.
+  /// y = output(attend(rope(query(x)), rope(key(x)), value(x))), and stores the new keys and values. Learned positions
+  /// are in x already: no rope then.
   ///
   /// x, y [n_tokens, dim], normed input and output; token t has position first + t and sees positions up to its own.
   void forward(const LayerWeights& weights, std::size_t layer, KvCache& kv, std::size_t first, std::span<const float> x,
                std::size_t n_tokens, std::span<float> y) {
-    multiply(*parallel_, weights.query, x, n_tokens, queries());
-    multiply(*parallel_, weights.key, x, n_tokens, keys());
-    multiply(*parallel_, weights.value, x, n_tokens, values());
+    multiply(*parallel_, weights.query, x, n_tokens, queries(), weights.query_bias);
+    multiply(*parallel_, weights.key, x, n_tokens, keys(), weights.key_bias);
+    multiply(*parallel_, weights.value, x, n_tokens, values(), weights.value_bias);
     rotate_and_store(layer, kv, first, n_tokens);
     attend(layer, kv, first, n_tokens);
-    multiply(*parallel_, weights.output, mixed(), n_tokens, y);
+    multiply(*parallel_, weights.output, mixed(), n_tokens, y, weights.output_bias);
   }
 
  private:
   std::size_t query_dim() const noexcept { return config_.n_heads * config_.head_dim; }
   std::size_t kv_dim() const noexcept { return config_.n_kv_heads * config_.head_dim; }
+
+  static std::size_t rotary_dim(const ModelConfig& config) noexcept {
+    return config.position == PositionKind::rotary ? config.head_dim : 0;
+  }
 
   static std::size_t floats(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
     return max_tokens * 2 * (config.n_heads + config.n_kv_heads) * config.head_dim +
@@ -82,19 +93,20 @@ class Attention {
   }
 
   void rotate_and_store(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens) {
-    const std::size_t head_dim = config_.head_dim;
     for (std::size_t token = 0; token < n_tokens; ++token) {
-      const std::span<const float> cosines = rope_.cosines(first + token);
-      const std::span<const float> sines = rope_.sines(first + token);
-      const std::span<float> query = queries().subspan(token * query_dim(), query_dim());
       const std::span<float> key = keys().subspan(token * kv_dim(), kv_dim());
-      for (std::size_t head = 0; head < config_.n_heads; ++head) {
-        kernels::rope(query.subspan(head * head_dim, head_dim), cosines, sines);
-      }
-      for (std::size_t head = 0; head < config_.n_kv_heads; ++head) {
-        kernels::rope(key.subspan(head * head_dim, head_dim), cosines, sines);
+      if (config_.position == PositionKind::rotary) {
+        rotate(queries().subspan(token * query_dim(), query_dim()), first + token);
+        rotate(key, first + token);
       }
       kv.write(layer, first + token, key, values().subspan(token * kv_dim(), kv_dim()));
+    }
+  }
+
+  /// Turns every head of `heads` to a position.
+  void rotate(std::span<float> heads, std::size_t position) {
+    for (std::size_t at = 0; at < heads.size(); at += config_.head_dim) {
+      kernels::rope(heads.subspan(at, config_.head_dim), rope_.cosines(position), rope_.sines(position));
     }
   }
 

@@ -13,6 +13,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
+#include "flashlm/kernels/activation.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/json.hpp"
 
@@ -28,9 +29,15 @@ struct RopeConfig {
   double original_context = 0;   // llama3, positions
 };
 
-/// The numbers of a Llama-family model.
+/// How the residual stream is normalised before attention, feed-forward network and head.
+enum class NormKind { rms, layer };
+
+/// Where a model gets positions from: queries and keys that are turned, or a row that is added to each embedding.
+enum class PositionKind { rotary, learned };
+
+/// The numbers of a model, and which of the variants of the graph it is (docs/architecture.md, architectures).
 struct ModelConfig {
-  std::string architecture;    // "llama"
+  std::string architecture;    // "llama" or "opt"
   std::size_t dim = 0;         // of the residual stream
   std::size_t hidden_dim = 0;  // neurons a layer
   std::size_t n_layers = 0;
@@ -38,10 +45,18 @@ struct ModelConfig {
   std::size_t n_kv_heads = 0;  // of keys and values; divides n_heads
   std::size_t head_dim = 0;
   std::size_t vocab_size = 0;
-  std::size_t max_context = 0;  // positions
+  std::size_t max_context = 0;    // positions
+  NormKind norm = NormKind::rms;  // layer: with bias
   float norm_epsilon = 0;
-  RopeConfig rope;
-  bool tied_embedding = false;  // the head is the embedding
+  PositionKind position = PositionKind::rotary;
+  RopeConfig rope;                  // rotary
+  std::size_t position_offset = 0;  // learned: position p is row p + position_offset
+  kernels::Activation activation = kernels::Activation::silu;
+  float activation_threshold = 0;  // fatrelu
+  bool gated = true;               // the feed-forward network has a gate
+  bool attention_bias = false;     // of queries, keys, values and output
+  bool ffn_bias = false;           // of up and down
+  bool tied_embedding = false;     // the head is the embedding
   std::optional<Token> bos;
   std::vector<Token> eos;  // any of these ends a text
 
@@ -98,30 +113,41 @@ inline RopeConfig parse_rope(const storage::JsonField& config) {
   return rope;
 }
 
-}  // namespace detail
+/// A size; the product of two fits into 64 bits.
+inline std::size_t parse_size(const storage::JsonField& field) {
+  constexpr std::size_t kLargest = std::size_t{1} << 31;
+  return field.count(1, kLargest);
+}
 
-inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& path) {
-  constexpr std::size_t kLargest = std::size_t{1} << 31;  // the product of two sizes fits into 64 bits
-  constexpr std::size_t kMostLayers = 65536;
-  const nlohmann::json document = storage::parse_foreign_json(text, "config", path);
-  const storage::JsonField config(document, "config", path);
-  const auto size = [&](const char* key) { return config[key].count(1, kLargest); };
-  ModelConfig model;
-  model.architecture = config["model_type"].string();
-  if (model.architecture != "llama") config["model_type"].wrong("llama", "This is an unknown architecture.");
-  if (config["hidden_act"].string("silu") != "silu") config["hidden_act"].wrong("silu", "Others are not supported.");
-  detail::require_no(config["attention_bias"]);
-  detail::require_no(config["mlp_bias"]);
-  model.dim = size("hidden_size");
-  model.hidden_dim = size("intermediate_size");
-  model.n_layers = config["num_hidden_layers"].count(1, kMostLayers);
-  model.n_heads = size("num_attention_heads");
-  model.n_kv_heads = config["num_key_value_heads"].is_null() ? model.n_heads : size("num_key_value_heads");
+/// The activation of a gated network: `hidden_act`, and for fatrelu `hidden_act_param`, as ProSparse names it.
+inline void parse_activation(const storage::JsonField& config, ModelConfig& model) {
+  const std::string name = config["hidden_act"].string("silu");
+  for (const auto activation : {kernels::Activation::silu, kernels::Activation::relu, kernels::Activation::relu2,
+                                kernels::Activation::fatrelu}) {
+    if (kernels::name(activation) != name) continue;
+    model.activation = activation;
+    if (activation == kernels::Activation::fatrelu) {
+      model.activation_threshold = static_cast<float>(config["hidden_act_param"].positive());
+    }
+    return;
+  }
+  config["hidden_act"].wrong("silu, relu, relu2 or fatrelu", "Others are not supported.");
+}
+
+/// transformers, configuration_llama.py; ProSparse calls the same graph with another activation "sparsellama".
+inline void parse_llama(const storage::JsonField& config, ModelConfig& model) {
+  model.architecture = "llama";
+  parse_activation(config, model);
+  require_no(config["attention_bias"]);
+  require_no(config["mlp_bias"]);
+  model.hidden_dim = parse_size(config["intermediate_size"]);
+  model.n_kv_heads =
+      config["num_key_value_heads"].is_null() ? model.n_heads : parse_size(config["num_key_value_heads"]);
   if (model.n_heads % model.n_kv_heads != 0) {
     config["num_key_value_heads"].wrong(concat("a divisor of num_attention_heads, which is ", model.n_heads));
   }
   if (!config["head_dim"].is_null()) {
-    model.head_dim = size("head_dim");
+    model.head_dim = parse_size(config["head_dim"]);
     if (model.head_dim % 2 != 0) config["head_dim"].wrong("an even number");
   } else {
     model.head_dim = model.dim / model.n_heads;
@@ -129,11 +155,60 @@ inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& 
       config["num_attention_heads"].wrong(concat("heads of an even size in hidden_size, which is ", model.dim));
     }
   }
-  model.vocab_size = size("vocab_size");
-  model.max_context = size("max_position_embeddings");
   model.norm_epsilon = static_cast<float>(config["rms_norm_eps"].positive(1e-6));
-  model.rope = detail::parse_rope(config);
+  model.rope = parse_rope(config);
   model.tied_embedding = config["tie_word_embeddings"].flag(false);
+}
+
+/// transformers, configuration_opt.py and modeling_opt.py (arXiv:2205.01068).
+inline void parse_opt(const storage::JsonField& config, ModelConfig& model) {
+  if (!config["do_layer_norm_before"].flag(true)) {
+    config["do_layer_norm_before"].wrong("true",
+                                         "OPT with layer norms behind the sums, as opt-350m, is not supported.");
+  }
+  if (!config["word_embed_proj_dim"].is_null() && parse_size(config["word_embed_proj_dim"]) != model.dim) {
+    config["word_embed_proj_dim"].wrong(concat("hidden_size, which is ", model.dim),
+                                        "OPT with projected embeddings, as opt-350m, is not supported.");
+  }
+  require_no(config["_remove_final_layer_norm"]);
+  if (!config["layer_norm_elementwise_affine"].flag(true)) config["layer_norm_elementwise_affine"].wrong("true");
+  if (config["activation_function"].string("relu") != "relu") {
+    config["activation_function"].wrong("relu", "Others are not supported.");
+  }
+  model.hidden_dim = parse_size(config["ffn_dim"]);
+  model.n_kv_heads = model.n_heads;
+  model.head_dim = model.dim / model.n_heads;
+  if (model.dim % model.n_heads != 0) {
+    config["num_attention_heads"].wrong(concat("a divisor of hidden_size, which is ", model.dim));
+  }
+  model.norm = NormKind::layer;
+  model.norm_epsilon = 1e-5f;
+  model.position = PositionKind::learned;
+  model.position_offset = 2;  // rows that fairseq kept for padding
+  model.activation = kernels::Activation::relu;
+  model.gated = false;
+  model.attention_bias = model.ffn_bias = config["enable_bias"].flag(true);
+  model.tied_embedding = config["tie_word_embeddings"].flag(true);
+}
+
+}  // namespace detail
+
+inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& path) {
+  constexpr std::size_t kMostLayers = 65536;
+  const nlohmann::json document = storage::parse_foreign_json(text, "config", path);
+  const storage::JsonField config(document, "config", path);
+  ModelConfig model;
+  model.architecture = config["model_type"].string();
+  const bool is_llama = model.architecture == "llama" || model.architecture == "sparsellama";
+  if (!is_llama && model.architecture != "opt") {
+    config["model_type"].wrong("llama or opt", "This is an unknown architecture.");
+  }
+  model.dim = detail::parse_size(config["hidden_size"]);
+  model.n_layers = config["num_hidden_layers"].count(1, kMostLayers);
+  model.n_heads = detail::parse_size(config["num_attention_heads"]);
+  model.vocab_size = detail::parse_size(config["vocab_size"]);
+  model.max_context = detail::parse_size(config["max_position_embeddings"]);
+  is_llama ? detail::parse_llama(config, model) : detail::parse_opt(config, model);
   const std::vector<Token> bos = detail::parse_tokens(config["bos_token_id"], model.vocab_size);
   if (!bos.empty()) model.bos = bos.front();
   model.eos = detail::parse_tokens(config["eos_token_id"], model.vocab_size);

@@ -19,6 +19,7 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/kernels/convert.hpp"
+#include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
@@ -145,7 +146,7 @@ class Engine {
   }
 
   void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
-  void embed(std::span<const Token> tokens, std::span<float> x) const;
+  void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
@@ -183,7 +184,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const std::size_t n = tokens.size();
   const std::span<float> x = activations(0, n);
   try {
-    embed(tokens, x);
+    embed(tokens, first, x);
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
       layer_.run(weights_->layer(layer), layer, ffn_, kv, first, n, x, stats);
     }
@@ -227,11 +228,18 @@ inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const 
   }
 }
 
-inline void Engine::embed(std::span<const Token> tokens, std::span<float> x) const {
-  const MatrixView& embedding = weights_->embedding();
+/// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.
+inline void Engine::embed(std::span<const Token> tokens, std::size_t first, std::span<float> x) {
+  const auto read = [](const MatrixView& matrix, std::size_t row, std::span<float> out) {
+    kernels::to_f32(matrix.dtype, matrix.row(row), out);
+  };
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    kernels::to_f32(embedding.dtype, embedding.row(static_cast<std::size_t>(tokens[at])),
-                    x.subspan(at * config().dim, config().dim));
+    const std::span<float> row = x.subspan(at * config().dim, config().dim);
+    read(weights_->embedding(), static_cast<std::size_t>(tokens[at]), row);
+    if (config().position == PositionKind::rotary) continue;
+    const std::span<float> position = activations(1, 1);
+    read(weights_->positions(), first + at + config().position_offset, position);
+    kernels::add(position, row);
   }
 }
 

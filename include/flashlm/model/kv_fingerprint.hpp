@@ -27,7 +27,7 @@ namespace flashlm::inline v0::model {
 inline constexpr int kNumerics = 1;
 
 /// The SHA-256 of what makes two models give the same keys and values for the same tokens, bit for bit: weights,
-/// shape, rope, selector, number format of the cache, instruction set, and how this version computes.
+/// shape, graph, rope, selector, number format of the cache, instruction set, and how this version computes.
 ///
 /// Budget, context, threads, reader and batch change no bit, and tokenizer and chat template speak in tokens: they are
 /// not in it. Neither is where the model came from. Thread-safe.
@@ -36,11 +36,14 @@ inline storage::Digest kv_fingerprint(const Model& model, DType kv_dtype) {
   const storage::Manifest& manifest = model.manifest();
   // The bits of a number, since its digits may be rounded.
   const auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };
-  std::string text = concat("flashlm kv\nnumerics ", kNumerics, "\nisa ", name(kernels::active().isa), "\nkv ",
-                            name(kv_dtype), "\nselector ", sparse::name(model.selector()), "\nmodel ",
-                            config.architecture, ' ', config.dim, ' ', config.hidden_dim, ' ', config.n_layers, ' ',
-                            config.n_heads, ' ', config.n_kv_heads, ' ', config.head_dim, ' ', config.vocab_size, ' ',
-                            config.tied_embedding, ' ', bits(config.norm_epsilon), "\nrope ", config.rope.type);
+  std::string text =
+      concat("flashlm kv\nnumerics ", kNumerics, "\nisa ", name(kernels::active().isa), "\nkv ", name(kv_dtype),
+             "\nselector ", sparse::name(model.selector()), "\nmodel ", config.architecture, ' ', config.dim, ' ',
+             config.hidden_dim, ' ', config.n_layers, ' ', config.n_heads, ' ', config.n_kv_heads, ' ', config.head_dim,
+             ' ', config.vocab_size, ' ', config.tied_embedding, ' ', bits(config.norm_epsilon), "\ngraph ",
+             static_cast<int>(config.norm), ' ', static_cast<int>(config.position), ' ', config.position_offset, ' ',
+             kernels::name(config.activation), ' ', bits(config.activation_threshold), ' ', config.gated, ' ',
+             config.attention_bias, ' ', config.ffn_bias, "\nrope ", config.rope.type);
   const RopeConfig& rope = config.rope;
   for (const double value :
        {rope.theta, rope.factor, rope.low_freq_factor, rope.high_freq_factor, rope.original_context}) {

@@ -18,10 +18,15 @@
 namespace flashlm::inline v0::model {
 
 /// Normalizes every row of x [n, dim] into `out` [n, dim].
-inline void normalize(const ModelConfig& config, std::span<const float> x, std::span<const float> weight,
+inline void normalize(const ModelConfig& config, std::span<const float> x, const NormWeights& norm,
                       std::span<float> out) {
-  for (std::size_t at = 0; at < x.size(); at += config.dim) {
-    kernels::rms_norm(x.subspan(at, config.dim), weight, config.norm_epsilon, out.subspan(at, config.dim));
+  const std::size_t dim = config.dim;
+  for (std::size_t at = 0; at < x.size(); at += dim) {
+    if (config.norm == NormKind::layer) {
+      kernels::layer_norm(x.subspan(at, dim), norm.weight, norm.bias, config.norm_epsilon, out.subspan(at, dim));
+    } else {
+      kernels::rms_norm(x.subspan(at, dim), norm.weight, config.norm_epsilon, out.subspan(at, dim));
+    }
   }
 }
 
@@ -54,7 +59,10 @@ class Layer {
     kernels::add(added, x);
 
     normalize(config_, x, weights.ffn_norm, normed);
-    ffn.run(layer, normed, n_tokens, added, stats);
+    ffn.run(layer, weights.ffn, normed, n_tokens, added, stats);
+    for (std::size_t at = 0; at < added.size() && !weights.down_bias.empty(); at += config_.dim) {
+      kernels::add(weights.down_bias, added.subspan(at, config_.dim));
+    }
     kernels::add(added, x);
   }
 

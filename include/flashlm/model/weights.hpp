@@ -14,18 +14,31 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/model/config.hpp"
+#include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/safetensors.hpp"
 
 namespace flashlm::inline v0::model {
 
-/// The resident weights of one layer; views into Weights.
+/// What a norm multiplies with and adds.
+struct NormWeights {
+  std::span<const float> weight;  // [dim]
+  std::span<const float> bias;    // [dim]; empty for NormKind::rms
+};
+
+/// The resident weights of one layer; views into Weights. Biases are empty where the config says that there are none.
 struct LayerWeights {
-  std::span<const float> attention_norm;  // [dim]
-  MatrixView query;                       // [n_heads * head_dim, dim]
-  MatrixView key;                         // [n_kv_heads * head_dim, dim]
-  MatrixView value;                       // [n_kv_heads * head_dim, dim]
-  MatrixView output;                      // [dim, n_heads * head_dim]
-  std::span<const float> ffn_norm;        // [dim]
+  NormWeights attention_norm;
+  MatrixView query;                    // [n_heads * head_dim, dim]
+  MatrixView key;                      // [n_kv_heads * head_dim, dim]
+  MatrixView value;                    // [n_kv_heads * head_dim, dim]
+  MatrixView output;                   // [dim, n_heads * head_dim]
+  std::span<const float> query_bias;   // [n_heads * head_dim]
+  std::span<const float> key_bias;     // [n_kv_heads * head_dim]
+  std::span<const float> value_bias;   // [n_kv_heads * head_dim]
+  std::span<const float> output_bias;  // [dim]
+  NormWeights ffn_norm;
+  sparse::FfnParameters ffn;
+  std::span<const float> down_bias;  // [dim]
 };
 
 /// Everything of resident.safetensors, in anonymous memory. Immutable. Thread-safe.
@@ -49,8 +62,9 @@ class Weights {
     return weights;
   }
 
-  const MatrixView& embedding() const noexcept { return embedding_; }            // [vocab_size, dim]
-  std::span<const float> final_norm() const noexcept { return final_norm_; }     // [dim]
+  const MatrixView& embedding() const noexcept { return embedding_; }  // [vocab_size, dim]
+  const MatrixView& positions() const noexcept { return positions_; }  // learned: [rows, dim]; else empty
+  const NormWeights& final_norm() const noexcept { return final_norm_; }
   const MatrixView& head() const noexcept { return head_; }                      // [vocab_size, dim]
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }  // index < n_layers
   /// Bytes held.
@@ -64,16 +78,30 @@ class Weights {
     const std::size_t query_dim = config.n_heads * config.head_dim;
     const std::size_t kv_dim = config.n_kv_heads * config.head_dim;
     embedding_ = find.matrix("embedding", config.vocab_size, config.dim);
-    final_norm_ = find.vector("final_norm", config.dim);
+    if (config.position == PositionKind::learned) {
+      positions_ = find.matrix("positions", config.max_context + config.position_offset, config.dim);
+    }
+    final_norm_ = find.norm("final_norm", config);
     head_ = config.tied_embedding ? embedding_ : find.matrix("head", config.vocab_size, config.dim);
     for (std::size_t index = 0; index < config.n_layers; ++index) {
       const std::string layer = concat("layers.", index, ".");
-      layers_.push_back({.attention_norm = find.vector(layer + "attention_norm", config.dim),
+      const auto bias = [&](bool is_there, const char* name, std::size_t n) {
+        return is_there ? find.vector(layer + name, n) : std::span<const float>();
+      };
+      layers_.push_back({.attention_norm = find.norm(layer + "attention_norm", config),
                          .query = find.matrix(layer + "q", query_dim, config.dim),
                          .key = find.matrix(layer + "k", kv_dim, config.dim),
                          .value = find.matrix(layer + "v", kv_dim, config.dim),
                          .output = find.matrix(layer + "o", config.dim, query_dim),
-                         .ffn_norm = find.vector(layer + "ffn_norm", config.dim)});
+                         .query_bias = bias(config.attention_bias, "q_bias", query_dim),
+                         .key_bias = bias(config.attention_bias, "k_bias", kv_dim),
+                         .value_bias = bias(config.attention_bias, "v_bias", kv_dim),
+                         .output_bias = bias(config.attention_bias, "o_bias", config.dim),
+                         .ffn_norm = find.norm(layer + "ffn_norm", config),
+                         .ffn = {.activation = config.activation,
+                                 .threshold = config.activation_threshold,
+                                 .up_bias = bias(config.ffn_bias, "up_bias", config.hidden_dim)},
+                         .down_bias = bias(config.ffn_bias, "down_bias", config.dim)});
     }
   }
 
@@ -110,6 +138,11 @@ class Weights {
       return {reinterpret_cast<const float*>(at), n};
     }
 
+    NormWeights norm(const std::string& tensor, const ModelConfig& config) const {
+      const bool has_bias = config.norm == NormKind::layer;
+      return {vector(tensor, config.dim), has_bias ? vector(tensor + "_bias", config.dim) : std::span<const float>()};
+    }
+
     static std::string text(const std::vector<std::uint64_t>& shape) {
       std::string out = "[";
       for (std::size_t at = 0; at < shape.size(); ++at) out += concat(at ? ", " : "", shape[at]);
@@ -119,7 +152,8 @@ class Weights {
 
   AlignedBuffer data_;  // the file's data section
   MatrixView embedding_;
-  std::span<const float> final_norm_;
+  MatrixView positions_;
+  NormWeights final_norm_;
   MatrixView head_;
   std::vector<LayerWeights> layers_;  // [n_layers]
 };

@@ -8,8 +8,10 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/kernels/activation.hpp"
+#include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
@@ -17,9 +19,17 @@
 
 namespace flashlm::inline v0::sparse {
 
-/// Adds the part of some neurons to the output of a gated feed-forward network:
+/// What a feed-forward network computes with its neurons, beside their weights.
+struct FfnParameters {
+  kernels::Activation activation = kernels::Activation::silu;  // without a gate, one of the ReLU family
+  float threshold = 0;                                         // of fatrelu
+  std::span<const float> up_bias{};                            // [n_neurons], or empty
+};
+
+/// Adds the part of some neurons to the output of a feed-forward network:
 ///
-///     h[t, n] = silu(gate[n] . x[t]) * (up[n] . x[t])
+///     h[t, n] = activation(gate[n] . x[t]) * (up[n] . x[t] + up_bias[n])      with a gate
+///     h[t, n] = activation(up[n] . x[t] + up_bias[n])                         without
 ///     y[t]   += sum over n, ascending, of h[t, n] * down[n]
 ///
 /// Calls for neurons in ascending order give the same bits however they are cut (numerics, rule 1): each output element
@@ -39,15 +49,16 @@ class SparseFfn {
   /// y += the neurons of bundles [first, first + n_bundles), which lie at `bundles` one stride apart.
   ///
   /// x [n_tokens, dim], y [n_tokens, dim], row-major; y may not overlap x.
-  void accumulate(const storage::BundleLayout& layout, const std::byte* bundles, std::size_t first,
-                  std::size_t n_bundles, std::span<const float> x, std::size_t n_tokens, std::span<float> y) {
+  void accumulate(const storage::BundleLayout& layout, const FfnParameters& parameters, const std::byte* bundles,
+                  std::size_t first, std::size_t n_bundles, std::span<const float> x, std::size_t n_tokens,
+                  std::span<float> y) {
     if (layout.neurons_per_bundle > kRunNeurons || n_tokens > max_tokens_) {
       throw ShapeError(concat("[sparse_ffn] scratch: expected at most ", kRunNeurons, " neurons a bundle and ",
                               max_tokens_, " tokens, got ", layout.neurons_per_bundle, " and ", n_tokens));
     }
     const std::size_t most = kRunNeurons / layout.neurons_per_bundle;
     for (std::size_t at = 0; at < n_bundles; at += most) {
-      const Run run{&layout, bundles + at * layout.stride, first + at, std::min(most, n_bundles - at)};
+      const Run run{&layout, &parameters, bundles + at * layout.stride, first + at, std::min(most, n_bundles - at)};
       activate(run, x, n_tokens);
       if (tap_ != nullptr) {
         const std::size_t neuron = run.first * layout.neurons_per_bundle;
@@ -61,16 +72,33 @@ class SparseFfn {
  private:
   // Neurons between two barriers: many enough to share the barrier's cost, few enough to stay in cache.
   static constexpr std::size_t kRunNeurons = 2048;
+  static constexpr std::size_t kNeuronGrain = 32;  // floats: threads share no cache line of h
   static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y for each thread
 
   struct Run {
     const storage::BundleLayout* layout;
+    const FfnParameters* parameters;
     const std::byte* bundles;
     std::size_t first;
     std::size_t n_bundles;
 
     storage::BundleView bundle(std::size_t index) const {
       return storage::view(*layout, bundles + index * layout->stride, first + index);
+    }
+
+    /// Calls visit(neuron of the run, views) for bundles [begin, end): for each of them, or, where a bundle is one
+    /// neuron, for all at once as matrices whose rows lie a stride apart, since kernels like many rows.
+    template <class Visit>
+    void blocks(std::size_t begin, std::size_t end, Visit&& visit) const {
+      if (begin < end && layout->neurons_per_bundle == 1) {
+        storage::BundleView all = bundle(begin);
+        for (MatrixView* matrix : {&all.gate, &all.up, &all.down}) {
+          matrix->rows *= end - begin;  // of an absent gate: 0
+          matrix->stride = layout->stride;
+        }
+        return visit(begin, all);
+      }
+      for (std::size_t at = begin; at < end; ++at) visit(at * layout->neurons_per_bundle, bundle(at));
     }
   };
 
@@ -81,29 +109,40 @@ class SparseFfn {
 
   /// h of every neuron of the run, into gates.
   void activate(const Run& run, std::span<const float> x, std::size_t n_tokens) {
-    const std::size_t dim = run.layout->dim;
-    parallel_->for_range(run.n_bundles, 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t index = begin; index < end; ++index) {
-        const storage::BundleView bundle = run.bundle(index);
-        const std::size_t neuron = index * run.layout->neurons_per_bundle;
-        const std::size_t n = bundle.up.rows;
-        kernels::matmul(bundle.gate, x.data(), dim, n_tokens, gates(0, neuron), kRunNeurons);
-        kernels::matmul(bundle.up, x.data(), dim, n_tokens, ups(0, neuron), kRunNeurons);
+    const storage::BundleLayout& layout = *run.layout;
+    const std::size_t grain = std::max<std::size_t>(1, kNeuronGrain / layout.neurons_per_bundle);
+    parallel_->for_range(run.n_bundles, grain, [&](std::size_t begin, std::size_t end) {
+      run.blocks(begin, end, [&](std::size_t neuron, const storage::BundleView& block) {
+        const std::size_t id = run.first * layout.neurons_per_bundle + neuron;
+        if (layout.gated) kernels::matmul(block.gate, x.data(), layout.dim, n_tokens, gates(0, neuron), kRunNeurons);
+        float* ups = layout.gated ? this->ups(0, neuron) : gates(0, neuron);
+        kernels::matmul(block.up, x.data(), layout.dim, n_tokens, ups, kRunNeurons);
         for (std::size_t token = 0; token < n_tokens; ++token) {
-          kernels::silu_mul({gates(token, neuron), n}, {ups(token, neuron), n}, {gates(token, neuron), n});
+          finish(*run.parameters, layout.gated, id, {gates(token, neuron), block.up.rows},
+                 {ups + token * kRunNeurons, block.up.rows});
         }
-      }
+      });
     });
+  }
+
+  /// The activation of neurons id, id + 1, ... of one token, into `gate`; without a gate, `gate` is `up`.
+  static void finish(const FfnParameters& parameters, bool gated, std::size_t id, std::span<float> gate,
+                     std::span<float> up) {
+    if (!parameters.up_bias.empty()) kernels::add(parameters.up_bias.subspan(id, up.size()), up);
+    if (gated) {
+      kernels::activate(parameters.activation, parameters.threshold, gate, up);
+    } else {
+      kernels::rectify(parameters.activation, parameters.threshold, up);
+    }
   }
 
   /// y += h * down, each thread a slice of the columns, neurons ascending.
   void sum(const Run& run, std::size_t n_tokens, std::span<float> y) {
     const std::size_t dim = run.layout->dim;
     parallel_->for_range(dim, kColumnGrain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t index = 0; index < run.n_bundles; ++index) {
-        const std::size_t neuron = index * run.layout->neurons_per_bundle;
-        kernels::neuron_sum(run.bundle(index).down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
-      }
+      run.blocks(0, run.n_bundles, [&](std::size_t neuron, const storage::BundleView& block) {
+        kernels::neuron_sum(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
+      });
     });
   }
 

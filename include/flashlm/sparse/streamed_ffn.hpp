@@ -44,7 +44,8 @@ class StreamedFfn {
   /// y = the feed-forward network of `layer`; adds to hits, misses and io_seconds.
   ///
   /// x, y [n_tokens, dim], row-major; y may not overlap x. Throws IoError; call `restart` before the next pass then.
-  void run(std::size_t layer, std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats) {
+  void run(std::size_t layer, const FfnParameters& parameters, std::span<const float> x, std::size_t n_tokens,
+           std::span<float> y, Stats& stats) {
     const storage::BundleLayout& layout = file_->layout(layer);
     const std::size_t pinned = cache_.n_bundles(layer);
     const std::size_t hits = std::min(layout.n_neurons, pinned * layout.neurons_per_bundle);
@@ -53,11 +54,11 @@ class StreamedFfn {
     const double waited = stream_->waited_seconds();
     std::fill(y.begin(), y.end(), 0.0f);
     // What is here is computed while the rest arrives; ids ascend, so that the sum is one chain.
-    if (pinned != 0) ffn_.accumulate(layout, cache_.bundle(layer, 0), 0, pinned, x, n_tokens, y);
+    if (pinned != 0) ffn_.accumulate(layout, parameters, cache_.bundle(layer, 0), 0, pinned, x, n_tokens, y);
     for (std::size_t bundle = pinned; bundle < layout.n_bundles();) {
       const BundleStream::Piece piece = stream_->next();
       FLASHLM_ASSERT(piece.layer == layer && piece.first == bundle);
-      ffn_.accumulate(layout, piece.data, piece.first, piece.n_bundles, x, n_tokens, y);
+      ffn_.accumulate(layout, parameters, piece.data, piece.first, piece.n_bundles, x, n_tokens, y);
       stream_->release();
       bundle += piece.n_bundles;
     }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/// reference_model.hpp: the Llama and OPT graphs in plain loops and doubles, as written in the papers.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
+#include "support/tiny_model.hpp"
+
+namespace support {
+
+using Row = std::vector<double>;
+
+inline void add(const Row& x, Row& y) {
+  for (std::size_t at = 0; at < x.size(); ++at) y[at] += x[at];
+}
+
+/// weights x + bias; no bias where the model has none of that name.
+inline Row multiply(const TinyWeights& all, const std::string& name, const Row& x) {
+  const Matrix& weights = all.at(name);
+  Row y(weights.rows, 0.0);
+  if (const auto bias = all.find(name + "_bias"); bias != all.end()) {
+    y.assign(bias->second.values.begin(), bias->second.values.end());
+  }
+  for (std::size_t row = 0; row < weights.rows; ++row) {
+    for (std::size_t col = 0; col < weights.cols; ++col) y[row] += weights.at(row, col) * x[col];
+  }
+  return y;
+}
+
+/// The root mean square norm, or where there is a bias the layer norm.
+inline Row normalize(const TinyWeights& all, const std::string& name, Row x) {
+  const auto bias = all.find(name + "_bias");
+  const double n = static_cast<double>(x.size());
+  if (bias != all.end()) {
+    double mean = 0;
+    for (const double value : x) mean += value / n;
+    for (double& value : x) value -= mean;
+  }
+  double squares = 0;
+  for (const double value : x) squares += value * value;
+  for (std::size_t at = 0; at < x.size(); ++at) {
+    x[at] = x[at] / std::sqrt(squares / n + 1e-5) * all.at(name).values[at];
+    if (bias != all.end()) x[at] += bias->second.values[at];
+  }
+  return x;
+}
+
+inline double activate(const TinyShape& shape, double x) {
+  if (shape.activation == "silu" && !shape.is_opt()) return x / (1 + std::exp(-x));
+  const double rectified = x < shape.threshold ? 0 : x;
+  return shape.activation == "relu2" ? rectified * rectified : rectified;
+}
+
+/// Half rotation: element i turns together with element i + head_dim / 2.
+inline void rotate(Row& row, std::size_t n_heads, std::size_t head_dim, std::size_t position) {
+  const std::size_t half = head_dim / 2;
+  for (std::size_t head = 0; head < n_heads; ++head) {
+    for (std::size_t at = 0; at < half; ++at) {
+      const double frequency = std::pow(10000.0, -2.0 * static_cast<double>(at) / static_cast<double>(head_dim));
+      const double angle = static_cast<double>(position) * frequency;
+      double& a = row[head * head_dim + at];
+      double& b = row[head * head_dim + at + half];
+      const double turned = a * std::cos(angle) - b * std::sin(angle);
+      b = b * std::cos(angle) + a * std::sin(angle);
+      a = turned;
+    }
+  }
+}
+
+/// What the heads see at the last position, side by side: [n_heads * head_dim].
+inline Row attend(const TinyShape& shape, const Row& query, const std::vector<Row>& keys,
+                  const std::vector<Row>& values) {
+  const std::size_t group = shape.n_heads / shape.n_kv_heads;
+  Row mixed(shape.n_heads * shape.head_dim, 0.0);
+  for (std::size_t head = 0; head < shape.n_heads; ++head) {
+    Row scores(keys.size());
+    double sum = 0;
+    for (std::size_t seen = 0; seen < keys.size(); ++seen) {
+      double score = 0;
+      for (std::size_t at = 0; at < shape.head_dim; ++at) {
+        score += query[head * shape.head_dim + at] * keys[seen][head / group * shape.head_dim + at];
+      }
+      scores[seen] = std::exp(score / std::sqrt(static_cast<double>(shape.head_dim)));
+      sum += scores[seen];
+    }
+    for (std::size_t seen = 0; seen < keys.size(); ++seen) {
+      for (std::size_t at = 0; at < shape.head_dim; ++at) {
+        mixed[head * shape.head_dim + at] += scores[seen] / sum * values[seen][head / group * shape.head_dim + at];
+      }
+    }
+  }
+  return mixed;
+}
+
+inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights, const std::string& prefix, const Row& x) {
+  Row h = multiply(weights, prefix + "up", x);
+  if (shape.is_opt()) {
+    for (double& value : h) value = activate(shape, value);
+  } else {
+    const Row gate = multiply(weights, prefix + "gate", x);
+    for (std::size_t neuron = 0; neuron < h.size(); ++neuron) h[neuron] *= activate(shape, gate[neuron]);
+  }
+  return multiply(weights, prefix + "down", h);
+}
+
+/// The logits after every token [tokens.size()][vocab_size].
+inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeights& weights,
+                                         const std::vector<flashlm::Token>& tokens) {
+  std::vector<std::vector<Row>> keys(shape.n_layers), values(shape.n_layers);
+  std::vector<Row> logits;
+  for (std::size_t position = 0; position < tokens.size(); ++position) {
+    Row x(shape.dim);
+    for (std::size_t at = 0; at < shape.dim; ++at) {
+      x[at] = weights.at("embedding").at(static_cast<std::size_t>(tokens[position]), at);
+      if (shape.is_opt()) x[at] += weights.at("positions").at(position + 2, at);
+    }
+    for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
+      const std::string prefix = flashlm::concat("layers.", layer, ".");
+      const Row normed = normalize(weights, prefix + "attention_norm", x);
+      Row query = multiply(weights, prefix + "q", normed);
+      Row key = multiply(weights, prefix + "k", normed);
+      if (!shape.is_opt()) {
+        rotate(query, shape.n_heads, shape.head_dim, position);
+        rotate(key, shape.n_kv_heads, shape.head_dim, position);
+      }
+      keys[layer].push_back(key);
+      values[layer].push_back(multiply(weights, prefix + "v", normed));
+      add(multiply(weights, prefix + "o", attend(shape, query, keys[layer], values[layer])), x);
+      add(feed_forward(shape, weights, prefix, normalize(weights, prefix + "ffn_norm", x)), x);
+    }
+    logits.push_back(multiply(weights, shape.tied ? "embedding" : "head", normalize(weights, "final_norm", x)));
+  }
+  return logits;
+}
+
+}  // namespace support
