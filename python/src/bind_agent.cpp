@@ -201,4 +201,18 @@ Raises:
       .def_property_readonly(
           "status", [](const Agent& self) { return std::string(name(self.status())); },
           "'idle', 'running', 'answered', 'out_of_steps', 'out_of_tokens' or 'out_of_time'.");
+  module.def(
+      "cut_to_tokens",
+      [](const std::string& text, std::size_t budget, const CountTokens& count_tokens) {
+        return flashlm::agent::cut_to_tokens(text, budget, count_tokens);
+      },
+      "text"_a, "budget"_a, "count_tokens"_a, R"(Cut a text to its beginning of so many tokens, with a note.
+
+Args:
+    text: The text.
+    budget: So many tokens, and those of the note.
+    count_tokens: Counts those of a text.
+
+Returns:
+    The text, or its beginning and a line that says how much of it that is.)");
 }

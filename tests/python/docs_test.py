@@ -61,7 +61,8 @@ def public_objects() -> Iterator[tuple[str, object]]:
 def module_objects(module: types.ModuleType) -> Iterator[tuple[str, object]]:
     """A module's own public functions; of flashlm.smolagents also its classes, with what they have examples of."""
     for name, value in vars(module).items():
-        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+        home_module = f"{getattr(value, '__module__', None)}."
+        if name.startswith("_") or not home_module.startswith(f"{module.__name__}."):
             continue
         if inspect.isfunction(value):
             yield f"{module.__name__}.{name}", value

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -433,12 +434,30 @@ def test_an_agent_goes_on_after_a_tool_that_throws(lm: flashlm.LanguageModel) ->
     assert "out of cheese" in session.asked[1]["messages"][-1]["content"]
 
 
-def test_megabytes_from_a_tool_are_an_error_that_says_so(lm: flashlm.LanguageModel) -> None:
-    model, session = scripted(lm, call("bad", how="much"), call("final_answer", answer="done"))
+def test_megabytes_from_a_tool_are_cut_with_a_note(lm: flashlm.LanguageModel) -> None:
+    model, session = scripted(lm, call("bad", how="much"), call("bad", how="much"), call("final_answer", answer="done"))
     session.context_size = 20_000
-    agent = smolagents.ToolCallingAgent(tools=[Bad()], model=model, verbosity_level=0, max_steps=2)
-    with pytest.raises(smolagents.AgentGenerationError, match="expected at most 20000 tokens"):
-        agent.run("x")
+    agent = smolagents.ToolCallingAgent(tools=[Bad()], model=model, verbosity_level=0, max_steps=3)
+    assert agent.run("x") == "done"
+    second, third = (asked["messages"] for asked in session.asked[1:])
+    assert re.search(r"x{100}\n\[cut: the first \d+ of 4000\d+ bytes\]$", second[-1]["content"])
+    assert len(lm.tokenizer.encode_parts(lm.chat_template.render_parts(third, []))) < 20_000 - 1024
+    assert third[:2] == second[:2]  # the task is not cut
+
+
+def test_results_are_cut_alike_in_the_next_step(lm: flashlm.LanguageModel) -> None:
+    model, session = scripted(lm, "a", "b")
+    session.context_size = 1000
+    long = [{"role": "user", "content": "Task"}, {"role": "tool-response", "content": "w " * 2000}]
+    model.generate(long, max_new_tokens=50)
+    model.generate([*long, {"role": "assistant", "content": "a"}, {"role": "user", "content": "On"}], max_new_tokens=50)
+    first, second = (asked["messages"] for asked in session.asked)
+    assert second[0] == first[0]
+    assert first[0]["content"].endswith("of 4000 bytes]")
+    short = [{"role": "user", "content": "Task"}, {"role": "tool-response", "content": "w " * 10}]
+    session.answers.append("c")
+    model.generate(short)
+    assert session.asked[2]["messages"] == [{"role": "user", "content": "Task\n" + "w " * 10}]
 
 
 def test_a_model_that_never_answers_ends_with_the_steps(lm: flashlm.LanguageModel) -> None:

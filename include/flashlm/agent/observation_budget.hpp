@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/chat_model.hpp"
@@ -13,14 +14,16 @@
 namespace flashlm::inline v0::agent {
 
 /// The beginning of `text` of at most `budget` tokens, and a note if something is left out. Broken UTF-8 becomes
-/// U+FFFD.
-inline std::string cut_to_tokens(std::string_view text, std::size_t budget, const text::ChatModel& model) {
+/// U+FFFD. `count_tokens` counts the tokens of a text.
+template <class CountTokens>
+  requires std::is_invocable_r_v<std::size_t, const CountTokens&, const std::string&>
+std::string cut_to_tokens(std::string_view text, std::size_t budget, const CountTokens& count_tokens) {
   constexpr std::size_t kLongestToken = 128;  // bytes; what lies beyond this many a token is not even counted
   const std::size_t whole = text.size();
   if (text.size() / kLongestToken > budget) text = text.substr(0, budget * kLongestToken);
   std::string kept = text::utf8_lossy(text);
   bool cut = text.size() < whole;
-  for (std::size_t tokens = model.count_tokens(kept); tokens > budget; tokens = model.count_tokens(kept)) {
+  for (std::size_t tokens = count_tokens(kept); tokens > budget; tokens = count_tokens(kept)) {
     cut = true;
     // A little less than in proportion, so that a few rounds are enough.
     std::size_t size = kept.size() * budget / tokens;
@@ -31,6 +34,11 @@ inline std::string cut_to_tokens(std::string_view text, std::size_t budget, cons
   }
   if (cut) kept += concat("\n[cut: the first ", kept.size(), " of ", whole, " bytes]");
   return kept;
+}
+
+/// The same with the tokens of a model.
+inline std::string cut_to_tokens(std::string_view text, std::size_t budget, const text::ChatModel& model) {
+  return cut_to_tokens(text, budget, [&model](const std::string& part) { return model.count_tokens(part); });
 }
 
 }  // namespace flashlm::inline v0::agent
