@@ -16,9 +16,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flashlm import net, pdf
-from flashlm._core import ArgumentError, Error, FormatError
+from flashlm._core import ArgumentError, Error, FormatError, IoError
 from flashlm.net import Paper, Papers
 
 __all__ = ["Document", "Page", "Paper", "Papers", "download", "find", "find_ids", "read", "read_file", "read_text"]
@@ -27,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 """Told how far a job is: the stage, and how much of how much is done."""
 
 DAYS = 7  # lists of so many days are looked at until there are enough papers
+_ALL = 1 << 20  # more papers than any list has
 _PART = 4000  # characters of a part of a text that has no pages
 _PDF_COMMANDS = (
     "apt-get install libpoppler-cpp-dev libcurl4-openssl-dev",
@@ -90,6 +92,9 @@ def find(
 ) -> list[Paper]:
     """The top daily papers about a topic.
 
+    Papers that have it in their title or keywords come before those that only mention it in their summary; within each
+    group the most voted come first. A later day comes before an earlier one.
+
     Args:
         topic: Words that title, keywords and summary must have; commas separate choices. Nothing: all papers.
         top: At most so many.
@@ -142,8 +147,35 @@ def find(
     return found
 
 
+def is_network_failure(error: IoError) -> bool:
+    """Whether an error is of the network or of a server, which may be gone the next time, and not of the question.
+
+    Example:
+        >>> from flashlm import IoError, papers
+        >>> try:
+        ...     papers.Papers(hub="http://127.0.0.1:9", offline=True).daily()
+        ... except IoError as error:
+        ...     papers.is_network_failure(error)
+        True
+    """
+    status = getattr(error, "status", None)
+    return status is None or status in (408, 429) or status >= 500  # noqa: PLR2004 - as HTTP counts
+
+
+def newest_day(papers: Papers, **query: Any) -> str:
+    """The newest day that a list in the cache has papers of; arguments and errors are those of `find`.
+
+    Example:
+        >>> from flashlm import papers
+        >>> papers.newest_day(papers.Papers(offline=True, cache="nothing"))
+        Traceback (most recent call last):
+        flashlm.IoError: [papers] offline (HF_HUB_OFFLINE), and not in the cache: ...
+    """
+    return max((paper.daily for paper in find(top=_ALL, papers=papers, days=1, **query)), default="an unknown day")
+
+
 def find_ids(topic: str, num_papers: int = 1) -> list[str]:
-    """The ids of the top daily papers about a topic; prints their titles. What agents call.
+    """The ids of the top daily papers about a topic, in the order of `find`. What agents call.
 
     Args:
         topic: As for `find`.

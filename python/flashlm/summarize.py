@@ -102,7 +102,8 @@ def summarize(
         title: What the paper is called.
         topic: What the reader cares about.
         max_new_tokens: The length of the summary at most, and of each section's.
-        progress: Told about the stage ``"summarize"``: how many prompts of how many are answered, as far as known.
+        progress: Told about the stages ``"prefill"``: how many tokens of a prompt are computed, and ``"summarize"``:
+            how many prompts of how many are answered, as far as known.
         write: Given the summary piece by piece.
 
     Returns:
@@ -228,7 +229,7 @@ class _Summarizer:
     def _ask(self, text: str, question: str, write: Callable[[str], None] | None) -> str:
         pieces: list[str] = []
         for piece in self._writer.stream_chat(
-            _messages(text, question), max_new_tokens=self._max_new_tokens, on_prefill=lambda *_: self._tell(0)
+            _messages(text, question), max_new_tokens=self._max_new_tokens, on_prefill=self._tell_prefill
         ):
             pieces.append(piece)
             self._tell(0)
@@ -250,6 +251,10 @@ class _Summarizer:
 
     def _count(self, text: str) -> int:
         return len(self._writer.tokenizer.encode_parts([(text, False)]))
+
+    def _tell_prefill(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress("prefill", done, total)
 
     def _tell(self, done: int) -> None:
         self._done += done

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import flashlm
 from fake_hub import FakeHub, fake_hub
 from flashlm import net, pdf
-from flashlm.cli import agent, app, options, papers
+from flashlm.cli import agent, app, options, papers, screen
 from scripted_model import ScriptedSession, call
 
 pytestmark = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
@@ -51,9 +52,11 @@ def test_papers_are_summarized_as_text(run: Run, hub: FakeHub, capsys: pytest.Ca
     assert out.splitlines() == [
         "Reading LLM Weights from Flash",
         "https://arxiv.org/abs/2611.00001",
-        "40 votes, topic LLM, made of pages 1-3",
+        "40 votes, topic LLM",
         "",
         "It reads weights from flash.",
+        "",
+        "Made of pages 1-3.",
         "",
     ]
     for stage in ("Finding papers", "Downloading", "Reading pages", "Summarizing"):
@@ -69,6 +72,51 @@ def test_papers_are_summarized_as_markdown_and_json(run: Run, capsys: pytest.Cap
     (found,) = json.loads(capsys.readouterr().out)["papers"]
     assert (found["summary"], found["pages"], found["source"]) == ("So.", [1, 2, 3, 4, 5, 6, 7, 8], "pdf")
     assert run("papers", "--top", "1", "--offline", "-o", "json", answers=["So."]) == 0
+
+
+def test_a_summary_is_written_while_the_model_writes(run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    del hub
+    written: list[str] = []
+    monkeypatch.setattr(sys.stdout, "write", written.append)
+    assert run("papers", "--topic", "LLM", "--top", "1", answers=["  It reads weights\x1b[31m from flash. \n"]) == 0
+    text = "".join(written)
+    assert "\n\nIt reads weights[31m from flash.\n\nMade of pages 1-3.\n" in text
+    assert len([piece for piece in written if piece.strip() and piece.strip() in "It reads weights from flash."]) > 3
+
+
+@pytest.mark.parametrize(
+    "pieces", [["one two ", "three fo", "ur five", "\n\nsix", " "], ["one two three four five\n\nsix"]]
+)
+def test_words_are_not_broken_in_a_terminal(
+    pieces: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screen, "out", Console(force_terminal=True, width=10))
+    words = screen.WordWriter()
+    for piece in pieces:
+        words.write(piece)
+    assert words.end()
+    assert capsys.readouterr().out == "one two\nthree four\nfive\n\nsix\n"
+    assert not screen.WordWriter().end()
+
+
+def test_without_the_network_the_cached_list_is_taken(
+    run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("papers", "--topic", "LLM", "--top", "1", "-o", "json")
+    assert run(*words, answers=["So."]) == 0
+    first = json.loads(capsys.readouterr().out)
+    for path in Path(os.environ["HF_HOME"]).rglob("answers/*"):
+        os.utime(path, (0, 0))  # too old to be taken as new
+    hub.broken = {"/api/": (404, {}, b"gone")}
+    assert run(*words, answers=["So."]) == 1  # an answer, though none that helps
+    hub.broken = {"/api/": (429, {"Retry-After": "300"}, b"slow down")}
+    assert run(*words, "--date", "2026-10-10", answers=["So."]) == 1  # not in the cache
+    assert "wait of 300 s" in capsys.readouterr().err
+    assert run(*words, answers=["So."]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == first
+    assert "wait of 300 s" in err
+    assert "with the list of 2026-11-20 from the cache" in err
 
 
 def test_a_paper_that_cannot_be_read_does_not_stop_the_others(
@@ -108,7 +156,7 @@ def test_without_poppler_two_commands_are_printed(
 ) -> None:
     monkeypatch.setattr(pdf, "available", lambda: False)
     assert run("papers", "--topic", "LLM", "--top", "1", answers=["So."]) == 0
-    assert "made of part 1 (markdown)" in capsys.readouterr().out
+    assert "Made of part 1 (markdown)." in capsys.readouterr().out
     assert run("papers", "--top", "1", answers=["So."]) == 1
     err = capsys.readouterr().err
     assert "  apt-get install libpoppler-cpp-dev libcurl4-openssl-dev\n  pip install" in err

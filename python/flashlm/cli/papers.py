@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any
 
 import typer
 
-from flashlm import Error, LanguageModel, papers
+from flashlm import Error, IoError, LanguageModel, papers
 from flashlm.cli import options, screen
 from flashlm.papers import Paper
 from flashlm.summarize import Summary, summarize
@@ -62,15 +61,22 @@ class Report:
             "empty_pages": list(self.summary.empty_pages),
         }
 
-    def lines(self, *, markdown: bool) -> list[str]:
-        """For people."""
-        body = f"Not summarized: {self.error}" if self.summary is None else self.summary.text
-        facts = [f"{self.paper.upvotes} votes", *([f"topic {self.topic}"] if self.topic else [])]
-        if self.summary is not None:
-            facts.append(f"made of {self.summary.pages_text}" + ("" if self.source == "pdf" else f" ({self.source})"))
-        if markdown:
-            return [f"## [{self.paper.title}]({self.paper.url})", "", f"*{', '.join(facts)}*", "", body, ""]
-        return [self.paper.title, self.paper.url, ", ".join(facts), "", body, ""]
+    @property
+    def ending(self) -> str:
+        """What the summary was made of, or why there is none."""
+        if self.summary is None:
+            return f"Not summarized: {self.error}"
+        return f"Made of {self.summary.pages_text}" + ("." if self.source == "pdf" else f" ({self.source}).")
+
+    def markdown(self) -> str:
+        """For people who keep it."""
+        body = "" if self.summary is None else f"{self.summary.text}\n\n"
+        facts = _facts(self.paper, self.topic)
+        return f"## [{self.paper.title}]({self.paper.url})\n\n*{facts}*\n\n{body}*{self.ending}*\n\n"
+
+
+def _facts(paper: Paper, topic: str) -> str:
+    return f"{paper.upvotes} votes, topic {topic}" if topic else f"{paper.upvotes} votes"
 
 
 def main(
@@ -94,9 +100,15 @@ def main(
 ) -> None:
     """Finds the top daily papers of a topic, reads every page, and summarizes each."""
     with screen.progress_bar() as progress:
-        source = papers.Papers(offline=True if offline else None)
-        found = papers.find(
-            topic, top, date=date, week=week, month=month, by=by.value, papers=source, progress=progress
+        source, found = _find(
+            papers.Papers(offline=True if offline else None),
+            progress,
+            topic=topic,
+            top=top,
+            date=date,
+            week=week,
+            month=month,
+            by=by.value,
         )
         if not found:
             raise Error(
@@ -106,36 +118,84 @@ def main(
         lm = options.open_model(
             model, memory=memory, context=context, threads=threads, kv_store=kv_store, progress=progress
         )
-        with lm:
-            reports = [_report(lm, paper, topic, source, max_new_tokens, progress) for paper in found]
+    reports = []
+    with lm:
+        for number, paper in enumerate(found, 1):
+            if len(found) > 1:
+                screen.tell(f"Paper {number} of {len(found)}: {paper.id}")
+            text = _Shown(paper, topic) if output is Output.text else None
+            reports.append(_report(lm, paper, topic, source, max_new_tokens, text))
+            if text is not None:
+                text.end(reports[-1])
+            elif output is Output.markdown:
+                screen.write(reports[-1].markdown())
     if output is Output.json:
         screen.print_json({"topic": topic, "papers": [report.to_dict() for report in reports]})
-    else:
-        for report in reports:
-            for line in report.lines(markdown=output is Output.markdown):
-                bold = output is Output.text and line == report.paper.title
-                # A terminal shows whole words; a file or a pipe gets whole paragraphs.
-                wrap = not screen.out.is_terminal
-                screen.out.print(line, markup=False, style="bold" if bold else None, soft_wrap=wrap)
     if any(report.summary is None for report in reports):
         raise typer.Exit(1)
 
 
+class _Shown:
+    """A paper on the screen: its title and address at once, its summary as it is written."""
+
+    def __init__(self, paper: Paper, topic: str) -> None:
+        wrap = not screen.out.is_terminal  # a terminal shows whole words; a file or a pipe gets whole paragraphs
+        screen.out.print(screen.plain(paper.title), markup=False, style="bold", soft_wrap=wrap)
+        for line in (paper.url, _facts(paper, topic), ""):
+            screen.out.print(line, markup=False, soft_wrap=wrap)
+        self._words = screen.WordWriter()
+
+    def write(self, piece: str) -> None:
+        """A piece of the summary."""
+        self._words.write(piece)
+
+    def end(self, report: Report) -> None:
+        """The last lines."""
+        if self._words.end():
+            screen.out.print()
+        wrap = not screen.out.is_terminal
+        screen.out.print(screen.plain(report.ending), markup=False, style="dim", soft_wrap=wrap)
+        screen.out.print()
+
+
+def _find(source: papers.Papers, progress: screen.ProgressBar, **query: Any) -> tuple[papers.Papers, list[Paper]]:
+    """The papers, and where to read them: in the cache if the network fails and the list is there."""
+    try:
+        return source, papers.find(papers=source, progress=progress, **query)
+    except IoError as error:
+        if source.offline or not papers.is_network_failure(error):
+            raise
+        cached = papers.Papers(offline=True)
+        try:
+            found = papers.find(papers=cached, **query)
+        except IoError:
+            raise error from None
+        day = papers.newest_day(cached, date=query["date"], week=query["week"], month=query["month"], by=query["by"])
+        progress.stop()
+        screen.print_error(error, expected=True)
+        screen.err.print(f"Going on without the network, with the list of {day} from the cache.", style="yellow")
+        return cached, found
+
+
 def _report(  # noqa: PLR0917
-    lm: LanguageModel,
-    paper: Paper,
-    topic: str,
-    source: papers.Papers,
-    max_new_tokens: int,
-    progress: Callable[[str, int, int], None],
+    lm: LanguageModel, paper: Paper, topic: str, source: papers.Papers, max_new_tokens: int, shown: _Shown | None
 ) -> Report:
     """One paper. What is wrong with it does not keep the others from being read."""
-    try:
-        document = papers.read(paper.id, papers=source, progress=progress)
-        summary = summarize(
-            lm, document, title=paper.title, topic=topic, max_new_tokens=max_new_tokens, progress=progress
-        )
-    except Error as error:
-        screen.print_error(error, expected=True)
-        return Report(paper, topic, None, error=str(error))
-    return Report(paper, topic, summary, source=document.kind)
+    with screen.progress_bar() as progress:
+
+        def write(piece: str) -> None:
+            if shown is not None:
+                progress.stop()
+                shown.write(piece)
+
+        try:
+            document = papers.read(paper.id, papers=source, progress=progress)
+            summary = summarize(
+                lm, document, title=paper.title, topic=topic, max_new_tokens=max_new_tokens, progress=progress,
+                write=write,
+            )  # fmt: skip
+        except Error as error:
+            progress.stop()
+            screen.print_error(error, expected=True)
+            return Report(paper, topic, None, error=str(error))
+        return Report(paper, topic, summary, source=document.kind)

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -34,9 +37,10 @@ _STAGES = {
     "find": "Finding papers",
     "wait for the server": "Waiting for the server",
     "read": "Reading pages",
+    "prefill": "Computing the prompt",
     "summarize": "Summarizing",
 }
-_SHORT_STAGES = {"load", "verify", "probe", "decode"}  # not worth a line in a log
+_SHORT_STAGES = {"load", "verify", "probe", "decode", "prefill"}  # not worth a line in a log
 _PLAN_WORDS = {
     "resident": "attention, embedding, head",
     "pinned": "neurons that stay",
@@ -51,16 +55,19 @@ class ProgressBar:
 
     def __init__(self, bars: Progress | None) -> None:
         self._bars = bars
+        self._stopped = False
         self._stage: str | None = None
         self._task: TaskID | None = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Shows how far a stage is; a new stage gets a new bar."""
+        if self._stopped or (self._bars is None and stage in _SHORT_STAGES):
+            return
         begins = stage != self._stage
         self._stage = stage
         words = _STAGES.get(stage, stage)
         if self._bars is None:
-            if begins and stage not in _SHORT_STAGES:
+            if begins:
                 err.print(f"{words} ...", markup=False)
             return
         if begins or self._task is None:
@@ -68,6 +75,12 @@ class ProgressBar:
                 self._bars.remove_task(self._task)
             self._task = self._bars.add_task(words)
         self._bars.update(self._task, completed=done, total=max(total, 1))
+
+    def stop(self) -> None:
+        """Takes the bar away, for what is written now."""
+        self._stopped = True
+        if self._bars is not None:
+            self._bars.stop()
 
 
 @contextmanager
@@ -179,6 +192,60 @@ def write(text: str) -> None:
     """Writes a piece of an answer to stdout at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+class WordWriter:
+    """Writes a text to stdout as it comes: in a terminal without breaking words, elsewhere as it is.
+
+    Blanks at both ends are left out, and so is what would control a terminal.
+    """
+
+    def __init__(self) -> None:
+        self._width = out.width if out.is_terminal else 0
+        self._column = 0
+        self._blank = ""
+        self._word = ""
+        self._begun = False
+
+    def write(self, piece: str) -> None:
+        """Writes the words that are whole; elsewhere than in a terminal, all but blanks that may be the last."""
+        for part in re.split(r"(\s+)", plain(piece)):
+            if part.isspace():
+                self._flush()
+                self._blank += part if self._begun else ""
+            elif part:
+                self._word += part
+                self._begun = True
+                if not self._width:
+                    self._flush()
+
+    def end(self) -> bool:
+        """Writes the rest and ends the line. False if there was no text."""
+        self._flush()
+        if self._begun:
+            write("\n")
+        return self._begun
+
+    def _flush(self) -> None:
+        if not self._word:
+            return
+        blank, self._blank = self._blank, ""
+        if self._width:
+            size = cell_len(self._word)
+            if "\n" in blank:
+                self._column = len(blank.rpartition("\n")[2])
+            elif blank and self._column + len(blank) + size > self._width:
+                blank, self._column = "\n", 0
+            else:
+                self._column += len(blank)
+            self._column += size
+        write(blank + self._word)
+        self._word = ""
+
+
+def plain(text: str) -> str:
+    """A text of strangers without the characters that would control a terminal."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def tell(line: str) -> None:
