@@ -171,7 +171,6 @@ def _find(source: papers.Papers, progress: screen.ProgressBar, **query: Any) -> 
         except IoError:
             raise error from None
         day = papers.newest_day(cached, date=query["date"], week=query["week"], month=query["month"], by=query["by"])
-        progress.stop()
         screen.print_error(error, expected=True)
         screen.err.print(f"Going on without the network, with the list of {day} from the cache.", style="yellow")
         return cached, found
