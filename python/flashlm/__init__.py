@@ -33,6 +33,7 @@ from flashlm.agent import Agent, Step, Tool
 from flashlm.language_model import LanguageModel
 from flashlm.pack import pack
 from flashlm.session import Session
+from flashlm.train import LayerReport, TrainReport, train
 
 if TYPE_CHECKING:
     from flashlm import bench, plot
@@ -52,6 +53,7 @@ __all__ = [
     "Grammar",
     "IoError",
     "LanguageModel",
+    "LayerReport",
     "MemoryPlan",
     "Session",
     "ShapeError",
@@ -59,12 +61,14 @@ __all__ = [
     "Step",
     "Tokenizer",
     "Tool",
+    "TrainReport",
     "__version__",
     "bench",
     "format_bytes",
     "pack",
     "plot",
     "probe",
+    "train",
     "verify",
 ]
 

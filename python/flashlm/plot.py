@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from flashlm.train import TrainReport
+
 # What a plan is made of, from what every token needs to what comes and goes.
 _PARTS = (
     ("resident", "attention, embedding, head", "#1f4e79"),
@@ -145,6 +147,55 @@ def disk_probe(probe: DiskProbe) -> Figure:
     what = f"reader {probe.reader}" + ("" if probe.direct else ", PAGE CACHE")
     figure.suptitle(f"How fast the disk reads, {probe.date[:10]}, {what}", fontsize="medium")
     figure.legend(loc="outside lower center", ncols=len(depths) + 1, frameon=False, fontsize="small")
+    return figure
+
+
+def predictors(report: TrainReport) -> Figure:
+    """Draws what predictors do, layer by layer: how much fires and is selected, and how much of it is found.
+
+    Args:
+        report: What ``flashlm.train`` gave.
+
+    Returns:
+        A figure; a notebook shows it, ``figure.savefig("predictors.png")`` keeps it.
+
+    Raises:
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> layer = flashlm.LayerReport(0, 32, -1.5, 0.9, 0.2, 0.98, 0.99, 0.5, 0.05)
+        >>> report = flashlm.TrainReport(Path("predictor.safetensors"), "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
+        >>> figure = flashlm.plot.predictors(report)
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['of all neurons', 'found, and right']
+    """
+    require("predictors")
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    shares, quality = figure.subplots(1, 2)
+    layers = [one.layer for one in report.layers]
+    shares.bar(layers, [one.predicted for one in report.layers], width=0.8, color="#aed6f1", label="selected")
+    shares.bar(layers, [1 - one.sparsity for one in report.layers], width=0.45, color="#1f4e79", label="fire")
+    costs = [one.cost for one in report.layers]
+    shares.plot(layers, costs, "v", color="#e59866", label="predictor's cost, of the dense network's")
+    shares.set_title("of all neurons", loc="left")
+    lines = (("mass_recall", "activation mass found", "#1f4e79"), ("recall", "firing neurons found", "#2e86c1"))
+    for name, label, colour in (*lines, ("precision", "selected ones that fire", "#e59866")):
+        quality.plot(layers, [getattr(one, name) for one in report.layers], "o-", color=colour, label=label)
+    quality.axhline(report.target, color="#c0392b", linestyle="--", linewidth=1.2, label="asked for, of the mass")
+    quality.set_title("found, and right", loc="left")
+    for axes in (shares, quality):
+        axes.set_ylim(0, None if axes is shares else 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("layer")
+        axes.grid(axis="y", color="#dddddd")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
+    figure.suptitle(report.verdict(), fontsize="medium")
     return figure
 
 

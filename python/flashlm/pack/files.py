@@ -41,12 +41,12 @@ def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
     return buffer
 
 
-def io_error(what: str, error: OSError, path: os.PathLike[str] | str) -> IoError:
+def io_error(what: str, error: OSError, path: os.PathLike[str] | str, where: str = "pack") -> IoError:
     """The flashlm error for an `OSError` of the system."""
     if isinstance(error, IoError):
         return error
     name = os.fspath(path if error.filename is None else error.filename)
-    result = IoError(f"[pack] {what}: {error.strerror or error} ({name})")
+    result = IoError(f"[{where}] {what}: {error.strerror or error} ({name})")
     result.errno, result.filename = error.errno, name
     return result
 
@@ -89,7 +89,7 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def locked(partial: Path) -> Iterator[None]:
+def locked(partial: Path, where: str = "pack", doing: str = "packing into it") -> Iterator[None]:
     """Makes the partial folder and holds a lock on it. The lock ends with the process, however that ends."""
     partial.mkdir(exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)
@@ -97,10 +97,10 @@ def locked(partial: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise folder_error("another process is packing into it", errno.EBUSY, partial) from None
+            raise folder_error(f"another process is {doing}", errno.EBUSY, partial, where) from None
         # The other process may have finished, and renamed the folder, between the two calls.
         if not partial.exists() or not os.path.samestat(os.fstat(descriptor), partial.stat()):
-            raise folder_error("another process has just packed into it", errno.EBUSY, partial)
+            raise folder_error("another process has just finished", errno.EBUSY, partial, where)
         yield
     finally:
         os.close(descriptor)
@@ -126,8 +126,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def folder_error(message: str, code: int, path: Path) -> IoError:
+def folder_error(message: str, code: int, path: Path, where: str = "pack") -> IoError:
     """An `IoError` about the folder that is being written."""
-    result = IoError(f"[pack] folder: {message} ({path}).")
+    result = IoError(f"[{where}] folder: {message} ({path}).")
     result.errno, result.filename = code, str(path)
     return result

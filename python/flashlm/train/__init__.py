@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the predictors of a model with ReLU neurons (docs/predictors.md); needs the extra ``train``."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flashlm import _core
+from flashlm._core import ArgumentError, ShapeError
+from flashlm.language_model import LanguageModel, Progress
+from flashlm.pack.files import io_error, locked
+from flashlm.train import fit, store
+from flashlm.train.report import LayerReport, TrainReport
+from flashlm.train.text import Windows, cut, read_texts
+from flashlm.train.trainer import Options, Shape, Trainer
+
+__all__ = ["LayerReport", "TrainReport", "train"]
+
+_VERSION = 1  # of the working folder
+
+
+def train(
+    source: str | os.PathLike[str],
+    text: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    rank: int | str = "auto",
+    recall: float = 0.99,
+    tokens: int = 16384,
+    dtype: str = "q8_0",
+    epochs: int = 8,
+    seed: int = 0,
+    memory: str | int = "50%",
+    threads: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    perplexity: bool = True,
+    progress: Progress | None = None,
+) -> TrainReport:
+    """Trains a low-rank predictor for each layer, and puts them beside the packed weights, which do not change.
+
+    The model runs densely on the text; what its neurons do goes to ``predictor.safetensors.partial``, with all that is
+    learned. An interruption leaves that folder, and the same call goes on from it.
+
+    Args:
+        source: A packed model whose neurons are mostly silent, as with ReLU; or anything `flashlm.pack` takes.
+        text: Files of UTF-8 text, of the kind that the model will read. A tenth sets thresholds, a tenth is measured.
+        rank: Numbers that the input of a layer is squeezed into; "auto" grows it, layer by layer, while that saves more
+            than it costs.
+        recall: The share of the activation mass that a threshold has to find.
+        tokens: How much of the text is used, at most.
+        dtype: How matrices are stored: "q8_0" or "f16".
+        epochs: How often each token is seen.
+        seed: The same seed gives the same predictors.
+        memory: Of the model while it runs, as in `LanguageModel.from_pretrained`.
+        threads: Threads that compute; by default one per core.
+        out: Where to, instead of ``predictor.safetensors`` in the model's folder. Perplexity is not measured then.
+        perplexity: Whether to compare the model with and without predictors.
+        progress: Called as ``progress(stage, done, total)``.
+
+    Returns:
+        What each layer got, measured.
+
+    Raises:
+        ImportError: torch is missing.
+        FormatError: A file is no text, an activation is not finite, or the model is not sparse.
+        ShapeError: The text is too short.
+        ArgumentError: An argument lies outside its range.
+        IoError: A file cannot be read or written, or another process trains the same model.
+
+    Example:
+        >>> flashlm.train("tiny.flash", "missing.txt")
+        Traceback (most recent call last):
+        IoError: [train] read: No such file or directory (missing.txt)
+    """
+    from flashlm.home import packed
+
+    options = _options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
+    tell = progress if progress is not None else _nobody
+    files = [text] if isinstance(text, (str, os.PathLike)) else list(text)
+    content = read_texts(files)
+    fit.require_torch()
+    folder = packed(source, progress=progress)
+    manifest = json.loads(_core.read_manifest(str(folder)))
+    path = Path(out).expanduser() if out is not None else folder / store.FILE
+    work = path.with_name(path.name + ".partial")
+    try:
+        with locked(work, "train", "training the same model"), fit.threads(threads):
+            with LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector="dense") as lm:
+                windows = _cut(work, lm, content, tokens)
+                trainer = Trainer(work, _shape(manifest, lm), windows, options)
+                text_key = _hash(store.weights_key(manifest), windows, _VERSION)
+                trainer.resume(text_key, _hash(text_key, options))
+                if not trainer.is_collected:
+                    trainer.collect(lm._native, tell)  # noqa: SLF001 - the binding of the engine's tap
+            fitted = trainer.fit(tell)
+            layers = [(one.predictor, one.report.threshold) for one in fitted]
+            store.write(path, layers, dtype, store.weights_key(manifest))
+            shutil.rmtree(work)
+    except OSError as error:
+        raise io_error("write", error, work, where="train") from error
+    measured: list[float | None] = [None, None]
+    if perplexity and out is None:
+        for index, selector in enumerate(("dense", "predictor")):
+            with (
+                contextlib.suppress(NotImplementedError),
+                LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector=selector) as lm,
+            ):
+                measured[index] = _perplexity(lm, windows, tell)
+    return TrainReport(
+        path=path,
+        dtype=dtype,
+        target=recall,
+        tokens=windows.length * sum(map(len, (windows.train, windows.calibrate, windows.measure))),
+        layers=tuple(one.report for one in fitted),
+        dense_perplexity=measured[0],
+        perplexity=measured[1],
+    )
+
+
+def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: str) -> Options:
+    if rank != "auto" and (not isinstance(rank, int) or isinstance(rank, bool) or rank < 1 or rank % fit.RANK_UNIT):
+        raise ArgumentError(f"[train] rank: expected 'auto' or a multiple of {fit.RANK_UNIT}, got {rank!r}")
+    if not 0 < recall <= 1:
+        raise ArgumentError(f"[train] recall: expected more than 0 and at most 1, got {recall!r}")
+    if epochs < 1:
+        raise ArgumentError(f"[train] epochs: expected 1 or more, got {epochs!r}")
+    if dtype not in ("q8_0", "f16"):
+        raise ArgumentError(f"[train] dtype: expected 'q8_0' or 'f16', got {dtype!r}")
+    return Options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
+
+
+def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
+    """The windows of a text; one that is too short leaves no folder behind."""
+    try:
+        return cut(lm.tokenizer, content, tokens, lm.context)
+    except ShapeError:
+        with contextlib.suppress(OSError):  # an earlier run's work stays
+            work.rmdir()
+        raise
+
+
+def _shape(manifest: dict[str, Any], lm: LanguageModel) -> Shape:
+    layer = manifest["layers"][0]
+    return Shape(
+        n_layers=len(manifest["layers"]),
+        dim=lm.config["dim"],
+        hidden=layer["neurons"],
+        n_matrices=3 if layer["gated"] else 2,
+    )
+
+
+def _perplexity(lm: LanguageModel, windows: Windows, progress: Progress) -> float:
+    """Of the windows that are measured: exp of the mean negative log-likelihood of all their tokens but the first."""
+    total, count = 0.0, 0
+    for done, window in enumerate(windows.measure):
+        progress("measure", done, len(windows.measure))
+        logits = lm.logits(window)[:-1].astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        likelihood = logits[np.arange(len(logits)), window[1:]] - np.log(np.exp(logits).sum(axis=1))
+        total -= float(likelihood.sum())
+        count += len(likelihood)
+    progress("measure", len(windows.measure), len(windows.measure))
+    return math.exp(total / count)
+
+
+def _hash(*values: object) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()
+
+
+def _nobody(stage: str, done: int, total: int) -> None:
+    """Nobody wants to know."""
