@@ -2,6 +2,7 @@
 """make_goldens.py: what transformers computes, kept as JSON beside this script.
 
     python tests/golden/make_goldens.py small            # small_llama.json: logits of the cases of random_llama.py
+    python tests/golden/make_goldens.py sparse           # small_sparse.json: those that make zeros, and random_opt.py
     python tests/golden/make_goldens.py real FILE.gguf   # smollm2_135m.json: ids, perplexity, greedy tokens
 
 Needs torch and transformers; the tests that read the files do not. `real` wants SmolLM2-135M-Instruct.Q4_1.gguf, which
@@ -15,6 +16,7 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "support"))
 
 import random_llama  # noqa: E402  (a test helper, found by path)
+import random_opt  # noqa: E402
 
 TEXTS = ("english", "code", "scripts")
 WINDOW = 100  # the context of the second perplexity, so that every text is cut
@@ -38,11 +41,35 @@ def versions() -> dict[str, str]:
     return {"transformers": transformers.__version__, "torch": torch.__version__, "numpy": np.__version__}
 
 
-def transformers_model(case: random_llama.Case) -> Any:
+def transformers_model(case: random_llama.Case | random_opt.OptCase) -> Any:
     """The case as a transformers model, float32, eager attention."""
-    config = transformers.LlamaConfig(**random_llama.config(case), attn_implementation="eager")
-    model = transformers.LlamaForCausalLM(config).to(torch.float32).eval()
-    state = {name: torch.from_numpy(array) for name, array in random_llama.weights(case).items()}
+    if isinstance(case, random_opt.OptCase):
+        opt = transformers.OPTConfig(**random_opt.config(case), attn_implementation="eager")
+        return loaded(transformers.OPTForCausalLM(opt), random_opt.weights(case))
+    # transformers has no FATReLU: the models that need it bring it along.
+    values = random_llama.config(case) | ({"hidden_act": "relu"} if case.threshold is not None else {})
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**values, attn_implementation="eager"))
+    if case.threshold is not None:
+        for layer in model.model.layers:
+            layer.mlp.act_fn = fat_relu(case.threshold)
+    return loaded(model, random_llama.weights(case))
+
+
+def fat_relu(threshold: float) -> Any:
+    """X where x >= threshold, else 0 (ProSparse, arXiv:2402.13516), as a module."""
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x >= threshold, x, torch.zeros_like(x))
+
+    module = torch.nn.Module()
+    module.forward = forward
+    return module
+
+
+def loaded(model: Any, weights: dict[str, Any]) -> Any:
+    """The model with these weights, all of them."""
+    model = model.to(torch.float32).eval()
+    state = {name: torch.from_numpy(array) for name, array in weights.items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("rotary" not in name and name != "lm_head.weight" for name in missing):
         raise RuntimeError(f"weights and model disagree: missing {missing}, unexpected {unexpected}")
@@ -56,10 +83,10 @@ def logits_of(model: Any, ids: list[int]) -> np.ndarray[Any, np.dtype[np.float32
         return np.asarray(model(torch.tensor([ids])).logits[0].float().numpy(), np.float32)
 
 
-def small() -> None:
-    """Writes small_llama.json."""
+def small(file: str, cases: Iterable[random_llama.Case | random_opt.OptCase]) -> None:
+    """Writes small_llama.json or small_sparse.json."""
     result: dict[str, Any] = {"made_with": versions(), "cases": {}}
-    for case in random_llama.CASES:
+    for case in cases:
         model = transformers_model(case)
         logits = logits_of(model, list(case.tokens))
         greedy = list(case.tokens[:4])
@@ -71,7 +98,7 @@ def small() -> None:
             "greedy": greedy,
         }
         print(case.name, "logits within", float(logits.min()), float(logits.max()))
-    (HERE / "small_llama.json").write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
+    (HERE / file).write_text(json.dumps(result, indent=None, separators=(",", ":")) + "\n")
 
 
 def negative_log_likelihoods(model: Any, ids: list[int], context: int) -> list[float]:
@@ -164,13 +191,15 @@ def digits(tokenizer: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Runs one of the two jobs."""
+    """Runs one of the jobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=("small", "real"))
+    parser.add_argument("job", choices=("small", "sparse", "real"))
     parser.add_argument("gguf", nargs="?", type=Path)
     arguments = parser.parse_args()
     if arguments.job == "small":
-        small()
+        small("small_llama.json", random_llama.CASES)
+    elif arguments.job == "sparse":
+        small("small_sparse.json", random_llama.SPARSE_CASES + random_opt.OPT_CASES)
     elif arguments.gguf is None:
         parser.error("real needs the GGUF file")
     else:

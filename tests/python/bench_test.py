@@ -50,6 +50,16 @@ def test_an_export_packed_again_gives_the_same_bits(shape: Path, tmp_path: Path,
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_an_opt_shape_is_written_and_exported_for_transformers(config: dict[str, Any], tmp_path: Path) -> None:
+    _, named = shape_config("opt-1.3b")
+    sizes = {"hidden_size": 64, "word_embed_proj_dim": 64, "ffn_dim": 96, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "max_position_embeddings": 64, "vocab_size": config["vocab_size"]}
+    (tmp_path / "config.json").write_text(json.dumps({**named, **sizes, **heads}))
+    expected = logits(bench.synthesize(tmp_path / "config.json", tmp_path / "random.flash", dtype="f32"))
+    exported = bench.export(tmp_path / "config.json", tmp_path / "random.hf", "hf", dtype="f32")
+    assert np.array_equal(logits(flashlm.pack(exported, tmp_path / "again.flash")), expected)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_transformers_computes_the_same_from_the_export(

@@ -17,10 +17,13 @@ import pytest
 import flashlm
 import random_gguf
 import random_llama
-from random_llama import CASES, Case
+import random_opt
+from random_llama import CASES, SPARSE_CASES, Case
+from random_opt import OPT_CASES, OptCase
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL: dict[str, Any] = json.loads((GOLDEN / "small_llama.json").read_text())["cases"]
+SPARSE: dict[str, Any] = json.loads((GOLDEN / "small_sparse.json").read_text())["cases"]
 REAL: dict[str, Any] = json.loads((GOLDEN / "smollm2_135m.json").read_text())
 
 
@@ -48,6 +51,26 @@ def test_greedy_tokens_are_those_of_transformers(case: Case, tmp_path: Path) -> 
     with open_model(flashlm.pack(source, tmp_path / "out.flash")) as lm:
         logits = lm.logits(tokens[:-1])
     assert logits[3:].argmax(axis=1).tolist() == tokens[4:]
+
+
+def write_sparse(case: Case | OptCase, folder: Path) -> Path:
+    if isinstance(case, OptCase):
+        return random_opt.write_folder(case, folder)
+    return random_llama.write_folder(case, folder)
+
+
+@pytest.mark.parametrize("case", SPARSE_CASES + OPT_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_logits_of_sparse_models_are_those_of_transformers(case: Case | OptCase, dtype: str, tmp_path: Path) -> None:
+    source = write_sparse(case, tmp_path / "source")
+    golden = SPARSE[case.name]
+    with open_model(flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)) as lm:
+        logits = lm.logits(golden["tokens"])
+        greedy = lm.logits(golden["greedy"][:-1])[3:].argmax(axis=1).tolist()
+    tolerance = {"f32": 2e-5, "f16": 1e-2 if case.rounded else 3e-2}[dtype]
+    assert np.abs(logits - np.asarray(golden["logits"], np.float32)).max() < tolerance
+    if dtype == "f32":
+        assert greedy == golden["greedy"][4:]
 
 
 def test_a_gguf_of_the_same_weights_has_the_same_logits_to_the_bit(tmp_path: Path) -> None:

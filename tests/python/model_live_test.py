@@ -17,7 +17,10 @@ import pytest
 import flashlm
 import random_gguf
 import random_llama
-from random_llama import CASES, Case
+import random_opt
+from flashlm.pack.gpt2_tokenizer import gpt2_tokenizer_json
+from random_llama import CASES, SPARSE_CASES, Case
+from random_opt import OPT_CASES, OptCase
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 pytestmark = pytest.mark.live
@@ -67,9 +70,54 @@ def random_case(seed: int) -> Case:
         rope_theta=draw.choice([1e4, 1e5, 5e5]),
         rope_scaling=scaling,
         tied=draw.random() < 0.5,
+        activation=(activation := draw.choice(["silu", "relu", "relu2", "fatrelu"])),
+        threshold=draw.choice([0.01, 0.5]) if activation == "fatrelu" else None,
         rounded=False,
         tokens=tuple(draw.randrange(101) for _ in range(draw.choice([1, 5, 70]))),
     )
+
+
+def random_opt_case(seed: int) -> OptCase:
+    """A small OPT with sizes drawn at random."""
+    draw = random.Random(seed)
+    n_heads = draw.choice([1, 2, 3, 8])
+    return OptCase(
+        f"random{seed}",
+        seed,
+        dim=draw.choice([1, 4, 7, 16]) * n_heads,
+        hidden_dim=draw.randrange(1, 200),
+        n_layers=draw.choice([1, 2, 4]),
+        n_heads=n_heads,
+        tied=draw.random() < 0.7,
+        biases=draw.random() < 0.7,
+        rounded=False,
+        tokens=tuple(draw.randrange(101) for _ in range(draw.choice([1, 5, 64]))),
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_logits_of_random_opt_models(goldens: ModuleType, seed: int, tmp_path: Path) -> None:
+    case = random_opt_case(seed)
+    model = goldens.transformers_model(case)
+    model.save_pretrained(tmp_path / "source")
+    (tmp_path / "source" / "tokenizer.json").write_text(json.dumps(random_llama.tokenizer()))
+    folder = flashlm.pack(tmp_path / "source", tmp_path / "out.flash")
+    with flashlm.LanguageModel.from_pretrained(folder, memory="100%") as lm:
+        assert np.abs(lm.logits(case.tokens) - goldens.logits_of(model, list(case.tokens))).max() < 1e-4
+
+
+def test_the_tokens_of_older_tokenizer_files_are_those_of_transformers(
+    need: Callable[[str], Any], tmp_path: Path
+) -> None:
+    transformers = need("transformers")
+    files = random_opt.write_older_tokenizer(tmp_path)
+    theirs = transformers.GPT2Tokenizer.from_pretrained(files)
+    ours = gpt2_tokenizer_json(files, adds_bos=True)
+    tokenizer = flashlm.Tokenizer.parse(json.dumps(ours), "tokenizer.json")
+    for text in ("the thing", "Über 12 naïve  cafés\n\n</s>there<pad> \t!", "", " the"):
+        ids = theirs(text).input_ids
+        assert ids[0] == 2  # OPT begins every text with </s>
+        assert tokenizer.encode(text) == ids
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -108,9 +156,10 @@ def test_a_gguf_is_read_as_transformers_reads_it(
         assert np.abs(lm.logits(case.tokens) - goldens.logits_of(model, list(case.tokens))).max() < 1e-4
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_golden_logits_can_be_made_again(goldens: ModuleType, case: Case) -> None:
-    golden = json.loads((GOLDEN / "small_llama.json").read_text())["cases"][case.name]
+@pytest.mark.parametrize("case", CASES + SPARSE_CASES + OPT_CASES, ids=lambda case: case.name)
+def test_the_golden_logits_can_be_made_again(goldens: ModuleType, case: Case | OptCase) -> None:
+    file = "small_llama.json" if case in CASES else "small_sparse.json"
+    golden = json.loads((GOLDEN / file).read_text())["cases"][case.name]
     logits = goldens.logits_of(goldens.transformers_model(case), list(case.tokens))
     assert golden["tokens"] == list(case.tokens)
     assert np.abs(logits - np.asarray(golden["logits"], np.float32)).max() < 1e-5

@@ -47,12 +47,16 @@ def change_config(source: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("architectures", ["MistralForCausalLM"], "expected LlamaForCausalLM, got MistralForCausalLM"),
+        (
+            "architectures",
+            ["MistralForCausalLM"],
+            "LlamaForCausalLM or OPTForCausalLM, got MistralForCausalLM",
+        ),
         ("architectures", "Llama", "got 'Llama'"),
         ("model_type", "qwen2", "got 'qwen2'"),
         ("attention_bias", True, "attention_bias = True is not supported"),
         ("mlp_bias", True, "mlp_bias"),
-        ("hidden_act", "gelu", "hidden_act = 'gelu' is not supported, expected 'silu'"),
+        ("hidden_act", "gelu", "hidden_act = 'gelu' is not supported, expected one of silu, relu"),
         ("pretraining_tp", 2, "pretraining_tp = 2"),
         ("quantization_config", {"quant_method": "gptq"}, "quantization_config"),
         ("rope_scaling", {"rope_type": "yarn", "factor": 2.0}, "rope type 'yarn' is not supported"),

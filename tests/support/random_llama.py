@@ -44,6 +44,8 @@ class Case:
     rope_theta: float = 10000.0
     rope_scaling: Mapping[str, Any] | None = None
     tied: bool = False
+    activation: str = "silu"
+    threshold: float | None = None  # of fatrelu
     rounded: bool = True  # every weight is an f16 number, so that an f16 folder holds it exactly
     tokens: tuple[int, ...] = field(default=(1, 17, 42, 100, 0, 63, 5, 5, 98, 7, 31, 64))
 
@@ -77,9 +79,17 @@ CASES: tuple[Case, ...] = (
 )
 
 
+# The same graph with the activations that make zeros; golden values in small_sparse.json.
+SPARSE_CASES: tuple[Case, ...] = (
+    Case("relu", seed=11, activation="relu"),
+    Case("relu2", seed=12, activation="relu2", hidden_dim=37, n_layers=1, tied=True),
+    Case("fatrelu", seed=13, activation="fatrelu", threshold=0.25, n_kv_heads=4, rounded=False),
+)
+
+
 def case(name: str) -> Case:
     """The case of that name."""
-    return next(c for c in CASES if c.name == name)
+    return next(c for c in CASES + SPARSE_CASES if c.name == name)
 
 
 def config(c: Case) -> dict[str, Any]:
@@ -98,12 +108,14 @@ def config(c: Case) -> dict[str, Any]:
         "rope_theta": c.rope_theta,
         "rope_scaling": None if c.rope_scaling is None else dict(c.rope_scaling),
         "tie_word_embeddings": c.tied,
-        "hidden_act": "silu",
+        "hidden_act": c.activation,
         "attention_bias": False,
         "mlp_bias": False,
         "bos_token_id": c.vocab_size - 2,
         "eos_token_id": c.vocab_size - 1,
     }
+    if c.threshold is not None:
+        result["hidden_act_param"] = c.threshold
     if c.head_dim is not None:
         result["head_dim"] = c.head_dim
     return result

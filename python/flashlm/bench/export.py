@@ -148,7 +148,7 @@ def _write_huggingface(
     (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8")
     for name in ("tokenizer.json", "generation_config.json"):
         (folder / name).write_bytes(source.small_files[name])
-    weights = {huggingface_name(name): weight for name, weight in source.weights.items()}
+    weights = {huggingface_name(name, source.config.architecture): weight for name, weight in source.weights.items()}
     specs = [(name, held if len(weight.shape) > 1 else "f32", list(weight.shape)) for name, weight in weights.items()]
     dtypes = {name: dtype for name, dtype, _ in specs}
     writer = _core.SafetensorsWriter(str(folder / SINGLE_FILE), specs, {"format": "pt"})

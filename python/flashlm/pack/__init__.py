@@ -20,7 +20,7 @@ def pack(
     neurons_per_bundle: int | str = "auto",
     progress: Progress | None = None,
 ) -> Path:
-    """Packs a model of the Llama architecture into a new folder.
+    """Packs a model of the Llama or OPT architecture into a new folder.
 
     It needs memory for one layer. The folder appears when it is complete: until then it grows as ``FOLDER.partial``,
     which an error removes. An interruption (Ctrl-C, a killed process) leaves it, and the same call continues it.
@@ -31,7 +31,8 @@ def pack(
         dtype: ``"source"`` keeps f32 and f16, turns bf16 into f32 (exactly) and quantised types into f16;
             ``"f16"`` rounds; ``"f32"`` is exact for every source. Norms are always f32. A folder has one format: f32 as
             soon as one matrix of the source needs it.
-        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32.
+        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 1 where the activation makes zeros (ReLU
+            and its family), so that single neurons can be left out, else 32.
         progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and ``"pack"`` (bytes).
 
     Returns:

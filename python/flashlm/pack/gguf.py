@@ -13,7 +13,7 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.config import ARCHITECTURE, LlamaConfig, parse_config
+from flashlm.pack.config import ARCHITECTURE, ModelConfig, parse_config
 from flashlm.pack.files import read_exactly
 from flashlm.pack.gguf_header import GgufHeader, GgufTensor, read_header
 from flashlm.pack.source import Source, Weight, match_tensors
@@ -71,7 +71,10 @@ def open_gguf(path: Path) -> Source:
     header = read_header(path)
     architecture = header.metadata.get("general.architecture")
     if architecture != "llama":
-        raise _error(header, f"architecture: expected llama, got {architecture!r}")
+        hint = ""
+        if architecture == "opt":
+            hint = ": there is no OPT in GGUF, since llama.cpp has none. Pack its Hugging Face folder"
+        raise _error(header, f"architecture: expected llama, got {architecture!r}{hint}")
     if header.metadata.get("split.count", 1) not in (0, 1):
         raise _error(header, "one part of a split file. Join the parts with llama.cpp's gguf-split --merge")
     config = _config(header)
@@ -156,7 +159,7 @@ def _rope_scaling(header: GgufHeader, meta: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _llama3_scaling(
-    header: GgufHeader, tensor: GgufTensor, config: Mapping[str, Any], sizes: LlamaConfig
+    header: GgufHeader, tensor: GgufTensor, config: Mapping[str, Any], sizes: ModelConfig
 ) -> dict[str, Any] | None:
     """The llama3 scaling whose factors are in the tensor.
 
@@ -218,7 +221,7 @@ def _generation_config(header: GgufHeader, config: Mapping[str, Any]) -> dict[st
     return result
 
 
-def _weights(header: GgufHeader, sizes: LlamaConfig) -> dict[str, Weight]:
+def _weights(header: GgufHeader, sizes: ModelConfig) -> dict[str, Weight]:
     """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
     result: dict[str, Weight] = {}
     for tensor in header.tensors.values():

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
+from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB
 from flashlm.pack.huggingface import INDEX_FILE, SINGLE_FILE
 from flashlm.pack.source import Progress
 
@@ -18,6 +19,10 @@ FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
+    VOCAB,
+    MERGES,
+    "special_tokens_map.json",
+    "added_tokens.json",
     SINGLE_FILE,
     INDEX_FILE,
     "model-*-of-*.safetensors",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""huggingface.py: a Hugging Face folder of the Llama architecture (safetensors) as a source."""
+"""huggingface.py: a Hugging Face folder of the Llama or OPT architecture (safetensors) as a source."""
 
 from __future__ import annotations
 
@@ -14,25 +14,76 @@ from typing import Any
 from flashlm._core import FormatError, Safetensors
 from flashlm.pack.config import parse_config
 from flashlm.pack.files import parse_object, read_exactly, read_object, read_small
+from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
 from flashlm.pack.source import Source, Weight, match_tensors
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-_TOP = {"model.embed_tokens.weight": "embedding", "model.norm.weight": "final_norm", "lm_head.weight": "head"}
-_IN_LAYER = {
-    "input_layernorm.weight": "attention_norm",
-    "self_attn.q_proj.weight": "q",
-    "self_attn.k_proj.weight": "k",
-    "self_attn.v_proj.weight": "v",
-    "self_attn.o_proj.weight": "o",
-    "post_attention_layernorm.weight": "ffn_norm",
-    "mlp.gate_proj.weight": "gate",
-    "mlp.up_proj.weight": "up",
-    "mlp.down_proj.weight": "down",
+_OPT_PROJECTIONS = {
+    "self_attn.q_proj": "q",
+    "self_attn.k_proj": "k",
+    "self_attn.v_proj": "v",
+    "self_attn.out_proj": "o",
+    "fc1": "up",
+    "fc2": "down",
+    "self_attn_layer_norm": "attention_norm",
+    "final_layer_norm": "ffn_norm",
 }
-_LAYER_NAME = re.compile(r"model\.layers\.(0|[1-9][0-9]*)\.(.+)")
-# Old checkpoints carry the rope frequencies, which follow from the config; transformers skips them too.
-_DERIVED = re.compile(r"model\.layers\.[0-9]+\.self_attn\.rotary_emb\.inv_freq")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What an architecture calls its tensors, and flashlm's names for them."""
+
+    top: Mapping[str, str]
+    layers: str  # before the number of a layer
+    in_layer: Mapping[str, str]
+
+    def ours(self, theirs: str) -> str | None:
+        """The name that flashlm gives; None for a tensor that the architecture does not have."""
+        match = re.fullmatch(re.escape(self.layers) + r"(0|[1-9][0-9]*)\.(.+)", theirs)
+        if match and match[2] in self.in_layer:
+            return f"layers.{match[1]}.{self.in_layer[match[2]]}"
+        return self.top.get(theirs)
+
+    def theirs(self, ours: str) -> str:
+        """The architecture's name of a tensor that flashlm calls `ours`."""
+        parts = ours.split(".", 2)
+        top, in_layer = ({value: key for key, value in names.items()} for names in (self.top, self.in_layer))
+        return f"{self.layers}{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else top[ours]
+
+
+_NAMES = {
+    "llama": _Names(
+        top={"model.embed_tokens.weight": "embedding", "model.norm.weight": "final_norm", "lm_head.weight": "head"},
+        layers="model.layers.",
+        in_layer={
+            "input_layernorm.weight": "attention_norm",
+            "self_attn.q_proj.weight": "q",
+            "self_attn.k_proj.weight": "k",
+            "self_attn.v_proj.weight": "v",
+            "self_attn.o_proj.weight": "o",
+            "post_attention_layernorm.weight": "ffn_norm",
+            "mlp.gate_proj.weight": "gate",
+            "mlp.up_proj.weight": "up",
+            "mlp.down_proj.weight": "down",
+        },
+    ),
+    "opt": _Names(
+        top={
+            "model.decoder.embed_tokens.weight": "embedding",
+            "model.decoder.embed_positions.weight": "positions",
+            "model.decoder.final_layer_norm.weight": "final_norm",
+            "model.decoder.final_layer_norm.bias": "final_norm_bias",
+            "lm_head.weight": "head",
+        },
+        layers="model.decoder.layers.",
+        in_layer={f"{theirs}.weight": ours for theirs, ours in _OPT_PROJECTIONS.items()}
+        | {f"{theirs}.bias": f"{ours}_bias" for theirs, ours in _OPT_PROJECTIONS.items()},
+    ),
+}
+# Old checkpoints carry the rope frequencies, which follow from the config, and a version; transformers skips them too.
+_DERIVED = re.compile(r"model\.layers\.[0-9]+\.self_attn\.rotary_emb\.inv_freq|(model\.)?decoder\.version")
 _DTYPES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -53,7 +104,7 @@ def open_huggingface(folder: Path, name: str | None = None) -> Source:
     sizes = parse_config(config, config_path)
     files, index = _weight_files(folder)
     headers = [_Header.open(file) for file in files]
-    weights = _weights(headers, index, folder)
+    weights = _weights(headers, index, folder, _NAMES[sizes.architecture])
     if sizes.tied and "head" in weights:
         _check_tied(weights)
         del weights["head"]
@@ -137,8 +188,12 @@ def _weight_map(path: Path) -> dict[str, str]:
     return weight_map
 
 
-def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Path) -> dict[str, Weight]:
+def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Path, names: _Names) -> dict[str, Weight]:
     """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
+    # The checkpoints that OPT was published with lack the first part of each name; transformers adds it too.
+    bare = names is _NAMES["opt"] and not any(
+        name.startswith("model.") for header in headers for name in header.weights
+    )
     result: dict[str, Weight] = {}
     for header in headers:
         for weight in header.weights.values():
@@ -148,11 +203,8 @@ def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Pa
                     f"[pack] index: expected {weight.name} in {place or 'no file'}, got {header.path.name} "
                     f"({folder / INDEX_FILE})"
                 )
-            name = _TOP.get(weight.name, f"?{weight.name}")
-            match = _LAYER_NAME.fullmatch(weight.name)
-            if match and match[2] in _IN_LAYER:
-                name = f"layers.{match[1]}.{_IN_LAYER[match[2]]}"
-            result[name] = weight
+            full = f"model.{weight.name}" if bare and weight.name.startswith("decoder.") else weight.name
+            result[names.ours(full) or f"?{weight.name}"] = weight
     return result
 
 
@@ -176,12 +228,8 @@ def _check_tied(weights: Mapping[str, Weight]) -> None:
 def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
     """The files that are copied as they are, and what can be derived where one is missing."""
     result = {"config.json": read_small(folder / "config.json")}
-    tokenizer = folder / "tokenizer.json"
-    if not tokenizer.is_file():
-        raise FormatError(
-            f"[pack] tokenizer: tokenizer.json is missing ({folder}). Write it with "
-            "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
-        )
+    if not (folder / "tokenizer.json").is_file():
+        result["tokenizer.json"] = _older_tokenizer(folder, config)
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             result[name] = read_small(folder / name)
@@ -198,8 +246,17 @@ def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
     return result
 
 
-def huggingface_name(name: str) -> str:
+def _older_tokenizer(folder: Path, config: Mapping[str, Any]) -> bytes:
+    """tokenizer.json, made from vocab.json and merges.txt."""
+    if not (folder / VOCAB).is_file() or not (folder / MERGES).is_file():
+        raise FormatError(
+            f"[pack] tokenizer: tokenizer.json is missing, and so is {VOCAB} with {MERGES} ({folder}). Write it with "
+            "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+        )
+    document = gpt2_tokenizer_json(folder, adds_bos=config.get("model_type") == "opt")
+    return (json.dumps(document, ensure_ascii=False) + "\n").encode()
+
+
+def huggingface_name(name: str, architecture: str = "llama") -> str:
     """Hugging Face's name of a tensor that flashlm calls `name`."""
-    parts = name.split(".", 2)
-    tops, in_layer = ({ours: theirs for theirs, ours in names.items()} for names in (_TOP, _IN_LAYER))
-    return f"model.layers.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else tops[name]
+    return _NAMES[architecture].theirs(name)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashlm._core import FormatError
-from flashlm.pack.config import LlamaConfig
+from flashlm.pack.config import ModelConfig
 from flashlm.pack.files import read_exactly
 
 FloatArray = npt.NDArray[np.floating[Any]]  # float32 or float16
@@ -121,7 +121,7 @@ class Source:
 
     kind: str  # "gguf" or "huggingface"
     name: str
-    config: LlamaConfig
+    config: ModelConfig
     weights: Mapping[str, Weight]
     small_files: Mapping[str, bytes]  # file name in the packed folder -> content
     weight_files: Sequence[Path]
@@ -166,7 +166,7 @@ def numpy_dtype(dtype: str) -> np.dtype[np.floating[Any]]:
     return np.dtype(np.float16 if dtype == "f16" else np.float32)
 
 
-def match_tensors(config: LlamaConfig, weights: Mapping[str, Weight], place: Path) -> dict[str, Weight]:
+def match_tensors(config: ModelConfig, weights: Mapping[str, Weight], place: Path) -> dict[str, Weight]:
     """Checks that `weights` (by flashlm's names) are exactly the tensors of `config`, in shape too.
 
     Raises:

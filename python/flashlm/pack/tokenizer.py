@@ -14,19 +14,20 @@ _LLAMA3_REGEX = (
 _QWEN2_REGEX = _LLAMA3_REGEX.replace("{1,3}", "")
 
 
-def _byte_level(*, use_regex: bool) -> dict[str, object]:
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+def byte_level(*, use_regex: bool, add_prefix_space: bool = False) -> dict[str, object]:
+    """The step of tokenizer.json that turns bytes into GPT-2's characters."""
+    return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
 
 
 def _split(regex: str) -> dict[str, object]:
     cut = {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
-    return {"type": "Sequence", "pretokenizers": [cut, _byte_level(use_regex=False)]}
+    return {"type": "Sequence", "pretokenizers": [cut, byte_level(use_regex=False)]}
 
 
-_GPT2 = _byte_level(use_regex=True)
+_GPT2 = byte_level(use_regex=True)
 _DIGITS: dict[str, object] = {
     "type": "Sequence",
-    "pretokenizers": [{"type": "Digits", "individual_digits": True}, _byte_level(use_regex=True)],
+    "pretokenizers": [{"type": "Digits", "individual_digits": True}, byte_level(use_regex=True)],
 }
 _LLAMA3 = _split(_LLAMA3_REGEX)
 _QWEN2 = _split(_QWEN2_REGEX)
@@ -50,6 +51,7 @@ _LLAMA3_NAMES = ("llama3", "llama-v3", "llama-bpe")
 _CONTROL = 3
 _USER_DEFINED = 4
 _UNUSED = 5
+_ADDED = (_CONTROL, _USER_DEFINED)
 
 
 def _wrong(key: str, expected: str, got: object) -> FormatError:
@@ -86,33 +88,83 @@ def _template(token: str, token_id: int) -> tuple[dict[str, object], dict[str, o
     return part, {"id": token, "ids": [token_id], "tokens": [token]}
 
 
-def _post_processor(metadata: Mapping[str, object], pre: str, tokens: list[str]) -> dict[str, object]:
-    """BOS and EOS around a text, where the model wants them."""
+def _around(metadata: Mapping[str, object], pre: str, tokens: list[str]) -> dict[str, tuple[str, int]]:
+    """BOS and EOS, where the model wants them around a text."""
     wanted = {
         # llama.cpp adds BOS for Llama 3 unless the file says otherwise.
         "bos": _flag(metadata, "tokenizer.ggml.add_bos_token", pre in _LLAMA3_NAMES),
         "eos": _flag(metadata, "tokenizer.ggml.add_eos_token", False),
     }
-    around: dict[str, dict[str, object]] = {}
-    special: dict[str, object] = {}
+    around: dict[str, tuple[str, int]] = {}
     for name, add in wanted.items():
         if add:
             key = f"tokenizer.ggml.{name}_token_id"
             token_id = metadata.get(key)
             if not isinstance(token_id, int) or not 0 <= token_id < len(tokens):
                 raise _wrong(key, f"an id in [0, {len(tokens)})", token_id)
-            around[name], special[tokens[token_id]] = _template(tokens[token_id], token_id)
-    if not special:
-        return _byte_level(use_regex=True)
+            around[name] = tokens[token_id], token_id
+    return around
+
+
+def post_processor(around: Mapping[str, tuple[str, int]]) -> dict[str, object]:
+    """The step of tokenizer.json that puts special tokens around a text: "bos" and "eos", each a token and its id."""
+    if not around:
+        return byte_level(use_regex=True)
+    parts = {name: _template(*token) for name, token in around.items()}
     text: dict[str, object] = {"Sequence": {"id": "A", "type_id": 0}}
     second: dict[str, object] = {"Sequence": {"id": "B", "type_id": 1}}
-    before = [around["bos"]] if "bos" in around else []
-    after = [around["eos"]] if "eos" in around else []
+    before = [parts["bos"][0]] if "bos" in parts else []
+    after = [parts["eos"][0]] if "eos" in parts else []
     return {
         "type": "TemplateProcessing",
         "single": [*before, text, *after],
         "pair": [*before, text, *after, *before, second, *after],
-        "special_tokens": special,
+        "special_tokens": {around[name][0]: entry for name, (_, entry) in parts.items()},
+    }
+
+
+def bpe_document(
+    vocab: Mapping[str, int],
+    merges: list[list[str]],
+    added: Mapping[str, bool],
+    *,
+    pre_tokenizer: Mapping[str, object],
+    post_processor: Mapping[str, object],
+    ignore_merges: bool = False,
+) -> dict[str, object]:
+    """The tokenizer.json of a byte-level BPE vocabulary; `added` says which tokens are added and which special."""
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": vocab[token],
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": special,
+            }
+            for token, special in added.items()
+        ],
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": post_processor,
+        "decoder": byte_level(use_regex=True),
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore_merges,
+            "vocab": dict(vocab),
+            "merges": merges,
+        },
     }
 
 
@@ -154,43 +206,17 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
     vocab = {token: index for index, token in enumerate(tokens) if types[index] != _UNUSED}
     if len(vocab) != sum(kind != _UNUSED for kind in types):
         raise _wrong("tokenizer.ggml.tokens", "no token twice", f"{len(tokens) - len(vocab)} repeated")
-    added = [
-        {
-            "id": index,
-            "content": token,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": False,
-            "special": types[index] == _CONTROL,
-        }
-        for index, token in enumerate(tokens)
-        if types[index] in (_CONTROL, _USER_DEFINED)
-    ]
+    added = {token: types[index] == _CONTROL for index, token in enumerate(tokens) if types[index] in _ADDED}
     merges = []
     for merge in _strings(metadata, "tokenizer.ggml.merges"):
         if merge.count(" ") != 1:
             raise _wrong("tokenizer.ggml.merges", "two tokens with a space between", merge)
         merges.append(merge.split(" "))
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": None,
-        "pre_tokenizer": pre_tokenizer,
-        "post_processor": _post_processor(metadata, pre, tokens),
-        "decoder": _byte_level(use_regex=True),
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": pre in _LLAMA3_NAMES,
-            "vocab": vocab,
-            "merges": merges,
-        },
-    }
+    return bpe_document(
+        vocab,
+        merges,
+        added,
+        pre_tokenizer=pre_tokenizer,
+        post_processor=post_processor(_around(metadata, pre, tokens)),
+        ignore_merges=pre in _LLAMA3_NAMES,
+    )

@@ -48,7 +48,7 @@ class Options:
         """
         if dtype not in ("source", "f32", "f16"):
             raise ArgumentError(f"[pack] dtype: expected 'source', 'f32' or 'f16', got {dtype!r}")
-        per_bundle = 32 if neurons_per_bundle == "auto" else neurons_per_bundle
+        per_bundle = _auto_neurons_per_bundle(source) if neurons_per_bundle == "auto" else neurons_per_bundle
         if not isinstance(per_bundle, int) or isinstance(per_bundle, bool) or per_bundle < 1:
             raise ArgumentError(
                 f"[pack] neurons_per_bundle: expected 'auto' or a number of at least 1, got {neurons_per_bundle!r}"
@@ -126,7 +126,7 @@ class _Writer:
         manifest = {
             "format": "flashlm",
             "format_version": FORMAT_VERSION,
-            "architecture": "llama",
+            "architecture": self._source.config.architecture,
             "dtype": self._options.dtype,
             "source": self._source.describe(),
             "files": [self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)],
@@ -163,7 +163,7 @@ class _Writer:
             for name, weight in self._source.weights.items()
             if not name.endswith(_FEED_FORWARD)
         )
-        payload = 3 * self._options.neurons_per_bundle * config.dim * width
+        payload = (3 if config.gated else 2) * self._options.neurons_per_bundle * config.dim * width
         page = -(-payload // 4096) * 4096
         stride = page if (page - payload) * 20 < payload else -(-payload // 512) * 512
         n_bundles = -(-config.hidden_dim // self._options.neurons_per_bundle)
@@ -218,7 +218,8 @@ class _Writer:
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         config, options = self._source.config, self._options
-        gate, up = (self._source.weights[f"layers.{layer}.{name}"] for name in ("gate", "up"))
+        gate = self._source.weights.get(f"layers.{layer}.gate")
+        up = self._source.weights[f"layers.{layer}.up"]
         down = self._read_transposed(f"layers.{layer}.down")
         writer = _core.BundleWriter(
             str(self._partial / _layer_file(layer)),
@@ -226,14 +227,15 @@ class _Writer:
             config.hidden_dim,
             options.neurons_per_bundle,
             config.dim,
-            True,  # gated
+            config.gated,
             options.dtype,
         )
         before = self._done
         try:
-            for begin, end in gate.runs(options.neurons_per_bundle):
-                writer.write(gate.rows(begin, end, options.dtype), up.rows(begin, end, options.dtype), down[begin:end])
-                self._tell(3 * down[begin:end].nbytes)
+            for begin, end in up.runs(options.neurons_per_bundle):
+                gates = None if gate is None else gate.rows(begin, end, options.dtype)
+                writer.write(gates, up.rows(begin, end, options.dtype), down[begin:end])
+                self._tell((3 if config.gated else 2) * down[begin:end].nbytes)
             file, record = writer.finish()
         finally:
             del writer  # as above
@@ -257,6 +259,11 @@ class _Writer:
 def _check_absent(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         raise folder_error("it exists already; remove it or choose another name", errno.EEXIST, folder)
+
+
+def _auto_neurons_per_bundle(source: Source) -> int:
+    """1 where single neurons can be left out; else as many as a block of a quantised model spans."""
+    return 1 if source.config.is_sparse else 32
 
 
 def _layer_file(layer: int) -> str:
