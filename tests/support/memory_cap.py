@@ -64,13 +64,18 @@ class MemoryCap:
     def _write(self, name: str, value: int) -> None:
         (self.folder / name).write_text(str(value))
 
+    def wrap(self, command: Sequence[str]) -> list[str]:
+        """`command`, run in the group; the limit holds before its first instruction."""
+        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
+
     def run(self, command: Sequence[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run `command` in the group; the limit holds before its first instruction."""
-        enter = 'echo $$ > "$0" && exec "$@"'
-        procs = str(self.folder / "cgroup.procs")
-        return subprocess.run(
-            ["sh", "-c", enter, procs, *command], check=False, capture_output=True, text=True, timeout=timeout
-        )
+        """Run `command` in the group."""
+        return subprocess.run(self.wrap(command), check=False, capture_output=True, text=True, timeout=timeout)
+
+    def peak_bytes(self) -> int | None:
+        """The most that the group has held so far, page cache included; None where the kernel does not count it."""
+        path = self.folder / {1: "memory.max_usage_in_bytes", 2: "memory.peak"}[self.version]
+        return int(path.read_text()) if path.exists() else None
 
     def __enter__(self) -> Self:
         """Return the group."""

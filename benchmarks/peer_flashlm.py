@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""peer_flashlm.py: one measured process of peers.py: flashlm, on a packed folder, step by step.
+
+Takes one JSON object as its argument, prints one JSON object for each step, so that a process that is killed still
+leaves what it had measured. `peer_llama.py` does the same with llama.cpp.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flashlm import _core
+
+
+def counters() -> dict[str, float]:
+    """Clock, bytes this process read from devices, major faults, processor time."""
+    read = re.search(r"^read_bytes: (\d+)", Path("/proc/self/io").read_text(), re.MULTILINE)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "seconds": time.perf_counter(),
+        "read_bytes": float(read[1]) if read else float("nan"),
+        "major_faults": float(usage.ru_majflt),
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }
+
+
+def per(before: dict[str, float], n: int) -> dict[str, float]:
+    """What it took since `before`, per token."""
+    return {name: (value - before[name]) / n for name, value in counters().items()}
+
+
+def peak_bytes() -> int:
+    """The largest resident size so far."""
+    found = re.search(r"^VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def say(step: str, **facts: Any) -> None:
+    """One line for the driver."""
+    sys.stdout.write(json.dumps({"step": step, **facts}) + "\n")
+    sys.stdout.flush()
+
+
+def decode(session: _core.Session, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:
+    """Decodes `n` tokens after some that are not counted."""
+    session.generate(ids, max_new_tokens=n_warm + 1)
+    before, at = session.stats.to_dict(), counters()
+    session.generate(session.tokens, max_new_tokens=n + 1)
+    after = session.stats.to_dict()
+    delta = {name: after[name] - before[name] for name in ("tokens", "decode_seconds", "io_seconds", "compute_seconds")}
+    steps = int(delta["tokens"]) + (after["prefill_tokens"] > before["prefill_tokens"])
+    return {
+        "n": int(delta["tokens"]),
+        **per(at, steps),
+        "seconds": delta["decode_seconds"] / delta["tokens"],
+        "io_seconds": delta["io_seconds"] / steps,
+        "compute_seconds": delta["compute_seconds"] / steps,
+        "bytes_per_token": (after["bytes_read"] - before["bytes_read"]) / steps,
+    }
+
+
+def prefill(model: _core.LanguageModel, ids: list[int]) -> dict[str, Any]:
+    """Reads a prompt in a session of its own; figures per token."""
+    session = model.session()
+    at = counters()
+    session.generate(ids, max_new_tokens=1)
+    return {"n": len(ids), **per(at, len(ids)), "seconds": session.stats.prefill_seconds / len(ids)}
+
+
+def main() -> None:
+    """Run the steps."""
+    if sys.argv[1:] == ["--floor"]:
+        say("floor", peak_bytes=peak_bytes())
+        return
+    job = json.loads(sys.argv[1])
+    start = time.perf_counter()
+    model = _core.LanguageModel.open(
+        job["model"], memory=str(job["memory"]), context=job["context"], threads=job["threads"]
+    )
+    session = model.session()
+    say("open", seconds=time.perf_counter() - start, plan=model.memory_plan.to_dict(), isa=_core.isa())
+    for step, *arguments in job["steps"]:
+        if step == "compare":
+            ids, path = arguments
+            np.asarray(model.logits(ids), np.float32).tofile(path)
+            say("compare")
+        elif step == "decode":
+            say("decode", **decode(session, job["ids"][:4], *arguments))
+        else:
+            say(f"prefill {arguments[0]}", **prefill(model, job["ids"][: arguments[0]]))
+    say("end", peak_bytes=peak_bytes(), stats=session.stats.to_dict())
+
+
+if __name__ == "__main__":
+    main()
