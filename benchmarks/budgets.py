@@ -40,12 +40,12 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows of one budget. No program beats the slower of disk and DRAM, nor waits less than their difference."""
     plan = model.memory_plan
-    streamed = plan.neurons - plan.pinned
+    streamed = plan.streamed
     disk_rate, dram_rate = max(disk), max(dram)
     floors = {
         "seconds_per_token": max(streamed / disk_rate, plan.weights / dram_rate),
         "bytes_per_token": float(streamed),
-        "hit_rate": plan.pinned_share,
+        "hit_rate": plan.neurons["pinned"] / plan.neurons["bytes"],
         "wait_seconds_per_token": max(0.0, streamed / disk_rate - plan.weights / dram_rate),
     }
     units = {"seconds_per_token": "s", "bytes_per_token": "B", "hit_rate": "1", "wait_seconds_per_token": "s"}

@@ -15,6 +15,7 @@
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/session.hpp"
+#include "flashlm/sparse/neuron_cache.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/disk_probe.hpp"
 #include "flashlm/storage/memory_reader.hpp"

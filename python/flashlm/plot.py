@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 # What a plan is made of, from what every token needs to what comes and goes.
 _PARTS = (
-    ("resident", "attention, embedding, head", "#1f4e79"),
-    ("pinned", "neurons that stay", "#2e86c1"),
-    ("stream", "buffers for neurons that pass", "#85c1e9"),
+    ("resident", "norms", "#1f4e79"),
+    ("pinned", "weights that stay", "#2e86c1"),
+    ("stream", "buffers for weights that pass", "#85c1e9"),
     ("kv", "KV cache", "#e59866"),
     ("scratch", "scratch", "#b2babb"),
 )
-_ON_FLASH = ("neurons read for every token", "#d7dbdd")
+_ON_FLASH = ("weights read for every token", "#d7dbdd")
 _MOST_TICKS = 6
 _DEPTH_COLOURS = ("#85c1e9", "#2e86c1", "#1f4e79", "#0b2239")
 

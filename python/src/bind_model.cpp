@@ -12,14 +12,24 @@ namespace py = pybind11;
 using namespace py::literals;
 using flashlm::Stats;
 using flashlm::model::MemoryPlan;
+using flashlm::model::WeightKind;
 
 namespace {
 
+py::dict to_dict(const MemoryPlan::Share& share) {
+  return py::dict("bytes"_a = share.bytes, "pinned"_a = share.pinned, "streamed"_a = share.streamed());
+}
+
 py::dict to_dict(const MemoryPlan& plan) {
-  return py::dict("budget"_a = plan.budget, "weights"_a = plan.weights, "neurons"_a = plan.neurons,
-                  "resident"_a = plan.resident, "pinned"_a = plan.pinned, "stream"_a = plan.stream, "kv"_a = plan.kv,
-                  "scratch"_a = plan.scratch, "total"_a = plan.total, "smallest"_a = plan.smallest,
-                  "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
+  py::dict dict("budget"_a = plan.budget, "weights"_a = plan.weights, "resident"_a = plan.resident,
+                "pinned"_a = plan.pinned, "stream"_a = plan.stream, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
+                "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
+                "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
+  for (const WeightKind kind :
+       {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
+    dict[py::str(std::string(name(kind)))] = to_dict(plan.share(kind));
+  }
+  return dict;
 }
 
 py::dict to_dict(const Stats& stats) {
@@ -57,17 +67,29 @@ Example:
     True)")
       .def_readonly("budget", &MemoryPlan::budget, "What may be used.")
       .def_readonly("weights", &MemoryPlan::weights, "What all weights would take.")
-      .def_readonly("neurons", &MemoryPlan::neurons, "What all neurons would take.")
-      .def_readonly("resident", &MemoryPlan::resident, "Embedding, attention, norms and head.")
-      .def_readonly("pinned", &MemoryPlan::pinned, "Neurons that stay in DRAM.")
-      .def_readonly("stream", &MemoryPlan::stream, "Slots through which the other neurons pass.")
+      .def_property_readonly(
+          "attention", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::attention)); },
+          "Attention: bytes, and of these pinned and streamed.")
+      .def_property_readonly(
+          "neurons", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::neurons)); },
+          "Neurons: bytes, and of these pinned and streamed.")
+      .def_property_readonly(
+          "head", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::head)); },
+          "The head, which may be the embedding too: bytes, and of these pinned and streamed.")
+      .def_property_readonly(
+          "embedding", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::embedding)); },
+          "An embedding of its own, read by row: bytes, and of these pinned and on flash.")
+      .def_readonly("resident", &MemoryPlan::resident, "Weights that always stay: norms and biases.")
+      .def_readonly("pinned", &MemoryPlan::pinned, "Pages of the other weights that stay in DRAM.")
+      .def_property_readonly("streamed", &MemoryPlan::streamed, "Read from flash for every token.")
+      .def_readonly("stream", &MemoryPlan::stream, "Slots through which streamed weights pass.")
       .def_readonly("kv", &MemoryPlan::kv, "KV caches of all sessions.")
       .def_readonly("scratch", &MemoryPlan::scratch, "Activations.")
       .def_readonly("total", &MemoryPlan::total, "What is used, at most the budget.")
       .def_readonly("smallest", &MemoryPlan::smallest, "The smallest budget that would work.")
       .def_readonly("context", &MemoryPlan::context, "Positions of a session.")
       .def_readonly("sessions", &MemoryPlan::sessions, "Sessions that have room.")
-      .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the neurons' bytes kept in DRAM.")
+      .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the weights' bytes kept in DRAM.")
       .def(
           "to_dict", [](const MemoryPlan& self) { return to_dict(self); }, "All numbers by name.")
       .def("__str__", &MemoryPlan::table);

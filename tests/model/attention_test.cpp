@@ -6,19 +6,19 @@
 
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
-#include "support/tiny_model.hpp"
+#include "support/open_weights.hpp"
 
 using namespace flashlm;
 using namespace flashlm::model;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(const support::TinyShape& shape = {}) : tiny(shape) {}
+struct Fixture : support::OpenWeights {
+  /// Every n-th piece is pinned.
+  explicit Fixture(const support::TinyShape& shape = {}, std::size_t n = 1)
+      : OpenWeights(shape, 500, [n](std::size_t piece) { return piece % n == 0; }) {}
 
-  support::TinyModel tiny;
-  ModelConfig config = ModelConfig::open(tiny.path());
-  Weights weights = Weights::open(tiny.path() / "resident.safetensors", config);
+  const ModelConfig& config = model->config();
 
   std::vector<float> input(std::size_t n_tokens) const {
     Random random(5);
@@ -28,15 +28,17 @@ struct Fixture {
   }
 
   /// The attention outputs of n_tokens, cut into batches of `batch`.
-  std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) const {
-    Parallel parallel(n_threads);
-    Attention attention(config, parallel, batch, 64);
+  std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) {
+    Parallel threads(n_threads);
+    Attention attention(config, threads, stream, batch, 64);
     KvCache kv(config, 64, kv_dtype);
     std::vector<float> y(x.size());
     const std::size_t n_tokens = x.size() / config.dim;
     for (std::size_t first = 0; first < n_tokens; first += batch) {
       const std::size_t n = std::min(batch, n_tokens - first);
-      attention.forward(weights.layer(1), 1, kv, first, std::span(x).subspan(first * config.dim, n * config.dim), n,
+      stream.begin(model->n_passed());
+      attention.forward(model->weights().layer(1), 1, kv, first,
+                        std::span(x).subspan(first * config.dim, n * config.dim), n,
                         std::span(y).subspan(first * config.dim, n * config.dim));
     }
     return y;
@@ -46,7 +48,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("attention has the same bits however tokens are batched and threads are many") {
-  const Fixture fixture(GENERATE(support::TinyShape(), support::TinyShape::opt()));
+  Fixture fixture(GENERATE(support::TinyShape(), support::TinyShape::opt()));
   const DType kv_dtype = GENERATE(DType::f32, DType::f16);
   const std::vector<float> x = fixture.input(41);
   const std::vector<float> expected = fixture.run(x, 1, 1, kv_dtype);
@@ -59,7 +61,7 @@ TEST_CASE("attention has the same bits however tokens are batched and threads ar
 }
 
 TEST_CASE("no token sees what comes after it") {
-  const Fixture fixture;
+  Fixture fixture;
   std::vector<float> x = fixture.input(20);
   const std::vector<float> before = fixture.run(x, 20, 2, DType::f32);
   for (std::size_t at = 12 * fixture.config.dim; at < x.size(); ++at) x[at] = -x[at];
@@ -69,12 +71,24 @@ TEST_CASE("no token sees what comes after it") {
   CHECK(std::memcmp(before.data() + unchanged, after.data() + unchanged, 8 * sizeof(float)) != 0);
 }
 
+TEST_CASE("attention has the same bits wherever its weights are") {
+  Fixture resident;
+  const std::vector<float> x = resident.input(12);
+  const std::vector<float> expected = resident.run(x, 5, 1, DType::f32);
+  for (const std::size_t n : {2, 3, 1000}) {
+    Fixture fixture({}, n);
+    CHECK(fixture.run(x, 5, 2, DType::f32) == expected);
+  }
+}
+
 TEST_CASE("a product is the same for every number of threads") {
-  const Fixture fixture;
+  Fixture fixture;
+  const Matrix& embedding = fixture.model->weights().embedding();
   const std::vector<float> x = fixture.input(3);
   std::vector<float> expected(3 * 257), got(3 * 257);
   Parallel one(1), three(3);
-  multiply(one, fixture.weights.embedding(), x, 3, expected);
-  multiply(three, fixture.weights.embedding(), x, 3, got);
+  fixture.stream.begin(fixture.model->n_passed());
+  multiply(one, fixture.stream, embedding, x, 3, expected);
+  multiply(three, fixture.stream, embedding, x, 3, got);
   CHECK(expected == got);
 }

@@ -6,7 +6,7 @@
 
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
-#include "support/tiny_model.hpp"
+#include "support/open_weights.hpp"
 
 using namespace flashlm;
 using namespace flashlm::model;
@@ -54,16 +54,16 @@ TEST_CASE("normalize takes the mean away and adds the bias where the norm is a l
 }
 
 TEST_CASE("a layer adds attention and feed-forward network to its input") {
-  const support::TinyModel tiny(GENERATE(support::TinyShape(), support::TinyShape::opt()));
-  const ModelConfig config = ModelConfig::open(tiny.path());
-  const Weights weights = Weights::open(tiny.path() / "resident.safetensors", config);
+  support::OpenWeights open(GENERATE(support::TinyShape(), support::TinyShape::opt()));
+  const ModelConfig& config = open.model->config();
+  const Weights& weights = open.model->weights();
   const std::size_t n = 5;
   Random random(3);
   std::vector<float> x(n * config.dim);
   for (float& value : x) value = random.uniform(-1.0f, 1.0f);
 
   Parallel parallel(1);
-  Attention attention(config, parallel, n, 16);
+  Attention attention(config, parallel, open.stream, n, 16);
   KvCache kv_expected(config, 16, DType::f32), kv(config, 16, DType::f32);
   std::vector<float> normed(x.size()), expected(x.size());
   normalize(config, x, weights.layer(2).attention_norm, normed);
@@ -71,7 +71,7 @@ TEST_CASE("a layer adds attention and feed-forward network to its input") {
   for (std::size_t at = 0; at < x.size(); ++at) expected[at] += x[at];
   normalize(config, expected, weights.layer(2).ffn_norm, normed);
 
-  Layer layer(config, parallel, n, 16);
+  Layer layer(config, parallel, open.stream, n, 16);
   Doubler ffn;
   Stats stats;
   layer.run(weights.layer(2), 2, ffn, kv, 0, n, x, stats);
@@ -80,7 +80,7 @@ TEST_CASE("a layer adds attention and feed-forward network to its input") {
   CHECK(stats.hits == n);
   CHECK(ffn.seen_bias == weights.layer(2).ffn.up_bias.data());
   const std::span<const float> bias = weights.layer(2).down_bias;  // of OPT
-  CHECK(bias.empty() != tiny.shape.is_opt());
+  CHECK(bias.empty() != open.tiny.shape.is_opt());
   for (std::size_t at = 0; at < x.size(); ++at) {
     CHECK(x[at] == expected[at] + (2 * normed[at] + (bias.empty() ? 0.0f : bias[at % config.dim])));
   }

@@ -1,62 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/model/memory_plan.hpp"
 
-#include <numeric>
+#include <algorithm>
+#include <string>
 
+#include "flashlm/storage/bundle_layout.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;
 using model::MemoryNeeds;
 using model::MemoryPlan;
-using storage::BundleLayout;
+using model::WeightKind;
 
 namespace {
 
-/// About the sizes of SmolLM2-135M in f16.
-MemoryNeeds needs() {
+/// About the sizes of SmolLM2-135M in f16; with an embedding of its own if it is not tied.
+MemoryNeeds needs(bool tied = true) {
   MemoryNeeds needs;
-  needs.resident = 110'000'000;
-  needs.layers.assign(30, BundleLayout::make(1536, 32, 576, true, DType::f16));
+  const storage::BundleLayout layout = storage::BundleLayout::make(1536, 32, 576, true, DType::f16);
+  std::uint64_t at = 147456;
+  const auto add = [&](WeightKind kind, sparse::Segment segment) {
+    needs.segments.push_back(segment);
+    needs.kinds.push_back(kind);
+  };
+  for (std::uint32_t layer = 0; layer < 30; ++layer) {
+    for (const std::size_t rows : {576u, 192u, 192u, 576u}) {
+      add(WeightKind::attention, {30, at, rows, 1152});
+      at += rows * 1152;
+    }
+    add(WeightKind::neurons, {layer, 4096, layout.n_bundles(), layout.stride});
+  }
+  add(WeightKind::head, {30, at, 49152, 1152});
+  needs.n_passed = needs.segments.size();
+  if (!tied) add(WeightKind::embedding, {30, at + 49152 * 1152, 49152, 1152});
+  needs.resident = 61 * 2304;
   needs.kv = 94'000'000;
   needs.scratch = 8'000'000;
   needs.context = 4096;
   return needs;
 }
 
+std::uint64_t smallest_of(const MemoryNeeds& needs) {
+  try {
+    MemoryPlan::resolve(needs, {1000, std::nullopt});
+  } catch (const BudgetError& error) {
+    return error.smallest_bytes();
+  }
+  return 0;
+}
+
+std::uint64_t pinned_bytes(const MemoryPlan& plan) {
+  std::uint64_t sum = 0;
+  for (const MemoryPlan::Share& share : plan.shares) sum += share.pinned;
+  return sum;
+}
+
 }  // namespace
 
-TEST_CASE("a plan never spends more than its budget, and adds up") {
+TEST_CASE("a plan never spends more than its budget, and adds up, from the smallest to everything") {
   const MemoryNeeds given = needs();
-  for (std::uint64_t budget = 213'000'000; budget < 400'000'000; budget += 3'333'333) {
+  for (std::uint64_t budget = smallest_of(given); budget < 400'000'000; budget += 7'777'777) {
     const MemoryPlan plan = MemoryPlan::resolve(given, {budget, std::nullopt});
     CHECK(plan.total <= budget);
     CHECK(plan.total == plan.resident + plan.pinned + plan.stream + plan.kv + plan.scratch);
-    CHECK(plan.pinned == std::accumulate(plan.pinned_bundles.begin(), plan.pinned_bundles.end(), std::uint64_t{0}) *
-                             given.layers[0].stride);
     CHECK(plan.smallest <= budget);
-    if (plan.pinned < plan.neurons) {
+    CHECK(pinned_bytes(plan) <= plan.pinned);
+    CHECK(plan.weights == plan.resident + pinned_bytes(plan) + plan.streamed());
+    if (plan.streamed() > 0) {
       CHECK(plan.ring.n_slots >= 2);
-      CHECK(plan.ring.slot_bytes >= given.layers[0].stride);
-      CHECK(plan.budget - plan.total < given.layers[0].stride);  // nothing that could be pinned is left over
+      CHECK(plan.ring.slot_bytes == plan.layout->slot_bytes());
+      CHECK(plan.budget - plan.total < plan.ring.slot_bytes);  // nothing that could be pinned is left over
     } else {
       CHECK(plan.stream == 0);
     }
   }
 }
 
-TEST_CASE("layers are pinned alike, give or take one bundle") {
-  const MemoryPlan plan = MemoryPlan::resolve(needs(), {300'000'000, std::nullopt});
-  const auto [least, most] = std::minmax_element(plan.pinned_bundles.begin(), plan.pinned_bundles.end());
-  CHECK(*most - *least <= 1);
-  CHECK(*most > 0);
+TEST_CASE("a small budget keeps a small ring, and a large one reads in big pieces") {
+  const MemoryNeeds given = needs();
+  const std::uint64_t smallest = smallest_of(given);
+  CHECK(smallest < given.kv + given.scratch + 1'000'000);
+  const MemoryPlan least = MemoryPlan::resolve(given, {smallest, std::nullopt});
+  CHECK(least.pinned == 0);
+  CHECK(least.ring.n_slots == 2);
+  const MemoryPlan half = MemoryPlan::resolve(given, {0, 0.5});
+  CHECK(half.ring.slot_bytes >= 1u << 19);
+  CHECK(half.ring.n_slots >= 8);
+  CHECK(half.stream < half.pinned / 10);
 }
 
-TEST_CASE("a share counts weights only, with KV cache and scratch on top") {
+TEST_CASE("every kind of weight is pinned alike, but for an embedding that is read by row") {
+  const MemoryNeeds given = needs(false);
+  const MemoryPlan half = MemoryPlan::resolve(given, {0, 0.5});
+  CHECK(half.share(WeightKind::embedding).pinned < half.ring.slot_bytes);  // what was left over
+  for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head}) {
+    const MemoryPlan::Share& share = half.share(kind);
+    const double passed = static_cast<double>(half.weights - half.share(WeightKind::embedding).bytes);
+    CHECK(static_cast<double>(share.pinned) / static_cast<double>(share.bytes) ==
+          Approx(static_cast<double>(half.pinned) / passed).margin(0.1));
+  }
+  const MemoryPlan most = MemoryPlan::resolve(given, {0, 0.95});
+  CHECK(most.streamed() == 0);
+  CHECK(most.share(WeightKind::embedding).streamed() > 0);
+}
+
+TEST_CASE("a share counts weights only, with KV cache, scratch and part-filled pages on top") {
   const MemoryNeeds given = needs();
   const MemoryPlan half = MemoryPlan::resolve(given, {0, 0.5});
-  CHECK(half.budget == (given.resident + given.neurons()) / 2 + given.kv + given.scratch);
+  const std::uint64_t beside = given.kv + given.scratch;
+  CHECK(half.budget >= half.weights / 2 + beside);
+  CHECK(half.budget < half.weights / 2 + beside + 200 * kPageBytes);
   const MemoryPlan all = MemoryPlan::resolve(given, {0, 1.0});
-  CHECK(all.pinned == all.neurons);
+  CHECK(all.streamed() == 0);
   CHECK(all.pinned_share() == 1);
   const MemoryPlan more = MemoryPlan::resolve(given, {0, 3.0});
   CHECK(more.total == all.total);
@@ -64,32 +119,45 @@ TEST_CASE("a share counts weights only, with KV cache and scratch on top") {
 
 TEST_CASE("the smallest budget of a BudgetError works, and one byte less does not") {
   const MemoryNeeds given = needs();
-  std::uint64_t smallest = 0;
-  try {
-    MemoryPlan::resolve(given, {1000, std::nullopt});
-  } catch (const BudgetError& error) {
-    smallest = error.smallest_bytes();
-    CHECK_THAT(error.what(),
-               Catch::Matchers::Contains(std::to_string(smallest)) && Catch::Matchers::Contains("got 1000 bytes"));
-  }
+  const std::uint64_t smallest = smallest_of(given);
+  CHECK_THROWS_WITH(MemoryPlan::resolve(given, {1000, std::nullopt}),
+                    Catch::Matchers::Contains(std::to_string(smallest)) && Catch::Matchers::Contains("got 1000 bytes"));
   REQUIRE(smallest > 0);
   CHECK(MemoryPlan::resolve(given, {smallest, std::nullopt}).total <= smallest);
   CHECK_THROWS_AS(MemoryPlan::resolve(given, {smallest - 1, std::nullopt}), BudgetError);
 }
 
-TEST_CASE("every further session takes room for its keys and values from the pinned neurons") {
+TEST_CASE("every further session takes room for its keys and values from the pinned weights") {
   const MemorySize memory{400'000'000, std::nullopt};
   const MemoryPlan one = MemoryPlan::resolve(needs(), memory, 1);
-  const MemoryPlan two = MemoryPlan::resolve(needs(), memory, 2);
+  const MemoryPlan two = MemoryPlan::resolve(needs(), memory, 2, &one);
   CHECK(two.kv == 2 * one.kv);
   CHECK(two.pinned < one.pinned);
   CHECK(two.total <= memory.bytes);
-  CHECK_THROWS_AS(MemoryPlan::resolve(needs(), memory, 4), BudgetError);
+  CHECK(two.layout == one.layout);
+  for (std::size_t piece = 0; piece < two.pinned_pieces.size(); ++piece) {
+    if (two.pinned_pieces[piece]) CHECK(one.pinned_pieces[piece]);
+  }
+  CHECK_THROWS_AS(MemoryPlan::resolve(needs(), memory, 5, &two), BudgetError);
+}
+
+TEST_CASE("a plan shrinks to what it is told, and a model that was pinned whole gets a ring") {
+  const MemoryNeeds given = needs();
+  MemoryPlan plan = MemoryPlan::resolve(given, {0, 1.0});
+  for (const std::uint64_t bytes : {200'000'000u, 150'000'000u, 30'000'000u, 0u}) {
+    const MemoryPlan before = plan;
+    plan = plan.shrunk(given, bytes);
+    CHECK(plan.pinned + plan.stream <= std::max<std::uint64_t>(bytes, 2 * plan.layout->slot_bytes()));
+    CHECK(plan.pinned < before.pinned);
+    CHECK(plan.ring.n_slots >= 2);
+  }
+  CHECK(plan.pinned == 0);
 }
 
 TEST_CASE("the table names every part") {
   const std::string table = MemoryPlan::resolve(needs(), {0, 0.5}).table();
-  for (const char* part : {"resident weights", "pinned neurons", "stream slots", "KV cache", "scratch", "total"}) {
+  for (const char* part : {"resident weights", "pinned weights", "attention", "neurons", "head", "stream slots",
+                           "KV cache", "scratch", "total"}) {
     CHECK_THAT(table, Catch::Matchers::Contains(part));
   }
 }

@@ -17,7 +17,8 @@ TEST_CASE("a packed folder opens") {
   CHECK(opened->config().n_layers == 3);
   CHECK(opened->bundles().n_layers() == 3);
   CHECK(sparse::name(opened->selector()) == "dense");
-  CHECK(opened->resident_bytes() == opened->weights().bytes());
+  CHECK(opened->n_passed() == 16);
+  CHECK(opened->bundles().files().size() == 4);
 }
 
 TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
@@ -64,10 +65,24 @@ TEST_CASE("a manifest without resident weights is a FormatError") {
   CHECK_THROWS_AS(Model::open(tiny.path()), FormatError);
 }
 
-TEST_CASE("reading weights that failed once can be tried again") {
-  const support::TinyModel tiny;
+TEST_CASE("the segments of a pass are where their weights are") {
+  support::TinyShape shape;
+  shape.tied = GENERATE(true, false);
+  const support::TinyModel tiny(shape);
   const auto opened = Model::open(tiny.path());
-  struct Stop {};
-  CHECK_THROWS_AS(opened->weights([](std::size_t, std::size_t) { throw Stop(); }), Stop);
-  CHECK(opened->weights().embedding().rows == 257);
+  const model::Weights& weights = opened->weights();
+  REQUIRE(opened->segments().size() == (shape.tied ? 16 : 17));
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    for (const model::Matrix* matrix : {&weights.layer(layer).query, &weights.layer(layer).output}) {
+      const sparse::Segment& segment = opened->segments()[matrix->segment];
+      CHECK(segment.file == 3);
+      CHECK(segment.offset == matrix->extent.offset);
+      CHECK(segment.bytes() == matrix->extent.bytes);
+    }
+    const sparse::Segment& neurons = opened->segments()[layer * 5 + 4];
+    CHECK(neurons.file == layer);
+    CHECK(neurons.n_units == 5);
+    CHECK(neurons.unit_bytes == opened->bundles().layout(layer).stride);
+  }
+  CHECK(opened->segments()[15].n_units == 257);
 }

@@ -83,7 +83,7 @@ def test_the_kernel_kills_a_program_beyond_its_cap() -> None:
 @pytest.mark.real
 @pytest.mark.privileged
 @pytest.mark.usefixtures("needs_cgroup")
-@pytest.mark.parametrize("share", [0.5, 0.75, 1.0])
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 1.0])
 def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> None:
     resident = flashlm.LanguageModel.from_pretrained(real, memory="100%", context=CONTEXT, threads=2)
     expected = resident.generate("The moon is", max_new_tokens=24)
@@ -101,5 +101,7 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
     assert answer["total"] <= answer["budget"] == budget
     assert answer["peak"] - floor <= budget + SLACK
     # What does not fit really comes from flash, every token, and is counted to the byte.
-    assert answer["bytes_per_token"] == answer["neurons"] - answer["pinned"]
-    assert (answer["bytes_per_token"] == 0) == (share == 1.0)
+    # (Reads are whole blocks of the device: a block at either end of a piece, and the row of the embedding.)
+    streamed = answer["streamed"]
+    assert streamed <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
+    assert (answer["bytes_per_token"] == 0) == (streamed == 0) == (share == 1.0)

@@ -24,7 +24,7 @@ def test_the_bars_are_as_long_as_the_plan_says(lm: flashlm.LanguageModel, tmp_pa
         else:
             flash += bar.get_width()
     assert sum(dram.values()) == plan.total
-    assert dram["neurons that stay"] == plan.pinned
+    assert dram["weights that stay"] == plan.pinned
     assert flash == plan.weights
     figure.savefig(tmp_path / "memory.png")
     assert (tmp_path / "memory.png").stat().st_size > 1000

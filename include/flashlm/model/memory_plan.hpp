@@ -3,154 +3,221 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
-#include "flashlm/sparse/bundle_stream.hpp"
-#include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/sparse/pass_layout.hpp"
+#include "flashlm/sparse/weight_stream.hpp"
 
 namespace flashlm::inline v0::model {
 
+/// What weights are for. A tied embedding is the head.
+enum class WeightKind : std::uint8_t { attention, neurons, head, embedding };
+inline constexpr std::size_t kWeightKinds = 4;
+
 /// What a model asks for, in bytes.
 struct MemoryNeeds {
-  std::uint64_t resident = 0;                 // weights that always stay: embedding, attention, norms, head
-  std::vector<storage::BundleLayout> layers;  // [n_layers], the neurons
-  std::uint64_t kv = 0;                       // one session
-  std::uint64_t scratch = 0;                  // activations, logits, rope table
-  std::size_t context = 0;                    // positions a session
-
-  std::uint64_t neurons() const noexcept {
-    std::uint64_t bytes = 0;
-    for (const storage::BundleLayout& layer : layers) bytes += layer.n_bundles() * layer.stride;
-    return bytes;
-  }
+  std::vector<sparse::Segment> segments;  // weights that may stay on flash, in the order of a pass
+  std::vector<WeightKind> kinds;          // of the segments
+  std::size_t n_passed = 0;               // segments that every pass needs; the others are asked for by row
+  std::uint64_t resident = 0;             // weights that always stay: norms, biases
+  std::uint64_t kv = 0;                   // one session
+  std::uint64_t scratch = 0;              // activations, logits, rope table
+  std::size_t context = 0;                // positions a session
 };
 
 /// How a budget is spent. Bytes, unless the name says otherwise.
 struct MemoryPlan {
+  /// Weights of one kind: all of them, and those that stay in DRAM.
+  struct Share {
+    std::uint64_t bytes = 0;
+    std::uint64_t pinned = 0;
+    std::uint64_t streamed() const noexcept { return bytes - pinned; }
+  };
+
   std::uint64_t budget = 0;    // what may be used
-  std::uint64_t weights = 0;   // what all weights would take
-  std::uint64_t resident = 0;  // embedding, attention, norms, head
-  std::uint64_t pinned = 0;    // neurons that stay in DRAM
-  std::uint64_t stream = 0;    // slots through which the other neurons pass
+  std::uint64_t weights = 0;   // what all weights take
+  std::uint64_t resident = 0;  // weights that always stay: norms, biases
+  std::uint64_t pinned = 0;    // pages of other weights that stay
+  std::uint64_t stream = 0;    // slots through which the rest passes
   std::uint64_t kv = 0;        // all sessions
   std::uint64_t scratch = 0;
   std::uint64_t total = 0;     // what is used, at most `budget`
   std::uint64_t smallest = 0;  // the smallest budget that would work
-  std::uint64_t neurons = 0;   // what all neurons would take
-  std::size_t context = 0;     // positions a session
+  std::array<Share, kWeightKinds> shares;
+  std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
-  std::vector<std::size_t> pinned_bundles;  // [n_layers]
-  sparse::BundleStream::Ring ring;
+  std::shared_ptr<const sparse::PassLayout> layout;
+  std::vector<bool> pinned_pieces;  // [layout->pieces()]
+  sparse::WeightStream::Ring ring;
 
-  /// The share of the neurons' bytes that stays in DRAM.
+  const Share& share(WeightKind kind) const noexcept { return shares[static_cast<std::size_t>(kind)]; }
+  /// What a pass reads, before alignment.
+  std::uint64_t streamed() const noexcept {
+    return share(WeightKind::attention).streamed() + share(WeightKind::neurons).streamed() +
+           share(WeightKind::head).streamed();
+  }
+  /// The share of all weights' bytes that stays in DRAM.
   double pinned_share() const noexcept {
-    return neurons ? static_cast<double>(pinned) / static_cast<double>(neurons) : 1;
+    std::uint64_t held = resident;
+    for (const Share& share : shares) held += share.pinned;
+    return weights ? static_cast<double>(held) / static_cast<double>(weights) : 1;
   }
 
   /// Splits `memory` for `sessions` conversations.
   ///
-  /// Bytes are everything that flashlm allocates; a share counts packed weights, with KV cache and scratch on top.
+  /// Bytes are everything that flashlm allocates; a share counts packed weights, with KV cache, scratch and the rest of
+  /// pages that are not full on top. `before` is the plan for fewer sessions: what it streams is streamed still.
   /// Throws BudgetError, which names the smallest budget that works.
-  static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions = 1);
+  static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions = 1,
+                            const MemoryPlan* before = nullptr);
+
+  /// The same with fewer bytes in pinned weights and ring; as few as `bytes` if that many are needed for the ring.
+  MemoryPlan shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const;
 
   /// A table for people, a line each part.
   std::string table() const;
+
+ private:
+  void pin(const MemoryNeeds& needs, std::uint64_t spare, const MemoryPlan* before);
 };
+
+constexpr std::string_view name(WeightKind kind) noexcept {
+  constexpr std::array<std::string_view, kWeightKinds> kNames{"attention", "neurons", "head", "embedding"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
 
 namespace detail {
 
-inline constexpr std::size_t kSlotBytes = 1u << 20;  // long enough that the fixed cost of a read is small
-inline constexpr std::size_t kMostSlots = 8;         // reads in flight
-inline constexpr std::size_t kLeastSlots = 2;        // one is computed while the other is read
+inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
 
-inline std::size_t largest_stride(const MemoryNeeds& needs) {
-  std::size_t stride = 0;
-  for (const storage::BundleLayout& layer : needs.layers) stride = std::max(stride, layer.stride);
-  return round_up(stride, kPageBytes);
-}
-
-/// The ring for `spare` bytes of neurons: at most a quarter of them, since pinned bytes save reads and slots do not.
-inline sparse::BundleStream::Ring choose_ring(const MemoryNeeds& needs, std::uint64_t spare) {
-  const std::size_t stride = largest_stride(needs);
-  const std::size_t slot = round_up(std::max(stride, kSlotBytes / stride * stride), kPageBytes);
-  for (std::size_t n_slots = kMostSlots; n_slots >= kLeastSlots; --n_slots) {
-    if (n_slots * slot <= spare / 4) return {n_slots, slot};
+/// Pieces and slots for `spare` bytes of weights. The ring takes a sixteenth at most, since pinned bytes save reads and
+/// slots do not; a disk is at its best with some 16 MiB in flight, in requests of 1 MiB and more.
+struct RingSize {
+  std::size_t piece_bytes = 0;
+  std::size_t n_slots = 0;
+};
+inline RingSize choose_ring(std::size_t largest_unit, std::uint64_t spare) {
+  constexpr std::size_t kMostSlots = 16;
+  const std::uint64_t most = spare / 16;
+  for (const std::size_t piece : {2u << 20, 1u << 20, 512u << 10, 256u << 10, 128u << 10}) {
+    const std::size_t slot = round_up(std::max<std::size_t>(piece, largest_unit), kPageBytes) + kPageBytes;
+    // Bigger requests only where there are enough of them.
+    const std::size_t enough = piece > (1u << 20) ? kMostSlots : 8;
+    if (slot * enough <= most) return {piece, std::min<std::size_t>(kMostSlots, most / slot)};
   }
-  return {kLeastSlots, stride};
-}
-
-/// Pins bundles layer by layer in turn, so that every layer has as much to compute while its rest is read.
-inline void pin(const MemoryNeeds& needs, std::uint64_t spare, MemoryPlan& plan) {
-  for (bool room = true; room;) {
-    room = false;
-    for (std::size_t layer = 0; layer < needs.layers.size(); ++layer) {
-      const std::size_t stride = needs.layers[layer].stride;
-      if (plan.pinned_bundles[layer] == needs.layers[layer].n_bundles() || plan.pinned + stride > spare) continue;
-      ++plan.pinned_bundles[layer];
-      plan.pinned += stride;
-      room = true;
-    }
-  }
+  const std::size_t slot = round_up(largest_unit, kPageBytes) + kPageBytes;
+  return {largest_unit, std::clamp<std::size_t>(most / slot, kLeastSlots, kMostSlots)};
 }
 
 }  // namespace detail
 
-inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions) {
+inline void MemoryPlan::pin(const MemoryNeeds& needs, std::uint64_t spare, const MemoryPlan* before) {
+  const std::vector<bool>* among = before != nullptr ? &before->pinned_pieces : nullptr;
+  const bool all_fits = (before == nullptr || before->ring.n_slots == 0) && layout->all_bytes() <= spare;
+  std::size_t n_slots = all_fits ? 0 : std::max(ring.n_slots, detail::kLeastSlots);
+  while (n_slots > detail::kLeastSlots && n_slots * layout->slot_bytes() > spare) --n_slots;
+  ring = {n_slots, n_slots != 0 ? layout->slot_bytes() : 0};
+  stream = ring.bytes();
+  const std::uint64_t left = spare > stream ? spare - stream : 0;
+  // Neighbours that together keep half the ring busy are pinned or streamed together: a disk likes long runs.
+  const sparse::PassLayout::Pinned chosen = layout->pin(left, std::max<std::size_t>(1, n_slots / 2), among);
+  pinned_pieces = chosen.pieces;
+  pinned = chosen.bytes;
+  shares = {};
+  for (const sparse::PassLayout::Part& part : layout->parts()) {
+    const std::uint64_t bytes = part.n_units * layout->segments()[part.segment].unit_bytes;
+    Share& share = shares[static_cast<std::size_t>(needs.kinds[part.segment])];
+    share.bytes += bytes;
+    if (pinned_pieces[part.piece]) share.pinned += bytes;
+  }
+  total = resident + pinned + stream + kv + scratch;
+}
+
+inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions,
+                                      const MemoryPlan* before) {
   MemoryPlan plan;
-  plan.resident = needs.resident;
-  plan.neurons = needs.neurons();
-  plan.weights = plan.resident + plan.neurons;
+  std::size_t largest_unit = 1;
+  plan.weights = plan.resident = needs.resident;
+  for (const sparse::Segment& segment : needs.segments) {
+    plan.weights += segment.bytes();
+    largest_unit = std::max(largest_unit, segment.unit_bytes);
+  }
   plan.context = needs.context;
   plan.sessions = sessions;
   plan.kv = needs.kv * sessions;
   plan.scratch = needs.scratch;
-  plan.pinned_bundles.assign(needs.layers.size(), 0);
   const std::uint64_t beside = plan.kv + plan.scratch;
-  const std::uint64_t least_ring = detail::kLeastSlots * detail::largest_stride(needs);
-  const std::uint64_t least_weights = plan.resident + std::min(plan.neurons, least_ring);
+  const auto cut = [&](std::size_t piece_bytes) {
+    return std::make_shared<const sparse::PassLayout>(needs.segments, needs.n_passed, piece_bytes);
+  };
+  plan.layout = before != nullptr ? before->layout : cut(largest_unit);
+  const std::uint64_t all = plan.layout->all_bytes();
+  const std::uint64_t least_weights =
+      plan.resident + std::min<std::uint64_t>(all, detail::kLeastSlots * plan.layout->slot_bytes());
   plan.smallest = least_weights + beside;
-  plan.budget = memory.share ? static_cast<std::uint64_t>(*memory.share * static_cast<double>(plan.weights)) + beside
-                             : memory.bytes;
+  const std::uint64_t padding = plan.resident + all - plan.weights;
+  plan.budget = memory.share
+                    ? static_cast<std::uint64_t>(*memory.share * static_cast<double>(plan.weights)) + padding + beside
+                    : memory.bytes;
   if (plan.budget < plan.smallest) {
     const double share =
         std::ceil(1000.0 * static_cast<double>(least_weights) / static_cast<double>(plan.weights)) / 10;
     const std::string asked =
         memory.share ? concat(*memory.share * 100, "%, which is ", plan.budget) : concat(plan.budget);
     throw BudgetError(concat("[memory_plan] budget: expected at least ", plan.smallest, " bytes (", share, "%), got ",
-                             asked, " bytes. Resident weights take ", format_bytes(plan.resident), ", the KV cache ",
-                             format_bytes(plan.kv), " (context ", plan.context, ", sessions ", sessions, "), scratch ",
-                             format_bytes(plan.scratch), ". A smaller context needs less."),
+                             asked, " bytes. Norms and biases take ", format_bytes(plan.resident),
+                             ", two buffers for weights on their way ", format_bytes(least_weights - plan.resident),
+                             ", the KV cache ", format_bytes(plan.kv), " (context ", plan.context, ", sessions ",
+                             sessions, "), scratch ", format_bytes(plan.scratch), ". A smaller context needs less."),
                       plan.smallest);
   }
   const std::uint64_t spare = plan.budget - beside - plan.resident;
-  if (spare < plan.neurons) {
-    plan.ring = detail::choose_ring(needs, spare);
-    plan.stream = plan.ring.bytes();
+  if (before != nullptr) {
+    plan.ring = before->ring;
+  } else if (spare < all) {
+    const detail::RingSize size = detail::choose_ring(largest_unit, spare);
+    plan.layout = cut(size.piece_bytes);
+    plan.ring.n_slots = size.n_slots;
+  } else {
+    plan.layout = cut(detail::choose_ring(largest_unit, all).piece_bytes);  // should memory be given back one day
   }
-  detail::pin(needs, spare - plan.stream, plan);
-  plan.total = plan.resident + plan.pinned + plan.stream + beside;
+  plan.pin(needs, spare, before);
+  return plan;
+}
+
+inline MemoryPlan MemoryPlan::shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const {
+  MemoryPlan plan = *this;
+  plan.pin(needs, bytes, this);
   return plan;
 }
 
 inline std::string MemoryPlan::table() const {
   std::string out;
-  const auto line = [&out](const char* part, std::uint64_t bytes, const std::string& note) {
-    char text[160];
-    std::snprintf(text, sizeof text, "%-18s %10s  %s\n", part, format_bytes(bytes).c_str(), note.c_str());
+  const auto line = [&out](std::string_view part, std::uint64_t bytes, const std::string& note) {
+    char text[200];
+    std::snprintf(text, sizeof text, "%-18.*s %10s  %s\n", static_cast<int>(part.size()), part.data(),
+                  format_bytes(bytes).c_str(), note.c_str());
     out += text;
   };
-  char share[32];
-  std::snprintf(share, sizeof share, "%.0f %%", 100 * pinned_share());
-  line("resident weights", resident, "embedding, attention, norms, head");
-  line("pinned neurons", pinned, concat(share, " of ", format_bytes(neurons)));
+  line("resident weights", resident, "norms, biases: always in DRAM");
+  line("pinned weights", pinned, concat(static_cast<int>(100 * pinned_share() + 0.5), " % of ", format_bytes(weights)));
+  for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
+    const Share& one = share(kind);
+    if (one.bytes == 0) continue;
+    const char* how = kind == WeightKind::embedding ? " on flash, read by row" : " streamed for every token";
+    line(concat("  ", name(kind)), one.pinned, one.streamed() ? format_bytes(one.streamed()) + how : "all of it");
+  }
   line("stream slots", stream, concat(ring.n_slots, " reads of up to ", format_bytes(ring.slot_bytes)));
   line("KV cache", kv, concat(sessions, sessions == 1 ? " session of " : " sessions of ", context, " positions"));
   line("scratch", scratch, "activations, logits");

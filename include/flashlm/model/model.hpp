@@ -2,26 +2,26 @@
 /// model.hpp: a packed model, open and immutable.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/weights.hpp"
+#include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/manifest.hpp"
 
 namespace flashlm::inline v0::model {
 
-/// Config, resident weights, selector, and the places of the neurons on flash.
+/// Config, selector, what always stays in DRAM, and the places of all other weights on flash.
 ///
 /// Immutable: shared by any number of engines and sessions. Thread-safe.
 class Model {
@@ -39,17 +39,14 @@ class Model {
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
   const sparse::Selector& selector() const noexcept { return selector_; }
 
-  /// Bytes of the resident weights, known before they are read.
-  std::size_t resident_bytes() const noexcept { return resident_bytes_; }
+  /// What is small and always in DRAM, and the places of the other matrices.
+  const Weights& weights() const noexcept { return weights_; }
 
-  /// The resident weights. The first caller reads them, once it knows that they fit; on_progress(done, total) counts
-  /// bytes and may throw to stop. Throws IoError or FormatError; the next call tries again then.
-  const Weights& weights(const std::function<void(std::size_t, std::size_t)>& on_progress = {}) const {
-    // Not std::call_once: where it is built on pthread_once, a throwing call leaves later ones waiting for ever.
-    const std::lock_guard lock(weights_mutex_);
-    if (!weights_) weights_ = Weights::open(folder_ / kResidentFile, config_, on_progress);
-    return *weights_;
-  }
+  /// All weights that may stay on flash, in the order of a pass: of each layer attention and neurons, then the head;
+  /// behind them an embedding of its own. `Matrix::segment` counts them. Files are those of `bundles().files()`.
+  const std::vector<sparse::Segment>& segments() const noexcept { return segments_; }
+  /// How many of them every pass needs.
+  std::size_t n_passed() const noexcept { return Weights::kPerLayer * config_.n_layers + 1; }
 
  private:
   Model(const std::filesystem::path& folder, std::string_view selector)
@@ -58,13 +55,17 @@ class Model {
         config_(ModelConfig::open(folder)),
         bundles_(storage::BundleFile::open(folder, manifest_, storage::FileMode::direct)),
         selector_(sparse::make_selector(selector)) {
-    resident_bytes_ = [&] {
-      for (const storage::FileRecord& file : manifest_.files) {
-        if (file.name == kResidentFile) return file.bytes - file.header_bytes;
-      }
+    check();
+    weights_ = Weights::open(folder_ / kResidentFile, config_);
+    place_segments(bundles_.add(storage::File::open(folder_ / kResidentFile, storage::FileMode::direct)));
+  }
+
+  void check() const {
+    const auto is_resident = [](const storage::FileRecord& file) { return file.name == kResidentFile; };
+    if (std::none_of(manifest_.files.begin(), manifest_.files.end(), is_resident)) {
       throw FormatError(
           concat("[model] file: flashlm.json does not list ", kResidentFile, " (", folder_.string(), ")"));
-    }();
+    }
     if (bundles_.n_layers() != config_.n_layers) mismatch("layers", config_.n_layers, bundles_.n_layers(), 0);
     for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
       const storage::BundleLayout& layout = bundles_.layout(layer);
@@ -76,6 +77,23 @@ class Model {
                                  ", layer ", layer, ")"));
       }
     }
+  }
+
+  void place_segments(std::uint32_t resident) {
+    const auto place = [&](const Matrix& matrix) {
+      segments_.at(matrix.segment) = {resident, matrix.extent.offset, matrix.rows, matrix.row_size()};
+    };
+    segments_.resize(n_passed() + (config_.tied_embedding ? 0 : 1));
+    for (std::size_t layer = 0; layer < config_.n_layers; ++layer) {
+      const LayerWeights& weights = weights_.layer(layer);
+      for (const Matrix* matrix : {&weights.query, &weights.value, &weights.key, &weights.output}) place(*matrix);
+      const storage::BundleLayout& layout = bundles_.layout(layer);
+      const storage::Place all = bundles_.locate(layer, 0, layout.n_bundles());
+      segments_[Weights::kPerLayer * layer + Weights::kNeurons] = {all.file, all.extent.offset, layout.n_bundles(),
+                                                                   layout.stride};
+    }
+    place(weights_.head());
+    place(weights_.embedding());
   }
 
   [[noreturn]] void mismatch(std::string_view what, std::size_t expected, std::size_t got, std::size_t layer) const {
@@ -90,9 +108,8 @@ class Model {
   ModelConfig config_;
   storage::BundleFile bundles_;
   sparse::Selector selector_;
-  std::size_t resident_bytes_ = 0;
-  mutable std::mutex weights_mutex_;
-  mutable std::optional<Weights> weights_;
+  Weights weights_;
+  std::vector<sparse::Segment> segments_;
 };
 
 }  // namespace flashlm::inline v0::model

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// weights.hpp: the weights that stay in DRAM: embedding, attention, norms, head.
+/// weights.hpp: embedding, attention, norms and head: what stays in DRAM, and where the rest is.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,9 +14,25 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/safetensors.hpp"
 
 namespace flashlm::inline v0::model {
+
+/// A matrix that may be in DRAM, on flash, or a part here and a part there: its place.
+struct Matrix {
+  DType dtype = DType::f32;
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  storage::Extent extent;   // in resident.safetensors
+  std::size_t segment = 0;  // of a pass
+
+  std::size_t row_size() const noexcept { return row_bytes(dtype, cols); }
+  /// Rows that are in DRAM.
+  MatrixView view(const std::byte* data, std::size_t n_rows) const noexcept {
+    return MatrixView::dense(data, dtype, n_rows, cols);
+  }
+};
 
 /// What a norm multiplies with and adds.
 struct NormWeights {
@@ -25,13 +40,14 @@ struct NormWeights {
   std::span<const float> bias;    // [dim]; empty for NormKind::rms
 };
 
-/// The resident weights of one layer; views into Weights. Biases are empty where the config says that there are none.
+/// The weights of one layer beside its neurons. Vectors are views into Weights; biases are empty where the config says
+/// that there are none.
 struct LayerWeights {
   NormWeights attention_norm;
-  MatrixView query;                    // [n_heads * head_dim, dim]
-  MatrixView key;                      // [n_kv_heads * head_dim, dim]
-  MatrixView value;                    // [n_kv_heads * head_dim, dim]
-  MatrixView output;                   // [dim, n_heads * head_dim]
+  Matrix query;                        // [n_heads * head_dim, dim]
+  Matrix key;                          // [n_kv_heads * head_dim, dim]
+  Matrix value;                        // [n_kv_heads * head_dim, dim]
+  Matrix output;                       // [dim, n_heads * head_dim]
   std::span<const float> query_bias;   // [n_heads * head_dim]
   std::span<const float> key_bias;     // [n_kv_heads * head_dim]
   std::span<const float> value_bias;   // [n_kv_heads * head_dim]
@@ -41,58 +57,74 @@ struct LayerWeights {
   std::span<const float> down_bias;  // [dim]
 };
 
-/// Everything of resident.safetensors, in anonymous memory. Immutable. Thread-safe.
+/// What resident.safetensors holds: the places of the matrices that a budget may leave on flash (attention, head and
+/// embedding), and everything else, which is small and always in DRAM. Immutable. Thread-safe.
 class Weights {
  public:
-  /// Reads the file and checks every tensor against `config`; on_progress(done, total) counts bytes, may throw.
+  /// Segments of a layer in the order of a pass: its attention, then its neurons.
+  enum Segment : std::size_t { kQuery, kValue, kKey, kOutput, kNeurons, kPerLayer };
+
+  /// Reads what always stays, and checks every tensor against `config`.
   ///
   /// Throws IoError, or FormatError for a missing tensor, a wrong shape or a dtype that no kernel knows.
-  static Weights open(const std::filesystem::path& path, const ModelConfig& config,
-                      const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
+  static Weights open(const std::filesystem::path& path, const ModelConfig& config) {
     const storage::Safetensors tensors = storage::Safetensors::open(path);
     Weights weights;
-    weights.data_ = AlignedBuffer(tensors.size() - tensors.header_bytes());
-    const storage::File file = storage::File::open(path, storage::FileMode::direct);
-    for (std::size_t at = 0; at < weights.data_.size(); at += kReadBytes) {
-      const std::size_t count = std::min(kReadBytes, weights.data_.size() - at);
-      file.read(tensors.header_bytes() + at, weights.data_.bytes().subspan(at, count));
-      if (on_progress) on_progress(at + count, weights.data_.size());
+    const auto is_kept = [](const storage::TensorInfo& tensor) { return !may_stay_on_flash(tensor.name); };
+    for (const storage::TensorInfo& tensor : tensors.tensors()) {
+      if (is_kept(tensor)) weights.at_[tensor.name] = weights.bytes_, weights.bytes_ += aligned(tensor.extent.bytes);
+    }
+    weights.data_ = AlignedBuffer(weights.bytes_);
+    for (const storage::TensorInfo& tensor : tensors.tensors()) {
+      if (!is_kept(tensor)) continue;
+      tensors.file().read(tensor.extent.offset,
+                          weights.data_.bytes().subspan(weights.at_[tensor.name], tensor.extent.bytes));
     }
     weights.bind(tensors, config);
     return weights;
   }
 
-  const MatrixView& embedding() const noexcept { return embedding_; }  // [vocab_size, dim]
+  const Matrix& embedding() const noexcept { return embedding_; }      // [vocab_size, dim]
   const MatrixView& positions() const noexcept { return positions_; }  // learned: [rows, dim]; else empty
   const NormWeights& final_norm() const noexcept { return final_norm_; }
-  const MatrixView& head() const noexcept { return head_; }                      // [vocab_size, dim]
+  const Matrix& head() const noexcept { return head_; }                          // [vocab_size, dim]
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }  // index < n_layers
   /// Bytes held.
   std::size_t bytes() const noexcept { return data_.size(); }
 
  private:
-  static constexpr std::size_t kReadBytes = 8u << 20;  // between two calls of on_progress
+  /// Embedding, head, and query, key, value and output of a layer.
+  static bool may_stay_on_flash(const std::string& tensor) {
+    if (tensor == "embedding" || tensor == "head") return true;
+    if (!tensor.starts_with("layers.")) return false;
+    const std::string last = tensor.substr(tensor.rfind('.') + 1);
+    return last == "q" || last == "k" || last == "v" || last == "o";
+  }
+
+  static std::size_t aligned(std::uint64_t bytes) { return round_up(static_cast<std::size_t>(bytes), 64); }
 
   void bind(const storage::Safetensors& tensors, const ModelConfig& config) {
-    const Binder find{tensors, data_};
+    const Binder find{tensors, data_, at_};
+    const std::size_t head = kPerLayer * config.n_layers;
     const std::size_t query_dim = config.n_heads * config.head_dim;
     const std::size_t kv_dim = config.n_kv_heads * config.head_dim;
-    embedding_ = find.matrix("embedding", config.vocab_size, config.dim);
+    embedding_ = find.matrix("embedding", config.vocab_size, config.dim, head + (config.tied_embedding ? 0 : 1));
     if (config.position == PositionKind::learned) {
-      positions_ = find.matrix("positions", config.max_context + config.position_offset, config.dim);
+      positions_ = find.table("positions", config.max_context + config.position_offset, config.dim);
     }
     final_norm_ = find.norm("final_norm", config);
-    head_ = config.tied_embedding ? embedding_ : find.matrix("head", config.vocab_size, config.dim);
+    head_ = config.tied_embedding ? embedding_ : find.matrix("head", config.vocab_size, config.dim, head);
     for (std::size_t index = 0; index < config.n_layers; ++index) {
       const std::string layer = concat("layers.", index, ".");
+      const std::size_t first = kPerLayer * index;
       const auto bias = [&](bool is_there, const char* name, std::size_t n) {
         return is_there ? find.vector(layer + name, n) : std::span<const float>();
       };
       layers_.push_back({.attention_norm = find.norm(layer + "attention_norm", config),
-                         .query = find.matrix(layer + "q", query_dim, config.dim),
-                         .key = find.matrix(layer + "k", kv_dim, config.dim),
-                         .value = find.matrix(layer + "v", kv_dim, config.dim),
-                         .output = find.matrix(layer + "o", config.dim, query_dim),
+                         .query = find.matrix(layer + "q", query_dim, config.dim, first + kQuery),
+                         .key = find.matrix(layer + "k", kv_dim, config.dim, first + kKey),
+                         .value = find.matrix(layer + "v", kv_dim, config.dim, first + kValue),
+                         .output = find.matrix(layer + "o", config.dim, query_dim, first + kOutput),
                          .query_bias = bias(config.attention_bias, "q_bias", query_dim),
                          .key_bias = bias(config.attention_bias, "k_bias", kv_dim),
                          .value_bias = bias(config.attention_bias, "v_bias", kv_dim),
@@ -108,34 +140,38 @@ class Weights {
   struct Binder {
     const storage::Safetensors& tensors;
     const AlignedBuffer& data;
+    const std::map<std::string, std::size_t>& places;  // in data
 
-    const std::byte* checked(const std::string& tensor, const std::vector<std::uint64_t>& shape) const {
+    /// The tensor, after its shape in the file has been compared.
+    const storage::TensorInfo& checked(const std::string& tensor, const std::vector<std::uint64_t>& shape) const {
       const storage::TensorInfo& info = tensors.at(tensor);
-      if (info.shape != shape) {
-        throw FormatError(concat("[weights] shape: expected ", text(shape), ", got ", text(info.shape), " (",
-                                 tensors.file().path().string(), ", ", tensor,
-                                 "). Does config.json belong to these weights?"));
-      }
-      return data.data() + (info.extent.offset - tensors.header_bytes());
+      if (info.shape == shape) return info;
+      throw FormatError(concat("[weights] shape: expected ", text(shape), ", got ", text(info.shape), " (",
+                               tensors.file().path().string(), ", ", tensor,
+                               "). Does config.json belong to these weights?"));
     }
 
-    MatrixView matrix(const std::string& tensor, std::size_t rows, std::size_t cols) const {
-      const std::byte* at = checked(tensor, {rows, cols});
+    Matrix matrix(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
       const DType dtype = storage::parse_tag(tensors.at(tensor).dtype);
       if (dtype != DType::f32 && dtype != DType::f16) {
         throw FormatError(concat("[weights] dtype: expected F32 or F16, got ", tensors.at(tensor).dtype, " (",
                                  tensors.file().path().string(), ", ", tensor, ")"));
       }
-      return MatrixView::dense(at, dtype, rows, cols);
+      const storage::TensorInfo& info = checked(tensor, {rows, cols});
+      return {dtype, rows, cols, info.extent, segment};
+    }
+
+    /// A matrix that always stays.
+    MatrixView table(const std::string& tensor, std::size_t rows, std::size_t cols) const {
+      return matrix(tensor, rows, cols, 0).view(data.data() + places.at(tensor), rows);
     }
 
     std::span<const float> vector(const std::string& tensor, std::size_t n) const {
-      const std::byte* at = checked(tensor, {n});
-      if (tensors.at(tensor).dtype != "F32" || reinterpret_cast<std::uintptr_t>(at) % alignof(float) != 0) {
-        throw FormatError(concat("[weights] vector: expected aligned F32, got ", tensors.at(tensor).dtype, " (",
+      if (checked(tensor, {n}).dtype != "F32") {
+        throw FormatError(concat("[weights] vector: expected F32, got ", tensors.at(tensor).dtype, " (",
                                  tensors.file().path().string(), ", ", tensor, ")"));
       }
-      return {reinterpret_cast<const float*>(at), n};
+      return {reinterpret_cast<const float*>(data.data() + places.at(tensor)), n};
     }
 
     NormWeights norm(const std::string& tensor, const ModelConfig& config) const {
@@ -150,11 +186,13 @@ class Weights {
     }
   };
 
-  AlignedBuffer data_;  // the file's data section
-  MatrixView embedding_;
+  AlignedBuffer data_;  // tensors that always stay
+  std::map<std::string, std::size_t> at_;
+  std::size_t bytes_ = 0;
+  Matrix embedding_;
   MatrixView positions_;
   NormWeights final_norm_;
-  MatrixView head_;
+  Matrix head_;
   std::vector<LayerWeights> layers_;  // [n_layers]
 };
 

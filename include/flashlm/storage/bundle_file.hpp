@@ -55,6 +55,12 @@ class BundleFile {
   /// The files that `Place::file` counts; a Reader is made of them. A move of this object does not move them.
   const std::vector<File>& files() const noexcept { return files_; }
 
+  /// Opens a further file of the folder, to be read by the same Reader; its number.
+  std::uint32_t add(File file) {
+    files_.push_back(std::move(file));
+    return static_cast<std::uint32_t>(files_.size() - 1);
+  }
+
   /// Where bundles [first_bundle, first_bundle + n_bundles) of a layer are: they lie next to each other.
   ///
   /// Throws ArgumentError if there are no such bundles.

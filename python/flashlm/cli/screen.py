@@ -45,9 +45,9 @@ _STAGES = {
 }
 _SHORT_STAGES = {"load", "verify", "probe", "decode", "prefill"}  # not worth a line in a log
 _PLAN_WORDS = {
-    "resident": "attention, embedding, head",
-    "pinned": "neurons that stay",
-    "stream": "buffers for neurons that pass",
+    "resident": "norms",
+    "pinned": "weights that stay",
+    "stream": "buffers for weights that pass",
     "kv": "KV cache",
     "scratch": "scratch",
 }
