@@ -25,8 +25,7 @@ py::dict to_dict(const MemoryPlan& plan) {
                 "pinned"_a = plan.pinned, "stream"_a = plan.stream, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
                 "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
                 "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
-  for (const WeightKind kind :
-       {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
+  for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
     dict[py::str(std::string(name(kind)))] = to_dict(plan.share(kind));
   }
   return dict;
