@@ -361,6 +361,29 @@ Sessions of one model may be used from several threads; they take turns.)");
           },
           "Forget the text; the memory stays.")
       .def(
+          "step",
+          [](PySession& self, Token token) {
+            py::array_t<float> logits;
+            {
+              const Computing computing(*self.model.turn);
+              const std::span<const float> row = self.session->step(token);
+              const py::gil_scoped_acquire acquire;
+              logits = py::array_t<float>(static_cast<py::ssize_t>(row.size()), row.data());
+            }
+            return logits;
+          },
+          "token"_a, R"(Append one token, whatever the model would have chosen: one step of decoding.
+
+Args:
+    token: Its id.
+
+Returns:
+    The logits after it, float32 [vocab_size].
+
+Raises:
+    ShapeError: The context is full.
+    IoError: A read failed; the session is as before.)")
+      .def(
           "save",
           [](const PySession& self, const std::filesystem::path& path) {
             const Computing computing(*self.model.turn);

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 import flashlm
-from flashlm import bench
+from flashlm import _core, bench
+from flashlm.bench import planted
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.synthetic import BLOCK, synthetic_source
+from flashlm.pack.writer import Options, write_folder
 from flashlm.shapes import SHAPES, shape_config
+from flashlm.train.store import weights_key
 
 DTYPES = ("f32", "f16", "bf16")
 IDS = [3, 141, 59, 26, 270, 0, 7]
@@ -122,7 +125,7 @@ def test_a_run_reports_the_names_of_stats_beside_its_floors(shape: Path, tmp_pat
     answer = json.loads(json.dumps(report.to_dict()))
     assert answer["tokens"] == 3
     assert answer["prefill_tokens"] == answer["prompt_tokens"] == 5
-    assert len(answer["token_ids"]) == 4
+    assert answer["planted"] is None
     assert answer["predicted_seconds_per_token"] is None
     assert answer["bytes_per_token"] > 0
     floors = answer["floors"]
@@ -130,7 +133,7 @@ def test_a_run_reports_the_names_of_stats_beside_its_floors(shape: Path, tmp_pat
     assert floors["disk_seconds_per_token"] == answer["bytes_per_token"] / floors["disk_bytes_per_second"]["max"]
     assert {"pack", "load", "decode"} <= seen
     seen.clear()
-    again = bench.run(
+    bench.run(
         shape,
         memory="100%",
         tokens=3,
@@ -139,7 +142,6 @@ def test_a_run_reports_the_names_of_stats_beside_its_floors(shape: Path, tmp_pat
         progress=lambda stage, *_: seen.add(stage),
     )
     assert "pack" not in seen
-    assert again.token_ids == report.token_ids
     with pytest.raises(flashlm.ArgumentError, match=r"keep: expected .* seed 1"):
         bench.run(shape, seed=1, keep=keep)
 
@@ -184,3 +186,72 @@ def test_llama_cpp_is_given_no_shape_that_it_lacks() -> None:
         refuse_for_llama_cpp(shape_config("opt-6.7b")[1])
     with pytest.raises(flashlm.ArgumentError, match=r"hidden_act 'relu'"):
         refuse_for_llama_cpp({**shape_config("llama-2-7b")[1], "hidden_act": "relu"})
+
+
+@pytest.fixture(scope="module")
+def sparse_shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small shapes of both kinds of graph, large enough for statistics."""
+    sizes: dict[str, dict[str, Any]] = {
+        "opt-6.7b": {"hidden_size": 256, "word_embed_proj_dim": 256, "ffn_dim": 1024, "num_attention_heads": 4},
+        "llama-2-7b": {"hidden_size": 256, "intermediate_size": 704, "num_attention_heads": 4, "head_dim": 64},
+    }
+    sizes["llama-2-7b"]["num_key_value_heads"] = 4
+    shapes = {}
+    for name, changes in sizes.items():
+        config = {**shape_config(name)[1], **changes, "num_hidden_layers": 4, "vocab_size": 1024}
+        folder = tmp_path_factory.mktemp("shapes") / f"small-{name}"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 256}))
+        shapes[name] = folder / "config.json"
+    return shapes
+
+
+@pytest.mark.parametrize("name", ["opt-6.7b", "llama-2-7b"])
+def test_planted_neurons_fire_as_often_as_planned(sparse_shapes: dict[str, Path], tmp_path: Path, name: str) -> None:
+    source = planted.planted_source(sparse_shapes[name], "f32")
+    folder = write_folder(source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto"))
+    assert json.loads((folder / "flashlm.json").read_text())["layers"][0]["neurons_per_bundle"] == 1
+    ids = planted.planted_text(source, 120)
+    selecting = "gate" if source.config.gated else "up"
+    seen: list[tuple[float, float, float, float]] = []
+
+    def on_layer(layer: int, x: np.ndarray[Any, Any], h: np.ndarray[Any, Any]) -> None:
+        weight = source.weights[f"layers.{layer}.{selecting}"]
+        assert isinstance(weight, planted.PlantedWeight)
+        predicted, fires = weight.plan.predicted(x), h != 0
+        window = np.mean([predicted[i : i + 5].any(axis=0).mean() for i in range(len(ids) - 5)])
+        seen.append((predicted.mean(), fires.mean(), (predicted & fires).sum() / fires.sum(), float(window)))
+
+    with_activations = _core.LanguageModel.open(folder, memory="100%", context=128)
+    with_activations.collect(ids, on_layer)
+    share, firing, recall, window = np.mean(seen, axis=0)
+    assert share == pytest.approx(0.10, abs=0.02)
+    assert firing == pytest.approx(0.04, abs=0.01)
+    assert 0.85 < recall < 1  # a real predictor, with errors
+    assert window == pytest.approx(0.24, abs=0.05)
+    said = planted.aggregated_windows(source, ids)
+    assert said["predicted"] == pytest.approx(share, abs=0.03)
+    assert said["windows"][4] == pytest.approx(window, abs=0.05)
+    assert said["new"] == sorted(said["new"], reverse=True)
+
+
+def test_a_planted_predictor_is_of_its_model(sparse_shapes: dict[str, Path], tmp_path: Path) -> None:
+    source = planted.planted_source(sparse_shapes["opt-6.7b"], "f16")
+    folder = write_folder(source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto"))
+    planted.plant_predictor(folder, source)
+    file = _core.Safetensors(folder / "predictor.safetensors")
+    assert file.shape("layers.3.b") == [1024, 32 // 32 * 34]
+    assert file.metadata()["model"] == weights_key(json.loads(_core.read_manifest(folder)))
+
+
+def test_a_planted_run_says_what_was_planted(sparse_shapes: dict[str, Path]) -> None:
+    report = bench.run(sparse_shapes["opt-6.7b"], dtype="f16", planted=True, tokens=4, prompt=4, memory="75%")
+    answer = json.loads(json.dumps(report.to_dict()))
+    assert answer["tokens"] == 4
+    assert len(answer["planted"]["windows"]) == 10
+    assert answer["planted"]["selected"] == 1  # dense takes all
+    assert "Planted are the statistics of firing" in answer["note"]
+    with pytest.raises(flashlm.ArgumentError, match="single neurons"):
+        bench.run(sparse_shapes["opt-6.7b"], dtype="q8_0", planted=True)
+    with pytest.raises(flashlm.ArgumentError, match="dense or predictor"):
+        bench.run(sparse_shapes["opt-6.7b"], selector="telepathy")

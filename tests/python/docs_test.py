@@ -28,7 +28,7 @@ from flashlm import (
     summarize,
     tool_calls,
 )
-from flashlm.bench import floors, report, synthetic
+from flashlm.bench import floors, planted, report, synthetic
 
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
@@ -36,7 +36,7 @@ WITHOUT_EXAMPLE = (BaseException, str)  # errors are raised, not called
 
 MODULES = [
     *(chat_template, context_size, demo, home, kept_tokens, language_model, papers, plot, summarize, tool_calls),
-    *(floors, shapes, importlib.import_module("flashlm.bench.export"), report, synthetic),
+    *(floors, shapes, importlib.import_module("flashlm.bench.export"), planted, report, synthetic),
 ]
 with contextlib.suppress(ModuleNotFoundError):
     from flashlm import smolagents

@@ -17,12 +17,17 @@ import numpy as np
 from flashlm import _core, home
 from flashlm._core import ArgumentError
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
-from flashlm.bench.synthetic import synthesize, synthetic_source
+from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
+from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import check_memory
 from flashlm.pack.detect import is_packed
 from flashlm.pack.source import Progress, Source
+from flashlm.pack.writer import Options, write_folder
+from flashlm.train.store import FILE as PREDICTOR_FILE
 
 NOTE = "Random weights: the text is meaningless; bytes, times and memory are those of a real model of this shape."
+PLANTED_NOTE = "Planted are the statistics of firing; measured are bytes, time and memory."
+_WARM_TOKENS = 16  # decoded before counting begins, where the neurons of the last tokens matter
 _DRAM_READS = 3
 _LEAST_CONTEXT = 512
 
@@ -34,6 +39,7 @@ class Report:
     shape: str
     dtype: str
     memory: str
+    selector: str
     context: int
     prompt_tokens: int
     stats: dict[str, Any]
@@ -42,7 +48,7 @@ class Report:
     disk_is_direct: bool
     dram_rates: list[float]
     bytes_per_token_from_dram: int
-    token_ids: list[int]
+    planted: dict[str, Any] | None = None
 
     @property
     def disk_floor(self) -> float:
@@ -60,6 +66,7 @@ class Report:
             "shape": self.shape,
             "dtype": self.dtype,
             "memory": self.memory,
+            "selector": self.selector,
             "context": self.context,
             "prompt_tokens": self.prompt_tokens,
             **self.stats,
@@ -72,8 +79,8 @@ class Report:
                 "dram_bytes_per_second": _spread(self.dram_rates),
             },
             "memory_plan": self.memory_plan,
-            "token_ids": self.token_ids,
-            "note": NOTE,
+            "planted": self.planted,
+            "note": NOTE if self.planted is None else f"{NOTE} {PLANTED_NOTE}",
         }
 
 
@@ -87,11 +94,13 @@ def run(
     context: int | None = None,
     threads: int | None = None,
     reader: str = "auto",
+    selector: str = "dense",
+    planted: bool | None = None,
     seed: int = 0,
     keep: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Makes a model of random weights, reads a prompt of random tokens, decodes, and measures the floors around it.
+    """Makes a model of random weights, runs it on random tokens, and measures the floors before and after.
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
@@ -102,6 +111,9 @@ def run(
         context: How many fit; by default what is needed, 512 at least.
         threads: How many compute; by default one per core.
         reader: How flash is read.
+        selector: Which neurons a token needs: ``"dense"`` or ``"predictor"``.
+        planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by default where the
+            selector is not dense. Then figures of decoding begin after 16 tokens more.
         seed: Other weights and another prompt for another seed.
         keep: Where the model is written and stays; one that is there already is used. By default it is removed.
         progress: Told how far it is.
@@ -121,9 +133,18 @@ def run(
     """
     if tokens < 1 or prompt < 1:
         raise ArgumentError(f"[bench] tokens, prompt: expected at least 1, got {tokens} and {prompt}")
-    source = synthetic_source(shape, dtype, seed)
+    if selector not in ("dense", "predictor"):
+        raise ArgumentError(f"[bench] selector: expected dense or predictor, got {selector!r}")
+    plants = selector != "dense" if planted is None else planted
+    source = planted_source(shape, dtype, seed) if plants else synthetic_source(shape, dtype, seed)
     longest = int(json.loads(source.small_files["config.json"])["max_position_embeddings"])
-    n_context = context or min(longest, max(_LEAST_CONTEXT, prompt + tokens + 1))
+    n_warm = _WARM_TOKENS if plants else 0
+    n_ids = prompt + n_warm + tokens
+    n_context = context or min(longest, max(_LEAST_CONTEXT, n_ids))
+    if plants:
+        ids = planted_text(source, n_ids, seed)
+    else:
+        ids = np.random.default_rng(seed).integers(0, source.config.vocab_size, n_ids).tolist()
     with ExitStack() as stack:
         if keep is None:
             home.home().mkdir(parents=True, exist_ok=True)
@@ -134,7 +155,9 @@ def run(
         if is_packed(folder):
             _check_same(folder, source, dtype)
         else:
-            synthesize(shape, folder, dtype=dtype, seed=seed, progress=progress)
+            write_folder(source, folder, Options.resolve(source, "source", "auto"), progress)
+        if selector == "predictor" and not (folder / PREDICTOR_FILE).is_file():
+            plant_predictor(folder, source)
         probe_file = max(folder.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
         read_memory = memory_bytes_per_second(threads or os.cpu_count() or 1)
         dram = [read_memory() for _ in range(_DRAM_READS)]
@@ -145,32 +168,59 @@ def run(
             context=n_context,
             threads=threads,
             reader=reader,
+            selector=selector,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
-        session = model.session()
-        ids = np.random.default_rng(seed).integers(0, source.config.vocab_size, prompt).tolist()
-        generation = session.stream(ids, max_new_tokens=tokens + 1)  # the first comes with the prompt
-        for number, _ in enumerate(generation):
-            if progress is not None:
-                progress("decode", min(number + 1, tokens), tokens)
+        stats = _decode(model.session(), ids, prompt, n_warm, progress)
         disk_after, _ = disk_bytes_per_second(probe_file, reader)
         dram += [read_memory() for _ in range(_DRAM_READS)]
-        embedding = source.weights["embedding"]
-        untied = 0 if source.config.tied else embedding.n_rows * embedding.row_bytes
-        return Report(
-            shape=source.name.split(",", maxsplit=1)[0],
-            dtype=dtype,
-            memory=str(memory),
-            context=n_context,
-            prompt_tokens=prompt,
-            stats=session.stats.to_dict(),
-            memory_plan=model.memory_plan.to_dict(),
-            disk_rates=[disk, disk_after],
-            disk_is_direct=direct,
-            dram_rates=dram,
-            bytes_per_token_from_dram=model.memory_plan.weights - untied,
-            token_ids=generation.tokens,
-        )
+        plan = model.memory_plan.to_dict()
+    firing = None
+    share = 1.0
+    if plants:
+        sizes = source.config
+        wanted = stats["hits"] + stats["misses"]
+        share = wanted / (stats["tokens"] * sizes.n_layers * sizes.hidden_dim)
+        firing = {**aggregated_windows(source, ids), "selected": share, "note": PLANTED_NOTE}
+    embedding = source.weights["embedding"]
+    untied = 0 if source.config.tied else embedding.n_rows * embedding.row_bytes
+    return Report(
+        shape=source.name.split(",", maxsplit=1)[0],
+        dtype=dtype,
+        memory=str(memory),
+        selector=selector,
+        context=n_context,
+        prompt_tokens=prompt,
+        stats=stats,
+        memory_plan=plan,
+        disk_rates=[disk, disk_after],
+        disk_is_direct=direct,
+        dram_rates=dram,
+        bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * plan["neurons"]),
+        planted=firing,
+    )
+
+
+def _decode(
+    session: _core.Session, ids: list[int], prompt: int, n_warm: int, progress: Progress | None
+) -> dict[str, Any]:
+    """Reads a prompt, then decodes what follows it in the text; the statistics, those of decoding after `n_warm`."""
+    session.generate(ids[:prompt], max_new_tokens=1)
+    before = session.stats.to_dict()
+    for number, token in enumerate(ids[prompt:], 1):
+        session.step(token)
+        if number == n_warm:
+            before = session.stats.to_dict()
+        if progress is not None:
+            progress("decode", number, len(ids) - prompt)
+    stats = session.stats.to_dict()
+    if n_warm:
+        of_prompt = ("prefill_tokens", "prefill_seconds", "reused_tokens", "peak_bytes")
+        stats = {name: value if name in of_prompt else value - before[name] for name, value in stats.items()}
+        stats["seconds_per_token"] = stats["decode_seconds"] / stats["tokens"]
+        stats["bytes_per_token"] = stats["bytes_read"] / stats["tokens"]
+        stats["hit_rate"] = stats["hits"] / max(stats["hits"] + stats["misses"], 1)
+    return stats
 
 
 def _check_same(folder: Path, source: Source, dtype: str) -> None:

@@ -69,15 +69,17 @@ class SyntheticWeight(Weight):
 
     def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
         """Rows ``begin`` to ``end`` in the number format `kind`: [end - begin, row_bytes]."""
-        source = self.pool.blocks(self.kind, self.deviation, self.mean)
-        result = np.empty((end - begin) * self.row_bytes, np.uint8)
-        place = (self.offset + begin * self.row_bytes) % source.size
-        done = 0
-        while done < result.size:
-            run = min(result.size - done, source.size - place)
-            result[done : done + run] = source[place : place + run]
-            done, place = done + run, 0
-        return result.reshape(end - begin, self.row_bytes)
+        pool = self.pool.blocks(self.kind, self.deviation, self.mean)
+        return _cut(pool, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes).reshape(
+            end - begin, self.row_bytes
+        )
+
+    def numbers(self, begin: int, end: int) -> npt.NDArray[np.float32]:
+        """Rows ``begin`` to ``end`` of the pool, before they are rounded to `kind`: [end - begin, n_columns]."""
+        pool = self.pool.blocks("F32", self.deviation, self.mean)
+        place = self.offset // _BLOCK_BYTES[self.kind] * _BLOCK_BYTES["F32"]
+        cut = _cut(pool, place + 4 * begin * self.n_columns, 4 * (end - begin) * self.n_columns)
+        return cut.view(np.float32).reshape(end - begin, self.n_columns)
 
     def rows(self, begin: int, end: int, dtype: str) -> FloatArray:
         """As of any weight, without looking for numbers that are not finite: here are none."""
@@ -86,13 +88,28 @@ class SyntheticWeight(Weight):
         return super().rows(begin, end, dtype)
 
 
-def synthetic_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int = 0) -> Source:
+def _cut(pool: npt.NDArray[np.uint8], place: int, size: int) -> npt.NDArray[np.uint8]:
+    """`size` bytes of the pool repeated without end, from byte `place`."""
+    result = np.empty(size, np.uint8)
+    place %= pool.size
+    done = 0
+    while done < size:
+        run = min(size - done, pool.size - place)
+        result[done : done + run] = pool[place : place + run]
+        done, place = done + run, 0
+    return result
+
+
+def synthetic_source(
+    shape: str | os.PathLike[str], dtype: str = "f16", seed: int = 0, activation: str | None = None
+) -> Source:
     """A model of random weights as a source, which can be packed like any other.
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
         dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``, for all matrices.
         seed: Other weights for another seed.
+        activation: Of a Llama shape, in place of SiLU: ``"relu"``.
 
     Raises:
         ArgumentError: Another shape or dtype; rows that the dtype's blocks do not fill.
@@ -101,6 +118,8 @@ def synthetic_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: in
     if dtype not in KINDS:
         raise ArgumentError(f"[bench] dtype: expected {', '.join(KINDS)}, got {dtype!r}")
     name, config = shape_config(shape)
+    if activation is not None and config.get("hidden_act") == "silu":
+        config["hidden_act"] = activation
     sizes = parse_config(config, Path(shape))
     pool = Pool(seed)
     weights: dict[str, Weight] = {}

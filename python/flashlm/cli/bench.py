@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 import flashlm
-from flashlm.bench import NOTE, Report, export, run
+from flashlm.bench import Report, export, run
 from flashlm.bench.export import FORMATS
+from flashlm.bench.report import PLANTED_NOTE
 from flashlm.cli import options, screen
 from flashlm.shapes import SHAPES
 
@@ -38,6 +39,12 @@ def main(
     ] = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",
+    selector: Annotated[
+        str, typer.Option("--selector", help="dense, or predictor: neurons then fire as those of sparse models do.")
+    ] = "dense",
+    planted: Annotated[
+        bool | None, typer.Option("--planted/--not-planted", help="Such firing whatever the selector.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Other weights and another prompt for another seed.")] = 0,
     keep: Annotated[
         Path | None,
@@ -77,6 +84,8 @@ def main(
             context=context,
             threads=threads,
             reader=reader,
+            selector=selector,
+            planted=planted,
             seed=seed,
             keep=keep,
             progress=progress,
@@ -85,7 +94,9 @@ def main(
         screen.print_json(report.to_dict())
         return
     screen.out.print(table(report))
-    screen.tell(NOTE)
+    if report.planted is not None:
+        screen.out.print(planted_table(report.planted))
+    screen.tell(str(report.to_dict()["note"]))
 
 
 def table(report: Report) -> Table:
@@ -114,4 +125,19 @@ def table(report: Report) -> Table:
     ):
         rate = f"{min(rates) / 1e9:.2f} to {max(rates) / 1e9:.2f} GB/s"
         result.add_row(f"floor: {what} at {rate}", f"{screen.seconds(floor)} per token")
+    return result
+
+
+def planted_table(planted: dict[str, Any]) -> Table:
+    """The aggregated usage of neurons (arXiv:2312.11514, figure 6) that was planted."""
+    result = Table(
+        title="What was planted: shares of a layer's neurons",
+        title_justify="left",
+        title_style="bold",
+        caption=PLANTED_NOTE,
+    )
+    for column in ("window, tokens", "predicted for any of them", "new with the next token"):
+        result.add_column(column, justify="right")
+    for size, (union, new) in enumerate(zip(planted["windows"], planted["new"], strict=True), 1):
+        result.add_row(str(size), f"{union:.1%}", f"{new:.2%}")
     return result
