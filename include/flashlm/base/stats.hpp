@@ -73,6 +73,10 @@ struct Stats {
   std::uint64_t reads = 0;              // requests
   std::uint64_t hits = 0;               // neurons wanted that were in DRAM
   std::uint64_t misses = 0;             // neurons wanted that had to be read
+  std::uint64_t selected = 0;           // neurons that the selector chose, over all layers and tokens
+  std::uint64_t evictions = 0;          // neurons that left DRAM for others
+  std::uint64_t window = 0;             // tokens whose neurons stay in DRAM, now; 0: nothing stays
+  double select_seconds = 0;            // choosing neurons
   double io_seconds = 0;                // computing stood still and waited for flash
   double memory_seconds = 0;            // managing the rows in DRAM
   double compute_seconds = 0;           // the rest of the steps

@@ -15,6 +15,7 @@
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
+#include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 
 namespace flashlm::inline v0::sparse {
@@ -45,6 +46,9 @@ class SparseFfn {
 
   /// From now on `tap` is told every activation; null: nobody is. It must outlive its use.
   void watch(ActivationTap* tap) noexcept { tap_ = tap; }
+
+  /// From now on h of a neuron that is not in its token's set is 0; null: every neuron counts. It must outlive its use.
+  void restrict_to(const ActiveSets* sets) noexcept { sets_ = sets; }
 
   /// y += the neurons of bundles [first, first + n_bundles), which lie at `bundles` one stride apart.
   ///
@@ -120,6 +124,9 @@ class SparseFfn {
         for (std::size_t token = 0; token < n_tokens; ++token) {
           finish(*run.parameters, layout.gated, id, {gates(token, neuron), block.up.rows},
                  {ups + token * kRunNeurons, block.up.rows});
+          for (std::size_t at = 0; at < block.up.rows && sets_ != nullptr; ++at) {
+            if (!sets_->has(token, static_cast<NeuronId>(id + at))) gates(token, neuron)[at] = 0;
+          }
         }
       });
     });
@@ -149,6 +156,7 @@ class SparseFfn {
   Parallel* parallel_;
   std::size_t max_tokens_;
   ActivationTap* tap_ = nullptr;
+  const ActiveSets* sets_ = nullptr;
   AlignedBuffer scratch_;  // gates [max_tokens, kRunNeurons], ups [max_tokens, kRunNeurons]
 };
 

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/// selector_file.hpp: what a selector needs beside the weights, in a safetensors file of its own (docs/format.md).
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/matrix_view.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/safetensors.hpp"
+#include "flashlm/storage/sha256.hpp"
+
+namespace flashlm::inline v0::sparse {
+
+/// Names the weights of a model: the SHA-256, in hexadecimal, of a line "name bytes crc32" for every weight file in the
+/// order of the manifest. What was trained or made for other weights is refused by it.
+inline std::string weights_fingerprint(const storage::Manifest& manifest) {
+  std::string text;
+  for (const storage::FileRecord& file : manifest.files) {
+    if (file.is_weights()) text += concat(file.name, ' ', file.bytes, ' ', storage::crc32_hex(file.crc32), '\n');
+  }
+  storage::Sha256 hash;
+  hash.update(text);
+  const storage::Digest digest = hash.digest();
+  return storage::hex(std::as_bytes(std::span(digest)));
+}
+
+/// A predictor.safetensors or gates.safetensors: its header at once, its tensors after `load`.
+///
+/// The metadata name what the file is (`format`), its `format_version`, and the weights it belongs to (`model`). The U8
+/// tensor `tensor_checksums` [n, 4] holds the CRC-32 of each other tensor in the order of the file, little-endian.
+class SelectorFile {
+ public:
+  static constexpr const char* kVersion = "1";
+  static constexpr const char* kChecksums = "tensor_checksums";
+
+  /// Checks the header. Throws IoError, or FormatError for another format, another version or another model's file.
+  static SelectorFile open(const std::filesystem::path& path, const std::string& format, const std::string& model) {
+    SelectorFile file(storage::Safetensors::open(path));
+    file.expect("format", format, "Is it another kind of file?");
+    file.expect("format_version", kVersion, "Another version of flashlm wrote it.");
+    file.expect("model", model, "It belongs to the weights of another model.");
+    return file;
+  }
+
+  /// Bytes that `load` takes.
+  std::size_t bytes() const noexcept { return tensors_.size() - tensors_.header_bytes(); }
+
+  /// Reads everything and compares the checksums. Throws IoError, FormatError.
+  void load() {
+    AlignedBuffer data(bytes());
+    storage::File::open(tensors_.file().path(), storage::FileMode::direct).read(tensors_.header_bytes(), data.bytes());
+    data_ = std::move(data);
+    const storage::TensorInfo& sums = at(kChecksums, {tensors_.tensors().size() - 1, 4}, "U8");
+    const std::byte* sum = address(sums);
+    for (const storage::TensorInfo& tensor : tensors_.tensors()) {
+      if (&tensor == &sums) continue;
+      std::uint32_t expected = 0;
+      for (std::size_t i = 0; i < 4; ++i) expected |= std::to_integer<std::uint32_t>(*sum++) << (8 * i);
+      const std::uint32_t got = storage::crc32({address(tensor), static_cast<std::size_t>(tensor.extent.bytes)});
+      if (got != expected) {
+        fail(concat("checksum: expected ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got)),
+             tensor.name);
+      }
+    }
+  }
+
+  /// Names the content: the SHA-256 of its checksums, in hexadecimal. Needs no `load`. Throws IoError, FormatError.
+  std::string digest() const {
+    const storage::TensorInfo& sums = at(kChecksums, {tensors_.tensors().size() - 1, 4}, "U8");
+    std::vector<std::byte> bytes(static_cast<std::size_t>(sums.extent.bytes));
+    tensors_.file().read(sums.extent.offset, bytes);
+    storage::Sha256 hash;
+    hash.update(std::span<const std::byte>(bytes));
+    const storage::Digest digest = hash.digest();
+    return storage::hex(std::as_bytes(std::span(digest)));
+  }
+
+  bool has(const std::string& tensor) const { return tensors_.find(tensor) != nullptr; }
+
+  /// The shape of a matrix, whatever its number format: [rows, cols]. Throws FormatError if it is none.
+  std::pair<std::size_t, std::size_t> shape(const std::string& tensor) const {
+    const storage::TensorInfo& info = tensors_.at(tensor);
+    if (info.shape.size() != 2) fail("shape: expected a matrix", tensor);
+    const auto cols = static_cast<std::size_t>(info.shape[1]);
+    if (info.dtype != "U8") return {static_cast<std::size_t>(info.shape[0]), cols};
+    return {static_cast<std::size_t>(info.shape[0]), cols / row_bytes(DType::q8_0, kBlockNumbers) * kBlockNumbers};
+  }
+
+  /// A matrix [rows, cols] in f32, f16, bf16 or, as U8 [rows, row_bytes], q8_0. Throws FormatError for anything else.
+  MatrixView matrix(const std::string& tensor, std::size_t rows, std::size_t cols) const {
+    const std::string tag = tensors_.at(tensor).dtype;
+    std::optional<DType> dtype;
+    if (tag == "F32") dtype = DType::f32;
+    if (tag == "F16") dtype = DType::f16;
+    if (tag == "BF16") dtype = DType::bf16;
+    if (tag == "U8" && cols % kBlockNumbers == 0) dtype = DType::q8_0;
+    if (!dtype) fail(concat("dtype: expected F32, F16, BF16, or U8 of whole q8_0 blocks, got ", tag), tensor);
+    const std::size_t width = *dtype == DType::q8_0 ? row_bytes(*dtype, cols) : cols;
+    return MatrixView::dense(address(at(tensor, {rows, width}, tag)), *dtype, rows, cols);
+  }
+
+  /// An F32 tensor of that shape, flat. Throws FormatError for anything else.
+  std::span<const float> floats(const std::string& tensor, const std::vector<std::uint64_t>& shape) const {
+    const storage::TensorInfo& info = at(tensor, shape, "F32");
+    const std::byte* data = address(info);
+    if (reinterpret_cast<std::uintptr_t>(data) % alignof(float) != 0) fail("data: expected aligned floats", tensor);
+    return {reinterpret_cast<const float*>(data), static_cast<std::size_t>(info.extent.bytes) / sizeof(float)};
+  }
+
+  /// A U8 tensor [rows, n]. Throws FormatError for anything else.
+  const std::byte* raw(const std::string& tensor, std::size_t rows, std::size_t n) const {
+    return address(at(tensor, {rows, n}, "U8"));
+  }
+
+  [[noreturn]] void fail(const std::string& what, const std::string& tensor) const {
+    throw FormatError(concat("[selector_file] ", what, " (", tensors_.file().path().string(), ", ", tensor, ")"));
+  }
+
+ private:
+  explicit SelectorFile(storage::Safetensors tensors) : tensors_(std::move(tensors)) {}
+
+  void expect(const std::string& key, const std::string& value, const char* hint) const {
+    const auto found = tensors_.metadata().find(key);
+    if (found != tensors_.metadata().end() && found->second == value) return;
+    throw FormatError(concat("[selector_file] ", key, ": expected '", value, "', got '",
+                             found == tensors_.metadata().end() ? "" : found->second, "' (",
+                             tensors_.file().path().string(), "). ", hint));
+  }
+
+  const storage::TensorInfo& at(const std::string& tensor, const std::vector<std::uint64_t>& shape,
+                                const std::string& tag) const {
+    const storage::TensorInfo& info = tensors_.at(tensor);
+    if (info.shape != shape || info.dtype != tag) {
+      std::string expected, got;
+      for (const std::uint64_t size : shape) expected += concat(expected.empty() ? "" : ", ", size);
+      for (const std::uint64_t size : info.shape) got += concat(got.empty() ? "" : ", ", size);
+      fail(concat("shape: expected ", tag, " [", expected, "], got ", info.dtype, " [", got, "]"), tensor);
+    }
+    return info;
+  }
+
+  const std::byte* address(const storage::TensorInfo& tensor) const {
+    return data_.data() + (tensor.extent.offset - tensors_.header_bytes());
+  }
+
+  storage::Safetensors tensors_;
+  AlignedBuffer data_;  // everything behind the header
+};
+
+}  // namespace flashlm::inline v0::sparse

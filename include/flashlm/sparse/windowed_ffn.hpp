@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+/// windowed_ffn.hpp: feed-forward networks of which each token gets the neurons that it needs, from DRAM or from flash.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/base/parallel.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/sparse/active_sets.hpp"
+#include "flashlm/sparse/eviction.hpp"
+#include "flashlm/sparse/gathered_ffn.hpp"
+#include "flashlm/sparse/neuron_reads.hpp"
+#include "flashlm/sparse/neuron_window.hpp"
+#include "flashlm/sparse/selector.hpp"
+#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/storage/bundle_file.hpp"
+#include "flashlm/storage/reader.hpp"
+
+namespace flashlm::inline v0::sparse {
+
+/// How a WindowedFfn spends memory and reads.
+struct WindowedFfnOptions {
+  std::size_t max_tokens = 1;
+  std::size_t n_rows = 1;  // of neurons, for all layers
+  std::size_t staging_bytes = std::size_t{4} << 20;
+  Eviction eviction{};
+  NeuronReadOptions reads{};
+};
+
+/// Selects neurons, reads those that are not in DRAM while it computes with those that are, and sums what fires:
+///
+///     y = sum over n active and h[n] != 0, ascending, of h[n] * down[n]
+///
+/// A neuron whose h is 0 adds nothing, as it would if it were multiplied: y begins at +0, and the sign of a zero is
+/// lost at the end. (Weights that are not finite are the exception: 0 times infinity is NaN where all neurons are
+/// multiplied.) Hence neurons that are not active differ from those that do not fire in nothing but reading.
+///
+/// One token goes neuron by neuron. A batch streams whole layers in big pieces where that is less work, and gives each
+/// token its own set all the same; both ways give the same bits, whatever is in DRAM.
+/// A read that fails leaves what is in DRAM as it was. A step allocates nothing. Not thread-safe.
+class WindowedFfn {
+ public:
+  /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one neuron.
+  WindowedFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const Selector& selector,
+              std::size_t selector_scratch_bytes, WindowedFfnOptions options)
+      : file_(&file),
+        reader_(&reader),
+        parallel_(&parallel),
+        selector_(&selector),
+        window_(neurons(file), options.n_rows, largest_stride(file), options.eviction),
+        reads_(file, reader, std::min(most_neurons(file), options.n_rows), options.reads),
+        sets_(options.max_tokens, most_neurons(file)),
+        gathered_(parallel, most_neurons(file)),
+        ffn_(parallel, options.max_tokens),
+        selector_scratch_(selector_scratch_bytes),
+        staging_(std::max(options.staging_bytes, kLeastPieces * round_up(largest_stride(file), kPageBytes))),
+        ids_(most_neurons(file)),
+        misses_(file.n_layers(), ~std::size_t{0}) {
+    miss_ids_.reserve(most_neurons(file));
+    miss_rows_.reserve(most_neurons(file));
+    ffn_.restrict_to(&sets_);
+  }
+
+  /// Bytes that an object with no rows holds, beside what the selector needs.
+  static std::size_t bytes(const storage::BundleFile& file, const WindowedFfnOptions& options) {
+    const std::size_t most = most_neurons(file);
+    std::size_t n_neurons = 0;
+    for (const std::size_t n : neurons(file)) n_neurons += n;
+    return NeuronWindow::index_bytes(n_neurons, 0) + ActiveSets::bytes(options.max_tokens, most) +
+           NeuronReads::bytes(most) + GatheredFfn::bytes(most) + SparseFfn::bytes(options.max_tokens) +
+           std::max(options.staging_bytes, kLeastPieces * round_up(largest_stride(file), kPageBytes)) +
+           most * (2 * sizeof(NeuronId) + sizeof(std::byte*));
+  }
+  /// Bytes of a row and what is known of it.
+  static std::size_t row_bytes(const storage::BundleFile& file) {
+    return largest_stride(file) + NeuronWindow::index_bytes(0, 1);
+  }
+  static std::size_t largest_stride(const storage::BundleFile& file) {
+    std::size_t stride = 0;
+    for (std::size_t layer = 0; layer < file.n_layers(); ++layer) stride = std::max(stride, file.layout(layer).stride);
+    return stride;
+  }
+
+  /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
+  ///
+  /// x, y [n_tokens, dim], row-major; y may not overlap x. Layers run in order; layer 0 begins a token.
+  /// Throws IoError or FormatError if a read fails; the next call works.
+  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
+           std::span<float> y, Stats& stats) {
+    const storage::BundleLayout& layout = file_->layout(layer);
+    const double start = now_seconds();
+    select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
+    stats.select_seconds += now_seconds() - start;
+    std::fill(y.begin(), y.end(), 0.0f);
+    const std::uint64_t evictions = window_.evictions();
+    if (layer == 0) window_.begin_token();
+    if (n_tokens > 1 && streams(layer, layout, n_tokens)) {
+      stream(layer, layout, ffn, x, n_tokens, y, stats);
+    } else {
+      for (std::size_t token = 0; token < n_tokens; ++token) {
+        run_token(layer, layout, ffn, token, x.subspan(token * layout.dim, layout.dim),
+                  y.subspan(token * layout.dim, layout.dim), stats);
+      }
+    }
+    for (float& value : y) value += 0.0f;  // -0 becomes +0
+    stats.evictions += window_.evictions() - evictions;
+    stats.window = window_.window();
+  }
+
+  /// Nothing is under way between two calls: there is nothing to begin again.
+  void restart() noexcept { reader_->drain(); }
+
+  const NeuronWindow& window() const noexcept { return window_; }
+
+ private:
+  static constexpr std::size_t kLeastPieces = 2;  // of a streamed layer: one is computed while the other is read
+  static constexpr std::size_t kMostPieces = 4;
+  static constexpr std::size_t kWarmTokens = 4;  // the last ones of a batch, whose neurons stay
+
+  static std::vector<std::size_t> neurons(const storage::BundleFile& file) {
+    std::vector<std::size_t> result;
+    for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
+      const storage::BundleLayout& layout = file.layout(layer);
+      if (layout.neurons_per_bundle != 1) {
+        throw ShapeError(concat("[windowed_ffn] neurons_per_bundle: expected 1, got ", layout.neurons_per_bundle));
+      }
+      result.push_back(layout.n_neurons);
+    }
+    return result;
+  }
+
+  static std::size_t most_neurons(const storage::BundleFile& file) {
+    std::size_t most = 0;
+    for (const std::size_t n : neurons(file)) most = std::max(most, n);
+    return most;
+  }
+
+  /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
+  bool streams(std::size_t layer, const storage::BundleLayout& layout, std::size_t n_tokens) const noexcept {
+    std::size_t misses = misses_[layer];
+    if (misses == ~std::size_t{0}) misses = sets_.count(0, layout.n_neurons);
+    return 2 * misses * n_tokens >= layout.n_neurons;
+  }
+
+  /// One token, neuron by neuron: in as many parts as the free rows ask for, each in ascending order, usually one.
+  void run_token(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn, std::size_t token,
+                 std::span<const float> x, std::span<float> y, Stats& stats) {
+    double start = now_seconds();
+    const std::size_t n = sets_.list(token, layout.n_neurons, ids_);
+    const std::span<const NeuronId> ids = std::span(ids_).first(n);
+    stats.selected += n;
+    std::size_t n_misses = 0;
+    for (std::size_t at = 0; at < n;) {
+      const std::size_t end = place(layer, ids, at);
+      stats.memory_seconds += now_seconds() - start;
+      const std::span<const NeuronId> part = ids.subspan(at, end - at);
+      if (!miss_ids_.empty()) reads_.start(layer, miss_ids_, miss_rows_, staging_.bytes());
+      try {
+        gathered_.compute_hits(layout, ffn, part, x);
+        if (!miss_ids_.empty()) wait(stats);
+      } catch (...) {
+        reader_->drain();
+        throw;
+      }
+      gathered_.compute_misses(layout, ffn, part, x);
+      gathered_.sum(layout, y);
+      start = now_seconds();
+      remember(layer, part);
+      stats.hits += part.size() - miss_ids_.size();
+      stats.misses += miss_ids_.size();
+      stats.gap_bytes += miss_ids_.empty() ? 0 : reads_.gap_bytes();
+      n_misses += miss_ids_.size();
+      at = end;
+    }
+    const std::size_t before = misses_[layer];
+    misses_[layer] = before == ~std::size_t{0} ? n_misses : (7 * before + n_misses) / 8;
+    stats.memory_seconds += now_seconds() - start;
+  }
+
+  /// Finds rows for neurons from `at` on, as many as there is room for; returns the end.
+  std::size_t place(std::size_t layer, std::span<const NeuronId> ids, std::size_t at) {
+    miss_ids_.clear();
+    miss_rows_.clear();
+    gathered_.clear();
+    for (; at < ids.size(); ++at) {
+      const NeuronWindow::Row row = window_.find(layer, ids[at]);
+      if (row != NeuronWindow::kNoRow) {
+        gathered_.add_hit(window_.data(row));
+        continue;
+      }
+      if (miss_ids_.size() == window_.n_free()) break;
+      std::byte* into = window_.data(window_.free_row(miss_ids_.size()));
+      miss_ids_.push_back(ids[at]);
+      miss_rows_.push_back(into);
+      gathered_.add_miss(into);
+    }
+    return at;
+  }
+
+  void wait(Stats& stats) {
+    const double start = now_seconds();
+    reads_.finish();
+    stats.io_seconds += now_seconds() - start;
+  }
+
+  /// Tells the window what was used and what is here now, and makes room for the next reads.
+  void remember(std::size_t layer, std::span<const NeuronId> part) {
+    for (const NeuronId id : part) window_.use(layer, id);
+    if (!window_.keeps_nothing()) {
+      for (const NeuronId id : miss_ids_) window_.keep(layer, id);
+    }
+    window_.make_room(miss_ids_.size());
+  }
+
+  /// A batch: the whole layer in pieces, some of them under way while one is computed.
+  void stream(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
+              std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats) {
+    const std::size_t slots =
+        std::clamp<std::size_t>(staging_.size() / round_up(layout.stride, kPageBytes), kLeastPieces, kMostPieces);
+    const std::size_t slot_bytes = staging_.size() / slots / kPageBytes * kPageBytes;
+    const std::size_t most = slot_bytes / layout.stride, n_pieces = (layout.n_neurons + most - 1) / most;
+    storage::Ticket tickets[kMostPieces];
+    const auto submit = [&](std::size_t piece) {
+      const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
+      const storage::Place place = file_->locate(layer, first, n);
+      std::byte* into = staging_.data() + piece % slots * slot_bytes;
+      const storage::Read read{place.file, place.extent.offset, {into, n * layout.stride}};
+      tickets[piece % slots] = reader_->submit({&read, 1});
+    };
+    try {
+      for (std::size_t piece = 0; piece < std::min(slots, n_pieces); ++piece) submit(piece);
+      for (std::size_t piece = 0; piece < n_pieces; ++piece) {
+        const double start = now_seconds();
+        reader_->wait(tickets[piece % slots]);
+        stats.io_seconds += now_seconds() - start;
+        const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
+        const std::byte* data = staging_.data() + piece % slots * slot_bytes;
+        ffn_.accumulate(layout, ffn, data, first, n, x, n_tokens, y);
+        warm(layer, layout, data, first, n, n_tokens, stats);
+        if (piece + slots < n_pieces) submit(piece + slots);
+      }
+    } catch (...) {
+      reader_->drain();
+      throw;
+    }
+    for (std::size_t token = 0; token < n_tokens; ++token) {
+      const std::size_t n = sets_.count(token, layout.n_neurons);
+      stats.selected += n;
+      stats.misses += n;
+    }
+  }
+
+  /// Keeps what the last tokens of a batch used, as far as there are free rows.
+  void warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data, std::size_t first,
+            std::size_t n, std::size_t n_tokens, Stats& stats) {
+    const double start = now_seconds();
+    for (std::size_t at = 0; at < n && !window_.keeps_nothing(); ++at) {
+      const NeuronId id = static_cast<NeuronId>(first + at);
+      bool wanted = false;
+      for (std::size_t token = n_tokens - std::min(n_tokens, kWarmTokens); token < n_tokens; ++token) {
+        wanted = wanted || sets_.has(token, id);
+      }
+      if (!wanted) continue;
+      if (window_.find(layer, id) == NeuronWindow::kNoRow) {
+        if (2 * window_.n_free() <= window_.n_rows()) continue;  // half is left for what comes next
+        std::memcpy(window_.data(window_.free_row(0)), data + at * layout.stride, layout.stride);
+        window_.keep(layer, id);
+      }
+      window_.use(layer, id);
+    }
+    stats.memory_seconds += now_seconds() - start;
+  }
+
+  const storage::BundleFile* file_;
+  storage::Reader* reader_;
+  Parallel* parallel_;
+  const Selector* selector_;
+  NeuronWindow window_;
+  NeuronReads reads_;
+  ActiveSets sets_;
+  GatheredFfn gathered_;
+  SparseFfn ffn_;
+  AlignedBuffer selector_scratch_;
+  AlignedBuffer staging_;  // of joined reads, or of the pieces of a layer
+  std::vector<NeuronId> ids_;
+  std::vector<NeuronId> miss_ids_;
+  std::vector<std::byte*> miss_rows_;
+  std::vector<std::size_t> misses_;  // [n_layers]: of a token, lately
+};
+
+}  // namespace flashlm::inline v0::sparse
