@@ -5,30 +5,21 @@ from __future__ import annotations
 
 from flashlm._core import ArgumentError, parse_memory
 
-# What has a name already and comes later.
-_SELECTORS = {"predictor": "low-rank predictors", "gate": "the gate selector", "router": "mixtures of experts"}
+_SELECTORS = ("auto", "dense", "predictor", "gate")
+_POLICIES = ("auto", "combined", "window", "lru", "frequency", "none")
 
 
 def check_choices(*, selector: str, policy: str, window: int | None, drafter: object | None) -> None:
     """Raises NotImplementedError for what comes later, ArgumentError for what nobody knows."""
-    if selector not in ("auto", "dense"):
-        coming = _SELECTORS.get(selector)
-        if coming is None:
-            raise ArgumentError(f"[language_model] selector: expected 'auto' or 'dense', got {selector!r}.")
+    if selector == "router":
         raise NotImplementedError(
-            f"[language_model] selector: {selector!r} comes with {coming}, which this version "
-            "does not have yet. Use 'auto' or 'dense'."
+            "[language_model] selector: 'router' comes with mixtures of experts, which this version does not have yet."
         )
-    if policy != "auto":
-        raise NotImplementedError(
-            f"[language_model] policy: expected 'auto', got {policy!r}. Choosing what stays in "
-            "DRAM comes with the neuron cache, which this version does not have yet."
-        )
-    if window is not None:
-        raise NotImplementedError(
-            f"[language_model] window: expected None, got {window!r}. It belongs to the sparse "
-            "selectors, which this version does not have yet."
-        )
+    for name, value, known in (("selector", selector, _SELECTORS), ("policy", policy, _POLICIES)):
+        if value not in known:
+            raise ArgumentError(f"[language_model] {name}: expected one of {', '.join(known)}, got {value!r}.")
+    if isinstance(window, bool) or not isinstance(window, (int, type(None))):
+        raise ArgumentError(f"[language_model] window: expected a number of tokens or None, got {window!r}.")
     if drafter is not None:
         raise NotImplementedError(
             f"[language_model] drafter: expected None, got {drafter!r}. Speculative decoding is "

@@ -70,12 +70,17 @@ class LanguageModel(Speaker):
             source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as ``owner/name``.
             memory: Everything flashlm allocates, as bytes or ``"4GiB"``; or a share of the packed weights, ``"50%"``,
                 with the KV cache and scratch on top.
-            selector: Which neurons a token needs: ``"dense"``, all of them. ``"auto"`` is that for now.
+            selector: Which neurons a token needs: ``"dense"``, all of them; ``"predictor"``, those that a trained
+                guess names (`flashlm.train`); ``"gate"``, all that can fire, with dense's result, for models of the
+                ReLU family. The last two need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the
+                predictor where the folder has one, else dense.
             context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
             threads: How many compute; by default one per core.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
-            policy: What stays in DRAM: ``"auto"``, what saves most bytes per token.
-            window: For sparse selectors, which are not there yet.
+            policy: Which of the chosen neurons leave DRAM first: those of the oldest token (``"window"``), the least
+                recently used (``"lru"``), the least often used (``"frequency"``), or both in one (``"combined"``,
+                which ``"auto"`` is); ``"none"`` keeps nothing. No choice changes a result.
+            window: How many tokens' neurons stay, for the policy ``"window"``; by default as many as fit.
             drafter: For speculative decoding, which is not there yet.
             kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in
                 ``FLASHLM_HOME``, ``None`` keeps none. It holds what the model has read, for this user's eyes only.
@@ -111,6 +116,8 @@ class LanguageModel(Speaker):
             threads=threads,
             reader=reader,
             selector=selector,
+            policy=policy,
+            window=window,
             kv_store=store,
             kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),

@@ -22,7 +22,8 @@ py::dict to_dict(const MemoryPlan::Share& share) {
 
 py::dict to_dict(const MemoryPlan& plan) {
   py::dict dict("budget"_a = plan.budget, "weights"_a = plan.weights, "resident"_a = plan.resident,
-                "pinned"_a = plan.pinned, "stream"_a = plan.stream, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
+                "pinned"_a = plan.pinned, "stream"_a = plan.stream, "selector"_a = plan.selector,
+                "window"_a = plan.window, "n_rows"_a = plan.n_rows, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
                 "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
                 "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
   for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
@@ -37,9 +38,10 @@ py::dict to_dict(const Stats& stats) {
                   "decode_seconds"_a = stats.decode_seconds, "seconds_per_token"_a = stats.seconds_per_token(),
                   "bytes_read"_a = stats.bytes_read, "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads,
                   "bytes_per_token"_a = stats.bytes_per_token(), "hits"_a = stats.hits, "misses"_a = stats.misses,
-                  "hit_rate"_a = stats.hit_rate(), "io_seconds"_a = stats.io_seconds,
-                  "memory_seconds"_a = stats.memory_seconds, "compute_seconds"_a = stats.compute_seconds,
-                  "peak_bytes"_a = stats.peak_bytes);
+                  "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected, "evictions"_a = stats.evictions,
+                  "window"_a = stats.window, "select_seconds"_a = stats.select_seconds,
+                  "io_seconds"_a = stats.io_seconds, "memory_seconds"_a = stats.memory_seconds,
+                  "compute_seconds"_a = stats.compute_seconds, "peak_bytes"_a = stats.peak_bytes);
 }
 
 std::string text(const Stats& stats) {
@@ -50,7 +52,12 @@ std::string text(const Stats& stats) {
                 static_cast<unsigned long long>(stats.prefill_tokens), stats.prefill_seconds,
                 static_cast<unsigned long long>(stats.tokens), stats.decode_seconds, 1000 * stats.seconds_per_token(),
                 stats.bytes_per_token(), 100 * stats.hit_rate(), stats.io_seconds, stats.compute_seconds);
-  return line;
+  std::string result = line;
+  if (stats.selected != 0) {
+    result += stats.window != 0 ? "; neurons of the last " + std::to_string(stats.window) + " tokens are in DRAM"
+                                : "; nothing stays in DRAM: one token's neurons do not fit";
+  }
+  return result;
 }
 
 }  // namespace
@@ -82,6 +89,9 @@ Example:
       .def_readonly("pinned", &MemoryPlan::pinned, "Pages of the other weights that stay in DRAM.")
       .def_property_readonly("streamed", &MemoryPlan::streamed, "Read from flash for every token.")
       .def_readonly("stream", &MemoryPlan::stream, "Slots through which streamed weights pass.")
+      .def_readonly("selector", &MemoryPlan::selector, "What chooses neurons.")
+      .def_readonly("window", &MemoryPlan::window, "Rows for the neurons that were chosen lately.")
+      .def_readonly("n_rows", &MemoryPlan::n_rows, "How many neurons those rows hold.")
       .def_readonly("kv", &MemoryPlan::kv, "KV caches of all sessions.")
       .def_readonly("scratch", &MemoryPlan::scratch, "Activations.")
       .def_readonly("total", &MemoryPlan::total, "What is used, at most the budget.")
@@ -111,6 +121,10 @@ Example:
       .def_readonly("reads", &Stats::reads, "Read requests.")
       .def_readonly("hits", &Stats::hits, "Neurons wanted that were in DRAM.")
       .def_readonly("misses", &Stats::misses, "Neurons wanted that were read.")
+      .def_readonly("selected", &Stats::selected, "Neurons that the selector chose, of all layers and tokens.")
+      .def_readonly("evictions", &Stats::evictions, "Neurons that left DRAM for others.")
+      .def_readonly("window", &Stats::window, "Tokens whose neurons stay in DRAM; 0: nothing stays.")
+      .def_readonly("select_seconds", &Stats::select_seconds, "Choosing neurons; a part of compute_seconds.")
       .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still and waited for flash.")
       .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
       .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")

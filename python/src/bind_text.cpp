@@ -147,18 +147,24 @@ GenerationOptions generation_options(std::int64_t max_new_tokens, float temperat
 
 PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
                    std::optional<std::int64_t> threads, const std::string& reader, const std::string& selector,
-                   std::int64_t max_batch, std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes,
-                   Callback on_progress) {
-  LanguageModelOptions options{.memory = memory,
-                               .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
-                               .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
-                               .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
-                               .reader = reader,
-                               .selector = selector,
-                               .on_progress = progress(std::move(on_progress)),
-                               .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
-                               .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
-                               .on_warning = &warn};
+                   const std::string& policy, std::optional<std::int64_t> window, bool bundled,
+                   std::optional<std::int64_t> merge_bytes, std::int64_t max_batch,
+                   std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes, Callback on_progress) {
+  LanguageModelOptions options{
+      .memory = memory,
+      .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
+      .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
+      .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
+      .reader = reader,
+      .selector = selector,
+      .policy = policy,
+      .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
+      .neuron_reads = {.bundled = bundled},
+      .on_progress = progress(std::move(on_progress)),
+      .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
+      .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
+      .on_warning = &warn};
+  if (merge_bytes) options.neuron_reads.merge_bytes = at_least<std::size_t>("merge_bytes", *merge_bytes, 0);
   const py::gil_scoped_release release;
   return {LanguageModel::open(folder, std::move(options)), std::make_shared<Turn>(), folder};
 }
@@ -205,7 +211,7 @@ py::dict config(const PyModel& self) {
                   "head_dim"_a = config.head_dim, "vocab_size"_a = config.vocab_size,
                   "max_context"_a = config.max_context, "bos"_a = config.bos, "eos"_a = config.eos,
                   "dtype"_a = std::string(self.lm.engine().model().manifest().dtype),
-                  "selector"_a = std::string(flashlm::sparse::name(self.lm.engine().model().selector())),
+                  "selector"_a = self.lm.engine().model().selector().name,
                   "reader"_a = std::string(self.lm.engine().reader_name()), "threads"_a = self.lm.engine().n_threads());
 }
 
@@ -411,7 +417,8 @@ Raises:
 
   py::class_<PyModel> model(module, "LanguageModel", "A packed model that is open, with a session of its own.");
   model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
-                   "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "max_batch"_a = 256,
+                   "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "policy"_a = "auto",
+                   "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(), "max_batch"_a = 256,
                    "kv_store"_a = py::none(), "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(),
                    R"(Open a packed folder.
 
@@ -421,7 +428,11 @@ Args:
     context: Positions of a session; the model's, at most 4096, by default.
     threads: For computing; one a hardware thread by default.
     reader: "auto", "threads" or "uring".
-    selector: "auto" or "dense".
+    selector: "auto", "dense", "predictor" or "gate".
+    policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none".
+    window: Tokens whose neurons stay, for the policy "window".
+    bundled: False reads each matrix of a neuron on its own, to measure what bundles save.
+    merge_bytes: Neurons with a gap of at most so many bytes between them are one read.
     max_batch: Tokens of a prompt that share one pass over the weights.
     kv_store: A folder of prompts that were computed before, of any model; None keeps none.
     kv_store_bytes: What that folder may hold; what was not used for longest goes first.

@@ -7,6 +7,7 @@
 void bind_base(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
+void bind_sparse(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_text(pybind11::module_& module);
 void bind_agent(pybind11::module_& module);
@@ -17,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
   bind_base(module);
   bind_storage(module);
   bind_tokenizer(module);
+  bind_sparse(module);
   bind_model(module);
   bind_text(module);
   bind_agent(module);

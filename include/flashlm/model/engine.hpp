@@ -5,13 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
-#include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
@@ -19,11 +16,11 @@
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
-#include "flashlm/base/units.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/embedding.hpp"
+#include "flashlm/model/engine_options.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
@@ -33,20 +30,10 @@
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
+#include "flashlm/sparse/windowed_ffn.hpp"
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline v0::model {
-
-/// How an engine spends memory, threads and reads.
-struct EngineOptions {
-  MemorySize memory{0, 0.5};    // bytes for everything, or a share of the packed weights
-  std::size_t context = 0;      // positions a session; 0: the model's, at most 4096
-  int n_threads = 0;            // for computing; 0: one a hardware thread
-  std::size_t max_batch = 256;  // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";  // auto, threads, uring
-  /// Called while weights are read at opening, with bytes done and in total; may throw to stop.
-  std::function<void(std::size_t, std::size_t)> on_progress{};
-};
 
 /// What a pass over the weights is for; statistics keep the two apart.
 enum class Phase { prefill, decode };
@@ -71,9 +58,11 @@ class Engine {
         stream_(plan_.layout, *reader_, file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
         embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
         ffn_(model_->bundles(), stream_, neuron_segments(), parallel_, options_.max_batch),
+        selector_(model_->selector().load()),
         layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
         activations_(activation_bytes()) {
     stream_.load(options_.on_progress);
+    if (plan_.n_rows != 0) windowed_ = make_windowed();
   }
 
   const Model& model() const noexcept { return *model_; }
@@ -109,26 +98,14 @@ class Engine {
   /// selector is dense.
   void observe(sparse::ActivationTap::Observer observer) {
     const std::lock_guard lock(mutex_);
-    if (!std::holds_alternative<sparse::DenseSelector>(model_->selector())) {
-      throw ArgumentError(
-          concat("[engine] observe: expected the dense selector, got ", sparse::name(model_->selector())));
+    if (windowed_) {
+      throw ArgumentError(concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
     }
     ffn_.observe(std::move(observer));
   }
 
  private:
-  static constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB
-
-  static EngineOptions checked(EngineOptions options, const ModelConfig& config) {
-    if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
-    if (options.context > config.max_context) {
-      throw ArgumentError(
-          concat("[engine] context: expected at most the model's ", config.max_context, ", got ", options.context));
-    }
-    if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
-    options.max_batch = std::min(options.max_batch, options.context);
-    return options;
-  }
+  static constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
 
   DType kv_dtype() const { return model_->bundles().layout(0).dtype == DType::f32 ? DType::f32 : DType::f16; }
 
@@ -143,11 +120,23 @@ class Engine {
                             : index < needs.n_passed ? WeightKind::head
                                                      : WeightKind::embedding);
     }
+    if (const sparse::SelectorChoice& selector = model_->selector(); selector.name != sparse::DenseSelector::kName) {
+      for (const std::size_t segment : neuron_segments()) {
+        needs.window.neurons += needs.segments[segment].bytes();
+        needs.window.most_rows += needs.segments[segment].n_units;
+        needs.segments[segment].n_units = 0;
+      }
+      needs.window.selector = selector.bytes;
+      needs.window.row_bytes = sparse::WindowedFfn::row_bytes(model_->bundles());
+      needs.window.least_rows = config().hidden_dim / kLeastRowsShare + 1;
+      needs.scratch += sparse::WindowedFfn::bytes(model_->bundles(), windowed_options(0)) +
+                       selector.scratch_bytes(options_.max_batch, parallel_.n_threads());
+    }
     needs.resident = model_->weights().bytes();
     needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
-    needs.scratch = activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
-                    sparse::SparseFfn::bytes(options_.max_batch) +
-                    Layer::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
+    needs.scratch += activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
+                     sparse::SparseFfn::bytes(options_.max_batch) +
+                     Layer::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
     needs.context = options_.context;
     return needs;
   }
@@ -164,6 +153,21 @@ class Engine {
       segments[layer] = Weights::kPerLayer * layer + Weights::kNeurons;
     }
     return segments;
+  }
+
+  sparse::WindowedFfnOptions windowed_options(std::size_t n_rows) const {
+    sparse::WindowedFfnOptions options;
+    options.max_tokens = options_.max_batch;
+    options.n_rows = n_rows;
+    options.eviction = sparse::make_eviction(options_.policy, options_.window);
+    options.reads = options_.neuron_reads;
+    return options;
+  }
+
+  std::unique_ptr<sparse::WindowedFfn> make_windowed() {
+    return std::make_unique<sparse::WindowedFfn>(
+        model_->bundles(), *reader_, parallel_, selector_,
+        model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()), windowed_options(plan_.n_rows));
   }
 
   std::size_t activation_bytes() const { return 2 * options_.max_batch * config().dim * sizeof(float); }
@@ -186,6 +190,8 @@ class Engine {
   sparse::WeightStream stream_;
   Embedding embedding_;
   sparse::StreamedFfn ffn_;
+  sparse::Selector selector_;
+  std::unique_ptr<sparse::WindowedFfn> windowed_;  // null for the dense selector
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   std::size_t n_sessions_ = 0;
@@ -197,7 +203,12 @@ inline KvCache Engine::add_session() {
   if (n_sessions_ == plan_.sessions) {
     MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1, &plan_);
     stream_.shrink(plan.pinned_pieces, plan.ring);
+    const bool fewer_rows = plan.n_rows != plan_.n_rows;
     plan_ = std::move(plan);
+    if (fewer_rows) {  // what was in them is read again
+      windowed_.reset();
+      windowed_ = make_windowed();
+    }
   }
   KvCache kv(config(), options_.context, kv_dtype());
   ++n_sessions_;
@@ -220,7 +231,12 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
     embed(tokens, first, x);
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
-      layer_.run(weights_->layer(layer), layer, ffn_, kv, first, n, x, stats);
+      const LayerWeights& weights = weights_->layer(layer);
+      if (windowed_) {
+        layer_.run(weights, layer, *windowed_, kv, first, n, x, stats);
+      } else {
+        layer_.run(weights, layer, ffn_, kv, first, n, x, stats);
+      }
     }
     if (const std::size_t n_logits = logits.size() / config().vocab_size; n_logits > 0) {
       const std::span<float> normed = activations(1, n_logits);

@@ -38,7 +38,7 @@ inline storage::Digest kv_fingerprint(const Model& model, DType kv_dtype) {
   const auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };
   std::string text =
       concat("flashlm kv\nnumerics ", kNumerics, "\nisa ", name(kernels::active().isa), "\nkv ", name(kv_dtype),
-             "\nselector ", sparse::name(model.selector()), "\nmodel ", config.architecture, ' ', config.dim, ' ',
+             "\nselector ", model.selector().numerics(), "\nmodel ", config.architecture, ' ', config.dim, ' ',
              config.hidden_dim, ' ', config.n_layers, ' ', config.n_heads, ' ', config.n_kv_heads, ' ', config.head_dim,
              ' ', config.vocab_size, ' ', config.tied_embedding, ' ', bits(config.norm_epsilon), "\ngraph ",
              static_cast<int>(config.norm), ' ', static_cast<int>(config.position), ' ', config.position_offset, ' ',

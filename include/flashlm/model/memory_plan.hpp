@@ -34,6 +34,16 @@ struct MemoryNeeds {
   std::uint64_t kv = 0;                   // one session
   std::uint64_t scratch = 0;              // activations, logits, rope table
   std::size_t context = 0;                // positions a session
+
+  /// Rows for single neurons that a selector chooses; the segments hold none of them then.
+  struct Window {
+    std::uint64_t neurons = 0;   // bytes of all
+    std::uint64_t selector = 0;  // bytes of what chooses
+    std::size_t row_bytes = 0;   // 0: there is no window
+    std::size_t least_rows = 0;
+    std::size_t most_rows = 0;
+  };
+  Window window{};
 };
 
 /// How a budget is spent. Bytes, unless the name says otherwise.
@@ -50,11 +60,14 @@ struct MemoryPlan {
   std::uint64_t resident = 0;  // weights that always stay: norms, biases
   std::uint64_t pinned = 0;    // pages of other weights that stay
   std::uint64_t stream = 0;    // slots through which the rest passes
+  std::uint64_t selector = 0;  // what chooses neurons
+  std::uint64_t window = 0;    // rows for the neurons that were chosen lately
   std::uint64_t kv = 0;        // all sessions
   std::uint64_t scratch = 0;
   std::uint64_t total = 0;     // what is used, at most `budget`
   std::uint64_t smallest = 0;  // the smallest budget that would work
   std::array<Share, kWeightKinds> shares;
+  std::size_t n_rows = 0;   // neurons that the window holds
   std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
   std::shared_ptr<const sparse::PassLayout> layout;
@@ -141,7 +154,7 @@ inline void MemoryPlan::pin(const MemoryNeeds& needs, std::uint64_t spare, const
     share.bytes += bytes;
     if (pinned_pieces[part.piece]) share.pinned += bytes;
   }
-  total = resident + pinned + stream + kv + scratch;
+  total = resident + pinned + stream + selector + window + kv + scratch;
 }
 
 inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions,
@@ -157,16 +170,19 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
   plan.sessions = sessions;
   plan.kv = needs.kv * sessions;
   plan.scratch = needs.scratch;
+  plan.selector = needs.window.selector;
   const std::uint64_t beside = plan.kv + plan.scratch;
   const auto cut = [&](std::size_t piece_bytes) {
     return std::make_shared<const sparse::PassLayout>(needs.segments, needs.n_passed, piece_bytes);
   };
   plan.layout = before != nullptr ? before->layout : cut(largest_unit);
   const std::uint64_t all = plan.layout->all_bytes();
-  const std::uint64_t least_weights =
-      plan.resident + std::min<std::uint64_t>(all, detail::kLeastSlots * plan.layout->slot_bytes());
+  const std::uint64_t row_bytes = needs.window.row_bytes;
+  const std::uint64_t least_weights = plan.resident + plan.selector + needs.window.least_rows * row_bytes +
+                                      std::min<std::uint64_t>(all, detail::kLeastSlots * plan.layout->slot_bytes());
   plan.smallest = least_weights + beside;
   const std::uint64_t padding = plan.resident + all - plan.weights;
+  plan.weights += needs.window.neurons;
   plan.budget = memory.share
                     ? static_cast<std::uint64_t>(*memory.share * static_cast<double>(plan.weights)) + padding + beside
                     : memory.bytes;
@@ -182,7 +198,13 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
                              sessions, "), scratch ", format_bytes(plan.scratch), ". A smaller context needs less."),
                       plan.smallest);
   }
-  const std::uint64_t spare = plan.budget - beside - plan.resident;
+  std::uint64_t spare = plan.budget - beside - plan.resident - plan.selector;
+  if (row_bytes != 0) {  // What every pass needs comes first, neurons get the rest.
+    plan.n_rows = static_cast<std::size_t>(std::clamp<std::uint64_t>((spare - std::min(spare, all)) / row_bytes,
+                                                                     needs.window.least_rows, needs.window.most_rows));
+    plan.window = plan.n_rows * row_bytes;
+    spare -= plan.window;
+  }
   if (before != nullptr) {
     plan.ring = before->ring;
   } else if (spare < all) {
@@ -219,6 +241,10 @@ inline std::string MemoryPlan::table() const {
     line(concat("  ", name(kind)), one.pinned, one.streamed() ? format_bytes(one.streamed()) + how : "all of it");
   }
   line("stream slots", stream, concat(ring.n_slots, " reads of up to ", format_bytes(ring.slot_bytes)));
+  if (n_rows != 0) {
+    line("selector", selector, "chooses the neurons of each token");
+    line("neuron window", window, concat("of the neurons that tokens used lately; rows: ", n_rows));
+  }
   line("KV cache", kv, concat(sessions, sessions == 1 ? " session of " : " sessions of ", context, " positions"));
   line("scratch", scratch, "activations, logits");
   line("total", total, concat("of a budget of ", format_bytes(budget), "; all weights: ", format_bytes(weights)));

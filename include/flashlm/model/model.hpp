@@ -28,7 +28,8 @@ class Model {
  public:
   /// Opens a packed folder and checks everything but the weights' data (`flashlm verify` checks that).
   ///
-  /// Throws IoError, FormatError, or ArgumentError for an unknown selector.
+  /// Makes gates.safetensors for the selector gate where there is none. Throws IoError, FormatError, or ArgumentError
+  /// for an unknown selector and one that the model can not have.
   static std::shared_ptr<const Model> open(const std::filesystem::path& folder, std::string_view selector = "auto") {
     return std::shared_ptr<const Model>(new Model(folder, selector));
   }
@@ -37,7 +38,7 @@ class Model {
   const ModelConfig& config() const noexcept { return config_; }
   const storage::Manifest& manifest() const noexcept { return manifest_; }
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
-  const sparse::Selector& selector() const noexcept { return selector_; }
+  const sparse::SelectorChoice& selector() const noexcept { return selector_; }
 
   /// What is small and always in DRAM, and the places of the other matrices.
   const Weights& weights() const noexcept { return weights_; }
@@ -53,9 +54,9 @@ class Model {
       : folder_(folder),
         manifest_(storage::Manifest::open(folder)),
         config_(ModelConfig::open(folder)),
-        bundles_(storage::BundleFile::open(folder, manifest_, storage::FileMode::direct)),
-        selector_(sparse::make_selector(selector)) {
+        bundles_(storage::BundleFile::open(folder, manifest_, storage::FileMode::direct)) {
     check();
+    selector_ = sparse::choose_selector(selector, folder_, manifest_, bundles_, config_.activation);
     weights_ = Weights::open(folder_ / kResidentFile, config_);
     place_segments(bundles_.add(storage::File::open(folder_ / kResidentFile, storage::FileMode::direct)));
   }
@@ -107,7 +108,7 @@ class Model {
   storage::Manifest manifest_;
   ModelConfig config_;
   storage::BundleFile bundles_;
-  sparse::Selector selector_;
+  sparse::SelectorChoice selector_;
   Weights weights_;
   std::vector<sparse::Segment> segments_;
 };

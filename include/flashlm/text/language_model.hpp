@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,20 +25,24 @@
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/session.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
+#include "flashlm/sparse/neuron_reads.hpp"
 #include "flashlm/text/generation.hpp"
 #include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/tokenizer.hpp"
 
 namespace flashlm::inline v0::text {
 
-/// How a model is opened. Nothing here changes a result.
+/// How a model is opened. Nothing here changes a result, but a predictor, which may miss neurons.
 struct LanguageModelOptions {
-  std::string memory = "50%";     // "4GiB" for everything, or a share of the packed weights
-  std::size_t context = 0;        // positions a session; 0: the model's, at most 4096
-  int n_threads = 0;              // for computing; 0: one a hardware thread
-  std::size_t max_batch = 256;    // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";    // auto, threads, uring
-  std::string selector = "auto";  // auto, dense
+  std::string memory = "50%";                // "4GiB" for everything, or a share of the packed weights
+  std::size_t context = 0;                   // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;                         // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;               // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";               // auto, threads, uring
+  std::string selector = "auto";             // auto, dense, predictor, gate
+  std::string policy = "auto";               // which neurons leave DRAM first: combined, window, lru, frequency, none
+  std::optional<std::uint32_t> window{};     // tokens whose neurons stay, for the policy window
+  sparse::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
   std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
@@ -60,6 +65,9 @@ class LanguageModel {
     engine.n_threads = options.n_threads;
     engine.max_batch = options.max_batch;
     engine.reader = options.reader;
+    engine.policy = options.policy;
+    engine.window = options.window;
+    engine.neuron_reads = options.neuron_reads;
     engine.on_progress = std::move(options.on_progress);
     auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::open(folder / "tokenizer.json"));
     std::shared_ptr<KvStore> store;

@@ -39,6 +39,9 @@ def main(
     context: options.Context = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",
+    selector: options.Selector = "auto",
+    policy: options.Policy = "auto",
+    window: options.Window = None,
     max_new_tokens: options.MaxNewTokens = 512,
     temperature: options.Temperature = 0.0,
     top_k: options.TopK = 0,
@@ -54,7 +57,15 @@ def main(
     """
     with screen.progress_bar() as progress:
         lm = LanguageModel.from_pretrained(
-            source, memory=memory, context=context, threads=threads, reader=reader, progress=progress
+            source,
+            memory=memory,
+            context=context,
+            threads=threads,
+            reader=reader,
+            selector=selector,
+            policy=policy,
+            window=window,
+            progress=progress,
         )
     settings = {
         "max_new_tokens": max_new_tokens,

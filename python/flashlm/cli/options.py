@@ -28,6 +28,20 @@ Threads = Annotated[
     typer.Option("--threads", "-t", metavar="N", help="Threads that compute; by default one per core."),
 ]
 Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto, threads or uring.")]
+Selector = Annotated[
+    str, typer.Option("--selector", metavar="NAME", help="Which neurons are needed: auto, dense, predictor or gate.")
+]
+Policy = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="NAME",
+        help="Which chosen neurons leave DRAM first: auto, combined, window, lru, frequency or none.",
+    ),
+]
+Window = Annotated[
+    int | None, typer.Option("--window", metavar="N", help="Tokens whose neurons stay; by default as many as fit.")
+]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", "-n", metavar="N", help="Ends after so many tokens.")]
 Temperature = Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token; more than 0 draws.")]
 TopK = Annotated[int, typer.Option("--top-k", help="Draws from the likeliest k tokens; 0 for all.")]

@@ -29,6 +29,9 @@ def main(
     context: options.Context = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",
+    selector: options.Selector = "auto",
+    policy: options.Policy = "auto",
+    window: options.Window = None,
     max_new_tokens: options.MaxNewTokens = 128,
     temperature: options.Temperature = 0.0,
     top_k: options.TopK = 0,
@@ -46,7 +49,15 @@ def main(
     schema = None if json_schema is None else json_schema.read_text(encoding="utf-8")
     with screen.progress_bar() as progress:
         lm = LanguageModel.from_pretrained(
-            source, memory=memory, context=context, threads=threads, reader=reader, progress=progress
+            source,
+            memory=memory,
+            context=context,
+            threads=threads,
+            reader=reader,
+            selector=selector,
+            policy=policy,
+            window=window,
+            progress=progress,
         )
     with lm:
         if chat:

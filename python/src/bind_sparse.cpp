@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// bind_sparse.cpp: what is added to a packed folder for a selector.
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "flashlm/sparse/gate_writer.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+void bind_sparse(py::module_& module) {
+  using Callback = std::optional<std::function<void(std::size_t, std::size_t)>>;
+  module.def(
+      "add_gates",
+      [](const std::filesystem::path& folder, const Callback& progress) {
+        const auto report = [&](std::size_t done, std::size_t total) {
+          const py::gil_scoped_acquire acquire;
+          if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+          if (progress) (*progress)(done, total);
+        };
+        const py::gil_scoped_release release;
+        flashlm::sparse::write_gates(folder, report);
+      },
+      "folder"_a, "progress"_a = py::none(), R"(Add what the selector "gate" needs to a packed folder.
+
+A copy of the gate rows in q8_0 and bounds on its error, as gates.safetensors; nothing else in the folder changes.
+Opening a model with that selector does it too, where the file is not there.
+
+Args:
+    folder: What `flashlm.pack` wrote.
+    progress: Called with layers done and in total.
+
+Raises:
+    ArgumentError: The size of the model's rows is no multiple of 32.
+    IoError: A file cannot be read or written.
+
+Example:
+    >>> flashlm.add_gates("tiny.flash"))");
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/engine_options.hpp"
+
+#include "support/catch.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+TEST_CASE("what options leave open is taken from the model, within reason") {
+  ModelConfig config;
+  config.max_context = 100;
+  CHECK(checked({}, config).context == 100);
+  CHECK(checked({}, config).max_batch == 100);
+  config.max_context = 1u << 20;
+  CHECK(checked({}, config).context == 4096);
+  EngineOptions options;
+  options.context = 8192;
+  CHECK(checked(options, config).context == 8192);
+}
+
+TEST_CASE("options that are out of range or unknown are ArgumentErrors") {
+  ModelConfig config;
+  config.max_context = 100;
+  const auto wrong = [&](auto change) {
+    EngineOptions options;
+    change(options);
+    CHECK_THROWS_AS(checked(options, config), ArgumentError);
+  };
+  wrong([](EngineOptions& options) { options.context = 101; });
+  wrong([](EngineOptions& options) { options.max_batch = 0; });
+  wrong([](EngineOptions& options) { options.policy = "random"; });
+  wrong([](EngineOptions& options) { options.window = 0; });
+  wrong([](EngineOptions& options) { options.policy = "lru", options.window = 3; });
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/// engine_window_test.cpp: an engine whose selector chooses single neurons (sparse/windowed_ffn.hpp).
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flashlm/model/engine.hpp"
+#include "support/allocation_counter.hpp"
+#include "support/bundle_fixture.hpp"
+#include "support/catch.hpp"
+#include "support/predictor_file.hpp"
+#include "support/readers.hpp"
+#include "support/tiny_model.hpp"
+#include "support/tokens.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+namespace {
+
+constexpr std::size_t kVocab = support::TinyShape::kVocabSize;
+
+support::TinyShape shape_of(bool gated) {
+  support::TinyShape shape = gated ? support::TinyShape() : support::TinyShape::opt();
+  shape.dim = 64;
+  shape.head_dim = 16;
+  shape.neurons_per_bundle = 1;
+  shape.activation = "relu";
+  shape.dtype = DType::f16;
+  return shape;
+}
+
+EngineOptions options(double share, int n_threads = 1) {
+  EngineOptions options;
+  options.memory = {0, share};
+  options.n_threads = n_threads;
+  options.max_batch = 8;
+  return options;
+}
+
+std::vector<float> run(Engine& engine, const std::vector<Token>& tokens, std::size_t batch) {
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(tokens.size() * kVocab);
+  for (std::size_t first = 0; first < tokens.size(); first += batch) {
+    const std::size_t n = std::min(batch, tokens.size() - first);
+    engine.forward(kv, first, std::span(tokens).subspan(first, n),
+                   std::span(logits).subspan(first * kVocab, n * kVocab), Phase::prefill, stats);
+  }
+  engine.remove_session();
+  return logits;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+std::unique_ptr<storage::MemoryReader> memory_reader(const Model& model) {
+  return std::make_unique<storage::MemoryReader>(support::file_contents(model.bundles()));
+}
+
+}  // namespace
+
+TEST_CASE("gate and dense give the same logits, bit for bit, for every budget, policy, reader, thread count and cut") {
+  const std::vector<Token> tokens = support::random_tokens(17);
+  for (const bool gated : {true, false}) {
+    const support::TinyModel tiny(shape_of(gated));
+    Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
+    const std::vector<float> expected = run(dense, tokens, 8);
+    const auto gate = Model::open(tiny.path(), "gate");
+    for (const std::string policy : {"auto", "window", "lru", "frequency", "none"}) {
+      for (const double share : {0.7, 1.0}) {
+        EngineOptions chosen = options(share, policy == "lru" ? 3 : 1);
+        chosen.policy = policy;
+        if (policy == "window") chosen.window = 3;
+        CAPTURE(gated, policy, share);
+        Engine engine(gate, chosen, memory_reader(*gate));
+        CHECK(engine.memory_plan().n_rows > 0);
+        CHECK(engine.memory_plan().total <= engine.memory_plan().budget);
+        for (const std::size_t batch : {1u, 5u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+      }
+    }
+    for (const std::string reader : {"threads", "uring"}) {
+      if (reader == "uring" && !support::uring_allowed()) continue;
+      EngineOptions chosen = options(0.75, 2);
+      chosen.reader = reader;
+      Engine engine(gate, chosen);
+      for (const std::size_t batch : {1u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+    }
+  }
+}
+
+TEST_CASE("a predictor's logits do not depend on budget, policy, threads or cut, and all neurons are dense") {
+  const std::vector<Token> tokens = support::random_tokens(17);
+  const support::TinyModel tiny(shape_of(false));
+  Engine dense(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> all = run(dense, tokens, 8);
+  support::write_predictor(tiny.path(), {.threshold = 0.5f});
+  Engine whole(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(whole, tokens, 8);
+  CHECK_FALSE(same_bits(expected, all));
+  for (const std::string policy : {"auto", "lru"}) {
+    for (const double share : {0.4, 0.6}) {
+      EngineOptions chosen = options(share, policy == "lru" ? 2 : 1);
+      chosen.policy = policy;
+      Engine engine(Model::open(tiny.path(), "predictor"), chosen);
+      for (const std::size_t batch : {1u, 3u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+    }
+  }
+  support::write_predictor(tiny.path(), {.threshold = -std::numeric_limits<float>::infinity()});
+  Engine everything(Model::open(tiny.path(), "predictor"), options(0.5));
+  CHECK(same_bits(run(everything, tokens, 4), all));
+}
+
+TEST_CASE("statistics tell what was chosen, found and read") {
+  const support::TinyModel tiny(shape_of(true));
+  support::write_predictor(tiny.path(), {.threshold = 0.5f});
+  const auto model = Model::open(tiny.path());
+  Engine engine(model, options(0.7), memory_reader(*model));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const std::vector<Token> tokens = support::random_tokens(20);
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+  }
+  const std::size_t stride = model->bundles().layout(0).stride;
+  CHECK(stats.selected > 0);
+  CHECK(stats.hits + stats.misses == stats.selected);
+  CHECK(stats.hits > 0);
+  CHECK(stats.window > 0);
+  REQUIRE(engine.memory_plan().streamed() == 0);
+  CHECK(stats.bytes_read == stats.misses * stride + stats.gap_bytes);
+  CHECK(stats.select_seconds > 0);
+}
+
+TEST_CASE("a step with a selector allocates nothing, and a read that fails leaves the session as it was") {
+  const support::TinyModel tiny(shape_of(false));
+  const auto gate = Model::open(tiny.path(), "gate");
+  const std::vector<Token> tokens = support::random_tokens(24);
+  Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
+  const std::vector<float> expected = run(dense, tokens, 1);
+  auto reader = memory_reader(*gate);
+  storage::MemoryReader* seen = reader.get();
+  Engine engine(gate, options(0.7), std::move(reader));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const auto step = [&](std::size_t at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+  };
+  step(0);
+  const std::size_t before = support::allocation_count();
+  for (std::size_t at = 1; at < 12; ++at) step(at);
+  CHECK(support::allocation_count() == before);
+  std::size_t failures = 0;
+  for (std::size_t at = 12; at < tokens.size(); ++at) {
+    seen->fail_at(at % 5, EIO);
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      try {
+        step(at);
+        break;
+      } catch (const IoError& error) {
+        ++failures;
+        CHECK(error.code() == EIO);
+      }
+    }
+    REQUIRE(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+  CHECK(failures > 0);
+}
+
+TEST_CASE("the smallest budget with a selector works, one byte less does not, and sessions take rows") {
+  const support::TinyModel tiny(shape_of(true));
+  const auto gate = Model::open(tiny.path(), "gate");
+  const std::vector<Token> tokens = support::random_tokens(10);
+  Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
+  const std::vector<float> expected = run(dense, tokens, 8);
+  Engine half(gate, options(0.7));
+  EngineOptions least = options(0.7);
+  least.memory = {half.memory_plan().smallest, std::nullopt};
+  Engine small(gate, least);
+  CHECK(small.memory_plan().total <= least.memory.bytes);
+  CHECK(same_bits(run(small, tokens, 1), expected));
+  --least.memory.bytes;
+  CHECK_THROWS_AS(Engine(gate, least), BudgetError);
+
+  EngineOptions fixed = options(1.0);
+  fixed.memory = {half.memory_plan().total, std::nullopt};
+  Engine shared(gate, fixed);
+  const std::size_t n_rows = shared.memory_plan().n_rows;
+  KvCache one = shared.add_session(), two = shared.add_session();
+  CHECK(shared.memory_plan().total <= fixed.memory.bytes);
+  CHECK(shared.memory_plan().n_rows < n_rows);
+  CHECK_THROWS_AS(shared.observe([](auto...) {}), ArgumentError);
+}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selectors from Python: gates that change nothing, predictors that choose, and what is told about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flashlm
+import random_llama
+from flashlm import _core
+
+TEXT = "The moon is a harsh mistress, and the sea is calm tonight."
+
+
+@pytest.fixture(scope="module")
+def relu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama with ReLU, packed neuron by neuron."""
+    source = tmp_path_factory.mktemp("relu") / "source"
+    random_llama.write_folder(random_llama.case("relu"), source)
+    folder = source.parent / "relu.flash"
+    flashlm.pack(source, folder, neurons_per_bundle=1)
+    return folder
+
+
+@pytest.fixture
+def guess(relu: Path) -> Iterator[Path]:
+    """The same folder with a predictor of random numbers, while a test runs."""
+    layers = json.loads(_core.read_manifest(relu))
+    lines = [f"{f['name']} {f['bytes']} {f['crc32']}\n" for f in layers["files"] if "header_bytes" in f]
+    model = hashlib.sha256("".join(lines).encode()).hexdigest()
+    random = np.random.default_rng(3)
+    tensors: dict[str, Any] = {}
+    for index, layer in enumerate(layers["layers"]):
+        tensors[f"layers.{index}.a"] = random.normal(size=(4, layer["dim"])).astype(np.float16)
+        tensors[f"layers.{index}.b"] = random.normal(size=(layer["neurons"], 4)).astype(np.float16)
+        tensors[f"layers.{index}.bias"] = np.zeros(layer["neurons"], np.float32)
+        tensors[f"layers.{index}.threshold"] = np.array([0.5], np.float32)
+    path = relu / "predictor.safetensors"
+    tags = {"float32": "f32", "float16": "f16"}
+    specs = [(name, tags[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
+    writer = _core.SafetensorsWriter(
+        str(path),
+        [*specs, ("tensor_checksums", "u8", [len(specs), 4])],
+        {"format": "flashlm predictor", "format_version": "1", "model": model},
+    )
+    sums = []
+    for name in writer.order()[:-1]:
+        sums.append(_core.crc32(tensors[name].tobytes()))
+        writer.write(name, tensors[name])
+    writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
+    writer.finish()
+    yield relu
+    path.unlink()
+
+
+def logits(folder: Path, **options: Any) -> Any:
+    with flashlm.LanguageModel.from_pretrained(folder, **options) as lm:
+        return lm.logits(lm.tokenizer.encode(TEXT))
+
+
+def test_gates_give_the_logits_of_all_neurons(relu: Path) -> None:
+    expected = logits(relu, memory="100%", selector="dense")
+    for policy in ("auto", "lru", "none"):
+        assert np.array_equal(logits(relu, memory="90%", selector="gate", policy=policy), expected)
+    assert (relu / "gates.safetensors").is_file()
+    assert np.array_equal(logits(relu, memory="90%", selector="gate", window=2), expected)
+
+
+def test_a_predictor_is_found_and_its_work_is_told(guess: Path) -> None:
+    expected = logits(guess, memory="100%")
+    assert not np.array_equal(expected, logits(guess, memory="100%", selector="dense"))
+    assert np.array_equal(logits(guess, memory="80%", policy="window", window=3), expected)
+    with flashlm.LanguageModel.from_pretrained(guess, memory="90%") as lm:
+        lm.generate(TEXT, max_new_tokens=8)
+        stats, plan = lm.stats.to_dict(), lm.memory_plan.to_dict()
+        assert lm._native.config["selector"] == "predictor"
+        assert "tokens are in DRAM" in str(lm.stats)
+    assert stats["selected"] > 0
+    assert stats["hits"] + stats["misses"] == stats["selected"]
+    assert stats["window"] > 0
+    assert plan["n_rows"] > 0
+    assert plan["selector"] > 0
+
+
+def test_adding_gates_changes_nothing_else(relu: Path) -> None:
+    before = {path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"}
+    seen: list[tuple[int, int]] = []
+    _core.add_gates(relu, lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert {path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"} == before
+    flashlm.verify(relu)
+
+
+def test_a_predictor_of_another_model_is_refused(guess: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.flash"
+    other.mkdir()
+    for path in guess.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    damaged = bytearray((other / "predictor.safetensors").read_bytes())
+    damaged[-9] ^= 1
+    (other / "predictor.safetensors").write_bytes(damaged)
+    with pytest.raises(flashlm.FormatError, match="checksum"):
+        logits(other)
+    text = (guess / "predictor.safetensors").read_bytes().replace(b'"model":"', b'"model":"0', 1)
+    (other / "predictor.safetensors").write_bytes(text.replace(b"}}   ", b"}}  ", 1))
+    with pytest.raises(flashlm.FormatError, match="another model"):
+        logits(other)
