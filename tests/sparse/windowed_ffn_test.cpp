@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "flashlm/base/random.hpp"
-#include "flashlm/sparse/streamed_ffn.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
@@ -82,11 +81,22 @@ struct Fixture : support::BundleFixture {
     return y;
   }
 
+  /// The same of all neurons, each multiplied whether it fires or not.
   std::vector<float> dense() {
-    const std::vector<std::size_t> all(model.shape.n_layers, model.shape.hidden_dim);
-    StreamedFfn ffn(bundles, reader, parallel, kTokens, all, {});
-    ffn.load();
-    return pass(ffn, kTokens);
+    std::vector<float> y(model.shape.n_layers * x.size());
+    SparseFfn ffn(parallel, kTokens);
+    for (std::size_t layer = 0; layer < model.shape.n_layers; ++layer) {
+      const storage::BundleLayout& layout = bundles.layout(layer);
+      std::vector<std::byte> all;
+      for (std::size_t index = 0; index < layout.n_bundles(); ++index) {
+        const std::vector<std::byte> one = bundle(layer, index);
+        all.insert(all.end(), one.begin(), one.end());
+      }
+      ffn.accumulate(layout, parameters, all.data(), 0, layout.n_bundles(), x, kTokens,
+                     std::span(y).subspan(layer * x.size(), x.size()));
+    }
+    for (float& value : y) value += 0.0f;
+    return y;
   }
 
   Parallel parallel{2};
