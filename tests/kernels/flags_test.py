@@ -94,7 +94,7 @@ def test_the_portable_kernels_are_not_contracted(folder: Path, compiler: str) ->
     fused: dict[str, int] = {}
     function = ""
     for line in assembly.read_text().splitlines():
-        if label := re.match(r"(_Z\w+)(?:\.\w+)*:", line):
+        if label := re.match(r"([A-Za-z_]\w*)(?:\.\w+)*:", line):
             function = label.group(1)
             fused.setdefault(function, 0)
         elif re.match(r"\s+vfn?m(?:add|sub)", line):
