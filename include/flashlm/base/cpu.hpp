@@ -59,10 +59,9 @@ inline bool supports(Isa isa) noexcept {
   return false;
 }
 
-/// The instruction set that the environment variable FLASHLM_ISA names (scalar, avx2, avx512); without it AVX2 where
-/// the processor has it, else scalar.
+/// The instruction set that the environment variable FLASHLM_ISA names (scalar, avx2, avx512); without it the one with
+/// the widest vectors that the processor has.
 ///
-/// AVX-512 is not chosen by itself until its single-token speed has been measured against AVX2.
 /// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
 inline Isa choose_isa() {
   constexpr Isa known[] = {Isa::avx512, Isa::avx2, Isa::scalar};
@@ -74,7 +73,10 @@ inline Isa choose_isa() {
     }
     throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, avx2 or avx512, got '", forced, "'"));
   }
-  return supports(Isa::avx2) ? Isa::avx2 : Isa::scalar;
+  for (Isa isa : known) {
+    if (supports(isa)) return isa;
+  }
+  return Isa::scalar;
 }
 
 }  // namespace flashlm::inline v0
