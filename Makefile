@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The words to live by; the work is in scripts/.
-.PHONY: help demo test test-live test-sanitizers format lint docs-check clean
+.PHONY: help demo test test-live test-sanitizers test-neon format lint docs-check clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): *##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,6 +16,9 @@ test-live:  ## Compare with transformers (installs it, and torch)
 
 test-sanitizers:  ## C++ tests under the address, undefined behaviour and thread sanitizers
 	@scripts/test-sanitizers
+
+test-neon:  ## Kernel tests for 64-bit Arm, in an emulator
+	@scripts/test-neon
 
 format:  ## Rewrite C++ and Python in the project's format
 	@scripts/lint --fix

@@ -64,7 +64,7 @@ def output(program: Path, isa: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["scalar", "neon", "avx2", "avx512"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_flag_gives_the_same_bits(folder: Path, compiler: str, isa: str) -> None:
     """-O0, -O2 and -O3 -march=native, with the instruction set forced."""
@@ -73,7 +73,7 @@ def test_every_flag_gives_the_same_bits(folder: Path, compiler: str, isa: str) -
     assert len(set(seen.values())) == 1, seen
 
 
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["scalar", "neon", "avx2", "avx512"])
 def test_both_compilers_give_the_same_bits(folder: Path, isa: str) -> None:
     """A program of g++ and one of clang++ agree."""
     for compiler in COMPILERS:

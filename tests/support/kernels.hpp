@@ -31,7 +31,7 @@ inline std::size_t row_size(DType dtype, std::size_t n) {
 /// The instruction sets that this processor can run.
 inline std::vector<Isa> isas() {
   std::vector<Isa> result;
-  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
+  for (Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
     if (flashlm::supports(isa)) result.push_back(isa);
   }
   return result;

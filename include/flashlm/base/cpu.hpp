@@ -13,13 +13,14 @@
 
 namespace flashlm::inline v0 {
 
-/// The instruction sets that kernels are written for, by rising width of their vectors.
-enum class Isa { scalar, avx2, avx512 };
+/// The instruction sets that kernels are written for. neon is that of 64-bit Arm, the others but scalar are x86-64's.
+enum class Isa { scalar, neon, avx2, avx512 };
 
-/// "scalar", "avx2", "avx512".
+/// "scalar", "neon", "avx2", "avx512".
 constexpr std::string_view name(Isa isa) noexcept {
   switch (isa) {
     case Isa::scalar: return "scalar";
+    case Isa::neon: return "neon";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
   }
@@ -42,6 +43,12 @@ inline bool supports_f16c() noexcept {
 inline bool supports(Isa isa) noexcept {
   switch (isa) {
     case Isa::scalar: return true;
+    case Isa::neon:
+#if defined(__aarch64__)
+      return true;
+#else
+      return false;
+#endif
     case Isa::avx2:
 #if defined(__x86_64__)
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::supports_f16c();
@@ -59,19 +66,19 @@ inline bool supports(Isa isa) noexcept {
   return false;
 }
 
-/// The instruction set that the environment variable FLASHLM_ISA names (scalar, avx2, avx512); without it the one with
-/// the widest vectors that the processor has.
+/// The instruction set that the environment variable FLASHLM_ISA names (scalar, neon, avx2, avx512); without it the
+/// one with the widest vectors that the processor has.
 ///
 /// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
 inline Isa choose_isa() {
-  constexpr Isa known[] = {Isa::avx512, Isa::avx2, Isa::scalar};
+  constexpr Isa known[] = {Isa::avx512, Isa::avx2, Isa::neon, Isa::scalar};
   if (const char* forced = std::getenv("FLASHLM_ISA"); forced != nullptr && *forced != '\0') {
     for (Isa isa : known) {
       if (name(isa) != forced) continue;
       if (supports(isa)) return isa;
       throw ArgumentError(concat("[cpu] FLASHLM_ISA: this processor has no ", forced));
     }
-    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, avx2 or avx512, got '", forced, "'"));
+    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, neon, avx2 or avx512, got '", forced, "'"));
   }
   for (Isa isa : known) {
     if (supports(isa)) return isa;
