@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kernels.py: the kernels of every instruction set beside a plain read of the same bytes.
+
+    cmake --preset release && cmake --build build/release --target kernels_benchmark && python benchmarks/kernels.py
+
+Runs benchmarks/kernels.cpp, which compares with plain loops before it times, once for each instruction set that this
+machine has, and writes the result file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from machine import write_result
+
+ROOT = Path(__file__).parent.parent
+RESULT = Path(__file__).parent / "results" / "kernels.json"
+
+
+def rows_of(program: Path, isa: str, *arguments: str) -> list[dict[str, Any]]:
+    """The rows of one run, their cases named by instruction set; none where the processor has it not."""
+    environment = {**os.environ, "FLASHLM_ISA": isa}
+    result = subprocess.run([program, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if result.returncode != 0:
+        print(f"{isa}: skipped, exit code {result.returncode}", file=sys.stderr)
+        return []
+    return [{**row, "case": f"{isa}: {row['case']}"} for row in json.loads(result.stdout)["rows"]]
+
+
+def main() -> None:
+    """Run the benchmark and write its result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "benchmarks" / "kernels_benchmark")
+    parser.add_argument("--isa", nargs="+", default=["avx512", "avx2", "neon"])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    options = ["--rounds", str(arguments.rounds), "--threads", str(arguments.threads)]
+    rows = [row for isa in arguments.isa for row in rows_of(arguments.program, isa, *options)]
+    if not rows:
+        sys.exit("No instruction set gave a result.")
+    write_result(arguments.output, ROOT, rows, threads=arguments.threads)
+
+
+if __name__ == "__main__":
+    main()
