@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// attention_test.cpp: one query over keys and values against plain loops in double.
+/// attention_test.cpp: queries over keys and values against plain loops in double, and their bits under every cut.
 #include "flashlm/kernels/attention.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "flashlm/kernels/matmul.hpp"
-#include "flashlm/kernels/neuron_sum.hpp"
-#include "flashlm/kernels/softmax.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 
@@ -17,66 +15,172 @@ using flashlm::Isa;
 using flashlm::MatrixView;
 using namespace support;
 
+namespace {
+
+/// One query over the first n keys and values, in double.
+std::vector<double> exact(const float* query, const Weights& keys, const Weights& values, std::size_t n, float scale) {
+  const std::size_t head_dim = keys.view().cols;
+  std::vector<double> scores(n), out(head_dim);
+  double largest = -std::numeric_limits<double>::infinity(), total = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t c = 0; c < head_dim; ++c) scores[i] += keys.at(i, c) * static_cast<double>(query[c]);
+    largest = std::max(largest, scores[i] *= static_cast<double>(scale));
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const double weight = std::exp(scores[i] - largest);
+    total += weight;
+    for (std::size_t c = 0; c < head_dim; ++c) out[c] += weight * values.at(i, c);
+  }
+  for (double& value : out) value /= total;
+  return out;
+}
+
+/// Some heads of some tokens, all over the same keys.
+struct Shape {
+  std::size_t n_tokens, n_heads, head_dim, first;
+
+  std::size_t stride() const { return n_heads * head_dim + 3; }
+  std::size_t n_keys() const { return first + n_tokens; }
+};
+
+std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>& queries, const MatrixView& keys,
+                          const MatrixView& values, float scale) {
+  std::vector<float> out(queries.size(), -7.0f);
+  kernels::table(isa).attend(
+      {queries.data(), out.data(), shape.stride(), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first}, keys,
+      values, scale);
+  return out;
+}
+
+}  // namespace
+
 TEST_CASE("attention equals plain loops in double") {
   for (const auto [isa, dtype] : variants(kCached)) {
-    for (std::size_t n : kSizes) {
-      for (std::size_t head_dim : {1u, 9u, 64u}) {
-        CAPTURE(name(isa), name(dtype), n, head_dim);
-        const Weights keys(dtype, n, head_dim, 2, 6), values(dtype, n, head_dim);
-        const std::vector<float> query = random_numbers(head_dim, n, 8);
-        std::vector<float> scores(n), out(head_dim, -7.0f);
-        kernels::table(isa).attend(query.data(), keys.view(), values.view(), 0.25f, scores.data(), out.data());
-        std::vector<double> exact(head_dim, 0.0);
-        double total = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-          double score = 0;
-          for (std::size_t c = 0; c < head_dim; ++c) score += keys.at(i, c) * static_cast<double>(query[c]);
-          const double weight = std::exp(0.25 * score);
-          total += weight;
-          for (std::size_t c = 0; c < head_dim; ++c) exact[c] += weight * values.at(i, c);
+    for (const Shape shape : {Shape{1, 1, 1, 0}, Shape{1, 3, 64, 76}, Shape{5, 1, 9, 61}, Shape{21, 3, 16, 0},
+                              Shape{70, 2, 33, 130}, Shape{2, 65, 8, 63}, Shape{1, 1, 128, 63}}) {
+      CAPTURE(name(isa), name(dtype), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first);
+      const Weights keys(dtype, shape.n_keys(), shape.head_dim, 2, 6), values(dtype, shape.n_keys(), shape.head_dim);
+      const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), shape.first, 8);
+      const std::vector<float> out = attend(isa, shape, queries, keys.view(), values.view(), 0.25f);
+      std::size_t wrong = 0;
+      for (std::size_t t = 0; t < shape.n_tokens; ++t) {
+        for (std::size_t head = 0; head < shape.n_heads; ++head) {
+          const std::size_t at = t * shape.stride() + head * shape.head_dim;
+          const std::vector<double> want = exact(&queries[at], keys, values, shape.first + t + 1, 0.25f);
+          for (std::size_t c = 0; c < shape.head_dim; ++c) {
+            wrong += !(std::abs(static_cast<double>(out[at + c]) - want[c]) < 1e-5);
+          }
         }
-        for (std::size_t c = 0; c < head_dim; ++c) {
-          const double want = n == 0 ? 0 : exact[c] / total;
-          REQUIRE(std::abs(static_cast<double>(out[c]) - want) < 1e-5);
+        for (std::size_t gap = shape.stride() - 3; gap < shape.stride(); ++gap) {
+          wrong += out[t * shape.stride() + gap] != -7.0f;
+        }
+      }
+      REQUIRE(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("attention over 8192 positions equals plain loops in double, whatever grows along the way") {
+  const Shape shape{3, 2, 64, 8189};
+  for (const bool rising : {false, true}) {
+    Weights keys(DType::f16, shape.n_keys(), shape.head_dim);
+    const Weights values(DType::f16, shape.n_keys(), shape.head_dim);
+    if (rising) {  // the largest score moves up to the last block
+      for (std::size_t i = 0; i < shape.n_keys(); ++i) keys.set(i, 0, static_cast<float>(i) / 256.0f);
+    }
+    const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), 3, 4);
+    for (const Isa isa : isas()) {
+      const std::vector<float> out = attend(isa, shape, queries, keys.view(), values.view(), 0.125f);
+      for (const std::size_t t : {0u, 2u}) {
+        const std::size_t at = t * shape.stride() + shape.head_dim;  // the second head
+        const std::vector<double> want = exact(&queries[at], keys, values, shape.first + t + 1, 0.125f);
+        CAPTURE(name(isa), rising, t);
+        for (std::size_t c = 0; c < shape.head_dim; ++c) {
+          REQUIRE(std::abs(static_cast<double>(out[at + c]) - want[c]) < 2e-6);
         }
       }
     }
   }
 }
 
-TEST_CASE("attention has the bits of its parts, so that a batch may compute it either way") {
-  constexpr std::size_t n = 77, head_dim = 40;
-  const Weights keys(DType::f16, n, head_dim), values(DType::f32, n, head_dim);
-  const std::vector<float> queries = random_numbers(3 * head_dim, 8);
-  std::vector<float> all(3 * n), sums(3 * head_dim);
-  kernels::matmul(keys.view(), queries.data(), head_dim, 3, all.data(), n);
-  for (float& score : all) score *= 0.3f;
-  for (std::size_t t = 0; t < 3; ++t) kernels::softmax(std::span(all).subspan(t * n, n));
-  kernels::neuron_sum(values.view(), all.data(), n, 3, sums.data(), head_dim, 0, head_dim);
-  for (std::size_t t = 0; t < 3; ++t) {
-    std::vector<float> scores(n), out(head_dim);
-    kernels::attend(std::span(queries).subspan(t * head_dim, head_dim), keys.view(), values.view(), 0.3f, scores, out);
-    REQUIRE(same_bits(scores, std::span(all).subspan(t * n, n)));
-    REQUIRE(same_bits(out, std::span(sums).subspan(t * head_dim, head_dim)));
+TEST_CASE("a query has the same bits alone and beside any other queries") {
+  constexpr std::size_t head_dim = 40, n_tokens = 150, n_heads = 3;
+  const Shape whole{n_tokens, n_heads, head_dim, 0};
+  for (const auto [isa, dtype] : variants(kCached)) {
+    const Weights keys(dtype, n_tokens, head_dim), values(dtype, n_tokens, head_dim);
+    const std::vector<float> queries = random_numbers(n_tokens * whole.stride(), 8, 4);
+    const std::vector<float> all = attend(isa, whole, queries, keys.view(), values.view(), 0.3f);
+    flashlm::Random random(4);
+    for (int round = 0; round < 60; ++round) {
+      // Some tokens and heads of the whole, from random ones on; the first rounds are single queries.
+      const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.next() >> 33) % n; };
+      const std::size_t token = below(n_tokens), head = below(n_heads);
+      const std::size_t tokens = round < 20 ? 1 : 1 + below(n_tokens - token);
+      const std::size_t heads = round < 20 ? 1 : 1 + below(n_heads - head);
+      std::vector<float> out(all.size());
+      const std::size_t at = token * whole.stride() + head * head_dim;
+      kernels::table(isa).attend({&queries[at], &out[at], whole.stride(), tokens, heads, head_dim, token}, keys.view(),
+                                 values.view(), 0.3f);
+      CAPTURE(name(isa), name(dtype), token, head, tokens, heads);
+      for (std::size_t t = 0; t < tokens; ++t) {
+        const std::size_t row = at + t * whole.stride();
+        REQUIRE(
+            same_bits(std::span(out).subspan(row, heads * head_dim), std::span(all).subspan(row, heads * head_dim)));
+      }
+    }
   }
 }
 
-TEST_CASE("a key that is NaN makes the result NaN") {
+TEST_CASE("what lies behind the keys of a query does not reach it") {
+  const Shape shape{40, 2, 16, 30};
+  for (const Isa isa : isas()) {
+    Weights keys(DType::f16, 128, 16), values(DType::f16, 128, 16);
+    const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), 8);
+    const std::vector<float> before = attend(isa, shape, queries, keys.view(), values.view(), 1.0f);
+    for (std::size_t i = 50; i < 128; ++i) {
+      keys.set(i, 3, std::numeric_limits<float>::quiet_NaN());
+      values.set(i, 5, std::numeric_limits<float>::infinity());
+    }
+    const std::vector<float> after = attend(isa, shape, queries, keys.view(), values.view(), 1.0f);
+    for (std::size_t t = 0; t < shape.n_tokens; ++t) {
+      CAPTURE(name(isa), t);
+      const std::size_t at = t * shape.stride();
+      REQUIRE(same_bits(std::span(before).subspan(at, 32), std::span(after).subspan(at, 32)) == (t < 20));
+    }
+  }
+}
+
+TEST_CASE("scores of any size are safe: the largest counts") {
+  for (const Isa isa : isas()) {
+    Weights keys(DType::f32, 200, 1), values(DType::f32, 200, 1);
+    for (std::size_t i = 0; i < 200; ++i) {
+      keys.set(i, 0, i < 70 ? -std::numeric_limits<float>::infinity() : static_cast<float>(i) * 1e30f);
+      values.set(i, 0, static_cast<float>(i));
+    }
+    const Shape shape{1, 1, 1, 199};
+    REQUIRE(attend(isa, shape, {1, 0, 0, 0}, keys.view(), values.view(), 1.0f)[0] == 199.0f);
+    const Shape nothing{1, 1, 1, 10};
+    REQUIRE(std::isnan(attend(isa, nothing, {1, 0, 0, 0}, keys.view(), values.view(), 1.0f)[0]));
+  }
+}
+
+TEST_CASE("a key that is NaN makes the results that see it NaN") {
   for (Isa isa : isas()) {
     Weights keys(DType::f32, 5, 8);
     const Weights values(DType::f32, 5, 8);
-    keys.set(4, 7, std::numeric_limits<float>::quiet_NaN());
-    const std::vector<float> query(8, 1.0f);
-    std::vector<float> scores(5), out(8);
-    kernels::table(isa).attend(query.data(), keys.view(), values.view(), 1.0f, scores.data(), out.data());
-    for (float v : out) REQUIRE(std::isnan(v));
+    keys.set(3, 7, std::numeric_limits<float>::quiet_NaN());
+    const Shape shape{5, 1, 8, 0};
+    const std::vector<float> out =
+        attend(isa, shape, std::vector<float>(5 * shape.stride(), 1.0f), keys.view(), values.view(), 1.0f);
+    for (std::size_t i = 0; i < 40; ++i) REQUIRE(std::isnan(out[i / 8 * shape.stride() + i % 8]) == (i >= 24));
   }
 }
 
 TEST_CASE("keys or values in a number format without a kernel are an ArgumentError") {
-  std::vector<float> query(1), scores(1), out(1);
+  std::vector<float> query(1), out(1);
+  const kernels::Queries queries{query.data(), out.data(), 1, 1, 1, 1, 0};
   const MatrixView good{reinterpret_cast<const std::byte*>(query.data()), DType::f32, 1, 1, 4};
   const MatrixView bad{nullptr, DType::bf16, 1, 1, 2};
-  REQUIRE_THROWS_AS(kernels::attend(query, bad, good, 1, scores, out), flashlm::ArgumentError);
-  REQUIRE_THROWS_AS(kernels::attend(query, good, bad, 1, scores, out), flashlm::ArgumentError);
+  REQUIRE_THROWS_AS(kernels::attend(queries, bad, good, 1), flashlm::ArgumentError);
+  REQUIRE_THROWS_AS(kernels::attend(queries, good, bad, 1), flashlm::ArgumentError);
 }

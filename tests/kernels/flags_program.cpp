@@ -52,7 +52,7 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
   kernels::from_f32(exact, dtype, bytes.data());
   const MatrixView weights = MatrixView::dense(bytes.data(), dtype, rows, dim);
   const std::vector<float> x = numbers(n_tokens * dim, 2, random);
-  std::vector<float> h(n_tokens * rows), y(n_tokens * dim), scores(rows), seen(dim), back(rows * dim);
+  std::vector<float> h(n_tokens * rows), y(n_tokens * dim), seen(n_tokens * dim), back(rows * dim);
   Hash hash;
   kernels::matmul(weights, x.data(), dim, n_tokens, h.data(), rows);
   hash.add(h);
@@ -64,8 +64,7 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
   }
   hash.add(y);
   if (dtype == DType::f32 || dtype == DType::f16) {
-    kernels::attend(std::span(x).first(dim), weights, weights, 0.125f, scores, seen);
-    hash.add(scores);
+    kernels::attend({x.data(), seen.data(), dim, n_tokens, 1, dim, rows - n_tokens}, weights, weights, 0.125f);
     hash.add(seen);
   }
   kernels::to_f32(dtype, bytes.data(), back);

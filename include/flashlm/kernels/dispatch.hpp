@@ -12,9 +12,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "flashlm/base/cpu.hpp"
@@ -29,6 +32,20 @@
 
 namespace flashlm::inline v0::kernels {
 
+/// Queries that see the same keys: some heads of some tokens that follow each other, and where their results go.
+///
+/// data and out are [n_tokens, n_heads, head_dim] floats, `stride` of them from one token to the next. Token t sees the
+/// keys [0, first + t + 1).
+struct Queries {
+  const float* data = nullptr;
+  float* out = nullptr;
+  std::size_t stride = 0;
+  std::size_t n_tokens = 0;
+  std::size_t n_heads = 0;
+  std::size_t head_dim = 0;
+  std::size_t first = 0;
+};
+
 /// The kernels of one instruction set. The headers beside this one say what each does and check its arguments.
 ///
 /// Thread-safe: pure functions on the caller's memory.
@@ -42,8 +59,7 @@ struct Table {
                    std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
   void (*gather_dots)(const RowsView& rows, const float* x, float* y);
   void (*gather_sum)(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col);
-  void (*attend)(const float* query, const MatrixView& keys, const MatrixView& values, float scale, float* scores,
-                 float* out);
+  void (*attend)(const Queries& queries, const MatrixView& keys, const MatrixView& values, float scale);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* out, std::size_t n);
   void (*silu_mul)(const float* gate, const float* up, float* out, std::size_t n);
@@ -59,6 +75,8 @@ struct Table {
 #if defined(__x86_64__)
 #include "flashlm/kernels/isa_avx2.inc"
 #include "flashlm/kernels/isa_avx512.inc"
+#elif defined(__aarch64__)
+#include "flashlm/kernels/isa_neon.inc"
 #endif
 
 namespace flashlm::inline v0::kernels {
@@ -71,6 +89,8 @@ inline const Table& table(Isa isa) {
 #if defined(__x86_64__)
       case Isa::avx2: return avx2::kTable;
       case Isa::avx512: return avx512::kTable;
+#elif defined(__aarch64__)
+      case Isa::neon: return neon::kTable;
 #endif
       default: break;
     }

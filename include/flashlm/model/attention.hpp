@@ -55,14 +55,12 @@ class Attention {
         parallel_(&parallel),
         stream_(&stream),
         max_tokens_(max_tokens),
-        context_(context),
         rope_(config.rope, rotary_dim(config), context),
-        scratch_(floats(config, max_tokens, context, parallel.n_threads()) * sizeof(float)) {}
+        scratch_(floats(config, max_tokens) * sizeof(float)) {}
 
   /// Bytes that an object of that shape holds.
-  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
-    return RopeTable::bytes(rotary_dim(config), context) +
-           floats(config, max_tokens, context, n_threads) * sizeof(float);
+  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context) {
+    return RopeTable::bytes(rotary_dim(config), context) + floats(config, max_tokens) * sizeof(float);
   }
 
   /// y = output(attend(rope(query(x)), rope(key(x)), value(x))), and stores the new keys and values. Learned positions
@@ -93,9 +91,8 @@ class Attention {
     return config.position == PositionKind::rotary ? config.head_dim : 0;
   }
 
-  static std::size_t floats(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
-    return max_tokens * 2 * (config.n_heads + config.n_kv_heads) * config.head_dim +
-           static_cast<std::size_t>(n_threads) * context;
+  static std::size_t floats(const ModelConfig& config, std::size_t max_tokens) {
+    return max_tokens * 2 * (config.n_heads + config.n_kv_heads) * config.head_dim;
   }
 
   std::span<float> part(std::size_t offset, std::size_t n) noexcept { return scratch_.as<float>().subspan(offset, n); }
@@ -104,9 +101,6 @@ class Attention {
   std::span<float> keys() noexcept { return part(2 * max_tokens_ * query_dim(), max_tokens_ * kv_dim()); }
   std::span<float> values() noexcept {
     return part(max_tokens_ * (2 * query_dim() + kv_dim()), max_tokens_ * kv_dim());
-  }
-  std::span<float> scores(std::size_t thread) noexcept {
-    return part(2 * max_tokens_ * (query_dim() + kv_dim()) + thread * context_, context_);
   }
 
   void rotate_and_store(std::size_t layer, KvCache& kv, std::size_t first, std::size_t n_tokens) {
@@ -127,19 +121,30 @@ class Attention {
     }
   }
 
+  /// Threads split heads and runs of tokens; heads that share keys are taken together where a thread has several.
   void attend(std::size_t layer, const KvCache& kv, std::size_t first, std::size_t n_tokens) {
+    constexpr std::size_t kRunTokens = 16;
     const std::size_t head_dim = config_.head_dim;
     const std::size_t group = config_.n_heads / config_.n_kv_heads;
     const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(head_dim)));
-    parallel_->for_threads(n_tokens * config_.n_heads, 1, [&](std::size_t thread, std::size_t begin, std::size_t end) {
-      for (std::size_t task = begin; task < end; ++task) {
-        const std::size_t token = task / config_.n_heads;
-        const std::size_t head = task % config_.n_heads;
-        const std::size_t seen = first + token + 1;
+    const std::size_t n_runs = (n_tokens + kRunTokens - 1) / kRunTokens;
+    parallel_->for_range(n_runs * config_.n_heads, 1, [&](std::size_t begin, std::size_t end) {
+      while (begin < end) {
+        const std::size_t token = begin / config_.n_heads * kRunTokens;
+        const std::size_t head = begin % config_.n_heads;
+        const std::size_t n_heads = std::min(end - begin, group - head % group);
+        const std::size_t run = std::min(kRunTokens, n_tokens - token);
         const std::size_t at = token * query_dim() + head * head_dim;
-        kernels::attend(queries().subspan(at, head_dim), kv.keys(layer, head / group, seen),
-                        kv.values(layer, head / group, seen), scale, scores(thread).first(seen),
-                        mixed().subspan(at, head_dim));
+        const std::size_t seen = first + token + run;
+        kernels::attend({.data = queries().data() + at,
+                         .out = mixed().data() + at,
+                         .stride = query_dim(),
+                         .n_tokens = run,
+                         .n_heads = n_heads,
+                         .head_dim = head_dim,
+                         .first = first + token},
+                        kv.keys(layer, head / group, seen), kv.values(layer, head / group, seen), scale);
+        begin += n_heads;
       }
     });
   }
@@ -148,10 +153,9 @@ class Attention {
   Parallel* parallel_;
   sparse::WeightStream* stream_;
   std::size_t max_tokens_;
-  std::size_t context_;
   RopeTable rope_;
   AlignedBuffer scratch_;  // f32: queries, mixed [max_tokens, n_heads * head_dim]; keys, values [max_tokens,
-                           // n_kv_heads * head_dim]; scores [n_threads, context]
+                           // n_kv_heads * head_dim]
 };
 
 }  // namespace flashlm::inline v0::model

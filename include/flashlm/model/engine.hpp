@@ -136,7 +136,7 @@ class Engine {
     needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
     needs.scratch += activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
                      sparse::SparseFfn::bytes(options_.max_batch) +
-                     Layer::bytes(config(), options_.max_batch, options_.context, parallel_.n_threads());
+                     Layer::bytes(config(), options_.max_batch, options_.context);
     needs.context = options_.context;
     return needs;
   }

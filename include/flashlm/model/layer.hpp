@@ -43,8 +43,8 @@ class Layer {
         scratch_(2 * max_tokens * config.dim * sizeof(float)) {}
 
   /// Bytes that an object of that shape holds.
-  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context, int n_threads) {
-    return 2 * max_tokens * config.dim * sizeof(float) + Attention::bytes(config, max_tokens, context, n_threads);
+  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context) {
+    return 2 * max_tokens * config.dim * sizeof(float) + Attention::bytes(config, max_tokens, context);
   }
 
   /// x += attention(norm(x)); x += ffn(norm(x)). Token t of x [n_tokens, dim] has position first + t.
