@@ -277,6 +277,31 @@ class LanguageModel(Speaker):
         """
         return self._native.logits([int(token) for token in token_ids])
 
+    def collect(
+        self,
+        token_ids: Sequence[int],
+        on_layer: Callable[[int, NDArray[np.float32], NDArray[np.float32]], None],
+    ) -> None:
+        """Runs a text densely and shows what every neuron does, layer by layer and batch by batch.
+
+        Args:
+            token_ids: Ids of a text, from its beginning.
+            on_layer: Called as ``on_layer(layer, x, h)`` with the input of the feed-forward network, float32 [n, dim],
+                and the activation of each neuron, float32 [n, hidden_dim]. May raise to stop.
+
+        Raises:
+            ArgumentError: The selector is not dense, or an id is not in the vocabulary.
+            ShapeError: There are more ids than the context holds.
+            FormatError: An activation is not finite.
+
+        Example:
+            >>> shapes = []
+            >>> lm.collect(lm.tokenizer.encode("Hi"), lambda layer, x, h: shapes.append((layer, h.shape[1])))
+            >>> shapes
+            [(0, 208), (1, 208), (2, 208)]
+        """
+        self._native.collect([int(token) for token in token_ids], on_layer)
+
     def perplexity(self, text: str, progress: Callable[[int, int], None] | None = None) -> float:
         """How surprised the model is by a text: exp of the mean negative log-likelihood of tokens 2 to n.
 

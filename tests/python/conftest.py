@@ -149,6 +149,24 @@ def tiny_copy(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "tiny.flash"))
 
 
+@pytest.fixture(scope="session")
+def tiny_opt_source() -> Path:
+    """A trained model with ReLU neurons, and text that it has not seen (tests/models/tiny_opt/README.md)."""
+    return Path(__file__).resolve().parent.parent / "models" / "tiny_opt"
+
+
+@pytest.fixture(scope="session")
+def tiny_opt(tiny_opt_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, packed, without predictors. Read only."""
+    return flashlm.pack(tiny_opt_source, tmp_path_factory.mktemp("packed") / "tiny_opt.flash")
+
+
+@pytest.fixture
+def tiny_opt_copy(tiny_opt: Path, tmp_path: Path) -> Path:
+    """A copy of the packed model that a test may add predictors to."""
+    return Path(shutil.copytree(tiny_opt, tmp_path / "tiny_opt.flash"))
+
+
 @pytest.fixture
 def lm(tiny: Path) -> Iterator[flashlm.LanguageModel]:
     """The tiny model in half its size."""

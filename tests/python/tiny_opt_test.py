@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trained ReLU model: it knows its language, and predictors of it can be trained, interrupted and used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flashlm
+from flashlm.cli.app import run_app
+
+SHORT = ("--tokens", "2000", "--epochs", "1", "--rank", "32", "--threads", "1")
+
+
+def test_it_knows_its_language(tiny_opt: Path, tiny_opt_source: Path) -> None:
+    log = [json.loads(line) for line in (tiny_opt_source / "training_log.jsonl").read_text().splitlines()]
+    counts = log[0]["heldout_perplexity"]
+    assert log[-1]["heldout_perplexity"] < 0.6 * counts["bigram"] < 0.1 * counts["unigram"]
+    text = (tiny_opt_source / "heldout.txt").read_text()[:16000]
+    with flashlm.LanguageModel.from_pretrained(tiny_opt, selector="dense") as lm:
+        assert lm.perplexity(text) < counts["bigram"] / 1.6  # two chapters only
+
+
+def test_it_is_small_enough_for_the_repository(tiny_opt_source: Path) -> None:
+    assert sum(path.stat().st_size for path in tiny_opt_source.iterdir() if path.is_file()) < 20_000_000
+
+
+def test_most_of_its_neurons_are_silent(tiny_opt: Path, tiny_opt_source: Path) -> None:
+    shares: dict[int, float] = {}
+    with flashlm.LanguageModel.from_pretrained(tiny_opt, selector="dense") as lm:
+        ids = lm.tokenizer.encode((tiny_opt_source / "heldout.txt").read_text())[:256]
+        lm.collect(ids, lambda layer, _, h: shares.update({layer: float((h > 0).mean())}))
+    assert len(shares) == 6
+    assert sum(shares.values()) / 6 < 0.2
+
+
+@pytest.mark.live
+def test_a_text_that_is_too_short_leaves_nothing_behind(need: Any, tiny_opt_copy: Path, tmp_path: Path) -> None:
+    need("torch")
+    (tmp_path / "short.txt").write_text("In the beginning.")
+    before = sorted(tiny_opt_copy.iterdir())
+    with pytest.raises(flashlm.ShapeError, match="expected at least 320 tokens, got"):
+        flashlm.train(tiny_opt_copy, tmp_path / "short.txt")
+    assert sorted(tiny_opt_copy.iterdir()) == before
+
+
+@pytest.mark.live
+def test_its_logits_are_those_of_transformers(
+    need: Callable[[str], Any], tiny_opt: Path, tiny_opt_source: Path
+) -> None:
+    torch, transformers = need("torch"), need("transformers")
+    model = transformers.OPTForCausalLM.from_pretrained(tiny_opt_source, dtype=torch.float32).eval()
+    with flashlm.LanguageModel.from_pretrained(tiny_opt, selector="dense") as lm:
+        ids = lm.tokenizer.encode((tiny_opt_source / "heldout.txt").read_text())[:300]
+        with torch.no_grad():
+            expected = model(torch.tensor([ids])).logits[0].numpy()
+        assert np.abs(lm.logits(ids) - expected).max() < 2e-2  # keys and values are f16 here
+
+
+@pytest.mark.live
+def test_predictors_are_trained_by_a_command(
+    need: Callable[[str], Any], tiny_opt_copy: Path, tiny_opt_source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need("torch")
+    picture = tiny_opt_copy.parent / "predictors.png"
+    text = str(tiny_opt_source / "calibration.txt")
+    options = ["--tokens", "8192", "--threads", "1", "--plot", str(picture), "--json"]
+    code = run_app(["train", str(tiny_opt_copy), "--text", text, *options])
+    assert code == 0
+    report = json.loads(capsys.readouterr().out)
+    assert picture.stat().st_size > 10_000
+    assert sorted(path.name for path in tiny_opt_copy.iterdir() if "predictor" in path.name) == [
+        "predictor.safetensors"
+    ]
+    for layer in report["layers"]:
+        assert layer["mass_recall"] > 0.97
+        assert layer["predicted"] < 0.5
+
+
+@pytest.mark.live
+def test_killed_at_any_moment_it_goes_on(
+    need: Callable[[str], Any], tiny_opt_copy: Path, tiny_opt_source: Path
+) -> None:
+    need("torch")
+    command = [sys.executable, "-m", "flashlm", "train", str(tiny_opt_copy), "--text"]
+    command += [str(tiny_opt_source / "calibration.txt"), "--no-perplexity", *SHORT]
+    predictor, work = tiny_opt_copy / "predictor.safetensors", tiny_opt_copy / "predictor.safetensors.partial"
+    for appears in ("activations-00000.x", "journal.json", "fitted-00002.npz"):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (work / appears).exists():
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    resumed = predictor.read_bytes()
+    assert not work.exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert predictor.read_bytes() == resumed
