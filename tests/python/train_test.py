@@ -175,7 +175,7 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
     need("torch")
     work = trainer(tmp_path / "work")
     work.collect(FakeRunner(), nobody)
-    with fit.threads(1):
+    with fit.threads(1, SHAPE.dim, SHAPE.hidden):
         fitted = work.fit(nobody)
     for one in fitted:
         assert one.report.rank == 32

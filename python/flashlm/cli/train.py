@@ -78,7 +78,7 @@ def main(
 def table(report: flashlm.TrainReport) -> Table:
     """A row for each layer."""
     result = Table(title=f"{report.path}: {report.dtype}, {report.tokens} tokens", title_justify="left")
-    columns = ("layer", "rank", "silent", "selected", "selected/firing", "recall", "of mass", "precision", "cost")
+    columns = ("layer", "rank", "silent", "chosen", "over", "recall", "mass", "precision", "cost")
     for column in columns:
         result.add_column(column, justify="right")
     for one in report.layers:

@@ -90,18 +90,20 @@ def train(
     fit.require_torch()
     folder = packed(source, progress=progress)
     manifest = json.loads(_core.read_manifest(str(folder)))
+    _check_folder(manifest, dtype, folder)
     path = Path(out).expanduser() if out is not None else folder / store.FILE
     work = path.with_name(path.name + ".partial")
     try:
-        with locked(work, "train", "training the same model"), fit.threads(threads):
+        with locked(work, "train", "training the same model"):
             with LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector="dense") as lm:
                 windows = _cut(work, lm, content, tokens)
                 trainer = Trainer(work, _shape(manifest, lm), windows, options)
                 text_key = _hash(store.weights_key(manifest), windows, _VERSION)
                 trainer.resume(text_key, _hash(text_key, options))
                 if not trainer.is_collected:
-                    trainer.collect(lm._native, tell)  # noqa: SLF001 - the binding of the engine's tap
-            fitted = trainer.fit(tell)
+                    trainer.collect(lm, tell)
+            with fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
+                fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
             store.write(path, layers, dtype, store.weights_key(manifest))
             shutil.rmtree(work)
@@ -146,6 +148,20 @@ def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
         with contextlib.suppress(OSError):  # an earlier run's work stays
             work.rmdir()
         raise
+
+
+def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
+    """Refuses what could not use a predictor, before any work is done. Raises ArgumentError."""
+    layer = manifest["layers"][0]
+    if layer["neurons_per_bundle"] != 1:
+        raise ArgumentError(
+            f"[train] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} ({folder}). "
+            "Pack it with neurons_per_bundle=1; models with ReLU get that by themselves."
+        )
+    if dtype == "q8_0" and layer["dim"] % fit.RANK_UNIT:
+        raise ArgumentError(
+            f"[train] dtype: expected dim to be a multiple of {fit.RANK_UNIT} for q8_0, got {layer['dim']}. Use 'f16'."
+        )
 
 
 def _shape(manifest: dict[str, Any], lm: LanguageModel) -> Shape:

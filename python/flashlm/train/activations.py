@@ -27,7 +27,7 @@ _KINDS = ("x", "codes", "scales")
 class Runner(Protocol):
     """Runs token ids densely, as a text of its own; `flashlm.LanguageModel` has one."""
 
-    def collect(self, ids: Sequence[int], on_layer: Callable[[int, Floats, Floats], None]) -> None:
+    def collect(self, ids: Sequence[int], on_layer: Callable[[int, Floats, Floats], None], /) -> None:
         """Calls ``on_layer(layer, x, h)`` for every layer: its input [n, dim], its activations [n, hidden]."""
 
 

@@ -21,6 +21,7 @@ from flashlm.train.store import rounded
 RANK_UNIT = 32  # a block of q8_0
 _BATCH = 128
 _CHUNK = 1024  # tokens whose logits are in memory at once
+_SMALL_LAYER = 1 << 22  # numbers of a matrix
 _WORTH = 0.98  # a doubled rank must bring the cost below this share of what it was
 
 Array = NDArray[np.float32]
@@ -190,11 +191,14 @@ def _mean_size(part: Part) -> float:
 
 
 @contextmanager
-def threads(n: int | None) -> Iterator[None]:
-    """Lets torch compute with so many threads while the block runs; None leaves it as it is."""
+def threads(n: int | None, dim: int, hidden: int) -> Iterator[None]:
+    """Lets torch compute with so many threads while the block runs.
+
+    None leaves it as it is, or takes one for a small layer, which is done sooner than divided.
+    """
     torch = require_torch()
     before = torch.get_num_threads()
-    torch.set_num_threads(before if n is None else n)
+    torch.set_num_threads(n or (1 if dim * hidden < _SMALL_LAYER else before))
     try:
         yield
     finally:

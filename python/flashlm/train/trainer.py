@@ -68,7 +68,8 @@ class Trainer:
     """Makes the predictors of one model from one text."""
 
     def __init__(self, work: Path, shape: Shape, windows: Windows, options: Options) -> None:
-        self._work, self._shape, self._windows, self._options = work, shape, windows, options
+        self.shape = shape
+        self._work, self._windows, self._options = work, windows, options
         self._store = ActivationStore(work, shape.n_layers, shape.dim, shape.hidden)
         self._all = [*windows.train, *windows.calibrate, *windows.measure]
         self._n_collected = 0
@@ -113,8 +114,8 @@ class Trainer:
         Raises:
             FormatError: A layer fires nowhere, or every predictor selects everything.
         """
-        progress("fit", len(self._layers), self._shape.n_layers)
-        for layer in range(self._shape.n_layers):
+        progress("fit", len(self._layers), self.shape.n_layers)
+        for layer in range(self.shape.n_layers):
             if layer not in self._layers:
                 fitted = self._fit_layer(layer)
                 arrays = io.BytesIO()
@@ -123,13 +124,13 @@ class Trainer:
                 _write(self._path(layer), arrays.getvalue())
                 self._layers[layer] = fitted.report
                 self._save_journal()
-            progress("fit", len(self._layers), self._shape.n_layers)
+            progress("fit", len(self._layers), self.shape.n_layers)
         if all(report.rank == 0 for report in self._layers.values()):
             raise FormatError(
                 f"[train] recall: finding {self._options.recall:.2%} of the activations selects every neuron of every "
                 "layer. Ask for less, train on more text, or run the model densely."
             )
-        return [self._load(layer) for layer in range(self._shape.n_layers)]
+        return [self._load(layer) for layer in range(self.shape.n_layers)]
 
     def _fit_layer(self, layer: int) -> Fitted:
         sizes = [len(self._windows.train), len(self._windows.calibrate), len(self._windows.measure)]
@@ -142,7 +143,7 @@ class Trainer:
                 f"[train] text: expected neurons that fire, got none in layer {layer}: a threshold would select "
                 "nothing. Use more text, or look at the weights."
             )
-        first, *others = self._options.ranks(self._shape.dim)
+        first, *others = self._options.ranks(self.shape.dim)
         best = self._try_rank(layer, first, (train, calibration, measured))
         for rank in others:
             fitted = self._try_rank(layer, rank, (train, calibration, measured))
@@ -153,7 +154,7 @@ class Trainer:
 
     def _try_rank(self, layer: int, rank: int, parts: tuple[Part, Part, Part]) -> Fitted:
         train, calibration, measured = parts
-        options, shape = self._options, self._shape
+        options, shape = self._options, self.shape
         seed = options.seed * 100_003 + layer
         predictor = fit.fit(train, rank, epochs=options.epochs, seed=seed, dtype=options.dtype)
         threshold = fit.calibrate(predictor, calibration, options.recall)
@@ -173,7 +174,7 @@ class Trainer:
 
     def _require_sparse(self) -> None:
         length = self._windows.length
-        shares = [(self._store.part(n, 0, length).codes > 0).mean() for n in range(self._shape.n_layers)]
+        shares = [(self._store.part(n, 0, length).codes > 0).mean() for n in range(self.shape.n_layers)]
         if min(shares) > _DENSE:
             raise FormatError(
                 f"[train] model: expected one whose neurons are mostly silent, as with ReLU, got one in which "
