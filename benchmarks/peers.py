@@ -150,7 +150,7 @@ class Peers:
         for number in range(self.arguments.rounds):
             if self.late():
                 return
-            record["probes"].append(self._probe(packed))
+            record["probes"].append(self._probe(gguf))
             steps = self._steps(case, first=number == 0)
             record["flashlm"].append(self._flashlm(case, packed, memory, cap, steps["flashlm"]))
             self.save()
@@ -169,7 +169,7 @@ class Peers:
                     return
                 settings = [best_setting(record["llama.cpp"], settings)]
                 record["llama_setting"] = settings[0]
-        record["probes"].append(self._probe(packed))
+        record["probes"].append(self._probe(gguf))
         record["status"] = "done"
 
     def _settings(self, case: Case) -> list[dict[str, Any]]:
@@ -256,12 +256,11 @@ class Peers:
         tell(f"{case.name} {program} {setting or ''} {result['status']} in {result['seconds']:.0f} s {shown}")
         return result
 
-    def _probe(self, packed: Path) -> dict[str, Any]:
-        """What disk and DRAM can do now."""
-        path = max(packed.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
-        rate, direct = disk_bytes_per_second(path, seconds=1.0 if self.arguments.quick else 2.0)
+    def _probe(self, gguf: Path) -> dict[str, Any]:
+        """What disk and DRAM can do now. The file is a large one, so that no cache of the disk's holds much of it."""
+        rate, direct = disk_bytes_per_second(gguf, seconds=2.0)
         read = memory_bytes_per_second(self.arguments.threads, 512 * MIB)
-        return {"disk": rate, "direct": direct, "dram": max(read() for _ in range(3))}
+        return {"disk": rate, "direct": direct, "dram": max(read() for _ in range(5))}
 
     def save(self) -> None:
         """The result file, as far as it is."""

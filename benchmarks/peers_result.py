@@ -59,23 +59,7 @@ def rows_of(case: str, record: dict[str, Any]) -> list[dict[str, Any]]:
                     "peer": spread(theirs[name]) if theirs[name] else None,
                 }
             )
-    if record["cap_bytes"] is None:  # every weight passes the processor once a token
-        rates = {
-            program: [record["weight_bytes"] / seconds for seconds in _values(record, program, "decode", "seconds")]
-            for program in ("flashlm", "llama.cpp")
-        }
-        peer = spread(rates["llama.cpp"]) if rates["llama.cpp"] else None
-        if rates["flashlm"]:
-            rows.append(
-                {
-                    "case": f"{case}, decode",
-                    "metric": "weight_bytes_per_second",
-                    "unit": "B/s",
-                    **spread(rates["flashlm"]),
-                    "floor": None,
-                    "peer": peer,
-                }
-            )
+    rows += _rates(case, record)
     for name in ("disk", "dram"):
         measured = [probe[name] for probe in record["probes"]]
         rows.append(
@@ -89,6 +73,25 @@ def rows_of(case: str, record: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _rates(case: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Bytes per second while decoding: of all weights where they are in DRAM, of what is read where they are not."""
+
+    def rates(program: str) -> list[float]:
+        seconds = _values(record, program, "decode", "seconds")
+        read = _values(record, program, "decode", "read_bytes")
+        return [
+            (record["weight_bytes"] if record["cap_bytes"] is None else n_bytes) / time
+            for time, n_bytes in zip(seconds, read, strict=True)
+        ]
+
+    ours, theirs = rates("flashlm"), rates("llama.cpp")
+    if not ours:
+        return []
+    what = "weight" if record["cap_bytes"] is None else "read"
+    names = {"case": f"{case}, decode", "metric": f"{what}_bytes_per_second", "unit": "B/s"}
+    return [{**names, **spread(ours), "floor": None, "peer": spread(theirs) if theirs else None}]
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

@@ -39,9 +39,12 @@ def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], f
 
 
 def disk_bytes_per_second(path: Path, reader: str = "auto", seconds: float = 1.0) -> tuple[float, bool]:
-    """The fastest rate of large reads around the page cache, and whether it is the disk's, not the page cache's."""
+    """The rate of large reads around the page cache at their best depth, and whether it is the disk's, not the cache's.
+
+    The larger the file the better: disks hold what was just read or written in caches of their own.
+    """
     file_bytes = path.stat().st_size
     chunks = [chunk for chunk in _CHUNKS if chunk * min(_DEPTHS) <= file_bytes // 2] or [4096]
     depths = [depth for depth in _DEPTHS if chunks[0] * depth <= file_bytes // 2] or [1]
     probe = _core.probe(path, seconds=seconds, chunk_bytes=chunks, depths=depths, reader=reader, page_cache=True)
-    return max(point.bytes_per_second_max for point in probe.points), probe.direct
+    return max(point.bytes_per_second_median for point in probe.points), probe.direct

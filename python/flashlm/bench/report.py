@@ -21,7 +21,7 @@ from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_s
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import check_memory
 from flashlm.pack.detect import is_packed
-from flashlm.pack.source import Progress, Source
+from flashlm.pack.source import Progress, Source, Weight
 from flashlm.pack.writer import Options, write_folder
 from flashlm.train.store import FILE as PREDICTOR_FILE
 
@@ -158,10 +158,10 @@ def run(
             write_folder(source, folder, Options.resolve(source, "source", "auto"), progress)
         if selector == "predictor" and not (folder / PREDICTOR_FILE).is_file():
             plant_predictor(folder, source)
-        probe_file = max(folder.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
+        layers = sorted(folder.glob("neurons-*.safetensors"))
         read_memory = memory_bytes_per_second(threads or os.cpu_count() or 1)
         dram = [read_memory() for _ in range(_DRAM_READS)]
-        disk, direct = disk_bytes_per_second(probe_file, reader)
+        disk, direct = disk_bytes_per_second(layers[0], reader)
         model = _core.LanguageModel.open(
             folder,
             memory=check_memory(memory),
@@ -172,7 +172,7 @@ def run(
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model.session(), ids, prompt, n_warm, progress)
-        disk_after, _ = disk_bytes_per_second(probe_file, reader)
+        disk_after, _ = disk_bytes_per_second(layers[-1], reader)
         dram += [read_memory() for _ in range(_DRAM_READS)]
         plan = model.memory_plan.to_dict()
     firing = None
@@ -182,8 +182,8 @@ def run(
         wanted = stats["hits"] + stats["misses"]
         share = wanted / (stats["tokens"] * sizes.n_layers * sizes.hidden_dim)
         firing = {**aggregated_windows(source, ids), "selected": share, "note": PLANTED_NOTE}
-    embedding = source.weights["embedding"]
-    untied = 0 if source.config.tied else embedding.n_rows * embedding.row_bytes
+    neurons = sum(_n_bytes(w) for name, w in source.weights.items() if name.endswith((".gate", ".up", ".down")))
+    untied = 0 if source.config.tied else _n_bytes(source.weights["embedding"])
     return Report(
         shape=source.name.split(",", maxsplit=1)[0],
         dtype=dtype,
@@ -196,7 +196,7 @@ def run(
         disk_rates=[disk, disk_after],
         disk_is_direct=direct,
         dram_rates=dram,
-        bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * plan["neurons"]),
+        bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * neurons),
         planted=firing,
     )
 
@@ -231,6 +231,10 @@ def _check_same(folder: Path, source: Source, dtype: str) -> None:
             f"[bench] keep: expected {source.name} as {dtype}, got {manifest['source'].get('name')} as "
             f"{manifest['dtype']} ({folder}). Remove it or choose another name."
         )
+
+
+def _n_bytes(weight: Weight) -> int:
+    return weight.n_rows * weight.row_bytes
 
 
 def _spread(values: list[float]) -> dict[str, float]:
