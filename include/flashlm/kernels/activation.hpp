@@ -2,10 +2,9 @@
 /// activation.hpp: what a feed-forward network does to its neurons: silu, and the family of ReLU, which makes zeros.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string_view>
-
-#include <Eigen/Core>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/kernels/dispatch.hpp"
@@ -38,15 +37,17 @@ inline void silu_mul(std::span<const float> gate, std::span<const float> up, std
   active().silu_mul(gate.data(), up.data(), out.data(), gate.size());
 }
 
-/// x[i] = 0 where x[i] < threshold; a NaN stays. In place; at most one rounding per element, so Eigen can do it.
+/// x[i] = 0 where x[i] < threshold; a NaN stays. In place. One rounding per element at most, so a plain loop has the
+/// same bits under all flags.
 ///
 /// `relu`, `relu2` and `fatrelu` only; the first two take no threshold: it is 0. Allocates nothing. Thread-safe.
 inline void rectify(Activation activation, float threshold, std::span<float> x) {
   FLASHLM_ASSERT(is_sparse(activation));
   if (activation != Activation::fatrelu) threshold = 0;
-  Eigen::Map<Eigen::ArrayXf> numbers(x.data(), static_cast<Eigen::Index>(x.size()));
-  numbers = (numbers < threshold).select(0.0f, numbers);
-  if (activation == Activation::relu2) numbers *= numbers;
+  for (float& value : x) value = value < threshold ? 0.0f : value;
+  if (activation == Activation::relu2) {
+    for (float& value : x) value *= value;
+  }
 }
 
 /// gate[i] = activation(gate[i]) * up[i], in place. gate, up [n]. Allocates nothing. Thread-safe.
@@ -54,8 +55,7 @@ inline void activate(Activation activation, float threshold, std::span<float> ga
   FLASHLM_ASSERT(up.size() == gate.size());
   if (activation == Activation::silu) return silu_mul(gate, up, gate);
   rectify(activation, threshold, gate);
-  const auto n = static_cast<Eigen::Index>(gate.size());
-  Eigen::Map<Eigen::ArrayXf>(gate.data(), n) *= Eigen::Map<const Eigen::ArrayXf>(up.data(), n);
+  for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i];
 }
 
 }  // namespace flashlm::inline v0::kernels

@@ -65,7 +65,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         "bytes": sum(file["bytes"] for file in manifest["files"]),
         "n_layers": len(layers),
         "dim": config["hidden_size"],
-        "hidden_dim": config["intermediate_size"],
+        "hidden_dim": manifest["layers"][0]["neurons"],
         "n_heads": config["num_attention_heads"],
         "n_kv_heads": config.get("num_key_value_heads", config["num_attention_heads"]),
         "vocab_size": config["vocab_size"],
