@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import flashlm
 import random_llama
 import random_opt
+from flashlm.cli.app import app
 from random_opt import OptCase
 
 CASE = random_opt.case("opt")
@@ -40,6 +42,9 @@ def test_a_neuron_of_opt_is_a_bundle_without_gate(dtype: str, tmp_path: Path) ->
         assert (record["neurons_per_bundle"], record["gated"]) == (1, False)
         assert record["stride"] == max(512, 2 * CASE.dim * width)
     flashlm.verify(folder)
+    shown = CliRunner().invoke(app, ["info", str(folder), "--json"])
+    facts = json.loads(shown.stdout)
+    assert (facts["architecture"], facts["hidden_dim"], facts["n_kv_heads"]) == ("opt", CASE.hidden_dim, CASE.n_heads)
 
 
 def test_neurons_stay_together_where_none_can_be_left_out(tmp_path: Path) -> None:

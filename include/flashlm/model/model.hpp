@@ -67,6 +67,10 @@ class Model {
       throw FormatError(
           concat("[model] file: flashlm.json does not list ", kResidentFile, " (", folder_.string(), ")"));
     }
+    if (manifest_.architecture != config_.architecture) {
+      throw FormatError(concat("[model] architecture: config.json says ", config_.architecture, ", flashlm.json says ",
+                               manifest_.architecture, " (", folder_.string(), ")"));
+    }
     if (bundles_.n_layers() != config_.n_layers) mismatch("layers", config_.n_layers, bundles_.n_layers(), 0);
     for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
       const storage::BundleLayout& layout = bundles_.layout(layer);
