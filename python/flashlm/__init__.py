@@ -34,6 +34,7 @@ from flashlm.agent import Agent, Step, Tool
 from flashlm.language_model import LanguageModel
 from flashlm.pack import pack
 from flashlm.session import Session
+from flashlm.thresholds import add_thresholds
 from flashlm.train import LayerReport, TrainReport, train
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ __all__ = [
     "TrainReport",
     "__version__",
     "add_gates",
+    "add_thresholds",
     "bench",
     "format_bytes",
     "pack",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from flashlm._core import ArgumentError, parse_memory
 
-_SELECTORS = ("auto", "dense", "predictor", "gate")
+_SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
 _POLICIES = ("auto", "combined", "window", "lru", "frequency", "none")
 
 

@@ -72,8 +72,9 @@ class LanguageModel(Speaker):
                 with the KV cache and scratch on top.
             selector: Which neurons a token needs: ``"dense"``, all of them; ``"predictor"``, those that a trained
                 guess names (`flashlm.train`); ``"gate"``, all that can fire, with dense's result, for models of the
-                ReLU family. The last two need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the
-                predictor where the folder has one, else dense.
+                ReLU family; ``"threshold"``, those with a large gate, which is lossy (`flashlm.add_thresholds`). The
+                last three need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the predictor where the
+                folder has one, else dense.
             context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
             threads: How many compute; by default one per core.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.

@@ -98,6 +98,22 @@ def test_adding_gates_changes_nothing_else(relu: Path) -> None:
     flashlm.verify(relu)
 
 
+def test_thresholds_of_a_swiglu_model_leave_out_the_share_they_were_asked_for(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    random_llama.write_folder(random_llama.CASES[0], source)
+    folder = flashlm.pack(source, tmp_path / "silu.flash", neurons_per_bundle=1)
+    with pytest.raises(flashlm.ArgumentError, match="add_thresholds"):
+        logits(folder, selector="threshold")
+    result = flashlm.add_thresholds(folder, TEXT * 4, sparsity=0.4, memory="100%")
+    assert result["perplexity"] != result["dense_perplexity"]
+    with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="threshold") as lm:
+        ids = lm.tokenizer.encode(TEXT)
+        expected = lm.logits(ids)
+        n_neurons = len(ids) * lm.config["n_layers"] * lm.config["hidden_dim"]
+        assert 0.5 < lm.stats.selected / n_neurons < 0.7
+    assert np.array_equal(logits(folder, memory="90%", selector="threshold", policy="lru"), expected)
+
+
 def test_a_predictor_of_another_model_is_refused(guess: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.flash"
     other.mkdir()

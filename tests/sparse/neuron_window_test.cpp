@@ -64,6 +64,7 @@ TEST_CASE("a window of fixed length forgets what its tokens did not use") {
   CHECK(window.find(0, 1) == NeuronWindow::kNoRow);
   CHECK(window.find(0, 2) != NeuronWindow::kNoRow);
   CHECK(token(window, {1}) == 1);
+  CHECK(window.window() == 2);
 }
 
 TEST_CASE("the oldest leave first where time counts, the rarest where uses do") {

@@ -112,7 +112,12 @@ class NeuronWindow {
   /// Neurons that had to leave, since the beginning.
   std::uint64_t evictions() const noexcept { return evictions_; }
   /// Tokens since the last one that left was used: the length of the window that fits.
-  std::uint32_t window() const noexcept { return keeps_nothing() ? 0 : window_ == 0 ? now_ : window_; }
+  std::uint32_t window() const noexcept {
+    if (keeps_nothing()) return 0;
+    const std::uint32_t fits = window_ == 0 ? now_ : window_;
+    const auto* fixed = std::get_if<WindowEviction>(&eviction_);
+    return fixed != nullptr && fixed->n_tokens != 0 ? std::min(fits, fixed->n_tokens) : fits;
+  }
 
  private:
   struct Entry {

@@ -22,6 +22,7 @@
 #include "flashlm/sparse/predictor.hpp"
 #include "flashlm/sparse/selector_file.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/sparse/threshold_selector.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/manifest.hpp"
 
@@ -33,7 +34,7 @@ struct DenseSelector {
 };
 
 /// One of the selectors that this library has, with what it needs in DRAM. Thread-compatible.
-using Selector = std::variant<DenseSelector, Predictor, GateSelector>;
+using Selector = std::variant<DenseSelector, Predictor, GateSelector, ThresholdSelector>;
 
 inline std::string_view name(const Selector& selector) noexcept {
   return std::visit([](const auto& one) { return std::string_view(one.kName); }, selector);
@@ -54,23 +55,28 @@ struct SelectorChoice {
     SelectorFile file = open();
     file.load();
     if (name == Predictor::kName) return Predictor(std::move(file), dim, neurons);
+    if (name == ThresholdSelector::kName) return ThresholdSelector(std::move(file), dim, neurons);
     return GateSelector(std::move(file), dim, neurons);
   }
 
   /// The file, its header checked. Throws IoError, FormatError.
   SelectorFile open() const {
-    return SelectorFile::open(path, name == Predictor::kName ? Predictor::kFormat : GateSelector::kFormat, fingerprint);
+    const char* format = name == Predictor::kName ? Predictor::kFormat : GateSelector::kFormat;
+    return SelectorFile::open(path, name == ThresholdSelector::kName ? ThresholdSelector::kFormat : format,
+                              fingerprint);
   }
 
-  /// Names what results depend on: gates give dense's bits, a predictor those of its own numbers.
+  /// Names what results depend on: gates give dense's bits, predictor and thresholds those of their own numbers.
   std::string numerics() const {
-    return name == Predictor::kName ? concat(name, ' ', open().digest()) : std::string(DenseSelector::kName);
+    return name == Predictor::kName || name == ThresholdSelector::kName ? concat(name, ' ', open().digest())
+                                                                        : std::string(DenseSelector::kName);
   }
 
   /// Bytes of scratch that a batch needs.
   std::size_t scratch_bytes(std::size_t max_tokens, int n_threads) const {
     if (path.empty()) return 0;
     if (name == GateSelector::kName) return GateSelector::scratch_bytes(dim, max_tokens, n_threads);
+    if (name == ThresholdSelector::kName) return ThresholdSelector::scratch_bytes(max_tokens, n_threads);
     std::size_t rank = 0;
     const SelectorFile file = open();
     for (std::size_t layer = 0; layer < neurons.size(); ++layer) {
@@ -99,8 +105,10 @@ inline SelectorChoice choose_selector(std::string_view name, const std::filesyst
   choice.dim = bundles.layout(0).dim;
   const std::filesystem::path predictor = folder / Predictor::kFileName, gates = folder / GateSelector::kFileName;
   if (name == "auto") name = single && std::filesystem::exists(predictor) ? Predictor::kName : DenseSelector::kName;
-  if (name != DenseSelector::kName && name != Predictor::kName && name != GateSelector::kName) {
-    throw ArgumentError(concat("[selector] name: expected auto, dense, predictor or gate, got '", name, "'"));
+  if (name != DenseSelector::kName && name != Predictor::kName && name != GateSelector::kName &&
+      name != ThresholdSelector::kName) {
+    throw ArgumentError(
+        concat("[selector] name: expected auto, dense, predictor, gate or threshold, got '", name, "'"));
   }
   choice.name = name;
   if (name == DenseSelector::kName) return choice;
@@ -115,6 +123,20 @@ inline SelectorChoice choose_selector(std::string_view name, const std::filesyst
                                  ", got none. `flashlm train` makes one."));
     }
     choice.path = predictor;
+    choice.bytes = choice.open().bytes();
+    return choice;
+  }
+  if (name == ThresholdSelector::kName) {
+    choice.path = folder / ThresholdSelector::kFileName;
+    if (!bundles.layout(0).gated || activation != kernels::Activation::silu) {
+      throw ArgumentError(concat("[selector] threshold: expected a gated network with silu, got ",
+                                 bundles.layout(0).gated ? "" : "one without a gate, ", kernels::name(activation),
+                                 ". Use predictor or gate."));
+    }
+    if (!std::filesystem::exists(choice.path)) {
+      throw ArgumentError(concat("[selector] threshold: expected ", ThresholdSelector::kFileName, " in ",
+                                 folder.string(), ", got none. `flashlm.add_thresholds` makes it."));
+    }
     choice.bytes = choice.open().bytes();
     return choice;
   }
@@ -136,6 +158,8 @@ inline void select(const Selector& selector, std::size_t layer, const storage::B
                    std::span<float> scratch, ActiveSets& sets) {
   if (const auto* predictor = std::get_if<Predictor>(&selector)) {
     predictor->select(layer, layout.n_neurons, x, n_tokens, parallel, scratch, sets);
+  } else if (const auto* threshold = std::get_if<ThresholdSelector>(&selector)) {
+    threshold->select(layer, layout.n_neurons, x, n_tokens, parallel, scratch, sets);
   } else if (const auto* gate = std::get_if<GateSelector>(&selector)) {
     // Without a gate it is the up row that decides, with its bias.
     const GateSelector::Firing firing{layout.gated ? std::span<const float>() : ffn.up_bias,

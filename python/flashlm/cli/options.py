@@ -29,7 +29,10 @@ Threads = Annotated[
 ]
 Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto, threads or uring.")]
 Selector = Annotated[
-    str, typer.Option("--selector", metavar="NAME", help="Which neurons are needed: auto, dense, predictor or gate.")
+    str,
+    typer.Option(
+        "--selector", metavar="NAME", help="Which neurons are needed: auto, dense, predictor, gate or threshold."
+    ),
 ]
 Policy = Annotated[
     str,

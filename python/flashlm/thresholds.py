@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""thresholds.py: which gates of a SwiGLU model are small enough to leave their neurons out. Lossy, and it says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flashlm import _core
+from flashlm._core import ArgumentError
+from flashlm.language_model import LanguageModel, Progress
+
+_FILE = "thresholds.safetensors"
+_SAMPLES = 1 << 20  # gate values a layer and batch that quantiles are taken of
+
+
+def add_thresholds(
+    folder: str | os.PathLike[str],
+    text: str,
+    *,
+    sparsity: float = 0.4,
+    memory: str | int = "50%",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Adds what the selector ``"threshold"`` needs: a share of the neurons is left out, those with the smallest gates.
+
+    This is lossy. What it costs depends on the model: compare the perplexity that is returned with dense's.
+
+    Args:
+        folder: A packed SwiGLU model, packed with ``neurons_per_bundle=1``.
+        text: Thresholds are calibrated on its first half, and perplexity is measured on the second.
+        sparsity: The share of neurons to leave out, above 0 and below 1.
+        memory: For running the model.
+        progress: ``progress(stage, done, total)``.
+
+    Returns:
+        ``sparsity``, ``dense_perplexity`` and ``perplexity`` with the thresholds.
+
+    Raises:
+        ArgumentError: The sparsity is out of range, or the model is none that thresholds are for.
+        ShapeError: The text is too short.
+
+    Example:
+        >>> flashlm.add_thresholds("tiny.flash", "A text.", sparsity=1.5)
+        Traceback (most recent call last):
+        ...
+        flashlm.ArgumentError: [thresholds] sparsity: expected more than 0 and less than 1, got 1.5
+    """
+    from gguf import GGMLQuantizationType, quants
+
+    if not 0 < sparsity < 1:
+        raise ArgumentError(f"[thresholds] sparsity: expected more than 0 and less than 1, got {sparsity}")
+    folder = Path(folder)
+    if not (folder / "gates.safetensors").is_file():
+        _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
+    gates = _core.Safetensors(str(folder / "gates.safetensors"))
+    half = len(text) // 2
+    found: dict[int, list[float]] = {}
+
+    def look(layer: int, x: Any, _h: Any) -> None:
+        rows = quants.dequantize(gates.read(f"layers.{layer}.gate"), GGMLQuantizationType.Q8_0)
+        gate = (x @ rows.T).ravel()[:_SAMPLES].astype(np.float64)
+        found.setdefault(layer, []).append(float(np.quantile(np.abs(gate / (1 + np.exp(-gate))), sparsity)))
+
+    with LanguageModel.from_pretrained(folder, memory=memory, selector="dense", progress=progress) as lm:
+        ids = lm.tokenizer.encode(text[:half])
+        for begin in range(0, len(ids), lm.context):
+            lm._native.collect(ids[begin : begin + lm.context], look)  # noqa: SLF001 - of this package
+        dense = lm.perplexity(text[half:])
+    _write(folder, gates, {layer: float(np.mean(values)) for layer, values in found.items()})
+    with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
+        return {"sparsity": sparsity, "dense_perplexity": dense, "perplexity": lm.perplexity(text[half:])}
+
+
+def _write(folder: Path, gates: Any, thresholds: dict[int, float]) -> None:
+    tensors: dict[str, Any] = {}
+    for layer, threshold in thresholds.items():
+        tensors[f"layers.{layer}.gate"] = gates.read(f"layers.{layer}.gate")
+        tensors[f"layers.{layer}.threshold"] = np.array([threshold], np.float32)
+    specs = [(name, "f32" if name.endswith("threshold") else "u8", list(v.shape)) for name, v in tensors.items()]
+    beside = folder / (_FILE + ".part")
+    metadata = {"format": "flashlm thresholds", "format_version": "1", "model": gates.metadata()["model"]}
+    writer = _core.SafetensorsWriter(str(beside), [*specs, ("tensor_checksums", "u8", [len(specs), 4])], metadata)
+    sums = []
+    for name in writer.order()[:-1]:
+        sums.append(_core.crc32(tensors[name].tobytes()))
+        writer.write(name, tensors[name])
+    writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
+    writer.finish()
+    beside.replace(folder / _FILE)
