@@ -49,30 +49,25 @@ def say(step: str, **facts: Any) -> None:
     sys.stdout.flush()
 
 
-def decode(session: _core.Session, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:
+def decode(model: _core.LanguageModel, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:
     """Decodes `n` tokens after some that are not counted."""
-    session.generate(ids, max_new_tokens=n_warm + 1)
-    before, at = session.stats.to_dict(), counters()
-    session.generate(session.tokens, max_new_tokens=n + 1)
-    after = session.stats.to_dict()
-    delta = {name: after[name] - before[name] for name in ("tokens", "decode_seconds", "io_seconds", "compute_seconds")}
-    steps = int(delta["tokens"]) + (after["prefill_tokens"] > before["prefill_tokens"])
-    return {
-        "n": int(delta["tokens"]),
-        **per(at, steps),
-        "seconds": delta["decode_seconds"] / delta["tokens"],
-        "io_seconds": delta["io_seconds"] / steps,
-        "compute_seconds": delta["compute_seconds"] / steps,
-        "bytes_per_token": (after["bytes_read"] - before["bytes_read"]) / steps,
-    }
+    model.generate(ids[:4], max_new_tokens=1)
+    for token in ids[4 : 4 + n_warm]:
+        model.step(token)
+    before, at = model.stats.to_dict(), counters()
+    for token in ids[4 + n_warm : 4 + n_warm + n]:
+        model.step(token)
+    took, after = per(at, n), model.stats.to_dict()
+    figures = {name: (after[name] - before[name]) / n for name in ("io_seconds", "compute_seconds", "bytes_read")}
+    return {"n": n, **took, **figures}
 
 
 def prefill(model: _core.LanguageModel, ids: list[int]) -> dict[str, Any]:
-    """Reads a prompt in a session of its own; figures per token."""
-    session = model.session()
+    """Reads a prompt that shares nothing with what was there; figures per token."""
+    model.generate([ids[-1]], max_new_tokens=1)
     at = counters()
-    session.generate(ids, max_new_tokens=1)
-    return {"n": len(ids), **per(at, len(ids)), "seconds": session.stats.prefill_seconds / len(ids)}
+    model.generate(ids, max_new_tokens=1)
+    return {"n": len(ids), **per(at, len(ids))}
 
 
 def main() -> None:
@@ -85,7 +80,6 @@ def main() -> None:
     model = _core.LanguageModel.open(
         job["model"], memory=str(job["memory"]), context=job["context"], threads=job["threads"]
     )
-    session = model.session()
     say("open", seconds=time.perf_counter() - start, plan=model.memory_plan.to_dict(), isa=_core.isa())
     for step, *arguments in job["steps"]:
         if step == "compare":
@@ -93,10 +87,10 @@ def main() -> None:
             np.asarray(model.logits(ids), np.float32).tofile(path)
             say("compare")
         elif step == "decode":
-            say("decode", **decode(session, job["ids"][:4], *arguments))
+            say("decode", **decode(model, job["ids"], *arguments))
         else:
             say(f"prefill {arguments[0]}", **prefill(model, job["ids"][: arguments[0]]))
-    say("end", peak_bytes=peak_bytes(), stats=session.stats.to_dict())
+    say("end", peak_bytes=peak_bytes(), stats=model.stats.to_dict())
 
 
 if __name__ == "__main__":

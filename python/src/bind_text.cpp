@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bind_text.cpp: flashlm._core.LanguageModel, Session and Generation.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -367,29 +368,6 @@ Sessions of one model may be used from several threads; they take turns.)");
           },
           "Forget the text; the memory stays.")
       .def(
-          "step",
-          [](PySession& self, Token token) {
-            py::array_t<float> logits;
-            {
-              const Computing computing(*self.model.turn);
-              const std::span<const float> row = self.session->step(token);
-              const py::gil_scoped_acquire acquire;
-              logits = py::array_t<float>(static_cast<py::ssize_t>(row.size()), row.data());
-            }
-            return logits;
-          },
-          "token"_a, R"(Append one token, whatever the model would have chosen: one step of decoding.
-
-Args:
-    token: Its id.
-
-Returns:
-    The logits after it, float32 [vocab_size].
-
-Raises:
-    ShapeError: The context is full.
-    IoError: A read failed; the session is as before.)")
-      .def(
           "save",
           [](const PySession& self, const std::filesystem::path& path) {
             const Computing computing(*self.model.turn);
@@ -488,6 +466,29 @@ Returns:
 Raises:
     ShapeError: There are more ids than positions.
     ArgumentError: An id is not in the vocabulary.)")
+      .def(
+          "step",
+          [](PyModel& self, Token token) {
+            py::array_t<float> logits(static_cast<py::ssize_t>(self.lm.config().vocab_size));
+            float* row = logits.mutable_data();
+            const Computing computing(*self.turn);
+            const std::span<const float> after = self.lm.step(token);
+            std::copy(after.begin(), after.end(), row);
+            return logits;
+          },
+          "token"_a,
+          R"(Append one token to the model's own session, whatever it would have chosen: one step of decoding.
+
+Args:
+    token: Its id.
+
+Returns:
+    The logits after it, float32 [vocab_size].
+
+Raises:
+    ShapeError: The context is full.
+    ArgumentError: The id is not in the vocabulary.
+    IoError: A read failed; the session is as before.)")
       .def(
           "perplexity", &perplexity, "text"_a, "on_progress"_a = py::none(),
           R"(exp of the mean negative log-likelihood of tokens 2..n, in windows of `context` tokens that overlap by one.

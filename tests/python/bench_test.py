@@ -91,6 +91,17 @@ def test_a_synthetic_model_is_alive_and_verifies(shape: Path, tmp_path: Path) ->
     assert (same / "flashlm.json").read_bytes() == (folder / "flashlm.json").read_bytes()
 
 
+def test_a_step_gives_the_logits_of_the_whole_text(shape: Path, tmp_path: Path) -> None:
+    folder = bench.synthesize(shape, tmp_path / "random.flash")
+    model = _core.LanguageModel.open(folder, memory="75%", context=64)
+    model.generate(IDS[:3], max_new_tokens=1)
+    rows = np.stack([model.step(token) for token in IDS[3:]])
+    assert model.stats.tokens == len(IDS) - 3
+    assert np.array_equal(rows, logits(folder)[3:])
+    with pytest.raises(flashlm.ArgumentError, match="id below"):
+        model.step(1 << 20)
+
+
 def test_no_row_of_a_large_matrix_comes_twice() -> None:
     source = synthetic_source("llama-2-7b", "q4_0")
     weight = source.weights["layers.0.up"]

@@ -116,6 +116,10 @@ class LanguageModel {
     return stream(prompt, std::move(options)).rest();
   }
 
+  /// Appends one token to the model's own session, whatever it would have chosen, and returns the logits after it
+  /// [vocab_size], valid until the next call. Throws as Session::step.
+  std::span<const float> step(Token token) { return session_->step(token); }
+
   /// A conversation of its own. Throws BudgetError if there is no room for another KV cache.
   std::shared_ptr<model::Session> session() const { return std::make_shared<model::Session>(engine_); }
 

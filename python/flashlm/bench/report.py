@@ -171,7 +171,7 @@ def run(
             selector=selector,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
-        stats = _decode(model.session(), ids, prompt, n_warm, progress)
+        stats = _decode(model, ids, prompt, n_warm, progress)
         disk_after, _ = disk_bytes_per_second(layers[-1], reader)
         dram += [read_memory() for _ in range(_DRAM_READS)]
         plan = model.memory_plan.to_dict()
@@ -202,18 +202,18 @@ def run(
 
 
 def _decode(
-    session: _core.Session, ids: list[int], prompt: int, n_warm: int, progress: Progress | None
+    model: _core.LanguageModel, ids: list[int], prompt: int, n_warm: int, progress: Progress | None
 ) -> dict[str, Any]:
     """Reads a prompt, then decodes what follows it in the text; the statistics, those of decoding after `n_warm`."""
-    session.generate(ids[:prompt], max_new_tokens=1)
-    before = session.stats.to_dict()
+    model.generate(ids[:prompt], max_new_tokens=1)
+    before = model.stats.to_dict()
     for number, token in enumerate(ids[prompt:], 1):
-        session.step(token)
+        model.step(token)
         if number == n_warm:
-            before = session.stats.to_dict()
+            before = model.stats.to_dict()
         if progress is not None:
             progress("decode", number, len(ids) - prompt)
-    stats = session.stats.to_dict()
+    stats = model.stats.to_dict()
     if n_warm:
         of_prompt = ("prefill_tokens", "prefill_seconds", "reused_tokens", "peak_bytes")
         stats = {name: value if name in of_prompt else value - before[name] for name, value in stats.items()}
