@@ -83,6 +83,26 @@ TEST_CASE("what is written is read into the same positions of a cache of any con
   CHECK(std::filesystem::file_size(folder / "a.kv") == KvFile::bytes(into, n));
 }
 
+TEST_CASE("runs that are long and aligned are read into their rows, others are copied; the same comes of both") {
+  const std::size_t n = GENERATE(2048, 4096, 4095, 20000);  // runs of 128 KiB, 256 KiB, none aligned, more than a read
+  const std::size_t first = GENERATE(0, 8, 5);
+  const auto mode = GENERATE(storage::FileMode::buffered, storage::FileMode::direct);
+  const support::TempFolder folder;
+  const ModelConfig wide = shape(1, 1, 32);
+  KvCache from(wide, first + n, DType::f16), into(wide, first + n + 8, DType::f16);
+  fill(from, 1);
+  fill(into, 2);
+  const std::vector<std::byte> before = content(into, 0, first), behind = content(into, first + n, 8);
+  write_kv_file(folder / "a.kv", {counting(), {}, first, n}, some_tokens(n), from);
+  const KvFile file = KvFile::open(folder / "a.kv", counting(), into, mode);
+  file.read(into);
+  CHECK(content(into, first, n) == content(from, first, n));
+  CHECK(content(into, 0, first) == before);
+  CHECK(content(into, first + n, 8) == behind);
+  std::fstream(folder / "a.kv", std::ios::in | std::ios::out).seekp(-1000, std::ios::end).put('?').put('!');
+  CHECK_THROWS_AS(file.read(into), FormatError);
+}
+
 TEST_CASE("a file of many reads comes back whole") {
   const support::TempFolder folder(support::memory_folder());
   const std::size_t n = GENERATE(3000, 9000);

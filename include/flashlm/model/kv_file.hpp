@@ -95,8 +95,17 @@ class KvFile {
                             Durability);
 
   static constexpr std::array<char, 8> kMagic{'F', 'L', 'A', 'S', 'H', 'K', 'V', '1'};
-  static constexpr std::size_t kPiece = std::size_t{2} << 20;  // one read
+  static constexpr std::size_t kPiece = std::size_t{1} << 20;  // one read
   static constexpr std::size_t kInFlight = 4;
+  static constexpr std::size_t kWorthPlacing = std::size_t{128} << 10;  // shorter reads cost more than a copy
+
+  /// A part of the file: a read into its rows, or into a buffer to be copied from.
+  struct Piece {
+    std::uint64_t offset = 0;
+    std::span<std::byte> bytes;
+    bool placed = false;
+    storage::Ticket ticket = 0;
+  };
 
   explicit KvFile(storage::File file) { files_.push_back(std::move(file)); }
 
@@ -136,6 +145,7 @@ class KvFile {
 
   FormatError fail(const std::string& what) const { return FormatError(concat("[kv_file] ", what, " (", path(), ")")); }
 
+  bool can_place(const KvCache& kv) const;
   void scan(KvCache* kv) const;
   std::uint32_t scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv, std::uint32_t crc) const;
 
@@ -222,39 +232,66 @@ inline KvFile KvFile::open(const std::filesystem::path& path, const storage::Dig
   return file;
 }
 
+/// Whether reads can go into the rows themselves: they are long, and file and memory are aligned alike.
+inline bool KvFile::can_place(const KvCache& kv) const {
+  const std::uint64_t run_bytes = range_.n_tokens * row_size_;
+  if (run_bytes < kWorthPlacing) return false;
+  const std::size_t unit = files_.front().alignment();
+  const auto begin = [&](std::size_t run) {
+    return reinterpret_cast<std::uintptr_t>(kv.run(run, static_cast<std::size_t>(range_.first), 1).data());
+  };
+  const bool alike = kv.n_runs() < 2 || (begin(1) - begin(0)) % unit == 0;
+  return alike && begin(0) % unit == 0 && rows_begin_ % unit == 0 && run_bytes % unit == 0;
+}
+
 /// Reads all of the file behind its head, some pieces ahead of what is being checked and moved.
 inline void KvFile::scan(KvCache* kv) const {
   const std::uint64_t size = files_.front().size();
-  const std::uint64_t n_pieces = (size + kPiece - 1) / kPiece;
-  AlignedBuffer buffer(static_cast<std::size_t>(std::min<std::uint64_t>(n_pieces, kInFlight)) * kPiece);
-  const auto piece = [&](std::uint64_t index) {
-    return buffer.bytes().subspan(static_cast<std::size_t>(index % kInFlight) * kPiece,
-                                  static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, size - index * kPiece)));
+  const std::uint64_t run_bytes = range_.n_tokens * row_size_;
+  const bool places = kv != nullptr && can_place(*kv);
+  const std::size_t slot = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, places ? rows_begin_ : size));
+  AlignedBuffer buffer(kInFlight * round_up(slot, kAlignment));
+  std::size_t n_pieces = 0;
+  std::uint64_t next = 0;
+  const auto cut = [&] {
+    Piece piece{next, {}, places && next >= rows_begin_ && next < rows_end_, 0};
+    if (piece.placed) {
+      const std::uint64_t run = (next - rows_begin_) / run_bytes;
+      const std::uint64_t inside = (next - rows_begin_) % run_bytes;
+      const auto rows = kv->run(run, static_cast<std::size_t>(range_.first), static_cast<std::size_t>(range_.n_tokens));
+      piece.bytes = rows.subspan(inside, std::min<std::size_t>(kPiece, rows.size() - inside));
+    } else {
+      const std::uint64_t end = places && next < rows_begin_ ? rows_begin_ : size;
+      piece.bytes = buffer.bytes().subspan(n_pieces % kInFlight * round_up(slot, kAlignment),
+                                           static_cast<std::size_t>(std::min<std::uint64_t>(slot, end - next)));
+    }
+    next += piece.bytes.size();
+    ++n_pieces;
+    return piece;
   };
   // Goes before the buffer does, and waits for what is in flight. A single read needs none.
-  const auto reader = n_pieces > 1 ? storage::open_reader("auto", files_, kInFlight) : nullptr;
-  std::deque<storage::Ticket> tickets;
-  const auto submit = [&](std::uint64_t index) {
-    if (!reader) return files_.front().read(0, piece(0));
-    const storage::Read read{0, index * kPiece, piece(index)};
-    tickets.push_back(reader->submit({&read, 1}));
+  const auto reader = size > slot ? storage::open_reader("auto", files_, kInFlight) : nullptr;
+  std::deque<Piece> pieces;
+  const auto submit = [&] {
+    pieces.push_back(cut());
+    Piece& piece = pieces.back();
+    if (!reader) return files_.front().read(piece.offset, piece.bytes);
+    const storage::Read read{0, piece.offset, piece.bytes};
+    piece.ticket = reader->submit({&read, 1});
   };
-  std::uint64_t submitted = 0;
-  while (submitted < std::min<std::uint64_t>(n_pieces, kInFlight)) submit(submitted++);
+  while (next < size && pieces.size() < kInFlight) submit();
   std::uint32_t crc = 0;
   std::array<std::byte, 4> end{};
-  for (std::uint64_t index = 0; index < n_pieces; ++index) {
-    if (reader) {
-      reader->wait(tickets.front());
-      tickets.pop_front();
-    }
-    const std::span<const std::byte> bytes = piece(index);
-    crc = scatter(bytes, index * kPiece, kv, crc);
+  while (!pieces.empty()) {
+    const Piece piece = pieces.front();
+    pieces.pop_front();
+    if (reader) reader->wait(piece.ticket);
+    crc = piece.placed ? storage::crc32(piece.bytes, crc) : scatter(piece.bytes, piece.offset, kv, crc);
     for (std::size_t i = 0; i < end.size(); ++i) {
       const std::uint64_t at = rows_end_ + i;
-      if (at >= index * kPiece && at - index * kPiece < bytes.size()) end[i] = bytes[at - index * kPiece];
+      if (at >= piece.offset && at - piece.offset < piece.bytes.size()) end[i] = piece.bytes[at - piece.offset];
     }
-    if (submitted < n_pieces) submit(submitted++);
+    if (next < size) submit();
   }
   const std::uint32_t expected = static_cast<std::uint32_t>(number(end.data(), end.size()));
   if (crc != expected) {
