@@ -25,6 +25,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/kv_head.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_writer.hpp"
@@ -33,25 +34,12 @@
 
 namespace flashlm::inline v0::model {
 
-/// Which tokens, of which model: positions [first, first + n_tokens) of a text.
-struct KvRange {
-  storage::Digest model{};   // kv_fingerprint
-  storage::Digest before{};  // SHA-256 of tokens [0, first), four bytes each
-  std::uint64_t first = 0;
-  std::uint64_t n_tokens = 0;
-
-  friend bool operator==(const KvRange&, const KvRange&) noexcept = default;
-};
-
 /// Whether a written file must be on the device before the call returns.
 enum class Durability { synced, unsynced };
 
 /// A KV file that is open to read: its head is checked, its content is checked as it is read. Not thread-safe.
 class KvFile {
  public:
-  static constexpr std::size_t kHeadBytes = 128;
-  static constexpr std::size_t kAlignment = 4096;  // of the rows
-
   /// Opens a file and checks its head, and that its size fits. Throws IoError; FormatError if it is no KV file, is
   /// damaged, or belongs to another model than `model`, whose caches are shaped like `kv`.
   static KvFile open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
@@ -62,7 +50,7 @@ class KvFile {
   /// The tokens [n_tokens]. They are only to be trusted after `read` or `check`. Throws IoError, FormatError.
   std::vector<Token> tokens() const {
     std::vector<Token> tokens(static_cast<std::size_t>(range_.n_tokens));
-    files_.front().read(kHeadBytes, std::as_writable_bytes(std::span(tokens)));
+    files_.front().read(kKvHeadBytes, std::as_writable_bytes(std::span(tokens)));
     return tokens;
   }
 
@@ -87,14 +75,13 @@ class KvFile {
 
   /// Bytes of a file for `n_tokens` positions of a cache shaped like `kv`.
   static std::uint64_t bytes(const KvCache& kv, std::uint64_t n_tokens) noexcept {
-    return rows_begin(n_tokens) + n_tokens * kv.n_runs() * kv.row_size() + sizeof(std::uint32_t);
+    return kv_rows_begin(n_tokens) + n_tokens * kv.n_runs() * kv.row_size() + sizeof(std::uint32_t);
   }
 
  private:
   friend void write_kv_file(const std::filesystem::path&, const KvRange&, std::span<const Token>, const KvCache&,
                             Durability);
 
-  static constexpr std::array<char, 8> kMagic{'F', 'L', 'A', 'S', 'H', 'K', 'V', '1'};
   static constexpr std::size_t kPiece = std::size_t{1} << 20;  // one read
   static constexpr std::size_t kInFlight = 4;
   static constexpr std::size_t kWorthPlacing = std::size_t{128} << 10;  // shorter reads cost more than a copy
@@ -110,38 +97,6 @@ class KvFile {
   explicit KvFile(storage::File file) { files_.push_back(std::move(file)); }
 
   std::string path() const { return files_.front().path().string(); }
-
-  static std::uint64_t rows_begin(std::uint64_t n_tokens) noexcept {
-    return (kHeadBytes + n_tokens * sizeof(Token) + kAlignment - 1) / kAlignment * kAlignment;
-  }
-
-  static std::array<std::byte, kHeadBytes> head(const KvRange& range, const KvCache& kv) {
-    std::array<std::byte, kHeadBytes> head{};
-    std::byte* at = head.data();
-    const auto put = [&at](const void* from, std::size_t n) {
-      std::memcpy(at, from, n);
-      at += n;
-    };
-    const auto put_number = [&at](std::uint64_t value, std::size_t n) {
-      for (std::size_t i = 0; i < n; ++i) *at++ = static_cast<std::byte>(value >> (8 * i));
-    };
-    put(kMagic.data(), kMagic.size());
-    put(range.model.data(), range.model.size());
-    put(range.before.data(), range.before.size());
-    put_number(range.first, 8);
-    put_number(range.n_tokens, 8);
-    for (const std::size_t value : {kv.n_layers(), kv.n_kv_heads(), kv.head_dim()}) put_number(value, 4);
-    put_number(row_bytes(kv.dtype(), 1), 4);
-    at = head.data() + kHeadBytes - 4;
-    put_number(storage::crc32(std::span(head).first(kHeadBytes - 4)), 4);
-    return head;
-  }
-
-  static std::uint64_t number(const std::byte* at, std::size_t n) noexcept {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < n; ++i) value |= std::to_integer<std::uint64_t>(at[i]) << (8 * i);
-    return value;
-  }
 
   FormatError fail(const std::string& what) const { return FormatError(concat("[kv_file] ", what, " (", path(), ")")); }
 
@@ -173,10 +128,10 @@ inline void write_kv_file(const std::filesystem::path& path, const KvRange& rang
     crc = storage::crc32(bytes, crc);
     writer.write(bytes);
   };
-  writer.write(KvFile::head(range, kv));
+  writer.write(kv_head(range, kv));
   write(std::as_bytes(tokens));
-  const std::array<std::byte, KvFile::kAlignment> zeros{};
-  write(std::span(zeros).first(static_cast<std::size_t>(KvFile::rows_begin(tokens.size()) - writer.offset())));
+  const std::array<std::byte, kKvAlignment> zeros{};
+  write(std::span(zeros).first(static_cast<std::size_t>(kv_rows_begin(tokens.size()) - writer.offset())));
   for (std::size_t run = 0; run < kv.n_runs(); ++run) {
     write(kv.run(run, static_cast<std::size_t>(range.first), tokens.size()));
   }
@@ -197,33 +152,35 @@ inline KvFile KvFile::open(const std::filesystem::path& path, const storage::Dig
                            storage::FileMode mode) {
   KvFile file(storage::File::open(path, mode));
   const std::uint64_t size = file.files_.front().size();
-  std::array<std::byte, kHeadBytes> head;
-  if (size < kAlignment + 4) throw file.fail(concat("size: expected at least ", kAlignment + 4, " bytes, got ", size));
+  std::array<std::byte, kKvHeadBytes> head;
+  if (size < kKvAlignment + 4) {
+    throw file.fail(concat("size: expected at least ", kKvAlignment + 4, " bytes, got ", size));
+  }
   file.files_.front().read(0, head);
-  if (std::memcmp(head.data(), kMagic.data(), kMagic.size()) != 0) {
+  if (std::memcmp(head.data(), kKvMagic.data(), kKvMagic.size()) != 0) {
     throw file.fail("content: expected a KV file of this version of flashlm, got something else");
   }
-  const std::uint32_t expected = static_cast<std::uint32_t>(number(head.data() + kHeadBytes - 4, 4));
-  if (const std::uint32_t got = storage::crc32(std::span(head).first(kHeadBytes - 4)); got != expected) {
+  const std::uint32_t expected = static_cast<std::uint32_t>(kv_number(head.data() + kKvHeadBytes - 4, 4));
+  if (const std::uint32_t got = storage::crc32(std::span(head).first(kKvHeadBytes - 4)); got != expected) {
     throw file.fail(concat("head: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got),
                            "; the file was changed or damaged"));
   }
   KvRange& range = file.range_;
   std::copy_n(head.data() + 8, range.model.size(), range.model.data());
   std::copy_n(head.data() + 40, range.before.size(), range.before.data());
-  range.first = number(head.data() + 72, 8);
-  range.n_tokens = number(head.data() + 80, 8);
+  range.first = kv_number(head.data() + 72, 8);
+  range.n_tokens = kv_number(head.data() + 80, 8);
   if (range.model != model) {
     throw file.fail(concat("model: expected ", storage::hex(std::span(model).first(8)), "..., got ",
                            storage::hex(std::span(range.model).first(8)),
                            "...; it was stored with another model, number format, instruction set or version"));
   }
   constexpr std::uint64_t kMostTokens = std::numeric_limits<std::int32_t>::max();
-  if (range.first > kMostTokens || range.n_tokens > kMostTokens || head != KvFile::head(range, kv)) {
+  if (range.first > kMostTokens || range.n_tokens > kMostTokens || head != kv_head(range, kv)) {
     throw file.fail("head: expected the shape of this model, got another");
   }
   file.row_size_ = kv.row_size();
-  file.rows_begin_ = rows_begin(range.n_tokens);
+  file.rows_begin_ = kv_rows_begin(range.n_tokens);
   file.rows_end_ = bytes(kv, range.n_tokens) - 4;
   if (size != file.rows_end_ + 4) {
     throw file.fail(concat("size: expected ", file.rows_end_ + 4, " bytes for ", range.n_tokens, " tokens, got ", size,
@@ -250,7 +207,7 @@ inline void KvFile::scan(KvCache* kv) const {
   const std::uint64_t run_bytes = range_.n_tokens * row_size_;
   const bool places = kv != nullptr && can_place(*kv);
   const std::size_t slot = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, places ? rows_begin_ : size));
-  AlignedBuffer buffer(kInFlight * round_up(slot, kAlignment));
+  AlignedBuffer buffer(kInFlight * round_up(slot, kKvAlignment));
   std::size_t n_pieces = 0;
   std::uint64_t next = 0;
   const auto cut = [&] {
@@ -262,7 +219,7 @@ inline void KvFile::scan(KvCache* kv) const {
       piece.bytes = rows.subspan(inside, std::min<std::size_t>(kPiece, rows.size() - inside));
     } else {
       const std::uint64_t end = places && next < rows_begin_ ? rows_begin_ : size;
-      piece.bytes = buffer.bytes().subspan(n_pieces % kInFlight * round_up(slot, kAlignment),
+      piece.bytes = buffer.bytes().subspan(n_pieces % kInFlight * round_up(slot, kKvAlignment),
                                            static_cast<std::size_t>(std::min<std::uint64_t>(slot, end - next)));
     }
     next += piece.bytes.size();
@@ -293,7 +250,7 @@ inline void KvFile::scan(KvCache* kv) const {
     }
     if (next < size) submit();
   }
-  const std::uint32_t expected = static_cast<std::uint32_t>(number(end.data(), end.size()));
+  const std::uint32_t expected = static_cast<std::uint32_t>(kv_number(end.data(), end.size()));
   if (crc != expected) {
     throw fail(concat("content: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(crc),
                       "; the file was changed or damaged"));
@@ -303,7 +260,7 @@ inline void KvFile::scan(KvCache* kv) const {
 /// Takes the bytes at `offset` of the file: into the checksum between head and end, and rows into their places.
 inline std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
                                      std::uint32_t crc) const {
-  const std::uint64_t begin = std::max<std::uint64_t>(offset, kHeadBytes);
+  const std::uint64_t begin = std::max<std::uint64_t>(offset, kKvHeadBytes);
   const std::uint64_t stop = std::min<std::uint64_t>(offset + bytes.size(), rows_end_);
   if (begin >= stop) return crc;
   crc = storage::crc32(bytes.subspan(begin - offset, stop - begin), crc);
