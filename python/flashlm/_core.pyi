@@ -375,6 +375,7 @@ class Agent:
         *,
         instructions: str = "",
         max_steps: int = 10,
+        min_calls: int = 0,
         max_tokens: int = 0,
         max_seconds: float = 0.0,
         observation_tokens: int = 1024,

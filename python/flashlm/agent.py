@@ -153,6 +153,7 @@ class Agent:
         tools: Tools, or typed functions with docstrings.
         instructions: Added to the system message.
         max_steps: Of a task; in the last one the model is asked for its answer.
+        min_calls: Calls that must give a result before a constrained model can answer; small models answer too soon.
         max_tokens: Generated in a task; 0 for no limit.
         max_seconds: Of a task; 0 for no limit.
         observation_tokens: Longer results of tools are cut, with a note.
@@ -181,6 +182,7 @@ class Agent:
         *,
         instructions: str = "",
         max_steps: int = 10,
+        min_calls: int = 0,
         max_tokens: int = 0,
         max_seconds: float = 0,
         observation_tokens: int = 1024,
@@ -191,7 +193,7 @@ class Agent:
         self.tools: list[Tool] = [tool if isinstance(tool, Tool) else Tool.of(tool) for tool in tools]
         for name, value in {"max_steps": max_steps, "observation_tokens": observation_tokens}.items():
             _check_count(name, value, 1)
-        for name, value in {"max_tokens": max_tokens, "max_new_tokens": max_new_tokens}.items():
+        for name, value in {"min_calls": min_calls, "max_tokens": max_tokens, "max_new_tokens": max_new_tokens}.items():
             _check_count(name, value, 0)
         unknown = sampling.keys() - {"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed"}
         if unknown:
@@ -206,6 +208,7 @@ class Agent:
             [(tool.name, tool.description, json.dumps(tool.parameters), _runner(tool)) for tool in self.tools],
             instructions=instructions,
             max_steps=max_steps,
+            min_calls=min_calls,
             max_tokens=max_tokens,
             max_seconds=max_seconds,
             observation_tokens=observation_tokens,

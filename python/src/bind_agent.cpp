@@ -111,12 +111,14 @@ Tool tool_of(const ToolParts& parts) {
 
 std::unique_ptr<Agent> make_agent(Answer answer, CountTokens count_tokens, std::size_t context,
                                   const std::vector<ToolParts>& tools, const std::string& instructions,
-                                  std::size_t max_steps, std::size_t max_tokens, double max_seconds,
-                                  std::size_t observation_tokens, std::size_t max_new_tokens, bool constrained) {
+                                  std::size_t max_steps, std::size_t min_calls, std::size_t max_tokens,
+                                  double max_seconds, std::size_t observation_tokens, std::size_t max_new_tokens,
+                                  bool constrained) {
   std::vector<Tool> made;
   for (const ToolParts& parts : tools) made.push_back(tool_of(parts));
   AgentOptions options{.instructions = instructions,
                        .max_steps = max_steps,
+                       .min_calls = min_calls,
                        .max_tokens = max_tokens,
                        .max_seconds = max_seconds,
                        .observation_tokens = observation_tokens,
@@ -148,7 +150,7 @@ std::optional<Shown> next(Agent& self) {
 void bind_agent(py::module_& module) {
   py::class_<Agent>(module, "Agent", "A model that calls tools until it knows the answer. Steps are JSON texts here.")
       .def(py::init(&make_agent), "answer"_a, "count_tokens"_a, "context"_a, "tools"_a, py::kw_only(),
-           "instructions"_a = "", "max_steps"_a = 10, "max_tokens"_a = 0, "max_seconds"_a = 0.0,
+           "instructions"_a = "", "max_steps"_a = 10, "min_calls"_a = 0, "max_tokens"_a = 0, "max_seconds"_a = 0.0,
            "observation_tokens"_a = 1024, "max_new_tokens"_a = 512, "constrained"_a = true, R"(Make an agent.
 
 Args:
@@ -160,6 +162,7 @@ Args:
         JSON.
     instructions: Added to the system message.
     max_steps: Of a task.
+    min_calls: That give a result before the answer, if `constrained`.
     max_tokens: Generated in a task; 0 for no limit.
     max_seconds: Of a task; 0 for no limit.
     observation_tokens: What a tool may say.

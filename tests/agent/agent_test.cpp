@@ -164,6 +164,18 @@ TEST_CASE("in its last step the model is asked for the answer, and can give noth
   CHECK(schema["properties"]["name"]["const"] == "final_answer");
 }
 
+TEST_CASE("the model cannot answer before so many calls gave a result, but for the last step") {
+  const std::string fail = R"({"name": "fail", "arguments": {}})";
+  Scripted scripted({kAdd, fail, kAdd, kAnswer}, {.min_calls = 2});
+  CHECK(scripted.agent.run("x") == "5");
+  for (const std::size_t request : {0, 1, 2, 3}) {
+    const bool offered = scripted.model->requests()[request].json_schema.find("final_answer") != std::string::npos;
+    CHECK(offered == (request == 3));  // the call that failed does not count
+  }
+  Scripted last({kAdd, kAnswer}, {.max_steps = 2, .min_calls = 9});
+  CHECK(last.agent.run("x") == "5");
+}
+
 TEST_CASE("tokens and time are limits too") {
   Scripted tokens({kAdd, kAdd, kAdd}, {.max_tokens = 12});
   CHECK_FALSE(tokens.agent.run("x"));

@@ -29,12 +29,13 @@ namespace flashlm::inline v0::agent {
 
 /// How an agent works. The limits are of one task.
 struct AgentOptions {
-  std::string instructions{};                                     // added to the system message
-  std::size_t max_steps = 10;                                     // in the last one the model is asked for its answer
-  std::size_t max_tokens = 0;                                     // generated; 0: no limit. The last text may pass it
-  double max_seconds = 0;                                         // 0: no limit. A text is broken off, a tool is not
-  std::size_t observation_tokens = 1024;                          // longer results are cut, with a note
-  bool constrained = true;                                        // the model can write nothing but a call that fits
+  std::string instructions{};             // added to the system message
+  std::size_t max_steps = 10;             // in the last one the model is asked for its answer
+  std::size_t min_calls = 0;              // that succeed; if constrained, no answer comes before
+  std::size_t max_tokens = 0;             // generated; 0: no limit. The last text may pass it
+  double max_seconds = 0;                 // 0: no limit. A text is broken off, a tool is not
+  std::size_t observation_tokens = 1024;  // longer results are cut, with a note
+  bool constrained = true;                // the model can write nothing but a call that fits
   text::ChatOptions chat{.generation = {.max_new_tokens = 512}};  // of each text; json_schema has no effect
 };
 
@@ -181,6 +182,15 @@ class Agent {
 
   bool is_last_step() const noexcept { return steps_.size() + 1 >= options_.max_steps; }
 
+  /// Calls that gave a result.
+  std::size_t n_calls() const noexcept {
+    std::size_t n = 0;
+    for (const Step& step : steps_) {
+      for (const Observation& seen : step.observations) n += seen.failed ? 0 : 1;
+    }
+    return n;
+  }
+
   void check_limits() {
     if (status_ != AgentStatus::running) return;
     std::size_t tokens = 0;
@@ -195,7 +205,8 @@ class Agent {
     text::ChatOptions chat = options_.chat;
     chat.json_schema.clear();
     if (options_.constrained) {
-      chat.json_schema = call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(tools_));
+      chat.json_schema = call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(tools_),
+                                     n_calls() >= options_.min_calls);
     } else {
       chat.generation.stop.push_back("\nObservation:");  // the model may not make up what its tools say
     }

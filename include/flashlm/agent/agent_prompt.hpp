@@ -43,8 +43,9 @@ inline std::string agent_prompt(std::span<const Tool> tools, std::string_view in
   return text;
 }
 
-/// The JSON schema of one call: a short thought, then the name and the arguments of one of `tools` or of final_answer.
-inline std::string call_schema(std::span<const Tool> tools) {
+/// The JSON schema of one call: a short thought, then the name and the arguments of one of `tools` or, where the task
+/// may end, of final_answer.
+inline std::string call_schema(std::span<const Tool> tools, bool may_end = true) {
   using Json = nlohmann::ordered_json;
   constexpr std::size_t kLongestThought = 300;  // characters: a small model would think until its tokens are gone
   Json choices = Json::array();
@@ -58,7 +59,7 @@ inline std::string call_schema(std::span<const Tool> tools) {
                        {"additionalProperties", false}});
   };
   for (const Tool& tool : tools) add(tool);
-  add(final_answer_tool());
+  if (may_end || tools.empty()) add(final_answer_tool());
   return (choices.size() == 1 ? choices.front() : Json{{"anyOf", choices}}).dump();
 }
 
