@@ -71,6 +71,14 @@ Summary summarize(flashlm::ChatModel& model, const flashlm::tools::Pdf& pdf) {
   }
 }
 
+/// What is still to be done, in words for the model.
+std::string missing(const std::vector<Paper>& found, const std::map<std::string, Summary>& summaries) {
+  for (const Paper& paper : found) {
+    if (!summaries.contains(paper.id)) return "Now call summarize_paper with id " + paper.id + ".";
+  }
+  return "All papers are summarized. Now call final_answer.";
+}
+
 }  // namespace
 
 int main(int argc, char* argv[]) {
@@ -81,42 +89,54 @@ int main(int argc, char* argv[]) {
     const auto model = std::make_shared<flashlm::FlashChatModel>(
         flashlm::FlashChatModel::open(argv[1], {.memory = argc > 4 ? argv[4] : "50%"}));
     const flashlm::tools::Papers papers;
-    std::vector<Paper> found;
+    const std::vector<Paper> found = papers.daily({.topic = topic, .top = top, .days = 7});
+    if (found.empty()) throw flashlm::Error("[summarize_papers] topic: expected daily papers on it, found none");
     std::map<std::string, Summary> summaries;
 
-    const auto find_papers = [&] {
-      found = papers.daily({.topic = topic, .top = top, .days = 7});
-      std::string list;
-      for (const Paper& paper : found) list += paper.id + ": " + paper.title + "\n";
-      return list.empty() ? "There is no paper on " + topic : list;
-    };
+    // The only ids that the model can write are those of papers that are there.
+    nlohmann::ordered_json ids = nlohmann::ordered_json::array();
+    std::string list;
+    for (const Paper& paper : found) {
+      ids.push_back(paper.id);
+      list += "\n" + paper.id + ": " + paper.title;
+    }
     const auto summarize_paper = [&](const std::string& id) {
-      const auto parsed = flashlm::tools::PaperId::parse(id);
-      const flashlm::tools::Pdf pdf = flashlm::tools::read_pdf(papers.pdf(parsed));
-      return (summaries[parsed.base()] = summarize(*model, pdf)).text;
+      const auto known = summaries.find(id);
+      if (known != summaries.end()) return "You have the summary of this paper already. " + missing(found, summaries);
+      Summary summary = summarize(*model, flashlm::tools::read_pdf(papers.pdf(flashlm::tools::PaperId::parse(id))));
+      const std::string text = summary.text;
+      summaries.emplace(id, std::move(summary));
+      return text + "\n" + missing(found, summaries);
     };
-
     const std::vector<flashlm::Tool> tools = {
-        {.name = "find_papers",
-         .description = "Lists the ids and titles of the top daily papers of the user's topic.",
-         .run = [&](const nlohmann::json&) { return find_papers(); }},
         {.name = "summarize_paper",
          .description = "Downloads a paper, reads every page and returns a summary.",
-         .parameters = flashlm::agent::json_schema(
-             R"({"id": {"type": "string", "maxLength": 20, "description": "one that find_papers lists"}})"),
+         .parameters = flashlm::agent::json_schema(nlohmann::ordered_json{{"id", {{"enum", ids}}}}.dump()),
          .run = [&](const nlohmann::json& given) { return summarize_paper(given["id"].get<std::string>()); }}};
 
-    flashlm::Agent agent(model, tools, {.max_steps = top + 3, .observation_tokens = 256});
-    agent.start("Find the top papers on " + topic + ", summarize each of them, then say what they have in common.");
+    // A small model follows an example better than a description.
+    const nlohmann::ordered_json example = {
+        {"thought", "I read the first paper."}, {"name", "summarize_paper"}, {"arguments", {{"id", found.front().id}}}};
+    flashlm::AgentOptions options{.instructions = "For example: " + example.dump(),
+                                  .max_steps = found.size() + 2,
+                                  .min_calls = found.size(),
+                                  .observation_tokens = 256};
+    options.chat.generation.max_new_tokens = 128;
+    options.chat.generation.repetition_penalty = 1.1F;
+    flashlm::Agent agent(model, tools, options);
+    agent.start("These are the top papers on " + topic + ":" + list +
+                "\nSummarize each of them, one by one, then say what they have in common. " +
+                missing(found, summaries));
     while (const auto step = agent.next()) std::cerr << to_string(*step);
 
-    // What a small model forgot to ask for is done without it.
-    if (found.empty()) find_papers();
     for (const Paper& paper : found) {
-      if (!summaries.contains(paper.id)) summarize_paper(paper.id);
+      // What a small model forgot to ask for is done without it.
+      const bool asked = summaries.contains(paper.id);
+      if (!asked) summarize_paper(paper.id);
       const Summary& summary = summaries[paper.id];
       std::cout << paper.title << "\n"
-                << paper.url() << "\nTopic: " << topic << "\nPages read: 1-" << summary.n_pages << "\n"
+                << paper.url() << "\nTopic: " << topic << "\nPages read: 1-" << summary.n_pages
+                << (asked ? "" : " (not asked for by the model)") << "\n"
                 << summary.text << "\n";
     }
     std::cout << "Answer: " << agent.answer() << "\n";

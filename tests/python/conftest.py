@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,23 @@ def need() -> Callable[[str], Any]:
             pytest.skip(f"{name} cannot be imported: {error}")
 
     return import_or_skip
+
+
+@pytest.fixture(scope="session")
+def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the C++ examples, built once a run with what the package carries and nothing else."""
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    source = Path(__file__).resolve().parent.parent.parent / "examples"
+    build = tmp_path_factory.mktemp("examples")
+    cmake_dir = run(sys.executable, "-m", "flashlm", "--cmake-dir").strip()
+    run("cmake", "-S", source, "-B", build, f"-Dflashlm_DIR={cmake_dir}")
+    run("cmake", "--build", build)
+    return build
 
 
 @pytest.fixture(scope="session")
