@@ -119,6 +119,21 @@ def test_without_the_network_the_cached_list_is_taken(
     assert "with the list of 2026-11-20 from the cache" in err
 
 
+def test_where_the_hub_is_dead_the_cached_list_is_taken(
+    run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("papers", "--topic", "LLM", "--top", "1", "-o", "json")
+    assert run(*words, answers=["So."]) == 0
+    first = json.loads(capsys.readouterr().out)
+    for path in Path(os.environ["HF_HOME"]).rglob("answers/*"):
+        os.utime(path, (0, 0))
+    hub.stop()  # connections are refused
+    assert run(*words, answers=["So."]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == first
+    assert "with the list of 2026-11-20 from the cache" in err
+
+
 def test_a_paper_that_cannot_be_read_does_not_stop_the_others(
     run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -147,12 +147,14 @@ class FakeHub:
         papers: What it knows.
         asked: The paths that were asked for.
         broken: Answers by the beginning of a path, instead of the right ones; a function may wait or cut the line.
+        stop: Ends the server: connections are refused then.
     """
 
     url: str = ""
     papers: list[FakePaper] = field(default_factory=lambda: list(PAPERS))
     asked: list[str] = field(default_factory=list)
     broken: dict[str, Answer | Callable[[], Answer | None]] = field(default_factory=dict)
+    stop: Callable[[], None] = lambda: None
 
     def environment(self, home: str) -> dict[str, str]:
         """What to set so that flashlm asks this server and keeps its files in `home`."""
@@ -230,9 +232,14 @@ def fake_hub() -> Iterator[FakeHub]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield hub
-    finally:
+
+    def stop() -> None:
         server.shutdown()
         thread.join()
         server.server_close()
+
+    hub.stop = stop
+    try:
+        yield hub
+    finally:
+        stop()
