@@ -42,6 +42,15 @@ def test_most_of_its_neurons_are_silent(tiny_opt: Path, tiny_opt_source: Path) -
     assert sum(shares.values()) / 6 < 0.2
 
 
+def test_gates_give_the_logits_of_dense_bit_for_bit(tiny_opt_copy: Path, tiny_opt_source: Path) -> None:
+    logits = []
+    for selector in ("dense", "gate"):
+        with flashlm.LanguageModel.from_pretrained(tiny_opt_copy, selector=selector) as lm:
+            ids = lm.tokenizer.encode((tiny_opt_source / "heldout.txt").read_text())[:128]
+            logits.append(lm.logits(ids))
+    assert logits[0].tobytes() == logits[1].tobytes()
+
+
 @pytest.mark.live
 def test_a_text_that_is_too_short_leaves_nothing_behind(need: Any, tiny_opt_copy: Path, tmp_path: Path) -> None:
     need("torch")
@@ -83,6 +92,7 @@ def test_predictors_are_trained_by_a_command(
     for layer in report["layers"]:
         assert layer["mass_recall"] > 0.97
         assert layer["predicted"] < 0.5
+    assert report["perplexity_ratio"] < 1.01
 
 
 @pytest.mark.live
