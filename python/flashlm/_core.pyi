@@ -169,6 +169,8 @@ class Stats:
     @property
     def gap_bytes(self) -> int: ...
     @property
+    def governor(self) -> dict[str, int | None]: ...
+    @property
     def hit_rate(self) -> float: ...
     @property
     def hits(self) -> int: ...
@@ -273,6 +275,8 @@ class LanguageModel:
         bundled: bool = True,
         merge_bytes: int | None = None,
         max_batch: int = 256,
+        lock_memory: bool = False,
+        stall_seconds: float = 5.0,
         kv_store: str | os.PathLike[str] | None = None,
         kv_store_bytes: int = 8589934592,
         on_progress: Callable[[int, int], None] | None = None,

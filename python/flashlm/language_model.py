@@ -60,6 +60,7 @@ class LanguageModel(Speaker):
         policy: str = "auto",
         window: int | None = None,
         drafter: object | None = None,
+        lock_memory: bool = False,
         kv_store: str | os.PathLike[str] | bool | None = None,
         kv_store_bytes: str | int = "8GiB",
         progress: Progress | None = None,
@@ -76,13 +77,14 @@ class LanguageModel(Speaker):
                 last three need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the predictor where the
                 folder has one, else dense.
             context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
-            threads: How many compute; by default one per core.
+            threads: How many compute, 1 to 1024; by default one per core. More than cores are slower, not wrong.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
             policy: Which of the chosen neurons leave DRAM first: those of the oldest token (``"window"``), the least
                 recently used (``"lru"``), the least often used (``"frequency"``), or both in one (``"combined"``,
                 which ``"auto"`` is); ``"none"`` keeps nothing. No choice changes a result.
             window: How many tokens' neurons stay, for the policy ``"window"``; by default as many as fit.
             drafter: For speculative decoding, which is not there yet.
+            lock_memory: Keep all memory of the model out of swap. The system limits that (``ulimit -l``).
             kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in
                 ``FLASHLM_HOME``, ``None`` keeps none. It holds what the model has read, for this user's eyes only.
             kv_store_bytes: What that folder may hold, of all models; what was not used for longest goes first.
@@ -94,7 +96,7 @@ class LanguageModel(Speaker):
         Raises:
             FormatError: The source is no model that can be read, or it is damaged.
             BudgetError: It cannot run in ``memory``; ``smallest_bytes`` would do.
-            IoError: A file could not be read or written.
+            IoError: A file could not be read or written, or memory not be locked.
             ArgumentError: An argument lies outside its range.
             NotImplementedError: An argument asks for something that comes later.
 
@@ -119,6 +121,7 @@ class LanguageModel(Speaker):
             selector=selector,
             policy=policy,
             window=window,
+            lock_memory=lock_memory,
             kv_store=store,
             kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),

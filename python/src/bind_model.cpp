@@ -5,6 +5,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/model/memory_plan.hpp"
 
@@ -32,6 +33,14 @@ py::dict to_dict(const MemoryPlan& plan) {
   return dict;
 }
 
+py::dict to_dict(const flashlm::GovernorStats& stats) {
+  py::object room = py::none();
+  if (stats.room != flashlm::MemoryState::kUnlimited) room = py::int_(stats.room);
+  return py::dict("looks"_a = stats.looks, "room"_a = room, "shrinks"_a = stats.shrinks,
+                  "shrunk_bytes"_a = stats.shrunk_bytes, "major_faults"_a = stats.major_faults,
+                  "pressure_events"_a = stats.pressure_events);
+}
+
 py::dict to_dict(const Stats& stats) {
   return py::dict("tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens,
                   "reused_tokens"_a = stats.reused_tokens, "prefill_seconds"_a = stats.prefill_seconds,
@@ -41,7 +50,8 @@ py::dict to_dict(const Stats& stats) {
                   "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected, "evictions"_a = stats.evictions,
                   "window"_a = stats.window, "select_seconds"_a = stats.select_seconds,
                   "io_seconds"_a = stats.io_seconds, "memory_seconds"_a = stats.memory_seconds,
-                  "compute_seconds"_a = stats.compute_seconds, "peak_bytes"_a = stats.peak_bytes);
+                  "compute_seconds"_a = stats.compute_seconds, "peak_bytes"_a = stats.peak_bytes,
+                  "governor"_a = to_dict(stats.governor));
 }
 
 std::string text(const Stats& stats) {
@@ -129,6 +139,9 @@ Example:
       .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
       .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")
       .def_readonly("peak_bytes", &Stats::peak_bytes, "Largest resident size of the process.")
+      .def_property_readonly(
+          "governor", [](const Stats& self) { return to_dict(self.governor); },
+          "What was seen of the system's memory, and how many bytes of pinned weights were given back.")
       .def_property_readonly("seconds_per_token", &Stats::seconds_per_token, "Decoding time of a token.")
       .def_property_readonly("bytes_per_token", &Stats::bytes_per_token, "Bytes read to decode a token.")
       .def_property_readonly("hit_rate", &Stats::hit_rate, "Share of wanted neurons that were in DRAM.")

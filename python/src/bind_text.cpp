@@ -84,7 +84,13 @@ std::function<void(std::size_t, std::size_t)> progress(Callback callback) {
   };
 }
 
-/// Tells Python users of what is wrong with a store, as a RuntimeWarning.
+/// Lets Ctrl-C into a step that takes long.
+void let_signals_in() {
+  const py::gil_scoped_acquire acquire;
+  check_signals();
+}
+
+/// Tells Python users of what is wrong with a store or a device, as a RuntimeWarning.
 void warn(const std::string& text) {
   const py::gil_scoped_acquire acquire;
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) throw py::error_already_set();
@@ -149,8 +155,9 @@ GenerationOptions generation_options(std::int64_t max_new_tokens, float temperat
 PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
                    std::optional<std::int64_t> threads, const std::string& reader, const std::string& selector,
                    const std::string& policy, std::optional<std::int64_t> window, bool bundled,
-                   std::optional<std::int64_t> merge_bytes, std::int64_t max_batch,
-                   std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes, Callback on_progress) {
+                   std::optional<std::int64_t> merge_bytes, std::int64_t max_batch, bool lock_memory,
+                   double stall_seconds, std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes,
+                   Callback on_progress) {
   LanguageModelOptions options{
       .memory = memory,
       .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
@@ -161,6 +168,9 @@ PyModel open_model(const std::filesystem::path& folder, const std::string& memor
       .policy = policy,
       .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
       .neuron_reads = {.bundled = bundled},
+      .lock_memory = lock_memory,
+      .stall_seconds = stall_seconds,
+      .on_wait = &let_signals_in,
       .on_progress = progress(std::move(on_progress)),
       .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
       .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
@@ -397,14 +407,15 @@ Raises:
   model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
                    "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "policy"_a = "auto",
                    "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(), "max_batch"_a = 256,
-                   "kv_store"_a = py::none(), "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(),
+                   "lock_memory"_a = false, "stall_seconds"_a = 5.0, "kv_store"_a = py::none(),
+                   "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(),
                    R"(Open a packed folder.
 
 Args:
     folder: What `flashlm.pack` wrote.
     memory: Bytes for everything ("4GiB"), or a share of the packed weights ("50%") with KV cache and scratch on top.
     context: Positions of a session; the model's, at most 4096, by default.
-    threads: For computing; one a hardware thread by default.
+    threads: For computing, 1 to 1024; one a hardware thread by default. More than those are slower, not wrong.
     reader: "auto", "threads" or "uring".
     selector: "auto", "dense", "predictor" or "gate".
     policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none".
@@ -412,6 +423,8 @@ Args:
     bundled: False reads each matrix of a neuron on its own, to measure what bundles save.
     merge_bytes: Neurons with a gap of at most so many bytes between them are one read.
     max_batch: Tokens of a prompt that share one pass over the weights.
+    lock_memory: Keep everything that is allocated out of swap.
+    stall_seconds: Warn after so long without an answer of the device.
     kv_store: A folder of prompts that were computed before, of any model; None keeps none.
     kv_store_bytes: What that folder may hold; what was not used for longest goes first.
     on_progress: Called with bytes read and in total.
@@ -422,7 +435,7 @@ Returns:
 Raises:
     BudgetError: It cannot fit; smallest_bytes would.
     FormatError: A file is wrong.
-    IoError: A file cannot be read.
+    IoError: A file cannot be read, or memory cannot be locked.
     ArgumentError: An option is out of range.)");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return PyGeneration{self.turn, self.lm.stream(prompt, options)};

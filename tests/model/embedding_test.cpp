@@ -44,3 +44,23 @@ TEST_CASE("rows that can not be read are an IoError, and the next look works; no
   embedding.run(tokens, x);
   CHECK(support::allocation_count() == before);
 }
+
+TEST_CASE("rows that were interrupted are waited for before their memory is used again") {
+  support::OpenWeights open({}, 1000, [](std::size_t) { return false; });
+  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader, open.file_bytes().back());
+  struct Stop {};
+  bool stop = true;
+  open.reader.watch({[&] {
+                       if (stop) throw Stop();
+                     },
+                     {}});
+  const std::vector<Token> tokens = support::random_tokens(5);
+  std::vector<float> x(tokens.size() * 24);
+  open.reader.stall(1);
+  CHECK_THROWS_AS(embedding.run(tokens, x), Stop);
+  CHECK(open.reader.n_open() == 1);
+  stop = false;
+  embedding.run(tokens, x);
+  CHECK(open.reader.n_open() == 0);
+  CHECK(x[5] == open.tiny.weights.at("embedding").at(static_cast<std::size_t>(tokens[0]), 5));
+}

@@ -354,3 +354,81 @@ TEST_CASE("bad sizes, tokens and options are errors of the documented type") {
   wrong.memory = {1000, std::nullopt};
   CHECK_THROWS_AS(Engine(opened, wrong), BudgetError);
 }
+
+TEST_CASE("pinned weights go back when memory becomes short, down to nothing, and no bit changes") {
+  const support::TinyModel tiny;
+  const std::vector<Token> tokens = support::random_tokens(14);
+  Engine resident(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  EngineOptions governed = options(1.0);
+  MemoryState state;
+  governed.sensor = [&] { return state; };
+  Engine engine(Model::open(tiny.path()), governed);
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  std::uint64_t before = engine.memory_plan().pinned;
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    if (at >= 3) state.room = Governor::kLow - 1;
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+    CHECK(engine.memory_plan().pinned <= before);
+    before = engine.memory_plan().pinned;
+    const double start = now_seconds();
+    while (at == 3 && now_seconds() - start < 2 * Governor::kInterval) {
+    }
+  }
+  CHECK(engine.memory_plan().pinned == 0);  // the model is smaller than what was wanted
+  CHECK(stats.governor.shrinks == 1);
+  CHECK(stats.governor.shrunk_bytes > 0);
+  CHECK(stats.bytes_read > 0);
+}
+
+TEST_CASE("a step can be stopped between layers and while a device stalls, and tried again") {
+  const support::TinyModel tiny;
+  const std::vector<Token> tokens = support::random_tokens(6);
+  Engine resident(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  struct Stop {};
+  bool stop = false;
+  std::vector<storage::Stall> stalls;
+  EngineOptions watched = options(0.5);
+  watched.on_wait = [&] {
+    if (stop) throw Stop();
+  };
+  watched.on_stall = [&](const storage::Stall& stall) { stalls.push_back(stall); };
+  watched.stall_seconds = 3;
+  auto opened = Model::open(tiny.path());
+  auto [reader, seen] = memory_reader(*opened);
+  Engine engine(opened, watched, std::move(reader));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  const auto step = [&](std::size_t at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+  };
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    stop = true;
+    seen->stall(4);
+    CHECK_THROWS_AS(step(at), Stop);
+    stop = false;
+    seen->stall(4);
+    step(at);
+    CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+  CHECK(stalls.size() == tokens.size());
+  CHECK(stats.tokens == tokens.size());
+}
+
+TEST_CASE("memory is locked on request, or the limit that forbids it is named") {
+  const support::TinyModel tiny;
+  EngineOptions locked = options(0.6);
+  locked.lock_memory = true;
+  try {
+    Engine engine(Model::open(tiny.path()), locked);
+    CHECK(flashlm::detail::process_status("VmLck:") >= engine.memory_plan().pinned);
+  } catch (const IoError& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("ulimit -l"));
+  }
+  CHECK_FALSE(MemoryLock::active());
+}

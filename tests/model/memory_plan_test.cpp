@@ -89,6 +89,14 @@ TEST_CASE("a small budget keeps a small ring, and a large one reads in big piece
   CHECK(half.stream < half.pinned / 10);
 }
 
+TEST_CASE("a budget that is a little short of everything streams a little") {
+  const MemoryNeeds given = needs();
+  const std::uint64_t all = MemoryPlan::resolve(given, {0, 1.0}).total;
+  const MemoryPlan plan = MemoryPlan::resolve(given, {all - 100'000, std::nullopt});
+  CHECK(plan.streamed() > 0);
+  CHECK(plan.streamed() < 1'000'000);
+}
+
 TEST_CASE("every kind of weight is pinned alike, but for an embedding that is read by row") {
   const MemoryNeeds given = needs(false);
   const MemoryPlan half = MemoryPlan::resolve(given, {0, 0.5});

@@ -30,7 +30,9 @@ def bits(logits: Any) -> bytes:
     return np.ascontiguousarray(logits).tobytes()
 
 
-@pytest.mark.parametrize("options", [{"memory": "75%"}, {"memory": "100%"}, {"threads": 1}, {"threads": 2}])
+@pytest.mark.parametrize(
+    "options", [{"memory": "10%"}, {"memory": "75%"}, {"memory": "100%"}, {"threads": 1}, {"threads": 2}, {"threads": 33}]
+)
 def test_text_and_logits_do_not_depend_on_how_a_model_is_opened(
     tiny: Path, lm: flashlm.LanguageModel, options: dict[str, Any]
 ) -> None:
@@ -236,6 +238,7 @@ def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[s
         ({"context": 0}, "context: expected 1 or more, got 0"),
         ({"context": 129}, "expected at most the model's 128, got 129"),
         ({"threads": 0}, "threads: expected 1 or more, got 0"),
+        ({"threads": 1025}, "threads: expected 1 to 1024"),
         ({"reader": "telepathy"}, "telepathy"),
     ],
 )

@@ -133,8 +133,28 @@ TEST_CASE("after a read has failed anywhere, restart begins a clean pass") {
   };
   CHECK_THROWS_AS(two_passes(), IoError);
   weights.stream.restart();
-  CHECK(weights.reader.n_open() == 0);
   check_pass(weights, weights.layout->n_passed());
+}
+
+TEST_CASE("a wait that is interrupted leaves reads under way, for which the next pass waits") {
+  support::OpenWeights weights({}, 3000, every(GENERATE(0, 3)), 3);
+  struct Stop {};
+  int calls = 0;
+  weights.reader.watch({[&] {
+                          if (++calls % 2 == 0) throw Stop();
+                        },
+                        {}});
+  const auto pass = [&] { check_pass(weights, weights.layout->n_passed()); };
+  weights.reader.stall(2);
+  CHECK_THROWS_AS(pass(), Stop);
+  weights.stream.restart();
+  CHECK(weights.reader.n_open() > 0);
+  weights.reader.stall(2);
+  CHECK_THROWS_AS(pass(), Stop);  // while it waits for what is under way
+  weights.stream.restart();
+  weights.reader.stall(0);
+  pass();
+  pass();
 }
 
 TEST_CASE("loading counts every byte, can be stopped, and passes errors on") {

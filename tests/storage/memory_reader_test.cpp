@@ -93,3 +93,41 @@ TEST_CASE("a memory file that is cut is too short") {
   reader.file(0).pop_back();
   CHECK_THROWS_AS(reader.wait(reader.submit(batch)), FormatError);
 }
+
+TEST_CASE("a wait that lasts is told once to on_stall and every second to on_wait, and then ends") {
+  MemoryReader reader({std::vector<std::byte>(100)});
+  std::vector<Stall> stalls;
+  int waits = 0;
+  reader.watch({[&] { ++waits; }, [&](const Stall& stall) { stalls.push_back(stall); }, 5});
+  std::vector<std::byte> into(10);
+  const Read read{0, 40, into};
+  reader.stall(8);
+  reader.wait(reader.submit({&read, 1}));
+  CHECK(waits == 8);
+  REQUIRE(stalls.size() == 1);
+  CHECK(stalls[0].path == "memory file 0");
+  CHECK(stalls[0].offset == 40);
+  CHECK(stalls[0].bytes == 10);
+  CHECK(stalls[0].seconds == 5);
+  reader.wait(reader.submit({&read, 1}));
+  CHECK(waits == 8);
+}
+
+TEST_CASE("a hook that throws ends the wait, and the ticket stays open") {
+  MemoryReader reader({std::vector<std::byte>(100)});
+  struct Stop {};
+  bool stop = true;
+  reader.watch({[&] {
+                  if (stop) throw Stop();
+                },
+                {}});
+  std::vector<std::byte> into(10);
+  const Read read{0, 40, into};
+  reader.stall(2);
+  const Ticket ticket = reader.submit({&read, 1});
+  CHECK_THROWS_AS(reader.wait(ticket), Stop);
+  CHECK(reader.n_open() == 1);
+  stop = false;
+  reader.wait(ticket);
+  CHECK(reader.n_open() == 0);
+}

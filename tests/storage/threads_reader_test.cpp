@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/storage/threads_reader.hpp"
+#include <string>
 
 #include <algorithm>
 #include <atomic>
@@ -136,4 +137,37 @@ TEST_CASE("options out of range are ArgumentErrors") {
   ThreadsReader reader(files);
   CHECK(reader.alignment() == 1);
   CHECK(reader.name() == "threads");
+}
+
+TEST_CASE("a device that stalls is told of, and the wait can be ended and taken up again") {
+  if (!support::kCanReplacePread) return;
+  static std::atomic<bool> held{true};
+  held = true;
+  const support::TempFolder folder;
+  support::put(folder.path() / "file", std::string(10000, 'x'));
+  std::vector<File> files;
+  files.push_back(File::open(folder.path() / "file"));
+  ThreadsReader reader(files, {.n_threads = 1, .capacity = 4});
+  const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) {
+    while (held) std::this_thread::yield();
+    return support::real_pread(fd, into, n, offset);
+  });
+  struct Stop {};
+  std::vector<Stall> stalls;
+  int waits = 0;
+  reader.watch({[&] {
+                  if (++waits == 3) throw Stop();
+                  if (waits == 5) held = false;
+                },
+                [&](const Stall& stall) { stalls.push_back(stall); }, 1e-9});
+  std::vector<std::byte> into(100);
+  const Read read{0, 300, into};
+  const Ticket ticket = reader.submit({&read, 1});
+  CHECK_THROWS_AS(reader.wait(ticket), Stop);
+  reader.wait(ticket);
+  CHECK(waits >= 5);
+  CHECK(into[99] == std::byte{'x'});
+  REQUIRE(stalls.size() == 2);
+  CHECK(stalls[0].path == (folder.path() / "file").string());
+  CHECK(stalls[0].offset == 300);
 }

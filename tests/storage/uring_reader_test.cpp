@@ -233,3 +233,32 @@ TEST_CASE("a reader goes on when io_uring is forbidden after its construction") 
         }) == 0);
 }
 #endif
+
+TEST_CASE("a ring without results tells the hooks, which may end the wait; it can be taken up again") {
+  if (!uring_allowed()) return;
+  const TempFolder folder;
+  put(folder.path() / "file", std::string(10000, 'x'));
+  const std::vector<File> files = open_one(folder.path() / "file");
+  FaultyReader reader(files);
+  struct Stop {};
+  int waits = 0;
+  std::vector<Stall> stalls;
+  reader.watch({[&] {
+                  if (++waits == 2) throw Stop();
+                },
+                [&](const Stall& stall) { stalls.push_back(stall); }, 1e-9});
+  std::vector<std::byte> into(512);
+  const Read read{0, 512, into};
+  FaultyRing::slow = 4;
+  const Ticket ticket = reader.submit({&read, 1});
+  // The result may be there before anybody waits.
+  try {
+    reader.wait(ticket);
+  } catch (const Stop&) {
+    CHECK(waits == 2);
+    reader.wait(ticket);
+    CHECK(stalls.at(0).offset == 512);
+  }
+  FaultyRing::slow = 0;
+  CHECK(into[511] == std::byte{'x'});
+}

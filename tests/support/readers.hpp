@@ -84,6 +84,15 @@ class FaultyRing : public flashlm::storage::Uring {
     Uring::push(read);
   }
 
+  /// As often as the test wants, a wait with a time ends without a result.
+  static inline int slow = 0;
+
+  int enter_for(double seconds) noexcept {
+    if (slow <= 0) return Uring::enter_for(seconds);
+    --slow;
+    return ETIME;
+  }
+
   int enter(std::uint32_t n_results) noexcept {
     const int code = refuse ? refuse() : 0;
     return code != 0 ? code : Uring::enter(n_results);

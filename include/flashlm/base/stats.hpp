@@ -58,6 +58,16 @@ inline std::uint64_t peak_resident_bytes() noexcept {
 /// The resident size of this process now, in bytes; 0 where the system does not tell.
 inline std::uint64_t resident_bytes() noexcept { return detail::process_status("VmRSS:"); }
 
+/// What the governor of an engine saw and did. Faults and pressure count only while memory is short.
+struct GovernorStats {
+  std::uint64_t looks = 0;            // at the system
+  std::uint64_t room = 0;             // bytes to the nearest limit at the last look; 2^64 - 1 without one
+  std::uint64_t shrinks = 0;          // how often pinned weights were given back
+  std::uint64_t shrunk_bytes = 0;     // in all
+  std::uint64_t major_faults = 0;     // pages that had been taken from the process, and that it needed
+  std::uint64_t pressure_events = 0;  // looks at a system that waited for memory
+};
+
 /// What a session has done since it began. Times are wall-clock seconds.
 ///
 /// `decode` is a step of one token; `prefill` is everything else. Bytes and seconds "per token" count decode only.
@@ -81,6 +91,7 @@ struct Stats {
   double memory_seconds = 0;            // managing the rows in DRAM
   double compute_seconds = 0;           // the rest of the steps
   std::uint64_t peak_bytes = 0;         // largest resident size of the process
+  GovernorStats governor{};             // of the engine, which sessions share
 
   double seconds_per_token() const noexcept { return tokens ? decode_seconds / static_cast<double>(tokens) : 0; }
   double bytes_per_token() const noexcept {

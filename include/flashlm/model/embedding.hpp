@@ -6,9 +6,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/kernels/convert.hpp"
@@ -29,6 +31,12 @@ class Embedding {
         file_bytes_(file_bytes),
         unit_(std::min(reader.alignment(), kPageBytes)),
         scratch_(bytes(matrix)) {}
+
+  Embedding(const Embedding&) = delete;
+  Embedding& operator=(const Embedding&) = delete;
+  ~Embedding() {
+    if (ticket_) reader_->drain();
+  }
 
   /// Bytes that an object for that matrix holds.
   static std::size_t bytes(const Matrix& matrix) noexcept { return kRows * slot_bytes(matrix); }
@@ -53,7 +61,29 @@ class Embedding {
     return round_up(matrix.row_size(), kPageBytes) + kPageBytes;
   }
 
+  void wait() {
+    const double start = now_seconds();
+    try {
+      reader_->wait(*ticket_);
+    } catch (const Error&) {
+      ticket_.reset();
+      throw;
+    }
+    ticket_.reset();
+    waited_seconds_ += now_seconds() - start;
+  }
+
+  /// Waits for reads that were interrupted: their buffers are needed.
+  void settle() {
+    try {
+      if (ticket_) wait();
+    } catch (const Error&) {
+      // Nobody wants these bytes.
+    }
+  }
+
   void some(std::span<const Token> tokens, std::span<float> x) {
+    settle();
     std::array<const std::byte*, kRows> rows;
     std::array<storage::Read, kRows> reads;
     std::size_t n_reads = 0;
@@ -71,9 +101,8 @@ class Embedding {
       gap_bytes_ += count - wanted.bytes;
     }
     if (n_reads > 0) {
-      const double start = now_seconds();
-      reader_->wait(reader_->submit(std::span(reads).first(n_reads)));
-      waited_seconds_ += now_seconds() - start;
+      ticket_ = reader_->submit(std::span(reads).first(n_reads));
+      wait();
     }
     for (std::size_t at = 0; at < tokens.size(); ++at) {
       kernels::to_f32(matrix_.dtype, rows[at], x.subspan(at * matrix_.cols, matrix_.cols));
@@ -88,6 +117,7 @@ class Embedding {
   AlignedBuffer scratch_;  // [kRows, slot_bytes]
   std::uint64_t gap_bytes_ = 0;
   double waited_seconds_ = 0;
+  std::optional<storage::Ticket> ticket_;  // not waited for
 };
 
 }  // namespace flashlm::inline v0::model

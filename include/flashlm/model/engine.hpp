@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
@@ -21,6 +23,7 @@
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/embedding.hpp"
 #include "flashlm/model/engine_options.hpp"
+#include "flashlm/model/governor.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
@@ -51,6 +54,7 @@ class Engine {
                   std::unique_ptr<storage::Reader> reader = nullptr)
       : model_(std::move(model)),
         options_(checked(std::move(options), model_->config())),
+        lock_(std::in_place, options_.lock_memory),
         parallel_(options_.n_threads),
         plan_(MemoryPlan::resolve(needs(), options_.memory)),
         weights_(&model_->weights()),
@@ -60,7 +64,11 @@ class Engine {
         ffn_(model_->bundles(), stream_, neuron_segments(), parallel_, options_.max_batch),
         selector_(model_->selector().load()),
         layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
-        activations_(activation_bytes()) {
+        activations_(activation_bytes()),
+        governor_(options_.sensor ? options_.sensor : [sensor = MemorySensor()] { return sensor.read(); }) {
+    if (options_.lock_memory) weights_->lock();
+    lock_.reset();
+    reader_->watch({options_.on_wait, options_.on_stall, options_.stall_seconds});
     stream_.load(options_.on_progress);
     if (plan_.n_rows != 0) windowed_ = make_windowed();
   }
@@ -106,6 +114,7 @@ class Engine {
 
  private:
   static constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
+  static constexpr double kCheckInSeconds = 0.1;      // between two calls of on_wait
 
   DType kv_dtype() const { return model_->bundles().layout(0).dtype == DType::f32 ? DType::f32 : DType::f16; }
 
@@ -176,6 +185,25 @@ class Engine {
     return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
   }
 
+  /// Between two steps: gives pinned weights back if the system needs them.
+  void govern() {
+    if (!options_.governed) return;
+    const std::uint64_t wanted = governor_.look(now_seconds(), plan_.pinned);
+    if (wanted == 0 || plan_.pinned == 0) return;
+    const std::uint64_t held = plan_.pinned + plan_.stream;
+    MemoryPlan plan = plan_.shrunk(needs(), held - std::min(held, wanted));
+    stream_.shrink(plan.pinned_pieces, plan.ring);
+    plan_ = std::move(plan);
+    governor_.gave_back(held - std::min(held, plan_.pinned + plan_.stream));
+  }
+
+  /// Between two layers: lets the caller stop the step.
+  void check_in() {
+    if (!options_.on_wait || now_seconds() < next_check_in_) return;
+    next_check_in_ = now_seconds() + kCheckInSeconds;
+    options_.on_wait();
+  }
+
   double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
 
   void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
@@ -183,6 +211,7 @@ class Engine {
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
+  std::optional<MemoryLock> lock_;  // while memory is taken
   Parallel parallel_;
   MemoryPlan plan_;
   const Weights* weights_;  // of model_
@@ -194,6 +223,8 @@ class Engine {
   std::unique_ptr<sparse::WindowedFfn> windowed_;  // null for the dense selector
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
+  Governor governor_;
+  double next_check_in_ = 0;
   std::size_t n_sessions_ = 0;
   std::mutex mutex_;
 };
@@ -210,6 +241,7 @@ inline KvCache Engine::add_session() {
       windowed_ = make_windowed();
     }
   }
+  const MemoryLock locked(options_.lock_memory);
   KvCache kv(config(), options_.context, kv_dtype());
   ++n_sessions_;
   return kv;
@@ -228,9 +260,11 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const std::size_t n = tokens.size();
   const std::span<float> x = activations(0, n);
   try {
+    govern();
     stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
     embed(tokens, first, x);
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
+      check_in();
       const LayerWeights& weights = weights_->layer(layer);
       if (windowed_) {
         layer_.run(weights, layer, *windowed_, kv, first, n, x, stats);
@@ -248,6 +282,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     throw;
   }
   stats.io_seconds += waited_seconds() - stood;
+  stats.governor = governor_.stats();
   const double seconds = now_seconds() - start;
   const storage::ReaderStats after = reader_->stats();
   const bool decode = phase == Phase::decode;

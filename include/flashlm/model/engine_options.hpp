@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// engine_options.hpp: how an engine spends memory, threads and reads.
+/// engine_options.hpp: how an engine spends memory, threads and reads, and whom it tells.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,14 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/config.hpp"
+#include "flashlm/model/governor.hpp"
 #include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/neuron_reads.hpp"
+#include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::model {
 
-/// How an engine spends memory, threads and reads.
+/// How an engine spends memory, threads and reads, and whom it tells.
 struct EngineOptions {
   MemorySize memory{0, 0.5};                 // bytes for everything, or a share of the packed weights
   std::size_t context = 0;                   // positions a session; 0: the model's, at most 4096
@@ -27,6 +29,13 @@ struct EngineOptions {
   std::string policy = "auto";               // which neurons leave DRAM first: combined, window, lru, frequency, none
   std::optional<std::uint32_t> window{};     // tokens whose neurons stay, for the policy window
   sparse::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
+  bool lock_memory = false;                  // keeps everything that is allocated out of swap
+  bool governed = true;                      // gives pinned weights back when memory becomes short
+  double stall_seconds = 5;                  // after so long without an answer of the device, on_stall is called
+  std::function<void(const storage::Stall&)> on_stall{};
+  /// Called about ten times a second while a step computes or waits; may throw to stop it.
+  std::function<void()> on_wait{};
+  Governor::Sensor sensor{};  // of memory; empty: the system's
   /// Called while weights are read at opening, with bytes done and in total; may throw to stop.
   std::function<void(std::size_t, std::size_t)> on_progress{};
 };
@@ -41,6 +50,9 @@ inline EngineOptions checked(EngineOptions options, const ModelConfig& config) {
   }
   sparse::make_eviction(options.policy, options.window);  // throws for what is not known
   if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
+  if (!(options.stall_seconds > 0)) {
+    throw ArgumentError(concat("[engine] stall_seconds: expected more than 0, got ", options.stall_seconds));
+  }
   options.max_batch = std::min(options.max_batch, options.context);
   return options;
 }

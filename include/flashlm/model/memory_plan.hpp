@@ -114,15 +114,14 @@ namespace detail {
 
 inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
 
-/// Pieces and slots for `spare` bytes of weights. The ring takes a sixteenth at most, since pinned bytes save reads and
-/// slots do not; a disk is at its best with some 16 MiB in flight, in requests of 1 MiB and more.
+/// Pieces and slots of at most `most` bytes, or the least that works. A disk is at its best with some 16 MiB in flight,
+/// in requests of 1 MiB and more.
 struct RingSize {
   std::size_t piece_bytes = 0;
   std::size_t n_slots = 0;
 };
-inline RingSize choose_ring(std::size_t largest_unit, std::uint64_t spare) {
+inline RingSize choose_ring(std::size_t largest_unit, std::uint64_t most) {
   constexpr std::size_t kMostSlots = 16;
-  const std::uint64_t most = spare / 16;
   for (const std::size_t piece : {2u << 20, 1u << 20, 512u << 10, 256u << 10, 128u << 10}) {
     const std::size_t slot = round_up(std::max<std::size_t>(piece, largest_unit), kPageBytes) + kPageBytes;
     // Bigger requests only where there are enough of them.
@@ -208,11 +207,12 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
   if (before != nullptr) {
     plan.ring = before->ring;
   } else if (spare < all) {
-    const detail::RingSize size = detail::choose_ring(largest_unit, spare);
+    // Pinned bytes save reads and slots do not: a sixteenth at most, and no more than what does not fit.
+    const detail::RingSize size = detail::choose_ring(largest_unit, std::min(spare / 16, all - spare));
     plan.layout = cut(size.piece_bytes);
     plan.ring.n_slots = size.n_slots;
   } else {
-    plan.layout = cut(detail::choose_ring(largest_unit, all).piece_bytes);  // should memory be given back one day
+    plan.layout = cut(detail::choose_ring(largest_unit, all / 16).piece_bytes);  // should memory be given back one day
   }
   plan.pin(needs, spare, before);
   return plan;

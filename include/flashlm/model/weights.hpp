@@ -91,6 +91,8 @@ class Weights {
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }  // index < n_layers
   /// Bytes held.
   std::size_t bytes() const noexcept { return data_.size(); }
+  /// Keeps what is held out of swap. Throws IoError where a limit forbids it.
+  void lock() const { MemoryLock::lock(data_.data(), data_.size()); }
 
  private:
   /// Embedding, head, and query, key, value and output of a layer.

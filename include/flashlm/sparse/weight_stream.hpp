@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,9 +15,9 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/parallel.hpp"
-#include "flashlm/base/reserved_memory.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
+#include "flashlm/sparse/pinned_weights.hpp"
 #include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::sparse {
@@ -53,11 +52,7 @@ class WeightStream {
         reader_(&reader),
         file_bytes_(std::move(file_bytes)),
         unit_(std::min(reader.alignment(), kPageBytes)),
-        pinned_(std::move(pinned)),
-        arena_(layout_->arena_bytes()) {
-    FLASHLM_ASSERT(pinned_.size() == layout_->pieces().size());
-    for_page_runs(layout_->pages(pinned_),
-                  [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
+        pinned_(*layout_, std::move(pinned), parallel) {
     make_ring(ring);
   }
 
@@ -66,10 +61,15 @@ class WeightStream {
   ~WeightStream() { reader_->drain(); }
 
   /// Reads what is pinned; on_progress(done, total) counts bytes and may throw to stop. Throws IoError or FormatError.
-  void load(const std::function<void(std::size_t, std::size_t)>& on_progress = {});
+  void load(const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
+    pinned_.load(*reader_, file_bytes_, on_progress);
+  }
 
   /// Begins a pass over the first `n_segments`; what lies behind them is not read for it.
+  ///
+  /// After `restart`, waits for what is still under way; throws what a hook of the reader throws, to be called again.
   void begin(std::size_t n_segments) {
+    settle();
     ++pass_;
     next_pass_ = std::max(next_pass_, pass_);
     pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
@@ -85,10 +85,10 @@ class WeightStream {
     const std::size_t end = layout_->first_part(segment + 1);
     for (std::size_t at = layout_->first_part(segment); at < end;) {
       const PassLayout::Part& part = parts[at];
-      Units units{part.first, part.n_units, nullptr, pinned_[part.piece]};
-      units.data = units.pinned ? pinned_data(part) : take(part.piece) + part.offset;
+      Units units{part.first, part.n_units, nullptr, pinned_.has(part.piece)};
+      units.data = units.pinned ? pinned_.data(part) : take(part.piece) + part.offset;
       // Pinned neighbours lie next to each other: they are one matrix.
-      for (++at; units.pinned && at < end && pinned_[parts[at].piece]; ++at) units.n += parts[at].n_units;
+      for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at) units.n += parts[at].n_units;
       body(std::as_const(units));
       const PassLayout::Piece& piece = layout_->pieces()[part.piece];
       if (!units.pinned && at == piece.first_part + piece.n_parts) release();
@@ -98,33 +98,24 @@ class WeightStream {
   /// The address of one unit if it is pinned, else null.
   const std::byte* find(std::size_t segment, std::size_t unit) const {
     const PassLayout::Part& part = layout_->part_of(segment, unit);
-    if (!pinned_[part.piece]) return nullptr;
-    return pinned_data(part) + (unit - part.first) * layout_->segments()[segment].unit_bytes;
+    if (!pinned_.has(part.piece)) return nullptr;
+    return pinned_.data(part) + (unit - part.first) * layout_->segments()[segment].unit_bytes;
   }
 
-  /// Forgets what is under way; the next pass begins at the first segment.
-  void restart() noexcept {
-    reader_->drain();
-    submitted_ = released_ = 0;
-    taken_.reset();
-    next_ = 0;
-    next_pass_ = pass_ + 1;
-  }
+  /// Forgets what is under way; the next pass begins at the first segment. Does not wait for a device that stalls.
+  void restart() noexcept { abandoned_ = true; }
 
   /// Pins fewer pieces: those of `pinned`, a part of what is pinned now. The memory of the others goes back to the
   /// system. Not within a pass.
   void shrink(std::vector<bool> pinned, Ring ring) {
     restart();
-    std::vector<bool> held = layout_->pages(pinned_);
-    const std::vector<bool> kept = layout_->pages(pinned);
-    for (std::size_t page = 0; page < held.size(); ++page) held[page] = held[page] && !kept[page];
-    for_page_runs(held, [&](std::size_t at, std::size_t bytes) { arena_.discard(at, bytes); });
-    pinned_ = std::move(pinned);
+    settle();
+    pinned_.shrink(std::move(pinned));
     make_ring(ring);
   }
 
   const PassLayout& layout() const noexcept { return *layout_; }
-  const std::vector<bool>& pinned() const noexcept { return pinned_; }
+  const std::vector<bool>& pinned() const noexcept { return pinned_.pieces(); }
   /// Bytes that a whole pass takes from flash, alignment included.
   std::uint64_t bytes_per_pass() const noexcept {
     std::uint64_t bytes = 0;
@@ -145,13 +136,11 @@ class WeightStream {
   double waited_seconds() const noexcept { return waited_seconds_; }
 
  private:
-  static constexpr std::size_t kLoadReadBytes = std::size_t{1} << 20;
-  static constexpr std::size_t kLoadReads = 16;  // in flight
-
   struct Slot {
     std::size_t piece = 0;
     storage::Ticket ticket = 0;
     std::size_t skew = 0;  // bytes before the piece
+    bool open = false;     // not waited for
   };
 
   std::size_t first_piece(std::size_t segment) const {
@@ -159,20 +148,14 @@ class WeightStream {
     return part < layout_->parts().size() ? layout_->parts()[part].piece : layout_->pieces().size();
   }
 
-  const std::byte* pinned_data(const PassLayout::Part& part) const noexcept {
-    return arena_.data() + layout_->pieces()[part.piece].at + part.offset;
-  }
-
-  /// What the device moves without a copy.
   storage::Place around(const storage::Place& place) const noexcept {
-    const storage::Extent wide = place.extent.aligned(unit_);
-    return {place.file, {wide.offset, std::min(wide.end(), file_bytes_[place.file]) - wide.offset}};
+    return whole_units(place, unit_, file_bytes_[place.file]);
   }
 
   void make_ring(Ring ring) {
     streamed_.clear();
     for (std::size_t piece = 0; piece < layout_->n_passed_pieces(); ++piece) {
-      if (!pinned_[piece]) streamed_.push_back(piece);
+      if (!pinned_.has(piece)) streamed_.push_back(piece);
     }
     if (streamed_.empty()) ring = {};
     if (!streamed_.empty() && (ring.n_slots < 2 || ring.slot_bytes < layout_->slot_bytes())) {
@@ -186,15 +169,42 @@ class WeightStream {
     memory_ = AlignedBuffer(ring.bytes());
   }
 
+  void wait(Slot& slot) {
+    const double start = now_seconds();
+    try {
+      reader_->wait(slot.ticket);
+    } catch (const Error&) {
+      slot.open = false;
+      throw;
+    }
+    slot.open = false;
+    waited_seconds_ += now_seconds() - start;
+  }
+
+  /// Waits for reads that nobody wants any more: their buffers are needed.
+  void settle() {
+    if (!abandoned_) return;
+    for (Slot& slot : slots_) {
+      try {
+        if (slot.open) wait(slot);
+      } catch (const Error&) {
+        // Nobody wants these bytes.
+      }
+    }
+    abandoned_ = false;
+    submitted_ = released_ = 0;
+    taken_.reset();
+    next_ = 0;
+    next_pass_ = pass_ + 1;
+  }
+
   /// The bytes of a streamed piece, once they are here. Pieces that nobody wants any more are passed over.
   const std::byte* take(std::size_t piece) {
     if (taken_ && slots_[*taken_].piece != piece) release();
     while (!taken_) {
       read_ahead();
       Slot& slot = slots_[released_ % slots_.size()];
-      const double start = now_seconds();
-      reader_->wait(slot.ticket);
-      waited_seconds_ += now_seconds() - start;
+      wait(slot);
       taken_ = released_ % slots_.size();
       if (slot.piece != piece) release();
     }
@@ -224,6 +234,7 @@ class WeightStream {
                                wide.extent.offset,
                                {memory_.data() + submitted_ % slots_.size() * slot_bytes_, wide.extent.bytes}};
       slot.ticket = reader_->submit({&read, 1});
+      slot.open = true;
       gap_bytes_ += wide.extent.bytes - place.extent.bytes;
       ++submitted_;
       ++next_;
@@ -234,9 +245,8 @@ class WeightStream {
   storage::Reader* reader_;
   std::vector<std::uint64_t> file_bytes_;
   std::size_t unit_;
-  std::vector<bool> pinned_;  // [n_pieces]
-  ReservedMemory arena_;      // pinned pieces, where the layout puts them
-  AlignedBuffer memory_;      // [n_slots, slot_bytes_]
+  PinnedWeights pinned_;
+  AlignedBuffer memory_;  // [n_slots, slot_bytes_]
   std::size_t slot_bytes_ = 0;
   std::vector<Slot> slots_;            // [n_slots]
   std::vector<std::size_t> streamed_;  // pieces of a pass that are not pinned, in order
@@ -250,47 +260,7 @@ class WeightStream {
   std::size_t next_pass_ = 1;
   std::size_t pass_ = 0;      // the current one; the first is 1
   std::size_t pass_end_ = 0;  // its pieces are below
+  bool abandoned_ = false;    // what is under way is for nobody
 };
-
-inline void WeightStream::load(const std::function<void(std::size_t, std::size_t)>& on_progress) {
-  const std::vector<PassLayout::Piece>& pieces = layout_->pieces();
-  std::size_t total = 0, done = 0;
-  for (std::size_t index = 0; index < pieces.size(); ++index) {
-    if (pinned_[index]) total += pieces[index].place.extent.bytes;
-  }
-  std::array<storage::Read, kLoadReads> reads;
-  std::size_t n_reads = 0;
-  const auto flush = [&] {
-    if (n_reads > 0) reader_->wait(reader_->submit(std::span(reads).first(n_reads)));
-    n_reads = 0;
-    if (on_progress) on_progress(done, total);
-  };
-  for (std::size_t index = 0; index < pieces.size();) {
-    if (!pinned_[index]) {
-      ++index;
-      continue;
-    }
-    // A run of pinned neighbours, and around it as much as makes whole units of the device: those pages are ours.
-    storage::Place run = pieces[index].place;
-    const std::size_t at = pieces[index].at;
-    for (++index; index < pieces.size() && pinned_[index] && pieces[index].at == at + run.extent.bytes &&
-                  pieces[index].place.file == run.file && pieces[index].place.extent.offset == run.extent.end();
-         ++index) {
-      run.extent.bytes += pieces[index].place.extent.bytes;
-    }
-    const storage::Place wide = around(run);
-    std::byte* const into = arena_.data() + at - (run.extent.offset - wide.extent.offset);
-    for (std::size_t from = 0; from < wide.extent.bytes; from += kLoadReadBytes) {
-      const std::size_t count = std::min<std::size_t>(kLoadReadBytes, wide.extent.bytes - from);
-      reads[n_reads++] = {wide.file, wide.extent.offset + from, {into + from, count}};
-      if (n_reads == kLoadReads) {
-        flush();
-      }
-    }
-    done += run.extent.bytes;
-  }
-  done = total;
-  flush();
-}
 
 }  // namespace flashlm::inline v0::sparse

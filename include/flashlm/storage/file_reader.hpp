@@ -31,6 +31,7 @@ class FileReader : public Reader {
     bool open = false;
     std::size_t pending = 0;      // parts that are not complete
     std::size_t failed_read = 0;  // the index of the read that `failure` is of
+    Read first;                   // of its reads
     std::exception_ptr failure;
   };
 
@@ -62,7 +63,7 @@ class FileReader : public Reader {
   }
 
   /// The slot of a new batch with nothing pending. Throws ArgumentError if too many are open.
-  std::size_t open_batch() {
+  std::size_t open_batch(std::span<const Read> reads) {
     if (free_.empty()) {
       throw ArgumentError(concat("[", name(), "_reader] tickets: expected at most ", batches_.size(),
                                  " that are not waited for, got one more"));
@@ -71,7 +72,14 @@ class FileReader : public Reader {
     free_.pop_back();
     batches_[slot].open = true;
     batches_[slot].pending = 0;
+    batches_[slot].first = reads.empty() ? Read{} : reads.front();
     return slot;
+  }
+
+  /// What is told of a batch that does not come: its first read.
+  Stall stall_of(std::size_t slot, double seconds) const {
+    const Read& read = batches_[slot].first;
+    return {file(read).path().string(), read.offset, read.into.size(), seconds};
   }
 
   Ticket ticket_of(std::size_t slot) const noexcept { return batches_[slot].ticket * batches_.size() + slot; }

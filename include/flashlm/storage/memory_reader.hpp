@@ -69,6 +69,15 @@ class MemoryReader final : public Reader {
   }
 
   void wait(Ticket ticket) override {
+    const Read first = first_of(ticket);
+    double waited = 0;
+    for (bool told = false; stalled_seconds_ > waited;) {
+      if (!watched()) break;
+      waited += 1;
+      still_waiting(waited, told,
+                    [&] { return Stall{concat("memory file ", first.file), first.offset, first.into.size(), waited}; });
+    }
+    stalled_seconds_ = 0;
     release(ticket);
     const auto batch = find(ticket);
     const std::exception_ptr failure = batch->failure;
@@ -89,6 +98,10 @@ class MemoryReader final : public Reader {
     fail_in_ = n;
     fail_code_ = code;
   }
+
+  /// The next wait seems to last so long; its hooks are called once for each second. A wait that a hook ends does not
+  /// take the time away: the next one seems to last as long again.
+  void stall(double seconds) { stalled_seconds_ = seconds; }
 
   /// Brings the bytes of a batch now. Throws ArgumentError for a ticket that is not open.
   void release(Ticket ticket) {
@@ -133,6 +146,13 @@ class MemoryReader final : public Reader {
     throw ArgumentError(concat("[memory_reader] ticket: expected one that is open, got ", ticket));
   }
 
+  Read first_of(Ticket ticket) {
+    find(ticket);
+    const auto read =
+        std::find_if(reads_.begin(), reads_.end(), [&](const Pending& one) { return one.ticket == ticket; });
+    return read != reads_.end() ? read->read : Read{};
+  }
+
   /// Fills the buffer, or returns why not.
   std::exception_ptr complete(const Pending& pending) const noexcept {
     const Read& read = pending.read;
@@ -160,6 +180,7 @@ class MemoryReader final : public Reader {
   std::vector<Place> log_;
   std::optional<std::uint64_t> fail_in_;
   int fail_code_ = 0;
+  double stalled_seconds_ = 0;
 };
 
 }  // namespace flashlm::inline v0::storage

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace flashlm::inline v0::storage {
 
@@ -26,6 +29,21 @@ struct ReaderStats {
   std::uint64_t gap_bytes = 0;   // of these, bytes that nobody wanted
 
   friend bool operator==(const ReaderStats&, const ReaderStats&) noexcept = default;
+};
+
+/// A read that does not come.
+struct Stall {
+  std::string path;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  double seconds = 0;  // waited so far
+};
+
+/// Who wants to know that `wait` waits.
+struct WaitHooks {
+  std::function<void()> on_wait{};               // about ten times a second; may throw to stop waiting: Ctrl-C
+  std::function<void(const Stall&)> on_stall{};  // once for each wait that is longer than `stall_seconds`
+  double stall_seconds = 5;
 };
 
 /// Names a submitted batch.
@@ -56,13 +74,34 @@ class Reader {
   /// Returns when the batch is complete. Each ticket is waited for once, in any order.
   ///
   /// Throws the IoError or FormatError of the first of the batch's reads that failed; the batch is then complete too,
-  /// and its buffers hold anything. Throws ArgumentError for a ticket that is not open.
+  /// and its buffers hold anything. Throws ArgumentError for a ticket that is not open. What a hook throws leaves the
+  /// ticket open and its reads in flight.
   virtual void wait(Ticket ticket) = 0;
 
   /// Returns when nothing is in flight; results of tickets that were not waited for are forgotten.
   virtual void drain() noexcept = 0;
 
   virtual ReaderStats stats() const noexcept = 0;
+
+  /// From now on `wait` tells these. Not while another thread waits.
+  void watch(WaitHooks hooks) { hooks_ = std::move(hooks); }
+
+ protected:
+  static constexpr double kSliceSeconds = 0.1;  // between two calls of on_wait
+
+  bool watched() const noexcept { return hooks_.on_wait || hooks_.on_stall; }
+
+  /// Tells the hooks that a wait has lasted `seconds`; what_stalls() makes the Stall. `told` is of the wait.
+  template <class WhatStalls>
+  void still_waiting(double seconds, bool& told, WhatStalls&& what_stalls) const {
+    if (hooks_.on_wait) hooks_.on_wait();
+    if (told || !hooks_.on_stall || seconds < hooks_.stall_seconds) return;
+    told = true;
+    hooks_.on_stall(what_stalls());
+  }
+
+ private:
+  WaitHooks hooks_;
 };
 
 }  // namespace flashlm::inline v0::storage

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -63,7 +64,7 @@ class ThreadsReader final : public FileReader {
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
     std::unique_lock lock(mutex_);
-    const std::size_t slot = open_batch();
+    const std::size_t slot = open_batch(reads);
     batch(slot).pending = reads.size();
     in_flight_ += reads.size();
     for (std::size_t index = 0; index < reads.size();) {
@@ -80,7 +81,18 @@ class ThreadsReader final : public FileReader {
   void wait(Ticket ticket) override {
     std::unique_lock lock(mutex_);
     const std::size_t slot = slot_of(ticket);
-    done_.wait(lock, [&] { return batch(slot).pending == 0; });
+    const auto is_done = [&] { return batch(slot).pending == 0; };
+    if (watched()) {
+      const auto start = std::chrono::steady_clock::now();
+      for (bool told = false; !done_.wait_for(lock, std::chrono::duration<double>(kSliceSeconds), is_done);) {
+        const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+        lock.unlock();
+        still_waiting(waited.count(), told, [&] { return stall_of(slot, waited.count()); });
+        lock.lock();
+      }
+    } else {
+      done_.wait(lock, is_done);
+    }
     const std::exception_ptr failure = close_batch(slot);
     lock.unlock();
     if (failure) std::rethrow_exception(failure);

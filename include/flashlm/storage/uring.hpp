@@ -63,13 +63,22 @@ struct UringParams {
     std::uint32_t head, tail, ring_mask, ring_entries, overflow, cqes, flags, reserved[3];
   } cq;
 };
+struct UringTime {
+  std::int64_t seconds, nanoseconds;
+};
+struct UringEnterArg {
+  std::uint64_t signals;
+  std::uint32_t signals_size, pad;
+  std::uint64_t timeout;
+};
+static_assert(sizeof(UringEnterArg) == 24);
 static_assert(sizeof(UringSqe) == 64 && sizeof(UringCqe) == 16 && sizeof(UringParams) == 120);
 
 inline constexpr std::uint8_t kUringOpRead = 22;
 inline constexpr std::uint8_t kUringFixedFile = 1, kUringAsync = 16;  // flags of a UringSqe
 inline constexpr std::uint32_t kUringCoopTaskrun = 1u << 8;           // setup: no interrupt when a read completes
-inline constexpr std::uint32_t kUringSingleMmap = 1u << 0, kUringNoDrop = 1u << 1;  // features
-inline constexpr std::uint32_t kUringGetEvents = 1u << 0;                           // enter
+inline constexpr std::uint32_t kUringSingleMmap = 1u << 0, kUringNoDrop = 1u << 1, kUringHasExtArg = 1u << 8;
+inline constexpr std::uint32_t kUringGetEvents = 1u << 0, kUringExtArg = 1u << 3;  // enter
 inline constexpr std::uint32_t kUringRegisterFiles = 2;
 inline constexpr std::uint64_t kUringSqesOffset = 0x10000000;
 inline constexpr long kUringSetup = 425, kUringEnter = 426, kUringRegister = 427;  // on all but old architectures
@@ -101,6 +110,7 @@ class Uring {
     }
     constexpr std::uint32_t kNeeded = detail::kUringSingleMmap | detail::kUringNoDrop;
     if ((params.features & kNeeded) != kNeeded) refuse("[uring] the kernel is too old", ENOSYS);
+    has_timeout_ = (params.features & detail::kUringHasExtArg) != 0;
     ring_bytes_ = std::max<std::size_t>(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
                                         params.cq.cqes + params.cq_entries * sizeof(detail::UringCqe));
     ring_ = map(ring_bytes_, 0);
@@ -157,6 +167,18 @@ class Uring {
     }
   }
 
+  /// As `enter` for one result, but returns ETIME after `seconds` without one, and EINTR for a signal. Kernels before
+  /// 5.11 know no time and wait as long as it takes.
+  int enter_for(double seconds) noexcept {
+    if (!has_timeout_) return enter(1);
+    const detail::UringTime time{0, static_cast<std::int64_t>(seconds * 1e9)};
+    const detail::UringEnterArg arg{0, 0, 0, reinterpret_cast<std::uintptr_t>(&time)};
+    const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), 1,
+                                 detail::kUringGetEvents | detail::kUringExtArg, &arg, sizeof arg);
+    if (taken < 0) return errno;
+    return n_queued() == 0 ? 0 : EAGAIN;
+  }
+
   /// Takes back the read that was queued last; its tag. Only if `n_queued()` is not 0.
   std::uint64_t take_back() noexcept {
     __atomic_store_n(sq_tail_, --tail_, __ATOMIC_RELEASE);
@@ -195,6 +217,7 @@ class Uring {
 
   int fd_ = -1;
   bool registered_ = false;
+  bool has_timeout_ = false;
   std::vector<std::int32_t> descriptors_;  // of the files
   std::byte* ring_ = nullptr;
   std::size_t ring_bytes_ = 0;
@@ -223,6 +246,7 @@ class Uring {
   void push(const UringRead&) noexcept {}
   std::uint32_t n_queued() const noexcept { return 0; }
   int enter(std::uint32_t) noexcept { return ENOSYS; }
+  int enter_for(double) noexcept { return ENOSYS; }
   std::uint64_t take_back() noexcept { return 0; }
   bool next(UringResult&) noexcept { return false; }
 };

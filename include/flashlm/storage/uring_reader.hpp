@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -67,7 +68,7 @@ class BasicUringReader final : public FileReader {
 
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
-    const std::size_t batch = open_batch();
+    const std::size_t batch = open_batch(reads);
     for (std::size_t index = 0; index < reads.size(); ++index) {
       count(reads[index]);
       if (Extent{reads[index].offset, reads[index].into.size()}.inside(file(reads[index]).size())) {
@@ -83,9 +84,16 @@ class BasicUringReader final : public FileReader {
   void wait(Ticket ticket) override {
     const std::size_t slot = slot_of(ticket);
     take_results();
-    while (batch(slot).pending > 0) {
-      hand_over(batch(slot).pending);
-      take_results();
+    const auto start = std::chrono::steady_clock::now();
+    for (bool told = false; batch(slot).pending > 0; take_results()) {
+      const int code = watched() ? ring_.enter_for(kSliceSeconds) : EAGAIN;
+      if (code == ETIME || code == EINTR) {
+        take_results();
+        const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+        still_waiting(waited.count(), told, [&] { return stall_of(slot, waited.count()); });
+      } else if (code != 0) {
+        hand_over(watched() ? 1 : batch(slot).pending);
+      }
     }
     if (const std::exception_ptr failure = close_batch(slot)) std::rethrow_exception(failure);
   }

@@ -43,10 +43,15 @@ struct LanguageModelOptions {
   std::string policy = "auto";               // which neurons leave DRAM first: combined, window, lru, frequency, none
   std::optional<std::uint32_t> window{};     // tokens whose neurons stay, for the policy window
   sparse::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
+  bool lock_memory = false;                  // keeps everything that is allocated out of swap
+  bool governed = true;                      // gives pinned weights back when memory becomes short
+  double stall_seconds = 5;                  // after so long without an answer of the device, on_warning is told
+  /// Called about ten times a second while a step computes or waits; may throw to stop it.
+  std::function<void()> on_wait{};
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
   std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
-  KvStore::Warning on_warning{};                          // told what is wrong with it; it stops nothing
+  KvStore::Warning on_warning{};  // told what is wrong with it, or with the device; may be empty
 };
 
 /// A model, its tokenizer and a session for those who need only one.
@@ -69,6 +74,16 @@ class LanguageModel {
     engine.window = options.window;
     engine.neuron_reads = options.neuron_reads;
     engine.on_progress = std::move(options.on_progress);
+    engine.lock_memory = options.lock_memory;
+    engine.governed = options.governed;
+    engine.stall_seconds = options.stall_seconds;
+    engine.on_wait = std::move(options.on_wait);
+    if (options.on_warning) {
+      engine.on_stall = [warn = options.on_warning](const storage::Stall& stall) {
+        warn(concat("[reader] no answer for ", stall.seconds, " s: ", stall.bytes, " bytes at ", stall.offset, " (",
+                    stall.path, "). Is the device busy, or failing?"));
+      };
+    }
     auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::open(folder / "tokenizer.json"));
     std::shared_ptr<KvStore> store;
     if (!options.kv_store.empty()) {

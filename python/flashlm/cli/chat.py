@@ -42,6 +42,7 @@ def main(
     selector: options.Selector = "auto",
     policy: options.Policy = "auto",
     window: options.Window = None,
+    lock_memory: options.LockMemory = False,
     max_new_tokens: options.MaxNewTokens = 512,
     temperature: options.Temperature = 0.0,
     top_k: options.TopK = 0,
@@ -65,6 +66,7 @@ def main(
             selector=selector,
             policy=policy,
             window=window,
+            lock_memory=lock_memory,
             progress=progress,
         )
     settings = {

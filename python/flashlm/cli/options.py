@@ -27,6 +27,7 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", "-t", metavar="N", help="Threads that compute; by default one per core."),
 ]
+LockMemory = Annotated[bool, typer.Option("--lock-memory", help="Keeps all memory of the model out of swap.")]
 Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto, threads or uring.")]
 Selector = Annotated[
     str,

@@ -32,6 +32,7 @@ def main(
     selector: options.Selector = "auto",
     policy: options.Policy = "auto",
     window: options.Window = None,
+    lock_memory: options.LockMemory = False,
     max_new_tokens: options.MaxNewTokens = 128,
     temperature: options.Temperature = 0.0,
     top_k: options.TopK = 0,
@@ -57,6 +58,7 @@ def main(
             selector=selector,
             policy=policy,
             window=window,
+            lock_memory=lock_memory,
             progress=progress,
         )
     with lm:

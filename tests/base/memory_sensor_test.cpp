@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/base/memory_sensor.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "support/allocation_counter.hpp"
+#include "support/catch.hpp"
+#include "support/temp_folder.hpp"
+
+using namespace flashlm;
+
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+/// A tree of /proc and /sys as a test likes it.
+struct FakeSystem {
+  void put(const std::string& path, const std::string& text) const {
+    const std::filesystem::path whole = folder.path() / path;
+    std::filesystem::create_directories(whole.parent_path());
+    std::ofstream(whole) << text;
+  }
+  MemoryState read() const { return MemorySensor(folder.path().string()).read(); }
+  support::TempFolder folder;
+};
+
+}  // namespace
+
+TEST_CASE("a system that tells nothing has no limit") {
+  const FakeSystem system;
+  CHECK(system.read().room == MemoryState::kUnlimited);
+  CHECK(system.read().pressure == 0);
+}
+
+TEST_CASE("the nearest limit of all groups counts, and page cache that can go counts as free") {
+  const FakeSystem system;
+  SECTION("version 2") {
+    system.put("proc/self/cgroup", "0::/outer/inner\n");
+    for (const std::string group : {"outer/inner", "outer"}) {
+      system.put("sys/fs/cgroup/" + group + "/memory.current", group == "outer" ? "943718400\n" : "209715200\n");
+      system.put("sys/fs/cgroup/" + group + "/memory.stat", "anon 1\ninactive_file 31457280\nactive_file 10485760\n");
+    }
+    system.put("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+    system.put("sys/fs/cgroup/outer/memory.max", "1073741824\n");
+    CHECK(system.read().room == 1024 * kMiB - 900 * kMiB + 40 * kMiB);
+    system.put("sys/fs/cgroup/outer/inner/memory.max", "262144000\n");
+    CHECK(system.read().room == 250 * kMiB - 200 * kMiB + 40 * kMiB);
+  }
+  SECTION("version 1") {
+    system.put("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/job\n0::/\n");
+    system.put("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "104857600\n");
+    system.put("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "94371840\n");
+    system.put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    system.put("sys/fs/cgroup/memory/memory.usage_in_bytes", "94371840\n");
+    CHECK(system.read().room == 10 * kMiB);
+  }
+  SECTION("a container sees its group as the root") {
+    system.put("proc/self/cgroup", "4:memory:/docker/abc\n");
+    system.put("sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n");
+    system.put("sys/fs/cgroup/memory/memory.usage_in_bytes", "41943040\n");
+    CHECK(system.read().room == 60 * kMiB);
+  }
+}
+
+TEST_CASE("without groups, what the system has left is the limit; pressure is read") {
+  const FakeSystem system;
+  system.put("proc/meminfo", "MemTotal:  24000000 kB\nMemFree: 1 kB\nMemAvailable:   51200 kB\n");
+  system.put("proc/pressure/memory", "some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=0.00\n");
+  CHECK(system.read().room == 50 * kMiB);
+  CHECK(system.read().pressure == 12.5);
+}
+
+TEST_CASE("this system can be read, without an allocation") {
+  const MemorySensor sensor;
+  const std::size_t before = support::allocation_count();
+  const MemoryState state = sensor.read();
+  CHECK(support::allocation_count() == before);
+  CHECK(state.room > 0);
+}
