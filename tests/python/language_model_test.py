@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,8 @@ def bits(logits: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "options", [{"memory": "10%"}, {"memory": "75%"}, {"memory": "100%"}, {"threads": 1}, {"threads": 2}, {"threads": 33}]
+    "options",
+    [{"memory": "10%"}, {"memory": "75%"}, {"memory": "100%"}, {"threads": 1}, {"threads": 2}, {"threads": 33}],
 )
 def test_text_and_logits_do_not_depend_on_how_a_model_is_opened(
     tiny: Path, lm: flashlm.LanguageModel, options: dict[str, Any]
@@ -304,6 +308,13 @@ def test_too_small_a_budget_names_the_smallest_that_works(tiny: Path) -> None:
         assert lm.generate(PROMPT, max_new_tokens=4) == resident.generate(PROMPT, max_new_tokens=4)
     with pytest.raises(flashlm.BudgetError):
         open_tiny(tiny, memory=smallest - 1)
+
+
+def test_memory_is_locked_on_request_or_the_limit_is_named(tiny: Path) -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    may_not_lock = os.geteuid() != 0 and soft != resource.RLIM_INFINITY and soft < 1 << 20
+    with pytest.raises(flashlm.IoError, match="ulimit -l") if may_not_lock else nullcontext():
+        open_tiny(tiny, lock_memory=True).close()
 
 
 def test_a_missing_source_is_an_io_error(tmp_path: Path) -> None:

@@ -33,6 +33,14 @@ print(json.dumps({"text": text, "peak": lm.stats.peak_bytes, "bytes_per_token": 
                   **lm.memory_plan.to_dict()}))
 """
 
+GO_ON = """
+import flashlm, json, sys
+lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], memory="100%", context=int(sys.argv[2]), threads=2)
+print(json.dumps({"text": lm.generate("The moon is", max_new_tokens=16), **lm.stats.governor}), flush=True)
+input()
+print(json.dumps({"text": lm.generate("The moon is", max_new_tokens=16), **lm.stats.governor}), flush=True)
+"""
+
 
 @pytest.fixture
 def needs_cgroup() -> None:
@@ -105,3 +113,21 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
     streamed = answer["streamed"]
     assert streamed <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
     assert (answer["bytes_per_token"] == 0) == (streamed == 0) == (share == 1.0)
+
+
+@pytest.mark.real
+@pytest.mark.privileged
+@pytest.mark.usefixtures("needs_cgroup")
+def test_a_limit_that_falls_while_running_is_met_by_giving_memory_back(real: Path) -> None:
+    with MemoryCap(1 << 30) as cap:
+        process = cap.start([sys.executable, "-c", GO_ON, str(real), str(CONTEXT)])
+        assert process.stdout is not None
+        before = json.loads(process.stdout.readline())
+        cap.lower_to_what_is_held(16 * MIB)
+        out, err = process.communicate("\n", timeout=300)
+        assert process.returncode == 0, err
+    after = json.loads(out)
+    assert before["shrunk_bytes"] == 0
+    assert after["shrunk_bytes"] >= 16 * MIB
+    assert after["shrinks"] > 0
+    assert after["text"] == before["text"]

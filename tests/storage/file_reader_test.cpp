@@ -26,7 +26,7 @@ class PlainReader final : public FileReader {
   std::string_view name() const noexcept override { return "plain"; }
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
-    const std::size_t slot = open_batch();
+    const std::size_t slot = open_batch(reads);
     for (std::size_t index = reads.size(); index-- > 0;) {
       count(reads[index]);
       if (codes[index] == 0) continue;

@@ -68,6 +68,20 @@ class MemoryCap:
         """`command`, run in the group; the limit holds before its first instruction."""
         return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
 
+    def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        """Begin `command` in the group, with pipes to and from it."""
+        enter = 'echo $$ > "$0" && exec "$@"'
+        procs = str(self.folder / "cgroup.procs")
+        pipe = subprocess.PIPE
+        return subprocess.Popen(["sh", "-c", enter, procs, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+    def lower_to_what_is_held(self, spare_bytes: int) -> None:
+        """Let the group keep what its processes hold, page cache left out, and so much more."""
+        usage = int((self.folder / {1: "memory.usage_in_bytes", 2: "memory.current"}[self.version]).read_text())
+        stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
+        cache = int(stat["inactive_file"]) + int(stat["active_file"])
+        self._write({1: "memory.limit_in_bytes", 2: "memory.max"}[self.version], usage - cache + spare_bytes)
+
     def run(self, command: Sequence[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run `command` in the group."""
         return subprocess.run(self.wrap(command), check=False, capture_output=True, text=True, timeout=timeout)

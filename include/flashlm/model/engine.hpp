@@ -21,6 +21,7 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/attention.hpp"
+#include "flashlm/model/batch.hpp"
 #include "flashlm/model/embedding.hpp"
 #include "flashlm/model/engine_options.hpp"
 #include "flashlm/model/governor.hpp"
@@ -37,9 +38,6 @@
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline v0::model {
-
-/// What a pass over the weights is for; statistics keep the two apart.
-enum class Phase { prefill, decode };
 
 /// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
@@ -61,7 +59,7 @@ class Engine {
         reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
         stream_(plan_.layout, *reader_, file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
         embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
-        ffn_(model_->bundles(), stream_, neuron_segments(), parallel_, options_.max_batch),
+        ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
         selector_(model_->selector().load()),
         layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
         activations_(activation_bytes()),
@@ -130,7 +128,7 @@ class Engine {
                                                      : WeightKind::embedding);
     }
     if (const sparse::SelectorChoice& selector = model_->selector(); selector.name != sparse::DenseSelector::kName) {
-      for (const std::size_t segment : neuron_segments()) {
+      for (const std::size_t segment : model_->neuron_segments()) {
         needs.window.neurons += needs.segments[segment].bytes();
         needs.window.most_rows += needs.segments[segment].n_units;
         needs.segments[segment].n_units = 0;
@@ -154,14 +152,6 @@ class Engine {
     std::vector<std::uint64_t> sizes;
     for (const storage::File& file : model_->bundles().files()) sizes.push_back(file.size());
     return sizes;
-  }
-
-  std::vector<std::size_t> neuron_segments() const {
-    std::vector<std::size_t> segments(config().n_layers);
-    for (std::size_t layer = 0; layer < segments.size(); ++layer) {
-      segments[layer] = Weights::kPerLayer * layer + Weights::kNeurons;
-    }
-    return segments;
   }
 
   sparse::WindowedFfnOptions windowed_options(std::size_t n_rows) const {
@@ -206,7 +196,6 @@ class Engine {
 
   double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
 
-  void check(const KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits) const;
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
 
   std::shared_ptr<const Model> model_;
@@ -249,7 +238,7 @@ inline KvCache Engine::add_session() {
 
 inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits,
                             Phase phase, Stats& stats) {
-  check(kv, first, tokens, logits);
+  check_batch(config(), options_.max_batch, kv, first, tokens, logits);
   const std::lock_guard lock(mutex_);
   const double start = now_seconds();
   const double waited = stats.io_seconds;
@@ -279,6 +268,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     }
   } catch (...) {
     stream_.restart();
+    if (windowed_) reader_->drain();
     throw;
   }
   stats.io_seconds += waited_seconds() - stood;
@@ -293,26 +283,6 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   stats.gap_bytes += after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
   stats.reads += after.reads - before.reads;
   stats.compute_seconds += seconds - (stats.io_seconds - waited) - (stats.memory_seconds - managed);
-}
-
-inline void Engine::check(const KvCache& kv, std::size_t first, std::span<const Token> tokens,
-                          std::span<float> logits) const {
-  if (tokens.empty() || tokens.size() > options_.max_batch) {
-    throw ShapeError(concat("[engine] tokens: expected 1 to ", options_.max_batch, ", got ", tokens.size()));
-  }
-  if (first + tokens.size() > kv.context()) {
-    throw ShapeError(
-        concat("[engine] positions: expected at most the context of ", kv.context(), ", got ", first + tokens.size()));
-  }
-  if (logits.size() % config().vocab_size != 0 || logits.size() > tokens.size() * config().vocab_size) {
-    throw ShapeError(concat("[engine] logits: expected a row of ", config().vocab_size, " for up to ", tokens.size(),
-                            " tokens, got ", logits.size(), " floats"));
-  }
-  for (const Token token : tokens) {
-    if (token < 0 || static_cast<std::size_t>(token) >= config().vocab_size) {
-      throw ArgumentError(concat("[engine] token: expected an id below ", config().vocab_size, ", got ", token));
-    }
-  }
 }
 
 /// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.

@@ -46,6 +46,14 @@ class Model {
   /// All weights that may stay on flash, in the order of a pass: of each layer attention and neurons, then the head;
   /// behind them an embedding of its own. `Matrix::segment` counts them. Files are those of `bundles().files()`.
   const std::vector<sparse::Segment>& segments() const noexcept { return segments_; }
+  /// Of these, the neurons of each layer.
+  std::vector<std::size_t> neuron_segments() const {
+    std::vector<std::size_t> segments(config_.n_layers);
+    for (std::size_t layer = 0; layer < segments.size(); ++layer) {
+      segments[layer] = Weights::kPerLayer * layer + Weights::kNeurons;
+    }
+    return segments;
+  }
   /// How many of them every pass needs.
   std::size_t n_passed() const noexcept { return Weights::kPerLayer * config_.n_layers + 1; }
 

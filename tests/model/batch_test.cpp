@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flashlm/model/batch.hpp"
+
+#include <vector>
+
+#include "support/catch.hpp"
+
+using namespace flashlm;
+using namespace flashlm::model;
+
+TEST_CASE("a batch has tokens of the vocabulary, positions of the context, and whole rows of logits") {
+  ModelConfig config;
+  config.vocab_size = 10;
+  config.n_layers = config.n_kv_heads = 1;
+  config.head_dim = 2;
+  const KvCache kv(config, 8, DType::f32);
+  const auto check = [&](std::size_t first, std::vector<Token> tokens, std::size_t n_logits) {
+    const std::vector<float> logits(n_logits);
+    check_batch(config, 4, kv, first, tokens, logits);
+  };
+  CHECK_NOTHROW(check(4, {0, 9, 3, 3}, 40));
+  CHECK_NOTHROW(check(0, {1}, 0));
+  CHECK_THROWS_AS(check(0, {}, 0), ShapeError);
+  CHECK_THROWS_AS(check(0, {1, 1, 1, 1, 1}, 0), ShapeError);
+  CHECK_THROWS_AS(check(5, {1, 1, 1, 1}, 0), ShapeError);
+  CHECK_THROWS_AS(check(0, {1}, 9), ShapeError);
+  CHECK_THROWS_AS(check(0, {1}, 20), ShapeError);
+  CHECK_THROWS_AS(check(0, {10}, 10), ArgumentError);
+  CHECK_THROWS_AS(check(0, {-1}, 10), ArgumentError);
+}
