@@ -41,6 +41,9 @@ class FlashModel(Model):  # type: ignore[misc]
     ``"auto"`` the model writes what it likes and calls are found in it, in the form of its family. Answers in a
     ``response_format`` are held to its JSON schema; stop texts do not cut them.
 
+    smolagents waits for a tool as long as it takes, and its time limit for code waits for it too: a tool that may hang
+    needs a limit of its own, as those of ``paper_tools`` have.
+
     Args:
         model_id: What ``LanguageModel.from_pretrained`` opens; or an open model, or a session of one.
         memory: As for ``LanguageModel.from_pretrained``.
