@@ -255,6 +255,15 @@ def test_a_planted_predictor_is_of_its_model(sparse_shapes: dict[str, Path], tmp
     assert file.metadata()["model"] == weights_key(json.loads(_core.read_manifest(folder)))
 
 
+def test_a_planted_predictor_selects_what_was_planted(sparse_shapes: dict[str, Path]) -> None:
+    report = bench.run(
+        sparse_shapes["llama-2-7b"], selector="predictor", policy="window", window=5, tokens=24, prompt=16, memory="75%"
+    )
+    assert report.planted is not None
+    assert report.planted["selected"] == pytest.approx(report.planted["predicted"], abs=0.04)
+    assert report.stats["hit_rate"] > 0.5
+
+
 def test_a_planted_run_says_what_was_planted(sparse_shapes: dict[str, Path]) -> None:
     report = bench.run(sparse_shapes["opt-6.7b"], dtype="f16", planted=True, tokens=4, prompt=4, memory="75%")
     answer = json.loads(json.dumps(report.to_dict()))

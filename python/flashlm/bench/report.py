@@ -95,6 +95,8 @@ def run(
     threads: int | None = None,
     reader: str = "auto",
     selector: str = "dense",
+    policy: str = "auto",
+    window: int | None = None,
     planted: bool | None = None,
     seed: int = 0,
     keep: str | os.PathLike[str] | None = None,
@@ -112,6 +114,8 @@ def run(
         threads: How many compute; by default one per core.
         reader: How flash is read.
         selector: Which neurons a token needs: ``"dense"`` or ``"predictor"``.
+        policy: Which neurons leave DRAM first, as for `LanguageModel.from_pretrained`.
+        window: Tokens whose neurons stay, for the policy ``"window"``.
         planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by default where the
             selector is not dense. Then figures of decoding begin after 16 tokens more.
         seed: Other weights and another prompt for another seed.
@@ -169,6 +173,8 @@ def run(
             threads=threads,
             reader=reader,
             selector=selector,
+            policy=policy,
+            window=window,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model, ids, prompt, n_warm, progress)

@@ -42,6 +42,13 @@ def main(
     selector: Annotated[
         str, typer.Option("--selector", help="dense, or predictor: neurons then fire as those of sparse models do.")
     ] = "dense",
+    policy: Annotated[
+        str,
+        typer.Option("--policy", help="Which neurons leave DRAM first: auto, combined, window, lru, frequency, none."),
+    ] = "auto",
+    window: Annotated[
+        int | None, typer.Option("--window", metavar="N", help="Tokens whose neurons stay, for --policy window.")
+    ] = None,
     planted: Annotated[
         bool | None, typer.Option("--planted/--not-planted", help="Such firing whatever the selector.")
     ] = None,
@@ -85,6 +92,8 @@ def main(
             threads=threads,
             reader=reader,
             selector=selector,
+            policy=policy,
+            window=window,
             planted=planted,
             seed=seed,
             keep=keep,
