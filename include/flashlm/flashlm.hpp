@@ -8,6 +8,7 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/kernels/gather.hpp"
+#include "flashlm/kernels/requantise.hpp"
 #include "flashlm/kernels/softmax.hpp"
 #include "flashlm/kernels/tile_sum.hpp"
 #include "flashlm/kernels/top_k.hpp"

@@ -16,8 +16,9 @@ from pathlib import Path
 from flashlm._core import ArgumentError
 from flashlm.pack.detect import is_packed, open_source
 from flashlm.pack.files import io_error
+from flashlm.pack.options import Options
 from flashlm.pack.source import Progress
-from flashlm.pack.writer import Options, write_folder
+from flashlm.pack.writer import write_folder
 
 
 def home() -> Path:

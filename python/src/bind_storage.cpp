@@ -20,6 +20,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "arrays.hpp"
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
@@ -41,51 +42,6 @@ namespace {
 
 using Path = std::filesystem::path;
 using Release = py::gil_scoped_release;
-
-/// The numpy type that holds numbers of that format; bf16 has none and is passed as its bits.
-py::dtype numpy_of(DType dtype) {
-  switch (dtype) {
-    case DType::f32: return py::dtype("float32");
-    case DType::f16: return py::dtype("float16");
-    case DType::bf16: return py::dtype("uint16");
-    case DType::q8_0:
-    case DType::q4_0:
-    case DType::u8: return py::dtype("uint8");
-  }
-  throw ArgumentError("[python] unknown number format");
-}
-
-/// The bytes of a C-contiguous array of the numpy type of `dtype`; nothing is converted or copied.
-std::span<const std::byte> bytes_of(const py::array& array, DType dtype, const std::string& what) {
-  const py::dtype expected = numpy_of(dtype);
-  if (!array.dtype().equal(expected)) {
-    throw ShapeError(concat("[python] array: expected ", std::string(py::str(expected)), ", got ",
-                            std::string(py::str(array.dtype())), " (", what, ")"));
-  }
-  if ((array.flags() & py::array::c_style) == 0) {
-    throw ShapeError(concat("[python] array: expected C order without gaps, got another (", what,
-                            "). numpy.ascontiguousarray makes it so."));
-  }
-  return {static_cast<const std::byte*>(array.data()), static_cast<std::size_t>(array.nbytes())};
-}
-
-MatrixView matrix_of(const py::array& array, DType dtype, const char* what) {
-  const std::span<const std::byte> bytes = bytes_of(array, dtype, what);
-  if (array.ndim() != 2) {
-    throw ShapeError(concat("[python] array: expected 2 dimensions, got ", array.ndim(), " (", what, ")"));
-  }
-  return MatrixView::dense(bytes.data(), dtype, static_cast<std::size_t>(array.shape(0)),
-                           static_cast<std::size_t>(array.shape(1)));
-}
-
-/// "f16" as flashlm writes it or "F16" as safetensors does.
-DType dtype_of(const std::string& word) {
-  try {
-    return !word.empty() && word.front() >= 'A' && word.front() <= 'Z' ? parse_tag(word) : parse_dtype(word);
-  } catch (const FormatError&) {
-    throw ArgumentError(concat("[python] dtype: expected f32, f16, bf16 or u8, got '", word, "'"));
-  }
-}
 
 py::dict to_dict(const nlohmann::ordered_json& json) {
   return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>();
@@ -289,18 +245,19 @@ The data begin at a multiple of 4096 bytes. A file that is not finished is remov
 
 Args:
     path: Where it goes.
-    tensors: (name, dtype, shape) of each; dtype is 'f32', 'f16', 'bf16' or 'u8'.
+    tensors: (name, dtype, shape) of each; dtype is 'f32', 'f16', 'bf16', 'u8', or 'q8_0' or 'q4_0' for a matrix of
+        blocks, [rows, numbers in a row].
     metadata: Texts to leave in the file.
 
 Raises:
     IoError: The file cannot be written.
-    ArgumentError: A name comes twice, a dtype is unknown, or a size overflows.)")
+    ArgumentError: A name comes twice, a dtype is unknown, a size overflows, or rows are not whole blocks.)")
       .def("order", &PySafetensorsWriter::order, "The names in the order in which they have to be written.")
       .def("write", &PySafetensorsWriter::write, "name"_a, "array"_a, R"(Append to a tensor; it may come in pieces.
 
 Args:
     name: The tensor whose turn it is.
-    array: In C order, of the tensor's dtype (bf16: its bits as uint16). Nothing is converted.
+    array: In C order, of the tensor's dtype (bf16: its bits as uint16; blocks: uint8). Nothing is converted.
 
 Raises:
     IoError: The file cannot be written.
@@ -331,17 +288,18 @@ Args:
     neurons_per_bundle: How many neurons are read together.
     dim: Columns of the up matrix.
     gated: Whether there is a gate matrix.
-    dtype: 'f32', 'f16' or 'bf16'.
+    dtype: 'f32', 'f16', 'bf16', 'q8_0' or 'q4_0'.
 
 Raises:
     IoError: The file cannot be written.
-    ArgumentError: A number is out of range.)")
+    ArgumentError: A number is out of range, or cannot hold whole blocks.)")
       .def("write", &PyBundleWriter::write, "gate"_a.none(true), "up"_a, "down"_a, R"(Append the next neurons.
 
 Args:
     gate: [k, dim], or None without a gate.
     up: [k, dim].
     down: [k, dim]: row i is column i of the down matrix. k is a multiple of neurons_per_bundle, except at the end.
+        Of q8_0 and q4_0 the columns as they are, [dim, bytes of k numbers].
 
 Raises:
     IoError: The file cannot be written.
@@ -361,6 +319,16 @@ Raises:
     IoError: The file cannot be written.
     ShapeError: Neurons are missing.)");
 
+  module.def(
+      "bundles_bytes",
+      [](std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated, const std::string& dtype) {
+        return BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_of(dtype)).total_bytes();
+      },
+      "n_neurons"_a, "neurons_per_bundle"_a, "dim"_a, "gated"_a, "dtype"_a,
+      R"(Bytes of the bundles of a layer, as BundleWriter takes its numbers.
+
+Raises:
+    ArgumentError: A number is out of range, or cannot hold whole blocks.)");
   module.def(
       "file_record",
       [](const Path& path) {

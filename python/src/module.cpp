@@ -5,6 +5,7 @@
 #include "flashlm/version.hpp"
 
 void bind_base(pybind11::module_& module);
+void bind_kernels(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
 void bind_sparse(pybind11::module_& module);
@@ -16,6 +17,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
   module.attr("version") = FLASHLM_VERSION;
   bind_base(module);
+  bind_kernels(module);
   bind_storage(module);
   bind_tokenizer(module);
   bind_sparse(module);

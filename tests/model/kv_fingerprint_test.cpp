@@ -92,9 +92,8 @@ TEST_CASE("these are the bits of numerics 2: where they change, kNumerics goes u
       {{"avx512", DType::f32}, 0x756e9e64u}, {{"avx512", DType::f16}, 0xa50fe7c4u},
   };
   for (const auto& [base, crcs] : {std::pair(support::TinyShape(), known), {support::TinyShape::opt(), known_opt}}) {
-    for (const DType dtype : {DType::f32, DType::f16}) {
-      support::TinyShape shape = base;
-      shape.dtype = dtype;
+    for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
+      const support::TinyShape shape = support::TinyShape::of(dtype, base);
       const support::TinyModel tiny(shape);
       Engine engine(Model::open(tiny.path()));
       KvCache kv = engine.add_session();

@@ -175,8 +175,7 @@ TEST_CASE("a session gives its place back") {
 }
 
 TEST_CASE("a saved session goes on in another engine as if it had never stopped, bit for bit") {
-  support::TinyShape shape;
-  shape.dtype = GENERATE(DType::f32, DType::f16);
+  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   const support::TinyModel tiny(shape);
   const support::TempFolder folder;
   const std::vector<Token> tokens = support::random_tokens(60);

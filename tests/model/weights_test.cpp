@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/model/weights.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
+#include "flashlm/storage/safetensors_writer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -36,8 +40,7 @@ void check_equal(const support::TinyModel& tiny, const model::Matrix& got, const
 }  // namespace
 
 TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
-  support::TinyShape shape;
-  shape.dtype = GENERATE(DType::f32, DType::f16);
+  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   shape.tied = GENERATE(true, false);
   const support::TinyModel tiny(shape);
   const Weights weights = Weights::open(tiny.path() / "resident.safetensors", ModelConfig::open(tiny.path()));
@@ -45,7 +48,8 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
   check_equal(tiny, weights.head(), tiny.weights.at(shape.tied ? "embedding" : "head"));
   CHECK(weights.head().segment == 5 * shape.n_layers);
   CHECK(weights.embedding().segment == 5 * shape.n_layers + (shape.tied ? 0 : 1));
-  CHECK(weights.bytes() == (1 + 2 * shape.n_layers) * 128);  // 24 floats, rounded up to 64 bytes
+  CHECK(weights.bytes() ==
+        (1 + 2 * shape.n_layers) * round_up(4 * shape.dim, 64));  // 24 floats, rounded up to 64 bytes
   CHECK(weights.positions().rows == 0);
   CHECK(weights.final_norm().weight[3] == tiny.weights.at("final_norm").at(0, 3));
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
@@ -95,6 +99,28 @@ TEST_CASE("weights of another shape are a FormatError that names tensor and both
     CHECK_THAT(error.what(),
                Catch::Matchers::Contains("[258, 24], got [257, 24]") && Catch::Matchers::Contains("embedding"));
   }
+}
+
+TEST_CASE("bytes that are no blocks, or blocks of another size, are a FormatError that names the tensor") {
+  const support::TinyModel tiny(support::TinyShape::of(DType::q8_0));
+  const auto path = tiny.path() / "resident.safetensors";
+  const auto with_embedding = [&](DType dtype, std::vector<std::uint64_t> shape) {
+    storage::SafetensorsWriter writer(path, {{"embedding", dtype, shape}, {"final_norm", DType::f32, {64}}});
+    for (const std::string& name : writer.order()) {
+      const std::size_t bytes = name == "embedding" ? shape[0] * row_bytes(dtype, shape[1]) : 256;
+      writer.write(name, std::vector<std::byte>(bytes));
+    }
+    writer.finish();
+    try {
+      Weights::open(path, ModelConfig::open(tiny.path()));
+      return std::string("none");
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+  };
+  CHECK_THAT(with_embedding(DType::q8_0, {257, 64}), Catch::Matchers::Contains("attention_norm"));  // the next one
+  CHECK_THAT(with_embedding(DType::u8, {257, 68}), Catch::Matchers::Contains("embedding"));
+  CHECK_THAT(with_embedding(DType::q4_0, {257, 32}), Catch::Matchers::Contains("[257, 36], got [257, 18]"));
 }
 
 TEST_CASE("a missing tensor is a FormatError that names it") {

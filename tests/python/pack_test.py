@@ -37,11 +37,16 @@ def manifest(folder: Path) -> dict[str, Any]:
     return value
 
 
-def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    return np.dtype({"f32": np.float32, "f16": np.float16}[dtype])
+def stored(weight: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Numbers as bytes, row by row, rounded by the `gguf` package."""
+    rows = np.ascontiguousarray(np.atleast_2d(weight), np.float32)
+    if dtype in {"f32", "f16"}:
+        return rows.astype({"f32": "<f4", "f16": "<f2"}[dtype]).view(np.uint8)
+    data = gguf.quants.quantize(rows, gguf.GGMLQuantizationType[dtype.upper()])
+    return np.ascontiguousarray(data).view(np.uint8).reshape(len(rows), -1)
 
 
-def expected_resident(weights: Tensors, dtype: str) -> Tensors:
+def expected_resident(weights: Tensors) -> Tensors:
     """What resident.safetensors holds, by its names."""
     result: Tensors = {}
     for name, weight in weights.items():
@@ -52,42 +57,74 @@ def expected_resident(weights: Tensors, dtype: str) -> Tensors:
         if short is None:
             _, _, layer, rest = stem.split(".", 3)
             short = f"layers.{layer}.{_FLASHLM_NAMES[rest]}"
-        result[short] = weight.astype(numpy_dtype(dtype) if weight.ndim > 1 else np.float32)
+        result[short] = weight
     return result
+
+
+def column_tiles(down: np.ndarray[Any, Any], bundle: int, dtype: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The blocks of 32 neurons of a down matrix [dim, hidden_dim], turned by plain loops (docs/format.md)."""
+    dim = len(down)
+    block_bytes = {"q8_0": 34, "q4_0": 18}[dtype]
+    blocks = stored(down, dtype).reshape(dim, -1, block_bytes)[:, bundle]
+    pieces: list[np.ndarray[Any, Any]] = []
+    for first in range(0, dim, 32):
+        tile = blocks[first : first + 32]
+        pieces.append(tile[:, :2].reshape(-1))
+        for neuron in range(32):
+            if dtype == "q8_0":
+                pieces.append(tile[:, 2 + neuron])
+                continue
+            pairs = tile[:, 2 + neuron % 16]
+            quants = pairs & 15 if neuron < 16 else pairs >> 4
+            pieces.append(quants[:16] | quants[16:] << 4)
+    return np.concatenate(pieces).astype(np.uint8)
 
 
 def expected_bundles(weights: Tensors, layer: int, record: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The tensor of one layer, laid out by plain loops: gate rows, up rows, down columns, zeros."""
-    prefix, dtype = f"model.layers.{layer}.mlp.", numpy_dtype(record["dtype"])
-    matrices = [
-        weights[prefix + "gate_proj.weight"].astype(dtype),
-        weights[prefix + "up_proj.weight"].astype(dtype),
-        weights[prefix + "down_proj.weight"].T.astype(dtype),
-    ]
+    prefix, dtype = f"model.layers.{layer}.mlp.", record["dtype"]
     per_bundle, n = record["neurons_per_bundle"], record["neurons"]
+    gate, up, down = (weights[f"{prefix}{name}_proj.weight"] for name in ("gate", "up", "down"))
+    matrices = [stored(gate, dtype), stored(up, dtype)]
+    if dtype not in {"q8_0", "q4_0"}:
+        matrices.append(stored(down.T, dtype))
+    row_bytes = matrices[0].shape[1]
     result = np.zeros((-(-n // per_bundle), record["stride"]), np.uint8)
-    row_bytes = record["dim"] * dtype.itemsize
     for index, matrix in enumerate(matrices):
         for neuron in range(n):
             at = (index * per_bundle + neuron % per_bundle) * row_bytes
-            result[neuron // per_bundle, at : at + row_bytes] = np.ascontiguousarray(matrix[neuron]).view(np.uint8)
+            result[neuron // per_bundle, at : at + row_bytes] = matrix[neuron]
+    if dtype in {"q8_0", "q4_0"}:
+        for bundle, row in enumerate(result):
+            tiles = column_tiles(down, bundle, dtype)
+            row[2 * 32 * row_bytes :][: len(tiles)] = tiles
     return result
 
 
 def assert_holds(folder: Path, weights: Tensors, dtype: str) -> None:
-    """The folder holds exactly these weights."""
-    expected = expected_resident(weights, dtype)
-    resident = _core.Safetensors(str(folder / "resident.safetensors"))
-    assert sorted(resident.names()) == sorted(expected)
-    for name, array in expected.items():
-        got = resident.read(name)
-        assert got.dtype == array.dtype, name
-        np.testing.assert_array_equal(got, array, err_msg=name)
+    """The folder holds exactly these weights, the matrices in that format."""
+    expected = expected_resident(weights)
+    file = _core.Safetensors(str(folder / "resident.safetensors"))
+    data = (folder / "resident.safetensors").read_bytes()
+    header_bytes = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:header_bytes])
+    assert sorted(file.names()) == sorted(expected)
+    for name, weight in expected.items():
+        wanted = dtype if weight.ndim > 1 else "f32"
+        blocks = wanted in {"q8_0", "q4_0"}
+        assert header[name]["dtype"] == ("U8" if blocks else wanted.upper())
+        assert file.metadata().get(f"dtype.{name}") == (wanted if blocks else None)
+        bytes_ = stored(weight, wanted)
+        assert file.shape(name) == (list(bytes_.shape) if blocks else list(weight.shape))
+        begin, end = header[name]["data_offsets"]
+        got = np.frombuffer(data[header_bytes + begin : header_bytes + end], np.uint8)
+        np.testing.assert_array_equal(got, bytes_.reshape(-1), err_msg=name)
     for layer, record in enumerate(manifest(folder)["layers"]):
         assert record["dtype"] == dtype
         file = _core.Safetensors(str(folder / record["file"]))
         np.testing.assert_array_equal(file.read(record["tensor"]), expected_bundles(weights, layer, record))
     assert len(manifest(folder)["layers"]) == sum(name.endswith("gate_proj.weight") for name in weights)
+    assert manifest(folder)["dtype"] == dtype
     _core.verify(str(folder))
 
 
@@ -97,7 +134,6 @@ def test_a_hugging_face_folder_keeps_its_numbers(case: Case, dtype: str, tmp_pat
     source = random_llama.write_folder(case, tmp_path / "source")
     folder = flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)
     assert_holds(folder, random_llama.weights(case), "f16" if dtype == "f16" else "f32")
-    assert manifest(folder)["dtype"] == ("f16" if dtype == "f16" else "f32")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -124,34 +160,106 @@ def test_f16_stays_f16_and_norms_become_f32(tmp_path: Path) -> None:
     assert_holds(flashlm.pack(source, tmp_path / "out.flash"), random_llama.weights(case), "f16")
 
 
-def test_bf16_becomes_f32_exactly(tmp_path: Path) -> None:
+def test_bf16_stays_bf16(tmp_path: Path) -> None:
     case = random_llama.case("odd")
     source = random_llama.write_folder(case, tmp_path / "source", dtype="bf16")
     weights = {
         name: random_llama.from_bf16_bits(random_llama.bf16_bits(weight))
         for name, weight in random_llama.weights(case).items()
     }
-    assert_holds(flashlm.pack(source, tmp_path / "out.flash"), weights, "f32")
+    folder = flashlm.pack(source, tmp_path / "out.flash")
+    assert_holds(folder, weights, "bf16")
+    assert "rounding_error" not in manifest(folder)["source"]
+    assert_holds(flashlm.pack(source, tmp_path / "f32.flash", dtype="f32"), weights, "f32")
 
 
-@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"])
+KINDS = {"F32": "f32", "F16": "f16", "BF16": "bf16", "Q8_0": "q8_0", "Q4_0": "q4_0"}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "Q4_1", "Q5_0", "Q5_1"])
 @pytest.mark.parametrize("dtype", ["source", "f32"])
 def test_every_tensor_type_is_read_as_the_gguf_package_reads_it(kind: str, dtype: str, tmp_path: Path) -> None:
     case = random_llama.case("grouped")
     source = random_gguf.write(case, tmp_path / "model.gguf", kind)
     folder = flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)
-    wanted = "f32" if dtype == "f32" or kind == "BF16" else "f16"
-    assert_holds(folder, random_gguf.dequantised(case, kind), wanted)
+    assert_holds(folder, random_gguf.dequantised(case, kind), "f32" if dtype == "f32" else KINDS.get(kind, "f16"))
     assert manifest(folder)["source"]["tensor_types"][kind] > 0
+    # What became f16 was rounded; everything else is exact.
+    assert ("rounding_error" in manifest(folder)["source"]) == (dtype == "source" and kind not in KINDS)
 
 
-def test_one_matrix_that_needs_f32_makes_the_folder_f32(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["q8_0", "q4_0"])
+@pytest.mark.parametrize("name", ["grouped", "tied"])
+def test_blocks_of_a_gguf_are_kept_as_they_are(name: str, dtype: str, tmp_path: Path) -> None:
+    case = random_llama.case(name)
+    native = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf", dtype.upper()), tmp_path / "native.flash")
+    assert_holds(native, random_llama.weights(case), dtype)
+    # The same blocks, whether the gguf package made them or pack.
+    made = flashlm.pack(random_llama.write_folder(case, tmp_path / "source"), tmp_path / "made.flash", dtype=dtype)
+    for file in ("resident.safetensors", "neurons-00000.safetensors"):
+        assert (native / file).read_bytes() == (made / file).read_bytes()
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "q8_0", "q4_0"])
+@pytest.mark.parametrize("kind", ["F32", "Q8_0", "Q4_1"])
+def test_what_requantising_loses_is_told(kind: str, dtype: str, tmp_path: Path) -> None:
     case = random_llama.case("grouped")
-    source = random_gguf.write(case, tmp_path / "model.gguf", "Q8_0", kinds={"token_embd.weight": "F32"})
-    weights = random_gguf.dequantised(case, "Q8_0")
-    name = "model.embed_tokens.weight"
-    weights[name] = random_llama.weights(case)[name]
-    assert_holds(flashlm.pack(source, tmp_path / "out.flash"), weights, "f32")
+    weights = random_gguf.dequantised(case, kind)
+    folder = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf", kind), tmp_path / "out.flash", dtype=dtype)
+    if kind == "F32" and dtype == "f16":
+        assert "rounding_error" not in manifest(folder)["source"]  # the numbers of this case are f16 numbers
+        return
+    if (kind, dtype) == ("Q8_0", "q8_0"):
+        assert "rounding_error" not in manifest(folder)["source"]
+        return
+    told = manifest(folder)["source"]["rounding_error"]
+    parts = {"embed_tokens": "embedding", "lm_head": "head"}
+    parts |= {f"{name}_proj": name for name in ("q", "k", "v", "o", "gate", "up", "down")}
+    assert sorted(told) == sorted(parts.values())
+    for part, short in parts.items():
+        squares = errors = 0.0
+        for name, weight in weights.items():
+            if f"{part}.weight" in name:
+                rounded = gguf.quants.dequantize(stored(weight, dtype), gguf.GGMLQuantizationType[dtype.upper()])
+                squares += float(np.sum(weight.astype(np.float64) ** 2))
+                errors += float(np.sum((rounded.reshape(weight.shape) - weight.astype(np.float64)) ** 2))
+        assert told[short] == pytest.approx(np.sqrt(errors / squares), rel=1e-9)
+        low, high = {"f16": (1e-5, 5e-4), "bf16": (1e-4, 4e-3), "q8_0": (1e-3, 1e-2), "q4_0": (0.03, 0.12)}[dtype]
+        assert low < told[short] < high
+
+
+def test_each_matrix_keeps_its_own_format_and_a_mixed_layer_gets_one_that_holds_all(tmp_path: Path) -> None:
+    case = dataclasses.replace(random_llama.case("grouped"), n_layers=5)
+    kinds = {
+        "token_embd.weight": "F32",
+        "output.weight": "Q5_1",
+        "blk.0.attn_q.weight": "Q4_0",
+        "blk.1.ffn_down.weight": "Q5_0",  # like the layers to which llama.cpp gives more bits
+        "blk.2.ffn_gate.weight": "BF16",
+        "blk.3.ffn_up.weight": "F32",
+    }
+    folder = flashlm.pack(random_gguf.write(case, tmp_path / "m.gguf", "Q8_0", kinds=kinds), tmp_path / "out.flash")
+    told = manifest(folder)
+    assert told["dtype"] == "mixed"
+    assert [layer["dtype"] for layer in told["layers"]] == ["q8_0", "f16", "f32", "f32", "q8_0"]
+    assert sorted(told["source"]["rounding_error"]) == ["down", "gate", "head", "up"]
+    metadata = _core.Safetensors(str(folder / "resident.safetensors")).metadata()
+    file = _core.Safetensors(str(folder / "resident.safetensors"))
+    assert (file.dtype("embedding"), file.dtype("head")) == ("F32", "F16")
+    assert metadata["dtype.layers.0.q"] == "q4_0"
+    assert metadata["dtype.layers.0.k"] == metadata["dtype.layers.1.q"] == "q8_0"
+    with flashlm.LanguageModel.from_pretrained(folder, memory="80%") as lm:
+        assert np.isfinite(lm.logits(case.tokens)).all()
+
+
+def test_rows_that_are_no_whole_blocks_become_f16(tmp_path: Path) -> None:
+    case = random_llama.case("head_dim")  # dim 48, 96 columns of o, 37 neurons
+    source = random_llama.write_folder(case, tmp_path / "source")
+    folder = flashlm.pack(source, tmp_path / "out.flash", dtype="q8_0", neurons_per_bundle=4)
+    assert {layer["dtype"] for layer in manifest(folder)["layers"]} == {"f16"}
+    file = _core.Safetensors(str(folder / "resident.safetensors"))
+    assert (file.dtype("embedding"), file.dtype("layers.1.q")) == ("F16", "F16")
+    assert file.metadata()["dtype.layers.1.o"] == "q8_0"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -35,15 +35,15 @@ std::vector<std::byte> all_bundles(support::BundleFixture& fixture) {
 /// Gated and not, every activation, bundles of one and of many neurons.
 std::vector<support::TinyShape> shapes() {
   std::vector<support::TinyShape> result;
-  for (const DType dtype : {DType::f32, DType::f16}) {
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
     for (const std::size_t neurons_per_bundle : {1, 32}) {
+      if (is_block(dtype) && neurons_per_bundle == 1) continue;
       for (const char* activation : {"silu", "relu", "relu2", "fatrelu", "opt"}) {
         support::TinyShape shape = activation == std::string("opt") ? support::TinyShape::opt() : support::TinyShape();
         if (!shape.is_opt()) shape.activation = activation;
         if (shape.activation == "fatrelu") shape.threshold = 0.25f;
         shape.neurons_per_bundle = neurons_per_bundle;
-        shape.dtype = dtype;
-        result.push_back(shape);
+        result.push_back(support::TinyShape::of(dtype, shape));
       }
     }
   }
@@ -89,7 +89,8 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
                              x.begin() + static_cast<std::ptrdiff_t>((token + 1) * shape.dim));
       const support::Row expected = support::feed_forward(shape, weights, "layers.0.", row);
       for (std::size_t at = 0; at < shape.dim; ++at) {
-        INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle);
+        INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
+                                << name(shape.dtype));
         REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(4e-6));
       }
     }
@@ -98,7 +99,7 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
 
 TEST_CASE("the bits depend neither on where the neurons are cut, nor on threads, nor on the batch") {
   for (const support::TinyShape& shape : shapes()) {
-    INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle);
+    INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
     support::BundleFixture fixture(shape);
     const FfnParameters parameters = parameters_of(fixture.model);
     const std::vector<std::byte> bundles = all_bundles(fixture);

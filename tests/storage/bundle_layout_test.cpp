@@ -39,6 +39,24 @@ TEST_CASE("the stride is a multiple of 512, and of 4096 where that costs under 5
   }
 }
 
+TEST_CASE("a quantised layout has bundles of one block: 32 neurons, a dim of whole blocks") {
+  for (const DType dtype : {DType::q8_0, DType::q4_0}) {
+    const BundleLayout layout = BundleLayout::make(96, 32, 64, true, dtype);
+    CHECK(layout.n_bundles() == 3);
+    CHECK(layout.payload_bytes() == 3u * 32 * 2 * (dtype == DType::q8_0 ? 34 : 18));
+    CHECK(layout.matrix_bytes() == 64 * row_bytes(dtype, 32));  // a block for each column, too
+    CHECK_THROWS_AS(BundleLayout::make(96, 1, 64, true, dtype), ArgumentError);
+    CHECK_THROWS_AS(BundleLayout::make(96, 64, 64, true, dtype), ArgumentError);
+    CHECK_THROWS_AS(BundleLayout::make(100, 32, 64, true, dtype), ArgumentError);
+    CHECK_THROWS_AS(BundleLayout::make(96, 32, 65, true, dtype), ArgumentError);
+    CHECK_THROWS_AS(BundleLayout::make(96, 32, std::size_t{1} << 60, true, dtype), ArgumentError);
+    CHECK_THROWS_AS(BundleLayout::make(std::size_t{1} << 60, 32, 64, true, dtype), ArgumentError);
+    BundleLayout changed = layout;
+    changed.neurons_per_bundle = 16;
+    CHECK_THAT(changed.problem(), Catch::Matchers::ContainsSubstring("whole bundles of 32"));
+  }
+}
+
 TEST_CASE("counts of zero, numbers that are no weights and bytes that overflow are ArgumentErrors") {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
   CHECK_THROWS_AS(BundleLayout::make(0, 1, 1, true, DType::f32), ArgumentError);

@@ -37,10 +37,12 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
   const TempFolder folder(memory_folder());
   Random random(5);
   for (int round = 0; round < 40; ++round) {
-    const DType dtype = std::array{DType::f32, DType::f16, DType::bf16}[random.next() % 3];
-    const std::size_t per = std::array<std::size_t, 4>{1, 2, 7, 32}[random.next() % 4];
+    const DType dtype = std::array{DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}[random.next() % 5];
+    const std::size_t block = is_block(dtype) ? 32 : 1;
+    const std::size_t per = is_block(dtype) ? 32 : std::array<std::size_t, 4>{1, 2, 7, 32}[random.next() % 4];
     const BundleLayout layout =
-        BundleLayout::make(1 + random.next() % 100, per, 1 + random.next() % 90, random.next() % 2, dtype);
+        BundleLayout::make(block * (1 + random.next() % (100 / block)), per, block * (1 + random.next() % (90 / block)),
+                           random.next() % 2, dtype);
     const Neurons neurons = random_neurons(layout, random.next());
     BundleWriter writer(folder / "n", 12, layout);
     for (std::size_t done = 0; done < layout.n_neurons;) {
@@ -49,7 +51,7 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
       const auto part = [&](const std::vector<std::byte>& matrix) {
         return matrix.empty() ? MatrixView{} : neurons.view(matrix).slice(done, n);
       };
-      writer.write(part(neurons.gate), part(neurons.up), part(neurons.down));
+      writer.write(part(neurons.gate), part(neurons.up), neurons.down_view(done, n));
       done += n;
     }
     const auto [file_record, layer_record] = writer.finish();
@@ -69,7 +71,13 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
       const std::size_t first = bundle * per;
       if (layout.gated) REQUIRE(same_rows(got.gate, neurons.view(neurons.gate), first));
       REQUIRE(same_rows(got.up, neurons.view(neurons.up), first));
-      REQUIRE(same_rows(got.down, neurons.view(neurons.down), first));
+      if (is_block(dtype)) {
+        std::vector<std::byte> tiles(layout.matrix_bytes());
+        to_column_tiles(neurons.down_view(first, per), tiles.data());
+        REQUIRE(same_rows(got.down, MatrixView::dense(tiles.data(), dtype, per, layout.dim), 0));
+      } else {
+        REQUIRE(same_rows(got.down, neurons.view(neurons.down), first));
+      }
       for (const MatrixView& matrix : {got.gate, got.up, got.down}) {
         const std::size_t n = matrix.rows * matrix.stride;
         std::fill_n(bytes.data() + (matrix.data == nullptr ? 0 : matrix.data - bytes.data()), n, std::byte{0});
@@ -125,6 +133,20 @@ TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
   const BundleLayout plain = BundleLayout::make(7, 2, 3, false, DType::f16);
   BundleWriter without(folder / "m", 0, plain);
   CHECK_THROWS_WITH(without.write(gate, up, down), ContainsSubstring("gate"));
+}
+
+TEST_CASE("a quantised down matrix comes in its own shape, and another one is a ShapeError") {
+  const TempFolder folder(memory_folder());
+  const BundleLayout layout = BundleLayout::make(64, 32, 96, true, DType::q4_0);
+  const Neurons neurons = random_neurons(layout, 1);
+  const MatrixView gate = neurons.view(neurons.gate), up = neurons.view(neurons.up);
+  BundleWriter writer(folder / "n", 0, layout);
+  CHECK_THROWS_WITH(writer.write(gate, up, neurons.view(neurons.down)),
+                    ContainsSubstring("expected q4_0 [96, 64], got q4_0 [64, 96]"));
+  CHECK_THROWS_AS(writer.write(gate.slice(0, 32), up.slice(0, 32), neurons.down_view(0, 64)), ShapeError);
+  CHECK_THROWS_AS(writer.write(gate.slice(0, 16), up.slice(0, 16), neurons.down_view(0, 16)), ShapeError);
+  writer.write(gate, up, neurons.down_view(0, 64));
+  CHECK_NOTHROW(writer.finish());
 }
 
 TEST_CASE("a bad layout is an ArgumentError, a full disk an IoError, and neither leaves a file") {

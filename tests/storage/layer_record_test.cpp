@@ -26,6 +26,10 @@ TEST_CASE("a layer record survives JSON") {
   other.placement = "linked";
   other.selector = "predictor";
   CHECK(read(json_of(other)) == other);
+  for (const DType dtype : {DType::bf16, DType::q8_0, DType::q4_0}) {
+    other.layout = BundleLayout::make(96, 32, 64, true, dtype);
+    CHECK(read(json_of(other)) == other);
+  }
 }
 
 TEST_CASE("a layer record without one of its fields, or with a foreign one, is a FormatError") {
@@ -56,6 +60,8 @@ TEST_CASE("impossible layouts are FormatErrors") {
   }
   CHECK_THROWS_AS(read(with("dtype", "f8")), FormatError);
   CHECK_THROWS_AS(read(with("dtype", "u8")), FormatError);
+  CHECK_THROWS_WITH(read(with("dtype", "q4_1")), ContainsSubstring("f32, f16, bf16, q8_0 or q4_0"));
+  CHECK_THROWS_WITH(read(with("dtype", "q8_0")), ContainsSubstring("whole bundles of 32"));  // 100 neurons
   CHECK_THROWS_AS(read(with("file", "")), FormatError);
   CHECK_THROWS_AS(read(with("selector", "")), FormatError);
 }

@@ -217,6 +217,26 @@ TEST_CASE("tags and number formats map onto each other") {
   CHECK_THROWS_AS(parse_tag("f32"), FormatError);
 }
 
+TEST_CASE("the metadata tell the number format of blocks, and nothing that contradicts the tag") {
+  const TempFolder folder(memory_folder());
+  const auto format_of = [&](const std::string& tag, const std::string& metadata) {
+    const std::string header = R"({"__metadata__":{)" + metadata + R"(},"x":{"dtype":")" + tag +
+                               R"(","shape":[8],"data_offsets":[0,)" + (tag == "F32" ? "32" : "8") + "]}}";
+    put(folder / "x", file_of(header, tag == "F32" ? 32 : 8));
+    return number_format(Safetensors::open(folder / "x"), "x");
+  };
+  CHECK(format_of("F32", R"("dtype.y":"q8_0")") == DType::f32);
+  CHECK(format_of("U8", "") == DType::u8);
+  CHECK(format_of("U8", R"("dtype.x":"q8_0")") == DType::q8_0);
+  CHECK(format_of("U8", R"("dtype.x":"q4_0")") == DType::q4_0);
+  for (const char* word : {"q4_1", "", "u8", "f16", "Q8_0"}) {
+    INFO(word);
+    CHECK_THROWS_AS(format_of("U8", concat(R"("dtype.x":")", word, "\"")), FormatError);
+  }
+  CHECK_THROWS_WITH(format_of("F32", R"("dtype.x":"q8_0")"), ContainsSubstring("got F32 with q8_0"));
+  CHECK_THROWS_WITH(format_of("I8", ""), ContainsSubstring("got 'I8'") && ContainsSubstring("x)"));
+}
+
 TEST_CASE("the open file can be taken over") {
   const TempFolder folder(memory_folder());
   put(folder / "x", file_of(kGood, 30));

@@ -84,6 +84,27 @@ TEST_CASE("tensors lie in the order of falling element size, then of names") {
   CHECK(writer.order() == std::vector<std::string>{"B", "d", "a", "b", "c"});
 }
 
+TEST_CASE("a matrix of blocks is U8 rows, and the metadata tell its number format") {
+  const TempFolder folder(memory_folder());
+  SafetensorsWriter writer(folder / "x",
+                           {{"a", DType::q8_0, {3, 64}}, {"b", DType::q4_0, {2, 32}}, {"c", DType::bf16, {5}}},
+                           {{"format", "flashlm"}});
+  CHECK(writer.order() == std::vector<std::string>{"c", "a", "b"});
+  writer.write("c", random_bytes(10, 1));
+  writer.write("a", random_bytes(3 * 68, 2));
+  writer.write("b", random_bytes(2 * 18, 3));
+  writer.finish();
+  const Safetensors file = Safetensors::open(folder / "x");
+  CHECK(file.at("a").dtype == "U8");
+  CHECK(file.at("a").shape == std::vector<std::uint64_t>{3, 68});
+  CHECK(file.at("b").shape == std::vector<std::uint64_t>{2, 18});
+  CHECK(file.metadata() ==
+        std::map<std::string, std::string>{{"format", "flashlm"}, {"dtype.a", "q8_0"}, {"dtype.b", "q4_0"}});
+  CHECK(number_format(file, "a") == DType::q8_0);
+  CHECK(number_format(file, "b") == DType::q4_0);
+  CHECK(number_format(file, "c") == DType::bf16);
+}
+
 TEST_CASE("the header grows by whole pages") {
   const TempFolder folder(memory_folder());
   for (const std::size_t n : {3000u, 3990u, 4040u, 4060u, 4100u, 9000u}) {
@@ -128,6 +149,10 @@ TEST_CASE("bad names and sizes are ArgumentErrors, and leave no file") {
   refused({{"a", DType::f32, {std::uint64_t{1} << 62}}});
   refused({{"a", DType::f32, {std::uint64_t{1} << 32, std::uint64_t{1} << 32}}});
   refused({{"a", DType::u8, {std::uint64_t{1} << 61}}, {"b", DType::u8, {(std::uint64_t{1} << 61) + 1}}});
+  refused({{"a", DType::q8_0, {64}}});
+  refused({{"a", DType::q8_0, {2, 33}}});
+  refused({{"a", DType::q4_0, {2, std::uint64_t{1} << 63}}});
+  refused({{"a", DType::q4_0, {std::uint64_t{1} << 60, 32}}});
   CHECK_THROWS_AS(SafetensorsWriter(folder / "x", {}, {{"a", "\xff"}}), ArgumentError);
   CHECK(folder.names().empty());
 }

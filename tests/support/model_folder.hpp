@@ -16,7 +16,8 @@
 
 namespace support {
 
-/// The matrices of a layer, neuron-major: each [n_neurons, dim]. `gate` is empty without a gate.
+/// The matrices of a layer, neuron-major: each [n_neurons, dim]. `gate` is empty without a gate. A quantised `down` is
+/// [dim, n_neurons], since its blocks run along the neurons.
 struct Neurons {
   flashlm::storage::BundleLayout layout;
   std::vector<std::byte> gate;
@@ -25,6 +26,13 @@ struct Neurons {
 
   flashlm::MatrixView view(const std::vector<std::byte>& matrix) const {
     return flashlm::MatrixView::dense(matrix.data(), layout.dtype, matrix.empty() ? 0 : layout.n_neurons, layout.dim);
+  }
+
+  /// `down` as BundleWriter takes it, from neuron `first` on.
+  flashlm::MatrixView down_view(std::size_t first, std::size_t count) const {
+    if (!flashlm::is_block(layout.dtype)) return view(down).slice(first, count);
+    const std::size_t stride = flashlm::row_bytes(layout.dtype, layout.n_neurons);
+    return {down.data() + flashlm::row_bytes(layout.dtype, first), layout.dtype, layout.dim, count, stride};
   }
 };
 
@@ -48,7 +56,7 @@ inline void put_neurons(const std::filesystem::path& folder, const Neurons& neur
   const std::size_t layer = manifest.layers.size();
   flashlm::storage::BundleWriter writer(folder / flashlm::concat("neurons-0000", layer, ".safetensors"), layer,
                                         neurons.layout);
-  writer.write(neurons.view(neurons.gate), neurons.view(neurons.up), neurons.view(neurons.down));
+  writer.write(neurons.view(neurons.gate), neurons.view(neurons.up), neurons.down_view(0, neurons.layout.n_neurons));
   const auto [file, record] = writer.finish();
   manifest.files.push_back(file);
   manifest.layers.push_back(record);

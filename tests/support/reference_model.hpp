@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "support/tiny_model.hpp"
@@ -108,6 +109,13 @@ inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights, cons
   return multiply(weights, prefix + "down", h);
 }
 
+/// As the KV cache of a model that is not f32 does.
+inline Row rounded(const TinyShape& shape, Row row) {
+  if (shape.dtype == flashlm::DType::f32) return row;
+  for (double& value : row) value = flashlm::f16_to_f32(flashlm::f32_to_f16(static_cast<float>(value)));
+  return row;
+}
+
 /// The logits after every token [tokens.size()][vocab_size].
 inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeights& weights,
                                          const std::vector<flashlm::Token>& tokens) {
@@ -128,8 +136,8 @@ inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeigh
         rotate(query, shape.n_heads, shape.head_dim, position);
         rotate(key, shape.n_kv_heads, shape.head_dim, position);
       }
-      keys[layer].push_back(key);
-      values[layer].push_back(multiply(weights, prefix + "v", normed));
+      keys[layer].push_back(rounded(shape, key));
+      values[layer].push_back(rounded(shape, multiply(weights, prefix + "v", normed)));
       add(multiply(weights, prefix + "o", attend(shape, query, keys[layer], values[layer])), x);
       add(feed_forward(shape, weights, prefix, normalize(weights, prefix + "ffn_norm", x)), x);
     }

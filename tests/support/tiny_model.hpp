@@ -58,6 +58,18 @@ struct TinyShape {
   /// One token a byte, then the end of a text.
   static constexpr std::size_t kVocabSize = 257;
   static constexpr flashlm::Token kEnd = 256;
+
+  /// `shape` in another number format; with the nearest sizes of whole blocks where it has blocks.
+  static TinyShape of(flashlm::DType dtype) { return of(dtype, TinyShape()); }
+  static TinyShape of(flashlm::DType dtype, TinyShape shape) {
+    shape.dtype = dtype;
+    if (!flashlm::is_block(dtype)) return shape;
+    shape.dim = 64;
+    shape.hidden_dim = shape.is_opt() ? 320 : 160;  // OPT's resident part is larger, and has to fit into half a model
+    shape.head_dim = 16;
+    shape.neurons_per_bundle = 32;
+    return shape;
+  }
 };
 
 /// A row-major matrix of float32, already rounded to the model's number format.
@@ -75,10 +87,10 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
   flashlm::Random random(shape.seed);
   const auto matrix = [&](std::size_t rows, std::size_t cols, float size) {
     Matrix made{rows, cols, std::vector<float>(rows * cols)};
-    for (float& value : made.values) {
-      value = random.uniform(-size, size);
-      if (shape.dtype == flashlm::DType::f16) value = flashlm::f16_to_f32(flashlm::f32_to_f16(value));
-    }
+    for (float& value : made.values) value = random.uniform(-size, size);
+    std::vector<std::byte> rounded(flashlm::row_bytes(shape.dtype, made.values.size()));
+    flashlm::kernels::from_f32(made.values, shape.dtype, rounded.data());
+    flashlm::kernels::to_f32(shape.dtype, rounded.data(), made.values);
     return made;
   };
   const auto norm = [&] {
@@ -227,9 +239,10 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
     const std::string prefix = flashlm::concat("layers.", layer, ".");
     std::vector<std::byte> gate;
     if (layout.gated) gate = stored(weights.at(prefix + "gate"), shape.dtype);
+    const Matrix& down = weights.at(prefix + "down");
     put_neurons(folder,
                 {layout, gate, stored(weights.at(prefix + "up"), shape.dtype),
-                 stored(transposed(weights.at(prefix + "down")), shape.dtype)},
+                 stored(flashlm::is_block(shape.dtype) ? down : transposed(down), shape.dtype)},
                 manifest);
   }
   manifest.save(folder);

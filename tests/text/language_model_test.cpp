@@ -24,8 +24,7 @@ LanguageModelOptions options(std::string memory, int n_threads = 1, std::size_t 
 }  // namespace
 
 TEST_CASE("text is the same, bit for bit, at every budget, thread count and batch size") {
-  support::TinyShape shape;
-  shape.dtype = GENERATE(DType::f32, DType::f16);
+  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   const support::TinyModel tiny(shape);
   LanguageModel resident = LanguageModel::open(tiny.path(), options("100%"));
   const text::GenerationOptions sampled{.max_new_tokens = 30, .temperature = 0.8f, .top_p = 0.9f, .seed = 4};

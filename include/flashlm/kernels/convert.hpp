@@ -55,14 +55,14 @@ inline void to_q8_0(const float* x, std::byte* block) {
   }
 }
 
-/// ggml's quantize_row_q4_0_ref for one block: the number of largest magnitude becomes -8 steps. In double, where a
-/// product is exact, so that no compiler's fused multiply-add changes a nibble.
+/// ggml's quantize_row_q4_0_ref for one block: the number of largest magnitude becomes -8 steps. The product is exact
+/// in double and the sum is rounded once, to float, as by a fused multiply-add: no compiler changes a nibble.
 inline void to_q4_0(const float* x, std::byte* block) {
   const double inverse = put_scale(largest(x) / -8, block);
   unsigned nibbles[kBlockNumbers];
   for (std::size_t i = 0; i < kBlockNumbers; ++i) {
     const double steps = inverse == 0 ? 0.0 : static_cast<double>(x[i]) * inverse;
-    nibbles[i] = std::min(15u, static_cast<unsigned>(steps + 8.5));
+    nibbles[i] = std::min(15u, static_cast<unsigned>(static_cast<float>(steps + 8.5)));
   }
   for (std::size_t j = 0; j < kBlockNumbers / 2; ++j) {
     block[2 + j] = static_cast<std::byte>(nibbles[j] | nibbles[j + kBlockNumbers / 2] << 4);

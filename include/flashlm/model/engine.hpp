@@ -114,7 +114,13 @@ class Engine {
   static constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
   static constexpr double kCheckInSeconds = 0.1;      // between two calls of on_wait
 
-  DType kv_dtype() const { return model_->bundles().layout(0).dtype == DType::f32 ? DType::f32 : DType::f16; }
+  /// f32 in a folder of f32, which promises exact logits; f16 where weights have fewer bits.
+  DType kv_dtype() const {
+    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
+      if (model_->bundles().layout(layer).dtype != DType::f32) return DType::f16;
+    }
+    return DType::f32;
+  }
 
   MemoryNeeds needs() const {
     MemoryNeeds needs;

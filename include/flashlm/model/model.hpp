@@ -85,10 +85,6 @@ class Model {
       if (layout.dim != config_.dim) mismatch("dim", config_.dim, layout.dim, layer);
       if (layout.n_neurons != config_.hidden_dim) mismatch("neurons", config_.hidden_dim, layout.n_neurons, layer);
       if (layout.gated != config_.gated) mismatch("gate rows", config_.gated, layout.gated, layer);
-      if (layout.dtype != DType::f32 && layout.dtype != DType::f16) {
-        throw FormatError(concat("[model] dtype: expected f32 or f16, got ", name(layout.dtype), " (", folder_.string(),
-                                 ", layer ", layer, ")"));
-      }
     }
   }
 

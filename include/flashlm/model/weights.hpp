@@ -154,12 +154,14 @@ class Weights {
     }
 
     Matrix matrix(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
-      const DType dtype = storage::parse_tag(tensors.at(tensor).dtype);
-      if (dtype != DType::f32 && dtype != DType::f16) {
-        throw FormatError(concat("[weights] dtype: expected F32 or F16, got ", tensors.at(tensor).dtype, " (",
+      const DType dtype = storage::number_format(tensors, tensor);
+      if (dtype == DType::u8 || (is_block(dtype) && cols % kBlockNumbers != 0)) {
+        throw FormatError(concat("[weights] dtype: expected F32, F16, BF16, or U8 with blocks of ", kBlockNumbers,
+                                 " numbers, got ", name(dtype), " with rows of ", cols, " (",
                                  tensors.file().path().string(), ", ", tensor, ")"));
       }
-      const storage::TensorInfo& info = checked(tensor, {rows, cols});
+      // Blocks are bytes in the file.
+      const storage::TensorInfo& info = checked(tensor, {rows, is_block(dtype) ? row_bytes(dtype, cols) : cols});
       return {dtype, rows, cols, info.extent, segment};
     }
 

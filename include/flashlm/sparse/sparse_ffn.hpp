@@ -14,6 +14,7 @@
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
+#include "flashlm/kernels/tile_sum.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
 #include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
@@ -34,7 +35,8 @@ struct FfnParameters {
 ///     y[t]   += sum over n, ascending, of h[t, n] * down[n]
 ///
 /// Calls for neurons in ascending order give the same bits however they are cut (numerics, rule 1): each output element
-/// is one chain of fused multiply-adds. Holds scratch only. Not thread-safe.
+/// is one chain of fused multiply-adds; in a quantised layer one of bundles, each of which is a chain of its own. Holds
+/// scratch only. Not thread-safe.
 class SparseFfn {
  public:
   /// Scratch for batches of up to `max_tokens`. `parallel` must outlive this object.
@@ -77,7 +79,7 @@ class SparseFfn {
   // Neurons between two barriers: many enough to share the barrier's cost, few enough to stay in cache.
   static constexpr std::size_t kRunNeurons = 2048;
   static constexpr std::size_t kNeuronGrain = 32;  // floats: threads share no cache line of h
-  static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y for each thread
+  static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y, and whole column tiles
 
   struct Run {
     const storage::BundleLayout* layout;
@@ -148,7 +150,8 @@ class SparseFfn {
     const std::size_t dim = run.layout->dim;
     parallel_->for_range(dim, kColumnGrain, [&](std::size_t begin, std::size_t end) {
       run.blocks(0, run.n_bundles, [&](std::size_t neuron, const storage::BundleView& block) {
-        kernels::neuron_sum(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
+        const auto add = is_block(block.down.dtype) ? kernels::tile_sum : kernels::neuron_sum;
+        add(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
       });
     });
   }

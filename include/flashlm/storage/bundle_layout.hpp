@@ -10,6 +10,12 @@
 ///     zeros up to `stride` bytes
 ///
 /// The last bundle may hold fewer neurons; its missing rows are zeros.
+///
+/// The blocks of a quantised down matrix (q8_0, q4_0) run along the neurons, so a bundle of 32 neurons holds one block
+/// of each column, whole. They lie as *column tiles*, in which neurons are rows again (`tile_down` in
+/// bundle_writer.hpp):
+///
+///     for each 32 columns: their 32 scales (f16), then for each of the 32 neurons its 32 quants, packed as in a block
 #pragma once
 
 #include <cstddef>
@@ -34,7 +40,7 @@ struct BundleLayout {
 
   /// A layout with the stride that suits flash: the payload padded to sectors, to pages where that costs under 5 %.
   ///
-  /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are not f32, f16 or bf16.
+  /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are no weights.
   static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
                            DType dtype) {
     BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, 0};
@@ -63,7 +69,7 @@ struct BundleLayout {
   /// Matrices in a bundle: 3 with a gate, 2 without.
   std::size_t n_matrices() const noexcept { return gated ? 3 : 2; }
 
-  /// Bytes of one matrix of a bundle.
+  /// Bytes of one matrix of a bundle; column tiles take as many as rows.
   std::size_t matrix_bytes() const noexcept { return neurons_per_bundle * row_bytes(dtype, dim); }
 
   /// Bytes of a bundle that are numbers; the rest of the stride is zeros.
@@ -95,10 +101,15 @@ struct BundleLayout {
       return concat("expected counts above 0, got ", n_neurons, " neurons, ", neurons_per_bundle,
                     " neurons per bundle, dim ", dim);
     }
-    if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) {
-      return concat("expected numbers in f32, f16 or bf16, got ", name(dtype));
+    if (dtype == DType::u8) return "expected numbers in f32, f16, bf16, q8_0 or q4_0, got u8";
+    if (is_block(dtype) && (neurons_per_bundle != kBlockNumbers || n_neurons % kBlockNumbers != 0)) {
+      return concat("expected whole bundles of ", kBlockNumbers, " neurons, since a block of ", name(dtype),
+                    " spans as many, got ", n_neurons, " neurons, ", neurons_per_bundle, " neurons per bundle");
     }
-    const std::size_t bytes = row_bytes(dtype, 1) * n_matrices();
+    if (is_block(dtype) && dim % kBlockNumbers != 0) {
+      return concat("expected a dim that is a multiple of ", kBlockNumbers, " for ", name(dtype), ", got ", dim);
+    }
+    const std::size_t bytes = (is_block(dtype) ? 2 : row_bytes(dtype, 1)) * n_matrices();  // of a number, at most
     if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {
       return concat("expected bundles of at most 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
     }
@@ -107,6 +118,8 @@ struct BundleLayout {
 };
 
 /// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.
+///
+/// A quantised `down` has column tiles instead of rows: kernels::tile_sum reads it, kernels::neuron_sum does not.
 struct BundleView {
   MatrixView gate;
   MatrixView up;

@@ -13,6 +13,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/column_tiles.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/layer_record.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
@@ -37,14 +38,19 @@ class BundleWriter {
 
   /// Appends the next neurons, one row each: gate, up and down [k, dim]. Row i of `down` is column i of the matrix.
   ///
-  /// k is a multiple of neurons_per_bundle, except where the layer ends. `gate` is empty without a gate.
+  /// k is a multiple of neurons_per_bundle, except where the layer ends. `gate` is empty without a gate. Of a quantised
+  /// layer `down` is [dim, k], columns of the matrix as they are; they become column tiles here.
   /// Throws ShapeError if a shape or number format differs from the layout's, with nothing written; IoError.
   void write(const MatrixView& gate, const MatrixView& up, const MatrixView& down) {
     const std::size_t n = up.rows;
-    check("up", up, n);
-    check("down", down, n);
+    check("up", up, n, layout_.dim);
+    if (is_block(layout_.dtype)) {
+      check("down", down, layout_.dim, n);
+    } else {
+      check("down", down, n, layout_.dim);
+    }
     if (layout_.gated) {
-      check("gate", gate, n);
+      check("gate", gate, n, layout_.dim);
     } else if (gate.rows != 0) {
       throw fail("gate", "none", concat(gate.rows, " rows"));
     }
@@ -59,7 +65,12 @@ class BundleWriter {
       if (rows < layout_.neurons_per_bundle) std::fill_n(into, layout_.stride, std::byte{0});
       if (layout_.gated) into = copy(gate.slice(first, rows), into);
       into = copy(up.slice(first, rows), into);
-      copy(down.slice(first, rows), into);
+      if (is_block(layout_.dtype)) {
+        const std::byte* block = down.data + row_bytes(layout_.dtype, first);
+        to_column_tiles({block, layout_.dtype, layout_.dim, rows, down.stride}, into);
+      } else {
+        copy(down.slice(first, rows), into);
+      }
       writer_.write(tensor_, bundle_.bytes());
       done_ += rows;
     }
@@ -85,9 +96,9 @@ class BundleWriter {
                              tensor_, ")"));
   }
 
-  void check(const char* what, const MatrixView& matrix, std::size_t rows) const {
-    if (matrix.dtype == layout_.dtype && matrix.rows == rows && matrix.cols == layout_.dim) return;
-    throw fail(what, concat(flashlm::name(layout_.dtype), " [", rows, ", ", layout_.dim, "]"),
+  void check(const char* what, const MatrixView& matrix, std::size_t rows, std::size_t cols) const {
+    if (matrix.dtype == layout_.dtype && matrix.rows == rows && matrix.cols == cols) return;
+    throw fail(what, concat(flashlm::name(layout_.dtype), " [", rows, ", ", cols, "]"),
                concat(flashlm::name(matrix.dtype), " [", matrix.rows, ", ", matrix.cols, "]"));
   }
 

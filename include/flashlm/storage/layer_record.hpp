@@ -55,7 +55,7 @@ inline LayerRecord read_layer_record(const JsonField& fields) {
   try {
     record.layout.dtype = parse_dtype(fields["dtype"].string());
   } catch (const FormatError&) {
-    fields["dtype"].wrong("f32, f16 or bf16");
+    fields["dtype"].wrong("f32, f16, bf16, q8_0 or q4_0");
   }
   record.layout.stride = fields["stride"].count();
   record.placement = fields["placement"].word();

@@ -30,14 +30,14 @@
 
 namespace flashlm::inline v0::storage {
 
-/// The name of a number format in a safetensors file: "F32", "F16", "BF16", "U8".
+/// The name of a number format in a safetensors file: "F32", "F16", "BF16", "U8". Blocks are bytes to other readers.
 constexpr std::string_view dtype_tag(DType dtype) noexcept {
   switch (dtype) {
     case DType::f32: return "F32";
     case DType::f16: return "F16";
     case DType::bf16: return "BF16";
     case DType::q8_0:
-    case DType::q4_0:  // blocks are bytes to other readers
+    case DType::q4_0:
     case DType::u8: return "U8";
   }
   return "?";
@@ -202,5 +202,24 @@ class Safetensors {
   std::unordered_map<std::string, std::size_t> index_;
   std::map<std::string, std::string> metadata_;
 };
+
+/// Where the metadata tell the number format of a tensor of blocks, which the file calls U8.
+inline std::string number_format_key(const std::string& tensor) { return "dtype." + tensor; }
+
+/// The number format of a tensor: its tag, or the q8_0 or q4_0 that the metadata tell of a U8 tensor.
+///
+/// Throws FormatError if there is no such tensor, or if tag and metadata make no format that flashlm computes with.
+inline DType number_format(const Safetensors& file, const std::string& name) {
+  const std::string& tag = file.at(name).dtype;
+  const auto told = file.metadata().find(number_format_key(name));
+  try {
+    if (told == file.metadata().end()) return parse_tag(tag);
+    if (const DType dtype = parse_dtype(told->second); is_block(dtype) && tag == dtype_tag(dtype)) return dtype;
+  } catch (const FormatError& error) {
+    throw FormatError(concat(error.what(), " (", file.file().path().string(), ", ", name, ")"));
+  }
+  throw FormatError(concat("[safetensors] number format: expected U8 with q8_0 or q4_0 in the metadata, got ", tag,
+                           " with ", told->second, " (", file.file().path().string(), ", ", name, ")"));
+}
 
 }  // namespace flashlm::inline v0::storage

@@ -28,6 +28,9 @@
 namespace flashlm::inline v0::storage {
 
 /// A tensor to be written.
+///
+/// q8_0 and q4_0 have no tag in the format. Their shape is that of a matrix of numbers, [rows, cols]; in the file it is
+/// U8 [rows, bytes of a row], with metadata "dtype.<name>" (`number_format` reads it).
 struct TensorSpec {
   std::string name;
   DType dtype = DType::f32;
@@ -41,10 +44,10 @@ struct TensorSpec {
 class SafetensorsWriter {
  public:
   /// Writes the header. Throws IoError, or ArgumentError for a name that comes twice or is not UTF-8, for a reserved
-  /// name, and for sizes that overflow.
+  /// name, for sizes that overflow, and for blocks that are not a matrix of whole blocks.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
                     std::map<std::string, std::string> metadata = {})
-      : tensors_(sorted(std::move(tensors))), writer_(path) {
+      : tensors_(sorted(as_stored(std::move(tensors), metadata))), writer_(path) {
     const std::string header = header_text(metadata);
     std::array<std::byte, 8> prefix;
     for (std::size_t i = 0; i < 8; ++i) prefix[i] = static_cast<std::byte>(header.size() >> (8 * i));
@@ -104,6 +107,27 @@ class SafetensorsWriter {
   }
 
  private:
+  static constexpr std::uint64_t kLargest = std::uint64_t{1} << 62;  // bytes; sums of two such sizes do not overflow
+
+  /// The tensors as the file has them: blocks are bytes, whose format the metadata tell.
+  static std::vector<TensorSpec> as_stored(std::vector<TensorSpec> tensors,
+                                           std::map<std::string, std::string>& metadata) {
+    for (TensorSpec& tensor : tensors) {
+      if (!is_block(tensor.dtype)) continue;
+      if (tensor.shape.size() != 2 || tensor.shape[1] % kBlockNumbers != 0 || tensor.shape[1] > kLargest) {
+        std::string got;
+        for (const std::uint64_t size : tensor.shape) got += concat(got.empty() ? "" : ", ", size);
+        throw ArgumentError(concat("[safetensors_writer] shape of ", name(tensor.dtype),
+                                   ": expected [rows, a multiple of ", kBlockNumbers, "], got [", got, "] (",
+                                   tensor.name, ")"));
+      }
+      metadata[number_format_key(tensor.name)] = name(tensor.dtype);
+      tensor.shape[1] = row_bytes(tensor.dtype, tensor.shape[1]);
+      tensor.dtype = DType::u8;
+    }
+    return tensors;
+  }
+
   static std::uint64_t byte_count(const TensorSpec& tensor) noexcept {
     return detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1)).value_or(0);
   }
@@ -112,7 +136,7 @@ class SafetensorsWriter {
     std::uint64_t total = 0;
     for (const TensorSpec& tensor : tensors) {
       const auto bytes = detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1));
-      if (!bytes || __builtin_add_overflow(total, *bytes, &total) || total > std::uint64_t{1} << 62) {
+      if (!bytes || __builtin_add_overflow(total, *bytes, &total) || total > kLargest) {
         throw ArgumentError(
             concat("[safetensors_writer] shape: expected at most 2^62 bytes, got more (", tensor.name, ")"));
       }

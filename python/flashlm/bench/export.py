@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +153,10 @@ def _write_huggingface(
     writer = _core.SafetensorsWriter(str(folder / SINGLE_FILE), specs, {"format": "pt"})
     tell = _Teller(source, progress)
     for name in writer.order():
-        for array in _arrays(weights[name], dtypes[name]):
-            writer.write(name, array)
+        for begin, end in weights[name].runs():
+            writer.write(name, weights[name].rows(begin, end, dtypes[name]))
         tell(_n_bytes(weights[name]))
     writer.finish()
-
-
-def _arrays(weight: Weight, dtype: str) -> Iterator[npt.NDArray[Any]]:
-    """Runs of rows as numpy holds them; bf16 as its bits."""
-    for begin, end in weight.runs():
-        if dtype == "bf16":
-            yield weight.stored(begin, end).view(np.uint16)
-        else:
-            yield weight.rows(begin, end, dtype)
 
 
 def _n_bytes(weight: Weight) -> int:

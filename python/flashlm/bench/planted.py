@@ -26,7 +26,7 @@ import numpy.typing as npt
 from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
-from flashlm.pack.source import FloatArray, Source, Weight
+from flashlm.pack.source import Source, Weight
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
 PREDICTED = 0.10
@@ -245,7 +245,7 @@ def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) ->
     """
     sizes = source.config
     selecting = "gate" if sizes.gated else "up"
-    x: FloatArray = np.concatenate([source.weights["embedding"].rows(i, i + 1, "f32") for i in ids])
+    x = np.concatenate([source.weights["embedding"].rows(i, i + 1, "f32") for i in ids])
     x = (x / np.sqrt(np.mean(np.square(x), axis=1, keepdims=True))).astype(np.float32)
     layers = sorted({0, sizes.n_layers // 2, sizes.n_layers - 1})
     windows = np.zeros((len(layers), longest + 1))

@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from flashlm._core import ArgumentError, FormatError
 from flashlm.pack.config import parse_config
-from flashlm.pack.source import FloatArray, Progress, Source, Weight, numpy_dtype
-from flashlm.pack.writer import Options, write_folder
+from flashlm.pack.options import Options
+from flashlm.pack.source import Loss, Progress, Source, Weight, numpy_dtype
+from flashlm.pack.writer import write_folder
 from flashlm.shapes import shape_config
 
 KINDS = {"f32": "F32", "f16": "F16", "bf16": "BF16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
@@ -81,11 +82,11 @@ class SyntheticWeight(Weight):
         cut = _cut(pool, place + 4 * begin * self.n_columns, 4 * (end - begin) * self.n_columns)
         return cut.view(np.float32).reshape(end - begin, self.n_columns)
 
-    def rows(self, begin: int, end: int, dtype: str) -> FloatArray:
+    def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
         """As of any weight, without looking for numbers that are not finite: here are none."""
-        if self.kind == KINDS.get(dtype) and dtype in ("f32", "f16"):
+        if self.kind == KINDS.get(dtype):
             return self.stored(begin, end).view(numpy_dtype(dtype))
-        return super().rows(begin, end, dtype)
+        return super().rows(begin, end, dtype, loss)
 
 
 def _cut(pool: npt.NDArray[np.uint8], place: int, size: int) -> npt.NDArray[np.uint8]:

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 from flashlm.pack.detect import open_source
+from flashlm.pack.options import Options
 from flashlm.pack.source import Progress
-from flashlm.pack.writer import Options, write_folder
+from flashlm.pack.writer import write_folder
 
 __all__ = ["pack"]
 
@@ -28,11 +29,13 @@ def pack(
     Args:
         source: A GGUF file, a Hugging Face folder with safetensors, or a hub id such as ``owner/name``.
         folder: Where to; must not exist.
-        dtype: ``"source"`` keeps f32 and f16, turns bf16 into f32 (exactly) and quantised types into f16;
-            ``"f16"`` rounds; ``"f32"`` is exact for every source. Norms are always f32. A folder has one format: f32 as
-            soon as one matrix of the source needs it.
-        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 1 where the activation makes zeros (ReLU
-            and its family), so that single neurons can be left out, else 32.
+        dtype: ``"source"`` keeps every matrix of f32, f16, bf16, q8_0 or q4_0 as it is and turns other types into f16;
+            the three matrices of a feed-forward network get one format, that of all or else f16 (f32 if one is f32 or
+            bf16). ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"`` gives all matrices that format; where rows
+            are not a multiple of 32, q8_0 and q4_0 become f16. Norms are always f32. What rounding loses is kept in the
+            manifest, as ``rounding_error`` of its ``source``.
+        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32 for q8_0 and q4_0, which allow no other
+            number; 1 where the activation makes zeros (ReLU and its family), so that some can be left out; else 32.
         progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and ``"pack"`` (bytes).
 
     Returns:
@@ -42,7 +45,7 @@ def pack(
         FormatError: The source is broken, of another architecture, or holds something that the engine would ignore; the
             message names the file and the tensor or key.
         IoError: The source is not there or not readable, the folder exists, or the disk is full.
-        ArgumentError: Another ``dtype`` or ``neurons_per_bundle``.
+        ArgumentError: Another ``dtype`` or ``neurons_per_bundle``, or the two do not go together.
 
     Example:
         >>> flashlm.pack("tiny", "packed.flash", dtype="f16")

@@ -14,15 +14,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flashlm import _core
 from flashlm._core import FormatError
 from flashlm.pack.config import ModelConfig
+from flashlm.pack.dtypes import LARGEST, NATIVE
 from flashlm.pack.files import read_exactly
 
-FloatArray = npt.NDArray[np.floating[Any]]  # float32 or float16
+Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
 RUN_BYTES = 8 << 20  # float32 bytes of a run of rows: the working memory of packing beside one layer's down matrix
-F16_MAX = 65504.0
+
+
+@dataclass
+class Loss:
+    """What rounding has lost of some numbers: sums of squares."""
+
+    squares: float = 0.0
+    squared_error: float = 0.0
+
+    def add(self, squares: float, squared_error: float) -> None:
+        """More numbers."""
+        self.squares += squares
+        self.squared_error += squared_error
+
+    @property
+    def relative_rms(self) -> float:
+        """The root mean square of the errors, over that of the numbers."""
+        return math.sqrt(self.squared_error / self.squares) if self.squares else 0.0
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,6 @@ class Weight:
         """Numbers in a row."""
         return self.shape[-1]
 
-    @property
-    def is_quantised(self) -> bool:
-        """Whether the numbers are stored in blocks with a common scale."""
-        return self.kind not in ("F32", "F16", "BF16")
-
     def runs(self, multiple_of: int = 1) -> Iterator[tuple[int, int]]:
         """Row ranges of at most `RUN_BYTES` (but at least one unit), cut at multiples of `multiple_of` rows."""
         unit = math.lcm(multiple_of, self.interleaved_head_dim or 1)
@@ -64,52 +78,62 @@ class Weight:
         for begin in range(0, self.n_rows, rows):
             yield begin, min(begin + rows, self.n_rows)
 
-    def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
+    def stored(self, begin: int, end: int) -> Bytes:
         """Rows ``begin`` to ``end`` as the file has them: [end - begin, row_bytes]."""
         data = read_exactly(self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes)
         return np.frombuffer(data, np.uint8).reshape(end - begin, self.row_bytes)
 
-    def rows(self, begin: int, end: int, dtype: str) -> FloatArray:
-        """Rows ``begin`` to ``end`` as [end - begin, n_columns] of ``dtype`` ("f32" or "f16").
+    def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
+        """Rows ``begin`` to ``end`` in a number format, as `flashlm._core` takes them.
+
+        That is [end - begin, n_columns] of float32, float16 or (bf16) uint16, and [end - begin, bytes] of uint8 for
+        q8_0 and q4_0. What the source holds in that format is not touched.
+
+        Args:
+            begin: The first row.
+            end: The row behind the last.
+            dtype: "f32", "f16", "bf16", "q8_0" or "q4_0".
+            loss: Told what the conversion loses.
 
         Raises:
             FormatError: The file ends early, or holds a number that is not finite or does not fit into ``dtype``.
             IoError: The file cannot be read.
         """
-        array = self._decode(self.stored(begin, end))
+        data = self.stored(begin, end)
         if self.interleaved_head_dim:
             half = self.interleaved_head_dim // 2
-            pairs = array.reshape(-1, half, 2, self.n_columns)
-            array = pairs.swapaxes(1, 2).reshape(end - begin, self.n_columns)
-        return self._convert(array, dtype)
+            pairs = data.reshape(-1, half, 2, self.row_bytes)
+            data = pairs.swapaxes(1, 2).reshape(end - begin, self.row_bytes)
+        native, array = self._decode(data)
+        rows, largest, squares, squared_error = _core.requantise(array, native, dtype)
+        self._check(largest, dtype)
+        if loss is not None:
+            loss.add(squares, squared_error)
+        return rows
 
-    def _decode(self, data: npt.NDArray[np.uint8]) -> FloatArray:
-        if self.kind == "F32":
-            return data.view("<f4").astype(np.float32, copy=False)
-        if self.kind == "F16":
-            return data.view("<f2").astype(np.float16, copy=False)
-        if self.kind == "BF16":
-            return (data.view("<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
+    def _decode(self, data: Bytes) -> tuple[str, npt.NDArray[Any]]:
+        """The rows in a number format that flashlm computes with, and which one that is."""
+        native = NATIVE.get(self.kind)
+        if native is not None:
+            return native, data.view(numpy_dtype(native))
         from gguf import GGMLQuantizationType
         from gguf.quants import dequantize
 
         # A foreign scale may be anything; what matters is checked on the result.
         with np.errstate(all="ignore"):
-            return np.asarray(dequantize(data, GGMLQuantizationType[self.kind]), np.float32)
+            return "f32", np.asarray(dequantize(data, GGMLQuantizationType[self.kind]), np.float32)
 
-    def _convert(self, array: FloatArray, dtype: str) -> FloatArray:
-        largest = max(-float(np.min(array)), float(np.max(array)))  # a NaN stays one
+    def _check(self, largest: float, dtype: str) -> None:
         if not math.isfinite(largest):
             raise FormatError(
                 f"[pack] weight: expected finite numbers, got {largest} ({self.file}, {self.name}). "
                 "Is the file damaged, or did training diverge?"
             )
-        if dtype == "f16" and largest > F16_MAX:
+        if largest > LARGEST[dtype]:
             raise FormatError(
-                f"[pack] weight: expected at most {F16_MAX:.0f} (the largest f16 number), got {largest:g} "
+                f"[pack] weight: expected at most {LARGEST[dtype]:.6g} (the largest {dtype} number), got {largest:g} "
                 f"({self.file}, {self.name}). Pack it with dtype='f32'."
             )
-        return np.ascontiguousarray(array, dtype=numpy_dtype(dtype))
 
 
 @dataclass(frozen=True)
@@ -152,18 +176,10 @@ class Source:
         text = json.dumps([self.describe(), times, small], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def native_dtype(self) -> str:
-        """What dtype="source" means: f16 where that is all the matrices hold, f32 where one needs it to be exact.
 
-        Quantised types become f16; f32 stays f32; bf16 becomes f32, which holds it exactly.
-        """
-        matrices = [weight for weight in self.weights.values() if len(weight.shape) > 1]
-        return "f32" if any(weight.kind in ("F32", "BF16") for weight in matrices) else "f16"
-
-
-def numpy_dtype(dtype: str) -> np.dtype[np.floating[Any]]:
-    """The numpy type of "f32" or "f16"."""
-    return np.dtype(np.float16 if dtype == "f16" else np.float32)
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """The numpy type of rows of a number format, as `flashlm._core` takes them."""
+    return np.dtype({"f32": "<f4", "f16": "<f2", "bf16": "<u2"}.get(dtype, "u1"))
 
 
 def match_tensors(config: ModelConfig, weights: Mapping[str, Weight], place: Path) -> dict[str, Weight]:

@@ -10,55 +10,26 @@ from __future__ import annotations
 
 import errno
 import functools
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from flashlm import _core
-from flashlm._core import ArgumentError, Error, FormatError
+from flashlm._core import Error, FormatError
+from flashlm.pack.dtypes import QUANTISED
 from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
-from flashlm.pack.source import FloatArray, Progress, Source, numpy_dtype
+from flashlm.pack.options import FORMAT_VERSION, Options
+from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
 
-FORMAT_VERSION = 1
 JOURNAL = "journal.json"
 RESIDENT = "resident.safetensors"
 _FEED_FORWARD = (".gate", ".up", ".down")
 _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a source is packed, after "source" and "auto" are resolved."""
-
-    dtype: str  # "f32" or "f16"
-    neurons_per_bundle: int
-
-    @classmethod
-    def resolve(cls, source: Source, dtype: str, neurons_per_bundle: int | str) -> Options:
-        """Checks what the caller asked for.
-
-        Raises:
-            ArgumentError: Another word or number than is documented.
-        """
-        if dtype not in ("source", "f32", "f16"):
-            raise ArgumentError(f"[pack] dtype: expected 'source', 'f32' or 'f16', got {dtype!r}")
-        per_bundle = _auto_neurons_per_bundle(source) if neurons_per_bundle == "auto" else neurons_per_bundle
-        if not isinstance(per_bundle, int) or isinstance(per_bundle, bool) or per_bundle < 1:
-            raise ArgumentError(
-                f"[pack] neurons_per_bundle: expected 'auto' or a number of at least 1, got {neurons_per_bundle!r}"
-            )
-        return cls(source.native_dtype() if dtype == "source" else dtype, min(per_bundle, source.config.hidden_dim))
-
-    def fingerprint(self, source: Source) -> str:
-        """64 hex digits that say which folder would come out."""
-        text = f"{source.fingerprint()} {self.dtype} {self.neurons_per_bundle} {FORMAT_VERSION}"
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_folder(source: Source, folder: Path, options: Options, progress: Progress | None = None) -> Path:
@@ -109,6 +80,7 @@ class _Writer:
         self._done = 0
         self._files: dict[str, dict[str, Any]] = {}
         self._layers: dict[str, dict[str, Any]] = {}
+        self._losses: dict[str, dict[str, Loss]] = {}  # by weight file, then by kind of tensor
 
     def run(self) -> None:
         self._resume()
@@ -128,7 +100,7 @@ class _Writer:
             "format_version": FORMAT_VERSION,
             "architecture": self._source.config.architecture,
             "dtype": self._options.dtype,
-            "source": self._source.describe(),
+            "source": self._source.describe() | self._rounding_error([RESIDENT, *layer_files]),
             "files": [self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)],
             "layers": [self._layers[name] for name in layer_files],
         }
@@ -145,6 +117,7 @@ class _Writer:
                 if path.is_file() and path.stat().st_size == record["bytes"]:
                     self._files[record["name"]] = record
                     self._done += record["bytes"] - record["header_bytes"]
+                    self._losses[record["name"]] = {kind: Loss(*sums) for kind, sums in entry["losses"].items()}
                     if entry["layer"] is not None:
                         self._layers[record["name"]] = entry["layer"]
         for path in self._partial.iterdir():
@@ -156,18 +129,18 @@ class _Writer:
                 path.unlink()
 
     def _count_bytes(self) -> int:
-        """Bytes of all weights in the folder. Bundles are padded to 512 bytes, or to 4096 if that costs under 5 %."""
-        config, width = self._source.config, 4 if self._options.dtype == "f32" else 2
+        """Bytes of all weights in the folder."""
+        config, dtypes = self._source.config, self._options.dtypes
         resident = sum(
-            weight.n_rows * weight.n_columns * (width if len(weight.shape) > 1 else 4)
+            weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
             for name, weight in self._source.weights.items()
             if not name.endswith(_FEED_FORWARD)
         )
-        payload = (3 if config.gated else 2) * self._options.neurons_per_bundle * config.dim * width
-        page = -(-payload // 4096) * 4096
-        stride = page if (page - payload) * 20 < payload else -(-payload // 512) * 512
-        n_bundles = -(-config.hidden_dim // self._options.neurons_per_bundle)
-        return resident + config.n_layers * n_bundles * stride
+        per_bundle = self._options.neurons_per_bundle
+        return resident + sum(
+            _core.bundles_bytes(config.hidden_dim, per_bundle, config.dim, config.gated, dtype)
+            for dtype in self._options.layer_dtypes()
+        )
 
     def _check_space(self) -> None:
         headers = (1 + self._source.config.n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
@@ -189,7 +162,7 @@ class _Writer:
         if layer is not None:
             self._layers[name] = layer
         weight_files = [
-            {"file": file, "layer": self._layers.get(file["name"])}
+            {"file": file, "layer": self._layers.get(file["name"]), "losses": self._loss_sums(file["name"])}
             for file in self._files.values()
             if "header_bytes" in file
         ]
@@ -201,13 +174,13 @@ class _Writer:
 
     def _write_resident(self) -> tuple[dict[str, Any], None]:
         weights = {name: w for name, w in self._source.weights.items() if not name.endswith(_FEED_FORWARD)}
-        dtypes = {name: self._options.dtype if len(w.shape) > 1 else "f32" for name, w in weights.items()}
+        dtypes = {name: self._options.dtypes[name] for name in weights}
         specs = [(name, dtypes[name], list(w.shape)) for name, w in weights.items()]
         writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"})
         try:
             for name in writer.order():
                 for begin, end in weights[name].runs():
-                    array = weights[name].rows(begin, end, dtypes[name])
+                    array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
                     writer.write(name, array)
                     self._tell(array.nbytes)
             return writer.finish(), None
@@ -218,37 +191,63 @@ class _Writer:
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         config, options = self._source.config, self._options
-        gate = self._source.weights.get(f"layers.{layer}.gate")
-        up = self._source.weights[f"layers.{layer}.up"]
-        down = self._read_transposed(f"layers.{layer}.down")
+        file_name, prefix = _layer_file(layer), f"layers.{layer}"
+        gate, up = self._source.weights.get(f"{prefix}.gate"), self._source.weights[f"{prefix}.up"]
+        dtype = options.dtypes[f"{prefix}.down"]
+        down = self._read_down(f"{prefix}.down", dtype, self._loss(file_name, "down"))
         writer = _core.BundleWriter(
-            str(self._partial / _layer_file(layer)),
+            str(self._partial / file_name),
             layer,
             config.hidden_dim,
             options.neurons_per_bundle,
             config.dim,
             config.gated,
-            options.dtype,
+            dtype,
         )
         before = self._done
         try:
             for begin, end in up.runs(options.neurons_per_bundle):
-                gates = None if gate is None else gate.rows(begin, end, options.dtype)
-                writer.write(gates, up.rows(begin, end, options.dtype), down[begin:end])
-                self._tell((3 if config.gated else 2) * down[begin:end].nbytes)
+                ups = up.rows(begin, end, dtype, self._loss(file_name, "up"))
+                gates = None if gate is None else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))
+                writer.write(gates, ups, down(begin, end))
+                self._tell((3 if config.gated else 2) * ups.nbytes)
             file, record = writer.finish()
         finally:
             del writer  # as above
         self._tell(before + file["bytes"] - file["header_bytes"] - self._done)  # the padding
         return file, record
 
-    def _read_transposed(self, name: str) -> FloatArray:
-        """The down matrix [dim, hidden_dim] as [hidden_dim, dim]: row i is what neuron i adds to the output."""
-        weight, dtype = self._source.weights[name], self._options.dtype
-        result: FloatArray = np.empty((weight.n_columns, weight.n_rows), numpy_dtype(dtype))
+    def _read_down(self, name: str, dtype: str, loss: Loss) -> Callable[[int, int], npt.NDArray[Any]]:
+        """The down matrix [dim, hidden_dim], and a function that gives the columns of some neurons of it.
+
+        Of blocks they are [dim, bytes], as they are; else [n, dim]: row i is what neuron i adds to the output.
+        """
+        weight = self._source.weights[name]
+        if dtype in QUANTISED:
+            blocks = np.empty((weight.n_rows, _core.row_bytes(dtype, weight.n_columns)), np.uint8)
+            for begin, end in weight.runs():
+                blocks[begin:end] = weight.rows(begin, end, dtype, loss)
+            return lambda begin, end: blocks[:, _core.row_bytes(dtype, begin) : _core.row_bytes(dtype, end)]
+        columns = np.empty((weight.n_columns, weight.n_rows), numpy_dtype(dtype))
         for begin, end in weight.runs():
-            result[:, begin:end] = weight.rows(begin, end, dtype).T
-        return result
+            columns[:, begin:end] = weight.rows(begin, end, dtype, loss).T
+        return lambda begin, end: columns[begin:end]
+
+    def _loss(self, file: str, kind: str) -> Loss:
+        """Where the loss of a tensor is summed up: with those of its kind in its file."""
+        return self._losses.setdefault(file, {}).setdefault(kind, Loss())
+
+    def _loss_sums(self, file: str) -> dict[str, tuple[float, float]]:
+        return {kind: (loss.squares, loss.squared_error) for kind, loss in self._losses.get(file, {}).items()}
+
+    def _rounding_error(self, files: Sequence[str]) -> dict[str, Any]:
+        """The relative RMS error by kind of tensor, of those kinds that have one."""
+        total: dict[str, Loss] = {}
+        for file in files:
+            for kind, (squares, squared_error) in self._loss_sums(file).items():
+                total.setdefault(kind, Loss()).add(squares, squared_error)
+        errors = {kind: loss.relative_rms for kind, loss in total.items() if loss.squared_error}
+        return {"rounding_error": errors} if errors else {}
 
     def _tell(self, n_bytes: int) -> None:
         self._done += n_bytes
@@ -261,9 +260,9 @@ def _check_absent(folder: Path) -> None:
         raise folder_error("it exists already; remove it or choose another name", errno.EEXIST, folder)
 
 
-def _auto_neurons_per_bundle(source: Source) -> int:
-    """1 where single neurons can be left out; else as many as a block of a quantised model spans."""
-    return 1 if source.config.is_sparse else 32
+def _kind(tensor: str) -> str:
+    """The last word of a name: "q" of "layers.3.q"."""
+    return tensor.rpartition(".")[2]
 
 
 def _layer_file(layer: int) -> str:

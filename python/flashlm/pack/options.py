@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""options.py: how a source is packed, after what the caller asked for has been checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flashlm._core import ArgumentError
+from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED, choose
+from flashlm.pack.source import Source
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is packed, after "source" and "auto" are resolved."""
+
+    dtypes: Mapping[str, str]  # of every tensor
+    neurons_per_bundle: int
+
+    @classmethod
+    def resolve(cls, source: Source, dtype: str, neurons_per_bundle: int | str) -> Options:
+        """Checks what the caller asked for.
+
+        Raises:
+            ArgumentError: Another word or number than is documented, or single neurons of a quantised layer.
+        """
+        formats = tuple(NATIVE.values())
+        if dtype not in ("source", *formats):
+            raise ArgumentError(f"[pack] dtype: expected 'source', {', '.join(map(repr, formats))}, got {dtype!r}")
+        kinds = {name: weight.kind for name, weight in source.weights.items()}
+        shapes = {name: weight.shape for name, weight in source.weights.items()}
+        dtypes = choose(kinds, shapes, dtype)
+        quantised = sorted({each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED))
+        # Single neurons where some can be left out.
+        auto = 1 if source.config.is_sparse and not quantised else BLOCK
+        per_bundle = auto if neurons_per_bundle == "auto" else neurons_per_bundle
+        if not isinstance(per_bundle, int) or isinstance(per_bundle, bool) or per_bundle < 1:
+            raise ArgumentError(
+                f"[pack] neurons_per_bundle: expected 'auto' or a number of at least 1, got {neurons_per_bundle!r}"
+            )
+        per_bundle = min(per_bundle, source.config.hidden_dim)
+        if quantised and per_bundle != BLOCK:
+            raise ArgumentError(
+                f"[pack] neurons_per_bundle: expected {BLOCK} for {quantised[0]}, got {per_bundle}: a block of the "
+                f"down matrix spans {BLOCK} neurons, and cutting it would mean rounding again. Pack with dtype='f16', "
+                "which loses little, for another number."
+            )
+        return cls(dtypes, per_bundle)
+
+    def layer_dtypes(self) -> list[str]:
+        """The number format of the neurons, layer by layer."""
+        return [dtype for name, dtype in self.dtypes.items() if name.endswith(".down")]
+
+    @property
+    def dtype(self) -> str:
+        """The number format of the neurons; "mixed" where layers differ."""
+        dtypes = set(self.layer_dtypes())
+        return dtypes.pop() if len(dtypes) == 1 else "mixed"
+
+    def fingerprint(self, source: Source) -> str:
+        """64 hex digits that say which folder would come out."""
+        dtypes = json.dumps(self.dtypes, sort_keys=True)
+        text = f"{source.fingerprint()} {dtypes} {self.neurons_per_bundle} {FORMAT_VERSION}"
+        return hashlib.sha256(text.encode()).hexdigest()
