@@ -16,7 +16,8 @@ from flashlm import _core, bench
 from flashlm.bench import planted
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.synthetic import BLOCK, synthetic_source
-from flashlm.pack.writer import Options, write_folder
+from flashlm.pack.options import Options
+from flashlm.pack.writer import write_folder
 from flashlm.shapes import SHAPES, shape_config
 from flashlm.train.store import weights_key
 

@@ -116,10 +116,9 @@ class Engine {
 
   /// f32 in a folder of f32, which promises exact logits; f16 where weights have fewer bits.
   DType kv_dtype() const {
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
-      if (model_->bundles().layout(layer).dtype != DType::f32) return DType::f16;
-    }
-    return DType::f32;
+    bool exact = true;
+    for (std::size_t i = 0; i < config().n_layers; ++i) exact &= model_->bundles().layout(i).dtype == DType::f32;
+    return exact ? DType::f32 : DType::f16;
   }
 
   MemoryNeeds needs() const {

@@ -21,8 +21,9 @@ from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_s
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import check_memory
 from flashlm.pack.detect import is_packed
+from flashlm.pack.options import Options
 from flashlm.pack.source import Progress, Source, Weight
-from flashlm.pack.writer import Options, write_folder
+from flashlm.pack.writer import write_folder
 from flashlm.train.store import FILE as PREDICTOR_FILE
 
 NOTE = "Random weights: the text is meaningless; bytes, times and memory are those of a real model of this shape."
