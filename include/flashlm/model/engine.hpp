@@ -114,13 +114,6 @@ class Engine {
   static constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
   static constexpr double kCheckInSeconds = 0.1;      // between two calls of on_wait
 
-  /// f32 in a folder of f32, which promises exact logits; f16 where weights have fewer bits.
-  DType kv_dtype() const {
-    bool exact = true;
-    for (std::size_t i = 0; i < config().n_layers; ++i) exact &= model_->bundles().layout(i).dtype == DType::f32;
-    return exact ? DType::f32 : DType::f16;
-  }
-
   MemoryNeeds needs() const {
     MemoryNeeds needs;
     needs.segments = model_->segments();
@@ -145,7 +138,7 @@ class Engine {
                        selector.scratch_bytes(options_.max_batch, parallel_.n_threads());
     }
     needs.resident = model_->weights().bytes();
-    needs.kv = KvCache::bytes(config(), options_.context, kv_dtype()) + config().vocab_size * sizeof(float);
+    needs.kv = KvCache::bytes(config(), options_.context, model_->kv_dtype()) + config().vocab_size * sizeof(float);
     needs.scratch += activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
                      sparse::SparseFfn::bytes(options_.max_batch) +
                      Layer::bytes(config(), options_.max_batch, options_.context);
@@ -236,7 +229,7 @@ inline KvCache Engine::add_session() {
     }
   }
   const MemoryLock locked(options_.lock_memory);
-  KvCache kv(config(), options_.context, kv_dtype());
+  KvCache kv(config(), options_.context, model_->kv_dtype());
   ++n_sessions_;
   return kv;
 }

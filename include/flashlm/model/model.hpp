@@ -40,6 +40,15 @@ class Model {
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
   const sparse::SelectorChoice& selector() const noexcept { return selector_; }
 
+  /// How keys and values are kept: f32 in a folder of f32, which promises exact logits; f16 where weights have fewer
+  /// bits.
+  DType kv_dtype() const noexcept {
+    for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
+      if (bundles_.layout(layer).dtype != DType::f32) return DType::f16;
+    }
+    return DType::f32;
+  }
+
   /// What is small and always in DRAM, and the places of the other matrices.
   const Weights& weights() const noexcept { return weights_; }
 
