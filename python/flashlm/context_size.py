@@ -14,20 +14,23 @@ from flashlm.language_model import LanguageModel
 _SMALLEST = 256
 _STEP = 64
 _DRAM_SHARE = 0.5  # where the budget is a share of the weights, the KV cache may take this much of the machine's DRAM
+_BUDGET_SHARE = 0.5  # of a budget in bytes, beyond the smallest: every other byte keeps a weight from being read again
 
 
 def largest_context(folder: str | os.PathLike[str], memory: str | int = "50%") -> int:
     """The model's own context, or else the longest that the budget can hold.
 
-    A budget in bytes holds weights and KV cache together. With a share of the weights the KV cache comes on top, and
-    may take half of the machine's DRAM.
+    A budget in bytes holds weights and KV cache together; the KV cache may take half of what a short context would
+    leave, since weights that it displaces are read again for every token. With a share of the weights the KV cache
+    comes on top, and may take half of the machine's DRAM.
 
     Args:
         folder: A packed model.
         memory: As for ``LanguageModel.from_pretrained``.
 
     Returns:
-        How many tokens fit. Opening the model with them raises BudgetError only if the budget is too small for any.
+        How many tokens fit, at least 256 or the model's own. Opening the model with them raises BudgetError only if the
+        budget is too small for any.
 
     Example:
         >>> from flashlm.context_size import largest_context
@@ -41,7 +44,7 @@ def largest_context(folder: str | os.PathLike[str], memory: str | int = "50%") -
     if own <= _SMALLEST:
         return own
     if size.share is None:
-        budget = size.bytes
+        budget = least + max(int(_BUDGET_SHARE * (size.bytes - least)), 0)
     else:
         budget = least + int(_DRAM_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     most = _smallest_budget(folder, own)
