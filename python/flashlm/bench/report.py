@@ -31,6 +31,8 @@ PLANTED_NOTE = "Planted are the statistics of firing; measured are bytes, time a
 _WARM_TOKENS = 16  # decoded before counting begins, where the neurons of the last tokens matter
 _DRAM_READS = 3
 _LEAST_CONTEXT = 512
+# Of `stats`, what belongs to the prompt, or is a state and no count.
+_NOT_OF_DECODING = {"prefill_tokens", "prefill_seconds", "reused_tokens", "peak_bytes", "window", "governor"}
 
 
 @dataclass(frozen=True)
@@ -222,8 +224,7 @@ def _decode(
             progress("decode", number, len(ids) - prompt)
     stats = model.stats.to_dict()
     if n_warm:
-        of_prompt = ("prefill_tokens", "prefill_seconds", "reused_tokens", "peak_bytes")
-        stats = {name: value if name in of_prompt else value - before[name] for name, value in stats.items()}
+        stats = {name: value if name in _NOT_OF_DECODING else value - before[name] for name, value in stats.items()}
         stats["seconds_per_token"] = stats["decode_seconds"] / stats["tokens"]
         stats["bytes_per_token"] = stats["bytes_read"] / stats["tokens"]
         stats["hit_rate"] = stats["hits"] / max(stats["hits"] + stats["misses"], 1)
