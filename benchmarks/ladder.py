@@ -232,6 +232,9 @@ class Ladder:
             failed = [run["status"] for run in runs if not usable(run)]
             if failed:
                 problems.setdefault(name, failed[-1])
+            shrunk = max((run["steps"]["decode"]["governor"]["shrunk_bytes"] for run in runs if usable(run)), default=0)
+            if shrunk:
+                problems.setdefault(name, f"memory was short: it gave {shrunk / 1e6:.0f} MB of weights back")
         return problems
 
     def compare(self) -> None:
