@@ -19,10 +19,12 @@ _PARTS = (
     ("resident", "norms", "#1f4e79"),
     ("pinned", "weights that stay", "#2e86c1"),
     ("stream", "buffers for weights that pass", "#85c1e9"),
+    ("selector", "selector of neurons", "#48a999"),
+    ("window", "neurons used lately", "#a3d9c9"),
     ("kv", "KV cache", "#e59866"),
     ("scratch", "scratch", "#b2babb"),
 )
-_ON_FLASH = ("weights read for every token", "#d7dbdd")
+_ON_FLASH = ("weights read for every token", "weights read when needed", "#d7dbdd")
 _MOST_TICKS = 6
 _DEPTH_COLOURS = ("#85c1e9", "#2e86c1", "#1f4e79", "#0b2239")
 
@@ -65,12 +67,15 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axes = figure.subplots()
     start = 0
+    sparse = plan.selector + plan.window > 0
     for name, label, colour in _PARTS:
+        if name in ("selector", "window") and not sparse:
+            continue
         start = _segment(axes, "DRAM", start, getattr(plan, name), colour=colour, label=label)
     held = 0
     for name, _, colour in _PARTS[:2]:
         held = _segment(axes, "weights", held, getattr(plan, name), colour=colour, label=None)
-    _segment(axes, "weights", held, max(plan.weights - held, 0), colour=_ON_FLASH[1], label=_ON_FLASH[0])
+    _segment(axes, "weights", held, max(plan.weights - held, 0), colour=_ON_FLASH[2], label=_ON_FLASH[sparse])
 
     axes.axvline(
         plan.budget,

@@ -14,12 +14,13 @@ from flashlm import net, pdf
 SAID = {
     "01_quickstart": "equal, bit for bit",
     "02_sparsity_and_predictors": "equal, bit for bit",
+    "03_window_and_policies": "equal, bit for bit",
     "05_agent_reads_papers": "made of pages 1-8",
     "06_your_own_tools": "'population': ",
 }
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRAINING = {"02_sparsity_and_predictors"}  # these need torch
-ON_TINY_OPT = {"02_sparsity_and_predictors"}  # these run on tests/models/tiny_opt, not on the real model
+ON_TINY_OPT = {"02_sparsity_and_predictors", "03_window_and_policies"}  # tests/models
 NOTEBOOKS = [
     pytest.param(path, marks=[pytest.mark.live] * (path.stem in TRAINING), id=path.stem)
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -30,6 +30,15 @@ def test_the_bars_are_as_long_as_the_plan_says(lm: flashlm.LanguageModel, tmp_pa
     assert (tmp_path / "memory.png").stat().st_size > 1000
 
 
+def test_the_bars_of_a_sparse_plan_are_its_numbers_too(tiny_opt_copy: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with flashlm.LanguageModel.from_pretrained(tiny_opt_copy, memory="90%", selector="gate") as lm:
+        plan = lm.memory_plan
+    bars = [bars[0] for bars in flashlm.plot.memory_plan(plan).axes[0].containers]
+    assert sum(bar.get_width() for bar in bars if bar.get_y() < 0.5) == plan.total
+    assert plan.window > 0
+
+
 def test_the_lines_of_a_probe_are_its_points(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     probe = flashlm.probe(tmp_path, seconds=0.1, depths=[1, 4], scratch_bytes=1 << 20, page_cache=True)
