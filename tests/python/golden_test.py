@@ -84,6 +84,17 @@ def test_a_gguf_of_the_same_weights_has_the_same_logits_to_the_bit(tmp_path: Pat
         np.testing.assert_array_equal(one.logits(case.tokens), two.logits(case.tokens))
 
 
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0"])
+def test_a_format_kept_as_it_is_differs_from_its_exact_f32_by_the_kv_cache_alone(kind: str, tmp_path: Path) -> None:
+    case = random_llama.case("grouped")
+    file = random_gguf.write(case, tmp_path / "model.gguf", kind)
+    with (
+        open_model(flashlm.pack(file, tmp_path / "native.flash")) as native,
+        open_model(flashlm.pack(file, tmp_path / "f32.flash", dtype="f32")) as exact,
+    ):
+        assert np.abs(native.logits(case.tokens) - exact.logits(case.tokens)).max() < 1e-2
+
+
 @pytest.fixture(scope="module")
 def text() -> dict[str, str]:
     """The golden texts, with the line ends that they have."""
@@ -132,6 +143,20 @@ def test_perplexity_of_the_real_model(lm: flashlm.LanguageModel, text: dict[str,
 @pytest.mark.parametrize("name", ["english", "code", "scripts"])
 def test_perplexity_of_the_real_model_in_f32(exact: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
     assert exact.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=1e-5)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("dtype", ["q8_0", "q4_0"])
+def test_perplexity_of_the_real_model_with_fewer_bits(
+    real_gguf: Path, text: dict[str, str], dtype: str, tmp_path: Path
+) -> None:
+    """That of transformers with the same blocks; beside it how much the bits cost: almost nothing, and much."""
+    with open_model(flashlm.pack(real_gguf, tmp_path / "out.flash", dtype=dtype)) as lm:
+        for name in ("english", "code", "scripts"):
+            golden = REAL["texts"][name]
+            assert lm.perplexity(text[name]) == pytest.approx(golden[f"perplexity_{dtype}"], rel=2e-3)
+            loss = golden[f"perplexity_{dtype}"] / golden["perplexity"] - 1
+            assert 0 < loss < 0.01 if dtype == "q8_0" else 0.2 < loss < 0.6
 
 
 @pytest.mark.real

@@ -140,7 +140,7 @@ def test_a_folder_that_transformers_saved_is_read(goldens: ModuleType, tmp_path:
         assert np.abs(lm.logits(case.tokens) - goldens.logits_of(model, list(case.tokens))).max() < 1e-4
 
 
-@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q4_1"])
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"])
 def test_a_gguf_is_read_as_transformers_reads_it(
     goldens: ModuleType, need: Callable[[str], Any], kind: str, tmp_path: Path
 ) -> None:

@@ -273,6 +273,36 @@ def test_another_architecture_or_tensor_type_of_a_gguf_is_named(tmp_path: Path) 
         refuses(path, f"({words}).*blk.0.ffn_up.weight|blk.0.ffn_up.weight")
 
 
+def test_a_block_type_that_nobody_here_decodes_is_named_with_those_that_are(tmp_path: Path) -> None:
+    path = random_gguf.write(CASE, tmp_path / "model.gguf")
+    data = bytearray(path.read_bytes())
+    for name, kind in ((b"blk.1.ffn_up.weight", 26), (b"output.weight", 26)):  # I32, which is as long as F32
+        at = data.index(name) + len(name) + 4 + 16
+        changed = bytearray(data)
+        changed[at : at + 4] = kind.to_bytes(4, "little")
+        path.write_bytes(changed)
+        refuses(path, f"I32 is not supported, expected F32, F16, BF16, Q8_0, Q4_0.*{name.decode()}")
+
+
+def test_single_neurons_of_a_quantised_source_are_refused_with_the_reason(tmp_path: Path) -> None:
+    path = random_gguf.write(CASE, tmp_path / "model.gguf", "Q8_0")
+    for options in ({}, {"dtype": "q4_0"}):
+        refuses(path, "expected 32 for q._0, got 1: a block", flashlm.ArgumentError, neurons_per_bundle=1, **options)
+    assert flashlm.pack(path, tmp_path / "out.flash", dtype="f16", neurons_per_bundle=1).is_dir()
+
+
+def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(tmp_path: Path) -> None:
+    for kind, words in (("Q8_0", "got nan"), ("Q4_0", "got nan"), ("BF16", "got inf")):
+        path = random_gguf.write(CASE, tmp_path / "model.gguf", kind)
+        data = bytearray(path.read_bytes())
+        at = read_header(path).tensors["blk.1.ffn_down.weight"].offset
+        data[at : at + 2] = b"\x80\x7f" if kind == "BF16" else b"\x00\x7e"
+        path.write_bytes(data)
+        refuses(path, f"finite numbers, {words} .*blk.1.ffn_down.weight")
+    path = random_gguf.write(CASE, tmp_path / "model.gguf", change=lambda _, w: w["output.weight"].fill(600000))
+    refuses(path, "at most 524032 .the largest q4_0 number., got 600000 .*output.weight", dtype="q4_0")
+
+
 @pytest.fixture(scope="session")
 def gguf_bytes(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
     """A small GGUF file, and where its tensor data begin."""

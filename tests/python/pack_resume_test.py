@@ -67,6 +67,18 @@ def test_packing_that_was_interrupted_anywhere_continues_to_the_same_bytes(sourc
         assert not folder.with_name(folder.name + ".partial").exists()
 
 
+def test_blocks_and_their_rounding_error_survive_an_interruption(tmp_path: Path) -> None:
+    source = random_llama.write_folder(random_llama.case("grouped"), tmp_path / "source")
+    whole = contents(flashlm.pack(source, tmp_path / "whole.flash", dtype="q4_0"))
+    assert b"rounding_error" in whole["flashlm.json"]
+    for after in range(3, 30, 2):
+        folder = tmp_path / f"{after}.flash"
+        try:
+            flashlm.pack(source, folder, dtype="q4_0", progress=interrupt(after))
+        except KeyboardInterrupt:
+            assert contents(flashlm.pack(source, folder, dtype="q4_0")) == whole
+
+
 def test_what_was_finished_before_an_interruption_is_not_written_again(source: Path, tmp_path: Path) -> None:
     total = n_calls(source, tmp_path / "counted.flash")
     with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from flashlm import BudgetError, LanguageModel, _core
-from flashlm.cli import options, screen
+from flashlm.cli import formats, options, screen
 from flashlm.home import packed
 
 NAME = "info"
@@ -62,6 +62,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         "folder": str(folder),
         "architecture": manifest["architecture"],
         "dtype": manifest["dtype"],
+        "tensor_dtypes": formats.tensor_dtypes(folder, manifest),
         "bytes": sum(file["bytes"] for file in manifest["files"]),
         "n_layers": len(layers),
         "dim": config["hidden_size"],
@@ -85,7 +86,7 @@ def _table(facts: dict[str, Any]) -> Table:
         "sizes": f"dim {facts['dim']}, hidden dim {facts['hidden_dim']}, vocabulary {facts['vocab_size']}",
         "attention": f"{facts['n_heads']} heads, {facts['n_kv_heads']} for keys and values",
         "longest context": f"{facts['max_context']} tokens",
-        "numbers": f"{facts['dtype']}, {_core.format_bytes(facts['bytes'])} in all",
+        "numbers": f"{_core.format_bytes(facts['bytes'])} in all, {formats.one_line(facts['tensor_dtypes'])}",
         "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),
@@ -93,6 +94,8 @@ def _table(facts: dict[str, Any]) -> Table:
     }
     if types := source.get("tensor_types"):
         rows["its tensors"] = ", ".join(f"{count} {name}" for name, count in types.items())
+    if errors := source.get("rounding_error"):
+        rows["rounding error"] = f"relative RMS up to {max(errors.values()):.2g}"
     table = Table(title=facts["folder"], title_justify="left", title_style="bold", show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)

@@ -11,12 +11,13 @@ import typer
 
 import flashlm
 from flashlm import _core
-from flashlm.cli import options, screen
+from flashlm.cli import formats, options, screen
 
 NAME = "pack"
 EXAMPLES = options.examples(
     "flashlm pack model.gguf packed.flash",
     "flashlm pack hf-folder packed-f16.flash --dtype f16 --json",
+    "flashlm pack hf-folder packed-q8.flash --dtype q8_0",
 )
 
 
@@ -27,7 +28,7 @@ def main(
     ],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
     *,
-    dtype: Annotated[str, typer.Option(help="source keeps the weights' format where it can; or f16, f32.")] = "source",
+    dtype: Annotated[str, typer.Option(help="source keeps what it can; or f32, f16, bf16, q8_0, q4_0.")] = "source",
     neurons_per_bundle: Annotated[
         str, typer.Option(metavar="N", help="How many neurons are read together; auto decides.")
     ] = "auto",
@@ -44,9 +45,13 @@ def main(
             ) from None
     with screen.progress_bar() as progress:
         packed = flashlm.pack(source, folder, dtype=dtype, neurons_per_bundle=bundle, progress=progress)
-    files = json_module.loads(_core.read_manifest(str(packed)))["files"]
+    manifest = json_module.loads(_core.read_manifest(str(packed)))
+    files, errors = manifest["files"], manifest["source"].get("rounding_error", {})
     size = sum(file["bytes"] for file in files)
     if json:
-        screen.print_json({"folder": str(packed), "bytes": size, "files": len(files)})
-    else:
-        screen.out.print(f"{packed}: {_core.format_bytes(size)} in {len(files)} files", markup=False)
+        told = {"folder": str(packed), "bytes": size, "files": len(files), "dtype": manifest["dtype"]}
+        screen.print_json({**told, "rounding_error": errors})
+        return
+    if errors:
+        screen.out.print(formats.rounding_table(formats.tensor_dtypes(packed, manifest), errors))
+    screen.out.print(f"{packed}: {_core.format_bytes(size)} in {len(files)} files", markup=False)

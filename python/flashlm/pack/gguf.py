@@ -233,7 +233,12 @@ def _weights(header: GgufHeader, sizes: ModelConfig) -> dict[str, Weight]:
         if prefix == "blk" and part in _IN_LAYER and layer.isascii() and layer.isdecimal():
             name = f"layers.{layer}.{_IN_LAYER[part]}"
         if not _can_decode(tensor.kind):
-            raise _error(header, f"tensor type: {tensor.kind} is not supported", tensor.name)
+            raise _error(
+                header,
+                f"tensor type: {tensor.kind} is not supported, expected F32, F16, BF16, Q8_0, Q4_0, or another type "
+                "that the gguf package decodes",
+                tensor.name,
+            )
         # llama.cpp's converter puts the two numbers that rope rotates together side by side.
         interleaved = sizes.head_dim if part in ("attn_q.weight", "attn_k.weight") else 0
         result[name] = Weight(
