@@ -7,6 +7,7 @@ tests marked `live` compare with transformers. Where what they need is missing t
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -193,18 +194,28 @@ def need() -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the C++ examples, built once a run with what the package carries and nothing else."""
+    """The folder of the C++ examples, built once a run with what the package carries and nothing else.
+
+    The processes of one run (pytest-xdist) share it; the others wait for the one that builds.
+    """
 
     def run(*command: str | Path) -> str:
         done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
     source = Path(__file__).resolve().parent.parent.parent / "examples"
-    build = tmp_path_factory.mktemp("examples")
-    cmake_dir = run(sys.executable, "-m", "flashlm", "--cmake-dir").strip()
-    run("cmake", "-S", source, "-B", build, f"-Dflashlm_DIR={cmake_dir}")
-    run("cmake", "--build", build)
+    build = shared / "cpp_examples"
+    with (shared / "cpp_examples.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (build / "built").exists():
+            cmake_dir = run(sys.executable, "-m", "flashlm", "--cmake-dir").strip()
+            run("cmake", "-S", source, "-B", build, f"-Dflashlm_DIR={cmake_dir}")
+            run("cmake", "--build", build)
+            (build / "built").touch()
     return build
 
 
