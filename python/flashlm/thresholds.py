@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def add_thresholds(
     text: str,
     *,
     sparsity: float = 0.4,
+    compare: Sequence[float] = (),
     memory: str | int = "50%",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -33,11 +35,13 @@ def add_thresholds(
         folder: A packed SwiGLU model, packed with ``neurons_per_bundle=1``.
         text: Thresholds are calibrated on its first half, and perplexity is measured on the second.
         sparsity: The share of neurons to leave out, above 0 and below 1.
+        compare: Other shares, whose perplexity is measured too. The thresholds that stay are those of `sparsity`.
         memory: For running the model.
         progress: ``progress(stage, done, total)``.
 
     Returns:
-        ``sparsity``, ``dense_perplexity`` and ``perplexity`` with the thresholds.
+        ``sparsity``, ``dense_perplexity`` and ``perplexity`` with the thresholds; and in ``compared`` the
+        ``perplexity`` of each ``sparsity``, ascending.
 
     Raises:
         ArgumentError: The sparsity is out of range, or the model is none that thresholds are for.
@@ -51,28 +55,45 @@ def add_thresholds(
     """
     from gguf import GGMLQuantizationType, quants
 
-    if not 0 < sparsity < 1:
-        raise ArgumentError(f"[thresholds] sparsity: expected more than 0 and less than 1, got {sparsity}")
+    for share in (sparsity, *compare):
+        if not 0 < share < 1:
+            raise ArgumentError(f"[thresholds] sparsity: expected more than 0 and less than 1, got {share}")
+    shares = [*sorted({*compare} - {sparsity}), sparsity]  # the last one stays
     folder = Path(folder)
     if not (folder / "gates.safetensors").is_file():
         _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
     gates = _core.Safetensors(str(folder / "gates.safetensors"))
     half = len(text) // 2
-    found: dict[int, list[float]] = {}
+    found: dict[int, list[Any]] = {}  # of each layer: a threshold for each share, batch by batch
 
     def look(layer: int, x: Any, _h: Any) -> None:
         rows = quants.dequantize(gates.read(f"layers.{layer}.gate"), GGMLQuantizationType.Q8_0)
         gate = (x @ rows.T).ravel()[:_SAMPLES].astype(np.float64)
-        found.setdefault(layer, []).append(float(np.quantile(np.abs(gate / (1 + np.exp(-gate))), sparsity)))
+        found.setdefault(layer, []).append(np.quantile(np.abs(gate / (1 + np.exp(-gate))), shares))
 
     with LanguageModel.from_pretrained(folder, memory=memory, selector="dense", progress=progress) as lm:
         ids = lm.tokenizer.encode(text[:half])
         for begin in range(0, len(ids), lm.context):
-            lm._native.collect(ids[begin : begin + lm.context], look)  # noqa: SLF001 - of this package
-        dense = lm.perplexity(text[half:])
-    _write(folder, gates, {layer: float(np.mean(values)) for layer, values in found.items()})
-    with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
-        return {"sparsity": sparsity, "dense_perplexity": dense, "perplexity": lm.perplexity(text[half:])}
+            if progress is not None:
+                progress("collect", begin, len(ids))
+            lm.collect(ids[begin : begin + lm.context], look)
+        dense = _perplexity(lm, text[half:], progress)
+    compared = []
+    for index, share in enumerate(shares):
+        _write(folder, gates, {layer: float(np.mean(values, axis=0)[index]) for layer, values in found.items()})
+        with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
+            compared.append({"sparsity": share, "perplexity": _perplexity(lm, text[half:], progress)})
+    kept = compared[-1]["perplexity"]
+    return {
+        "sparsity": sparsity,
+        "dense_perplexity": dense,
+        "perplexity": kept,
+        "compared": sorted(compared, key=lambda one: one["sparsity"]),
+    }
+
+
+def _perplexity(lm: LanguageModel, text: str, progress: Progress | None) -> float:
+    return lm.perplexity(text, None if progress is None else lambda done, total: progress("measure", done, total))
 
 
 def _write(folder: Path, gates: Any, thresholds: dict[int, float]) -> None:

@@ -15,6 +15,7 @@ import pytest
 import flashlm
 import random_llama
 from flashlm import _core
+from flashlm.cli.app import run_app
 
 TEXT = "The moon is a harsh mistress, and the sea is calm tonight."
 
@@ -112,6 +113,26 @@ def test_thresholds_of_a_swiglu_model_leave_out_the_share_they_were_asked_for(tm
         n_neurons = len(ids) * lm.config["n_layers"] * lm.config["hidden_dim"]
         assert 0.5 < lm.stats.selected / n_neurons < 0.7
     assert np.array_equal(logits(folder, memory="90%", selector="threshold", policy="lru"), expected)
+
+
+def test_a_command_says_what_thresholds_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "source"
+    random_llama.write_folder(random_llama.CASES[0], source)
+    folder = flashlm.pack(source, tmp_path / "silu.flash", neurons_per_bundle=1)
+    (tmp_path / "text.txt").write_text(TEXT * 4)
+    command = ["thresholds", str(folder), "--text", str(tmp_path / "text.txt"), "--memory", "100%"]
+    assert run_app(command) == 0
+    said = capsys.readouterr().out
+    for words in ("none (dense)", "30%", "40%", "50%", "is lossy. It leaves out 40% of the neurons now"):
+        assert words in said
+    assert run_app([*command, "--lossy", "0.2", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [one["sparsity"] for one in result["compared"]] == [0.2, 0.3, 0.4, 0.5]
+    assert result["perplexity"] == result["compared"][0]["perplexity"]
+    with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="threshold") as lm:
+        assert lm.perplexity((TEXT * 4)[len(TEXT) * 2 :]) == result["perplexity"]  # the one that was asked for stays
+    assert run_app([*command, "--lossy", "1.5"]) == 1
+    assert "expected more than 0 and less than 1, got 1.5" in capsys.readouterr().err
 
 
 def test_a_predictor_of_another_model_is_refused(guess: Path, tmp_path: Path) -> None:

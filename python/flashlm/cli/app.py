@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 import flashlm
-from flashlm.cli import agent, bench, chat, demo, info, options, pack, papers, probe, run, screen, train, verify
+from flashlm.cli import (
+    agent,
+    bench,
+    chat,
+    demo,
+    info,
+    options,
+    pack,
+    papers,
+    probe,
+    run,
+    screen,
+    thresholds,
+    train,
+    verify,
+)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
@@ -23,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=options.examples("flashlm demo", 'flashlm run model.flash -p "The moon is"'),
 )
-for command in (run, chat, papers, agent, pack, verify, info, probe, bench, train, demo):
+for command in (run, chat, papers, agent, pack, verify, info, probe, bench, train, thresholds, demo):
     app.command(name=command.NAME, epilog=command.EXAMPLES)(command.main)
 
 
