@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "flashlm/base/dtype.hpp"
@@ -57,13 +58,25 @@ inline Loss loss_of(std::span<const float> in, std::span<const float> out) noexc
   return loss;
 }
 
+/// A bound of the magnitudes of `n` numbers in blocks, by their scales alone; not finite if a scale is not.
+inline float largest_of_blocks(DType dtype, const std::byte* row, std::size_t n) noexcept {
+  std::uint32_t largest = 0;
+  for (std::size_t first = 0; first < n; first += kBlockNumbers) {
+    std::uint16_t scale;
+    std::memcpy(&scale, row + row_bytes(dtype, first), sizeof scale);
+    largest = std::max(largest, scale & 0x7fffu);
+  }
+  return f16_to_f32(static_cast<std::uint16_t>(largest)) * (dtype == DType::q8_0 ? 127 : 8);
+}
+
 }  // namespace detail
 
 /// Writes `n` numbers of `from` as numbers of `to`, as `from_f32` rounds, and tells what was lost.
 ///
 /// Rows of a block format are whole blocks. With `from` = `to` it only looks: `out` stays as it is, and of the loss
-/// `largest` alone is told. Throws ArgumentError for u8. Allocates nothing. Thread-safe.
+/// `largest` alone is told; of blocks a bound of it. Throws ArgumentError for u8. Allocates nothing. Thread-safe.
 inline Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out) {
+  if (from == to && is_block(from)) return {detail::largest_of_blocks(from, row, n), 0, 0};
   constexpr std::size_t kRun = 1024;  // numbers at a time: whole blocks, in cache
   std::array<float, kRun> numbers, result;
   Loss loss;
