@@ -433,7 +433,9 @@ TEST_CASE("memory is locked on request, or the limit that forbids it is named") 
   locked.lock_memory = true;
   try {
     Engine engine(Model::open(tiny.path()), locked);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // under them mlock does nothing
     CHECK(flashlm::detail::process_status("VmLck:") >= engine.memory_plan().pinned);
+#endif
   } catch (const IoError& error) {
     CHECK_THAT(error.what(), Catch::Matchers::Contains("ulimit -l"));
   }
