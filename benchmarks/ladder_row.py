@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from peer_flashlm import counters, peak_bytes, per, say
+from peer_process import counters, peak_bytes, per, say
 
 from flashlm import _core
 

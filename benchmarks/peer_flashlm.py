@@ -8,45 +8,14 @@ leaves what it had measured. `peer_llama.py` does the same with llama.cpp.
 from __future__ import annotations
 
 import json
-import re
-import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peer_process import counters, peak_bytes, per, say
 
 from flashlm import _core
-
-
-def counters() -> dict[str, float]:
-    """Clock, bytes this process read from devices, major faults, processor time."""
-    read = re.search(r"^read_bytes: (\d+)", Path("/proc/self/io").read_text(), re.MULTILINE)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "seconds": time.perf_counter(),
-        "read_bytes": float(read[1]) if read else float("nan"),
-        "major_faults": float(usage.ru_majflt),
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-    }
-
-
-def per(before: dict[str, float], n: int) -> dict[str, float]:
-    """What it took since `before`, per token."""
-    return {name: (value - before[name]) / n for name, value in counters().items()}
-
-
-def peak_bytes() -> int:
-    """The largest resident size so far."""
-    found = re.search(r"^VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
-def say(step: str, **facts: Any) -> None:
-    """One line for the driver."""
-    sys.stdout.write(json.dumps({"step": step, **facts}) + "\n")
-    sys.stdout.flush()
 
 
 def decode(model: _core.LanguageModel, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:

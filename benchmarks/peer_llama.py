@@ -8,38 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import json
-import re
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as api
-
-
-def counters() -> dict[str, float]:
-    """Clock, bytes this process read from devices, major faults, processor time."""
-    read = re.search(r"^read_bytes: (\d+)", Path("/proc/self/io").read_text(), re.MULTILINE)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "seconds": time.perf_counter(),
-        "read_bytes": float(read[1]) if read else float("nan"),
-        "major_faults": float(usage.ru_majflt),
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-    }
-
-
-def peak_bytes() -> int:
-    """The largest resident size so far."""
-    found = re.search(r"^VmHWM:\s*(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
-def say(step: str, **facts: Any) -> None:
-    """One line for the driver."""
-    sys.stdout.write(json.dumps({"step": step, **facts}) + "\n")
-    sys.stdout.flush()
+from peer_process import counters, peak_bytes, say
 
 
 class Model:
