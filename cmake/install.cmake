@@ -12,7 +12,8 @@ else()
   set(config_folder ${CMAKE_INSTALL_DATADIR}/cmake/flashlm)
 endif()
 
-install(TARGETS flashlm_core flashlm_openmp flashlm_pdf flashlm_http flashlm_papers EXPORT flashlmTargets
+target_sources(flashlm_kernels INTERFACE $<INSTALL_INTERFACE:${include_folder}/flashlm/kernels/compiled.cpp>)
+install(TARGETS flashlm_core flashlm_openmp flashlm_kernels flashlm_pdf flashlm_http flashlm_papers EXPORT flashlmTargets
   FILE_SET HEADERS DESTINATION ${include_folder}
   FILE_SET bodies DESTINATION ${include_folder}
   FILE_SET pdf DESTINATION ${include_folder}

@@ -5,6 +5,10 @@
 /// that instruction set, and includes the bodies. No compiler flag is needed, and the user's flags change no bit:
 /// contraction is off inside the regions, every fused multiply-add is spelled, and fast-math is refused. (One flag can
 /// not be undone: clang's -ffp-contract=fast ignores every pragma.)
+///
+/// That costs seconds in every source file that uses a kernel. A program of many files can compile them once: define
+/// FLASHLM_COMPILED_KERNELS for all of its files and add flashlm/kernels/compiled.cpp to it (CMake: link
+/// flashlm::kernels). The bits are the same.
 #pragma once
 
 #include <bit>
@@ -69,34 +73,19 @@ struct Table {
   void (*f32_to_f16)(const float* x, std::byte* row, std::size_t n);
 };
 
+#if defined(FLASHLM_COMPILED_KERNELS)
+/// The kernels for `isa`. Throws ArgumentError if this processor can not run them.
+const Table& table(Isa isa);
+#endif
+
 }  // namespace flashlm::inline v0::kernels
 
-#include "flashlm/kernels/isa_scalar.inc"
-#if defined(__x86_64__)
-#include "flashlm/kernels/isa_avx2.inc"
-#include "flashlm/kernels/isa_avx512.inc"
-#elif defined(__aarch64__)
-#include "flashlm/kernels/isa_neon.inc"
+#if !defined(FLASHLM_COMPILED_KERNELS)
+#define FLASHLM_KERNELS_INLINE inline
+#include "flashlm/kernels/tables.inc"
 #endif
 
 namespace flashlm::inline v0::kernels {
-
-/// The kernels for `isa`. Throws ArgumentError if this processor can not run them.
-inline const Table& table(Isa isa) {
-  if (supports(isa)) {
-    switch (isa) {
-      case Isa::scalar: return scalar::kTable;
-#if defined(__x86_64__)
-      case Isa::avx2: return avx2::kTable;
-      case Isa::avx512: return avx512::kTable;
-#elif defined(__aarch64__)
-      case Isa::neon: return neon::kTable;
-#endif
-      default: break;
-    }
-  }
-  throw ArgumentError(concat("[kernels] instruction set: this processor can not run ", name(isa)));
-}
 
 /// The kernels that this process uses: those of choose_isa(), chosen at the first call. Thread-safe.
 inline const Table& active() {
