@@ -1,80 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/sparse/neuron_cache.hpp"
 
-#include <cerrno>
-#include <cstring>
+#include <set>
 #include <vector>
 
-#include "support/bundle_fixture.hpp"
+#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 
+using namespace flashlm;
 using namespace flashlm::sparse;
 
-TEST_CASE("pinned bundles are those of the file, byte for byte") {
-  support::BundleFixture fixture;
-  const std::vector<std::size_t> pinned{0, 2, 5};
-  NeuronCache cache(fixture.bundles, pinned);
-  std::size_t reported = 0;
-  cache.load(fixture.reader, [&](std::size_t done, std::size_t total) {
-    CHECK(done <= total);
-    reported = done;
-  });
-  CHECK(cache.bytes() == 7 * fixture.bundles.layout(0).stride);
-  CHECK(reported == cache.bytes());
-  CHECK(fixture.reader.stats().bytes_read == cache.bytes());
-  for (std::size_t layer = 0; layer < pinned.size(); ++layer) {
-    REQUIRE(cache.n_bundles(layer) == pinned[layer]);
-    for (std::size_t index = 0; index < pinned[layer]; ++index) {
-      const std::vector<std::byte> expected = fixture.bundle(layer, index);
-      CHECK(std::memcmp(cache.bundle(layer, index), expected.data(), expected.size()) == 0);
+namespace {
+
+/// One token of one layer that uses `ids`; how many were not here.
+std::size_t token(NeuronCache& cache, const std::vector<NeuronId>& ids, std::size_t layer = 0) {
+  if (layer == 0) cache.begin_token();
+  std::size_t misses = 0;
+  for (const NeuronId id : ids) {
+    cache.use(layer, id);
+    if (cache.find(layer, id) != NeuronCache::kNoRow) continue;
+    ++misses;
+    if (!cache.keeps_nothing() && cache.n_free() > 0) cache.keep(layer, id);
+  }
+  cache.make_room(misses);
+  return misses;
+}
+
+const std::vector<std::size_t> kNeurons{100, 100};
+
+}  // namespace
+
+TEST_CASE("rows belong to one neuron each, and come back when it leaves") {
+  NeuronCache cache(kNeurons, 20, 64, LruEviction{});
+  CHECK(cache.n_rows() == 20);
+  for (NeuronId first = 0; first < 90; first += 3) {
+    token(cache, {first, first + 1, first + 2}, 0);
+    token(cache, {first, first + 5}, 1);
+    std::set<NeuronCache::Row> rows;
+    std::size_t here = 0;
+    for (std::size_t layer = 0; layer < 2; ++layer) {
+      for (NeuronId id = 0; id < 100; ++id) {
+        const NeuronCache::Row row = cache.find(layer, id);
+        if (row == NeuronCache::kNoRow) continue;
+        ++here;
+        rows.insert(row);
+      }
     }
+    CHECK(rows.size() == here);
+    CHECK(here + cache.n_free() == 20);
+    CHECK(cache.n_free() >= 1);
+  }
+  CHECK(cache.evictions() > 0);
+  CHECK(cache.window() > 1);
+}
+
+TEST_CASE("a window of fixed length forgets what its tokens did not use") {
+  NeuronCache cache(kNeurons, 50, 64, WindowEviction{2});
+  CHECK(token(cache, {1, 2}) == 2);
+  CHECK(token(cache, {2, 3}) == 1);
+  CHECK(token(cache, {4}) == 1);
+  CHECK(cache.find(0, 1) != NeuronCache::kNoRow);
+  CHECK(token(cache, {4}) == 0);
+  CHECK(cache.find(0, 1) == NeuronCache::kNoRow);
+  CHECK(cache.find(0, 2) != NeuronCache::kNoRow);
+  CHECK(token(cache, {1}) == 1);
+  CHECK(cache.window() == 2);
+}
+
+TEST_CASE("the oldest leave first where time counts, the rarest where uses do") {
+  for (const Eviction& eviction : {Eviction{LruEviction{}}, Eviction{FrequencyEviction{}}}) {
+    NeuronCache cache({kNeurons.data(), 1}, 8, 64, eviction);
+    for (int i = 0; i < 5; ++i) token(cache, {1, 2});
+    for (NeuronId id = 10; id < 30; ++id) token(cache, {id});
+    const bool kept = cache.find(0, 1) != NeuronCache::kNoRow;
+    CHECK(kept == std::holds_alternative<FrequencyEviction>(eviction));
+    if (!kept) CHECK(cache.find(0, 29) != NeuronCache::kNoRow);
   }
 }
 
-TEST_CASE("more pinned bundles than a layer has are all of them") {
-  support::BundleFixture fixture;
-  NeuronCache cache(fixture.bundles, std::vector<std::size_t>{99, 99, 99});
-  CHECK(cache.n_bundles(0) == fixture.bundles.layout(0).n_bundles());
+TEST_CASE("below one token's neurons nothing is kept by time, since it would never be found") {
+  NeuronCache cache({kNeurons.data(), 1}, 10, 64, LruEviction{});
+  std::vector<NeuronId> many;
+  for (NeuronId id = 0; id < 40; ++id) many.push_back(id);
+  for (int i = 0; i < 3; ++i) token(cache, many);
+  CHECK(cache.keeps_nothing());
+  CHECK(cache.window() == 0);
+  CHECK(cache.n_free() == 10);
+  for (int i = 0; i < 3; ++i) token(cache, {1, 2});
+  CHECK_FALSE(cache.keeps_nothing());
+  CHECK(token(cache, {1, 2}) == 0);
 }
 
-TEST_CASE("admit splits the active neurons into those that are here and those that are not") {
-  support::BundleFixture fixture;  // 150 neurons in bundles of 32
-  NeuronCache cache(fixture.bundles, std::vector<std::size_t>{2, 0, 5});
-  NeuronSet active, hits, misses;
-  active.push({0, 10});
-  active.push({60, 70});
-  active.push({100, 150});
-  cache.admit(0, active, hits, misses);
-  REQUIRE(hits.ranges().size() == 2);
-  CHECK(hits.ranges()[1] == NeuronRange{60, 64});
-  REQUIRE(misses.ranges().size() == 2);
-  CHECK(misses.ranges()[0] == NeuronRange{64, 70});
-  CHECK(hits.size() + misses.size() == active.size());
-  cache.admit(1, active, hits, misses);
-  CHECK(hits.size() == 0);
-  cache.admit(2, active, hits, misses);
-  CHECK(misses.size() == 0);
-}
-
-TEST_CASE("a cache shrinks, and what stays is still right") {
-  support::BundleFixture fixture;
-  NeuronCache cache(fixture.bundles, std::vector<std::size_t>{5, 5, 5});
-  cache.load(fixture.reader);
-  cache.shrink(1, 1);
-  cache.shrink(1, 3);  // growing is not possible: nothing happens
-  CHECK(cache.n_bundles(1) == 1);
-  const std::vector<std::byte> expected = fixture.bundle(1, 0);
-  CHECK(std::memcmp(cache.bundle(1, 0), expected.data(), expected.size()) == 0);
-  NeuronSet active, hits, misses;
-  active.push({0, 150});
-  cache.admit(1, active, hits, misses);
-  CHECK(hits.size() == 32);
-}
-
-TEST_CASE("a read that fails while loading is an IoError") {
-  support::BundleFixture fixture;
-  NeuronCache cache(fixture.bundles, std::vector<std::size_t>{5, 5, 5});
-  fixture.reader.fail_at(1, EIO);
-  CHECK_THROWS_AS(cache.load(fixture.reader), flashlm::IoError);
-  CHECK_NOTHROW(cache.load(fixture.reader));
+TEST_CASE("a cache allocates nothing after it was made, and refuses to have no row") {
+  NeuronCache cache(kNeurons, 16, 64, CombinedEviction{});
+  std::vector<NeuronId> ids{0, 0, 0};
+  const std::size_t before = support::allocation_count();
+  for (NeuronId first = 0; first < 90; ++first) {
+    for (std::size_t i = 0; i < 3; ++i) ids[i] = static_cast<NeuronId>((first * 7 + i) % 100);
+    token(cache, ids);
+  }
+  CHECK(support::allocation_count() == before);
+  CHECK_THROWS_AS(NeuronCache(kNeurons, 0, 64, LruEviction{}), ShapeError);
 }

@@ -257,8 +257,8 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
         for (std::size_t layer = 0; layer < 3; ++layer) {
           fixture.reader.fail_at(failing, EIO);
           std::vector<bool> here;
-          for (NeuronId id = 0; id < 150; ++id) here.push_back(ffn.window().find(layer, id) != NeuronWindow::kNoRow);
-          const std::size_t n_free = ffn.window().n_free();
+          for (NeuronId id = 0; id < 150; ++id) here.push_back(ffn.cache().find(layer, id) != NeuronCache::kNoRow);
+          const std::size_t n_free = ffn.cache().n_free();
           bool failed = false;
           for (int attempt = 0; attempt < 4; ++attempt) {
             try {
@@ -270,9 +270,9 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
               CHECK(error.code() == EIO);
             }
             if (n_rows == 200 && n == 1) {  // one part: nothing at all has changed
-              CHECK(ffn.window().n_free() == n_free);
+              CHECK(ffn.cache().n_free() == n_free);
               for (NeuronId id = 0; id < 150; ++id) {
-                REQUIRE(here[id] == (ffn.window().find(layer, id) != NeuronWindow::kNoRow));
+                REQUIRE(here[id] == (ffn.cache().find(layer, id) != NeuronCache::kNoRow));
               }
             }
           }

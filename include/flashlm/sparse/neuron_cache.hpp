@@ -1,112 +1,184 @@
 // SPDX-License-Identifier: Apache-2.0
-/// neuron_cache.hpp: which neurons are in DRAM already?
+/// neuron_cache.hpp: single neurons that are in DRAM because tokens used them (arXiv:2312.11514, section 3.3).
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
-#include <numeric>
+#include <cstdint>
+#include <iterator>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/error.hpp"
+#include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
-#include "flashlm/storage/bundle_file.hpp"
-#include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::sparse {
 
-/// Bundles that stay in DRAM: the first ones of each layer, so that what streams behind them arrives in the order
-/// in which neurons are summed (numerics, rule 1).
+/// Rows of DRAM for the neurons of all layers, taken once. Which layer has how many follows what its tokens use.
 ///
-/// Memory is taken when constructed and only ever given back. `file` must outlive the cache. Not thread-safe.
+/// A neuron is read into a free row and becomes known by `keep`, when its bytes are there: a read that fails changes
+/// nothing. Rows are freed after a step's reads, not before, so that there is always room for the next ones; how much
+/// follows what the last steps needed. Where not even one token's neurons fit, policies that go by time would find
+/// nothing that they kept: then nothing is kept (`window` is 0), and every neuron passes through.
+/// Allocates when constructed. Not thread-safe.
 class NeuronCache {
  public:
-  /// pinned_bundles [n_layers]: how many bundles of each layer stay.
-  NeuronCache(const storage::BundleFile& file, std::span<const std::size_t> pinned_bundles) : file_(&file) {
-    FLASHLM_ASSERT(pinned_bundles.size() == file.n_layers());
-    layers_.resize(file.n_layers());
-    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-      layers_[layer].n_bundles = std::min(pinned_bundles[layer], file.layout(layer).n_bundles());
-      layers_[layer].rows = AlignedBuffer(layers_[layer].n_bundles * file.layout(layer).stride);
+  using Row = std::uint32_t;
+  static constexpr Row kNoRow = ~Row{0};
+
+  /// neurons [n_layers]; n_rows >= 1 rows of `row_bytes` each.
+  NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes, Eviction eviction)
+      : eviction_(eviction), row_bytes_(row_bytes), memory_(n_rows * row_bytes), owners_(n_rows) {
+    if (n_rows == 0) throw ShapeError("[neuron_cache] rows: expected 1 or more, got 0");
+    for (const std::size_t n : neurons) layers_.push_back({std::vector<Entry>(n)});
+    for (std::size_t row = n_rows; row > 0; --row) free_.push_back(static_cast<Row>(row - 1));
+    candidates_.reserve(n_rows);
+    victims_.reserve(n_rows);
+  }
+
+  /// Bytes that an object of that shape holds, beside the rows themselves.
+  static std::size_t index_bytes(std::size_t n_neurons, std::size_t n_rows) noexcept {
+    return n_neurons * sizeof(Entry) + n_rows * (sizeof(Owner) + sizeof(Row) + 2 * sizeof(Candidate));
+  }
+
+  /// A token begins: time passes, and what has left a window of fixed length leaves DRAM.
+  void begin_token() {
+    ++now_;
+    working_set_ = std::exchange(used_, 0);
+    demand_ -= demand_ / 16;
+    const auto* window = std::get_if<WindowEviction>(&eviction_);
+    if (window == nullptr || window->n_tokens == 0) return;
+    for (Row row = 0; row < owners_.size(); ++row) {
+      if (owners_[row].is_used && entry(row).used + window->n_tokens < now_) evict(row);
     }
   }
 
-  NeuronCache(storage::BundleFile&& file, std::span<const std::size_t> pinned_bundles) = delete;
+  /// The row of a neuron, or kNoRow.
+  Row find(std::size_t layer, NeuronId neuron) const noexcept { return layers_[layer].entries[neuron].row; }
+  std::byte* data(Row row) noexcept { return memory_.data() + row * row_bytes_; }
+  std::size_t row_bytes() const noexcept { return row_bytes_; }
 
-  /// Reads every pinned bundle; on_progress(done, total) counts bytes and may throw to stop.
-  ///
-  /// Throws IoError or FormatError if a read fails.
-  void load(storage::Reader& reader, const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
-    const std::size_t total = bytes();
-    std::size_t done = 0;
-    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-      const storage::Place place = file_->locate(layer, 0, layers_[layer].n_bundles);
-      for (std::size_t at = 0; at < place.extent.bytes; at += kLoadBytes) {
-        const std::size_t count = std::min<std::size_t>(kLoadBytes, place.extent.bytes - at);
-        read_in_pieces(reader, place.file, place.extent.offset + at, layers_[layer].rows.bytes().subspan(at, count));
-        done += count;
-        if (on_progress) on_progress(done, total);
-      }
+  std::size_t n_rows() const noexcept { return owners_.size(); }
+  /// Rows that hold nothing.
+  std::size_t n_free() const noexcept { return free_.size(); }
+  /// The row that the next `keep` but `index` takes; index < n_free().
+  Row free_row(std::size_t index) const noexcept { return free_[free_.size() - 1 - index]; }
+
+  /// This token uses a neuron, whether it is here or not.
+  void use(std::size_t layer, NeuronId neuron) noexcept {
+    Entry& used = layers_[layer].entries[neuron];
+    used.key = std::visit([&](const auto& one) { return one.used(used.key, now_); }, eviction_);
+    used.used = now_;
+    ++used_;
+  }
+
+  /// The next free row holds that neuron from now on.
+  void keep(std::size_t layer, NeuronId neuron) {
+    FLASHLM_ASSERT(!free_.empty() && find(layer, neuron) == kNoRow);
+    const Row row = free_.back();
+    free_.pop_back();
+    layers_[layer].entries[neuron].row = row;
+    owners_[row] = {static_cast<std::uint32_t>(layer), neuron, true};
+  }
+
+  /// Frees rows until those that `wanted` reads at once may need are free, or as many as there should be.
+  void make_room(std::size_t wanted) {
+    demand_ = std::max(demand_, wanted + wanted / 4);
+    const std::size_t most = keeps_nothing() ? n_rows() : std::max<std::size_t>(1, n_rows() / 2);
+    const std::size_t target = keeps_nothing() ? most : std::clamp<std::size_t>(demand_, 1, most);
+    while (free_.size() < target) {
+      if (victims_.empty()) find_victims();
+      const Candidate victim = victims_.back();
+      victims_.pop_back();
+      const Owner& owner = owners_[victim.row];
+      if (!owner.is_used || entry(victim.row).key != victim.key) continue;  // used again since it was found
+      window_ = now_ - entry(victim.row).used;
+      evict(victim.row);
     }
   }
 
-  /// Splits `active` into neurons that are here and neurons that are not; both outputs are replaced.
-  void admit(std::size_t layer, const NeuronSet& active, NeuronSet& hits, NeuronSet& misses) const {
-    hits.clear();
-    misses.clear();
-    const storage::BundleLayout& layout = file_->layout(layer);
-    const std::size_t pinned = std::min(layout.n_neurons, layers_[layer].n_bundles * layout.neurons_per_bundle);
-    const NeuronId border = static_cast<NeuronId>(pinned);
-    for (const NeuronRange& range : active.ranges()) {
-      hits.push({range.begin, std::min(range.end, border)});
-      misses.push({std::max(range.begin, border), range.end});
-    }
+  /// Whether rows are only passed through: by the policy, or since it would find nothing that it kept.
+  bool keeps_nothing() const noexcept {
+    if (std::holds_alternative<NoEviction>(eviction_)) return true;
+    const bool by_time =
+        std::holds_alternative<WindowEviction>(eviction_) || std::holds_alternative<LruEviction>(eviction_);
+    return by_time && std::max(working_set_, used_) > n_rows();
   }
 
-  /// Bundles of `layer` that are here: ids [0, n_bundles).
-  std::size_t n_bundles(std::size_t layer) const noexcept { return layers_[layer].n_bundles; }
-
-  /// The address of bundle `index` of `layer`, index < n_bundles(layer).
-  const std::byte* bundle(std::size_t layer, std::size_t index) const noexcept {
-    return layers_[layer].rows.data() + index * file_->layout(layer).stride;
-  }
-
-  /// Gives the bundles of `layer` from `n_bundles` on back to the system.
-  void shrink(std::size_t layer, std::size_t n_bundles) noexcept {
-    if (n_bundles >= layers_[layer].n_bundles) return;
-    layers_[layer].n_bundles = n_bundles;
-    layers_[layer].rows.shrink(n_bundles * file_->layout(layer).stride);
-  }
-
-  /// Bytes held.
-  std::size_t bytes() const noexcept {
-    return std::accumulate(layers_.begin(), layers_.end(), std::size_t{0},
-                           [](std::size_t sum, const Layer& layer) { return sum + layer.rows.size(); });
+  /// Neurons that had to leave, since the beginning.
+  std::uint64_t evictions() const noexcept { return evictions_; }
+  /// Tokens since the last one that left was used: the length of the window that fits.
+  std::uint32_t window() const noexcept {
+    if (keeps_nothing()) return 0;
+    const std::uint32_t fits = window_ == 0 ? now_ : window_;
+    const auto* fixed = std::get_if<WindowEviction>(&eviction_);
+    return fixed != nullptr && fixed->n_tokens != 0 ? std::min(fits, fixed->n_tokens) : fits;
   }
 
  private:
-  static constexpr std::size_t kLoadBytes = 16u << 20;  // between two calls of on_progress
-  static constexpr std::size_t kReadBytes = 1u << 20;   // a read; those of kLoadBytes are in flight together
-
+  struct Entry {
+    Row row = kNoRow;
+    std::uint32_t used = 0;  // the last token that used it
+    float key = 0;
+  };
   struct Layer {
-    std::size_t n_bundles = 0;
-    AlignedBuffer rows;  // [n_bundles, stride]
+    std::vector<Entry> entries;  // [n_neurons]
+  };
+  struct Owner {
+    std::uint32_t layer = 0;
+    NeuronId neuron = 0;
+    bool is_used = false;
+  };
+  struct Candidate {
+    float key;
+    Row row;
   };
 
-  static void read_in_pieces(storage::Reader& reader, std::uint32_t file, std::uint64_t offset,
-                             std::span<std::byte> into) {
-    storage::Read reads[kLoadBytes / kReadBytes];
-    std::size_t n_reads = 0;
-    for (std::size_t at = 0; at < into.size(); at += kReadBytes) {
-      reads[n_reads++] = {file, offset + at, into.subspan(at, std::min(kReadBytes, into.size() - at))};
-    }
-    if (n_reads != 0) reader.wait(reader.submit({reads, n_reads}));
+  Entry& entry(Row row) noexcept { return layers_[owners_[row].layer].entries[owners_[row].neuron]; }
+
+  void evict(Row row) {
+    entry(row).row = kNoRow;
+    owners_[row].is_used = false;
+    free_.push_back(row);
+    ++evictions_;
   }
 
-  const storage::BundleFile* file_;
+  /// The rows that leave next, in the order in which they stand from the back: a sixteenth of all, since looking at all
+  /// keys costs time.
+  void find_victims() {
+    candidates_.clear();
+    for (Row row = 0; row < owners_.size(); ++row) {
+      if (owners_[row].is_used) candidates_.push_back({entry(row).key, row});
+    }
+    FLASHLM_ASSERT(!candidates_.empty());
+    const std::size_t n = std::min(candidates_.size(), n_rows() / 16 + 1);
+    const auto order = [](const Candidate& a, const Candidate& b) {
+      return a.key != b.key ? a.key < b.key : a.row < b.row;
+    };
+    const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(n);
+    std::nth_element(candidates_.begin(), end - 1, candidates_.end(), order);
+    std::sort(candidates_.begin(), end, order);
+    victims_.assign(std::make_reverse_iterator(end), std::make_reverse_iterator(candidates_.begin()));
+  }
+
+  Eviction eviction_;
+  std::size_t row_bytes_;
+  AlignedBuffer memory_;       // [n_rows, row_bytes]
+  std::vector<Owner> owners_;  // [n_rows]
   std::vector<Layer> layers_;  // [n_layers]
+  std::vector<Row> free_;
+  std::vector<Candidate> candidates_;
+  std::vector<Candidate> victims_;  // the next one last
+  std::uint32_t now_ = 0;           // tokens
+  std::size_t demand_ = 0;          // rows that a step's reads need at once, lately
+  std::size_t used_ = 0;            // by this token, over all layers
+  std::size_t working_set_ = 0;     // of the last token
+  std::uint32_t window_ = 0;
+  std::uint64_t evictions_ = 0;
 };
 
 }  // namespace flashlm::inline v0::sparse

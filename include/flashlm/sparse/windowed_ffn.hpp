@@ -17,8 +17,8 @@
 #include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/gathered_ffn.hpp"
+#include "flashlm/sparse/neuron_cache.hpp"
 #include "flashlm/sparse/neuron_reads.hpp"
-#include "flashlm/sparse/neuron_window.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/bundle_file.hpp"
@@ -55,7 +55,7 @@ class WindowedFfn {
         reader_(&reader),
         parallel_(&parallel),
         selector_(&selector),
-        window_(neurons(file), options.n_rows, largest_stride(file), options.eviction),
+        cache_(neurons(file), options.n_rows, largest_stride(file), options.eviction),
         reads_(file, reader, std::min(most_neurons(file), options.n_rows), options.reads),
         sets_(options.max_tokens, most_neurons(file)),
         gathered_(parallel, most_neurons(file)),
@@ -74,14 +74,14 @@ class WindowedFfn {
     const std::size_t most = most_neurons(file);
     std::size_t n_neurons = 0;
     for (const std::size_t n : neurons(file)) n_neurons += n;
-    return NeuronWindow::index_bytes(n_neurons, 0) + ActiveSets::bytes(options.max_tokens, most) +
+    return NeuronCache::index_bytes(n_neurons, 0) + ActiveSets::bytes(options.max_tokens, most) +
            NeuronReads::bytes(most) + GatheredFfn::bytes(most) + SparseFfn::bytes(options.max_tokens) +
            std::max(options.staging_bytes, kLeastPieces * round_up(largest_stride(file), kPageBytes)) +
            most * (2 * sizeof(NeuronId) + sizeof(std::byte*));
   }
   /// Bytes of a row and what is known of it.
   static std::size_t row_bytes(const storage::BundleFile& file) {
-    return largest_stride(file) + NeuronWindow::index_bytes(0, 1);
+    return largest_stride(file) + NeuronCache::index_bytes(0, 1);
   }
   static std::size_t largest_stride(const storage::BundleFile& file) {
     std::size_t stride = 0;
@@ -100,8 +100,8 @@ class WindowedFfn {
     select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
     stats.select_seconds += now_seconds() - start;
     std::fill(y.begin(), y.end(), 0.0f);
-    const std::uint64_t evictions = window_.evictions();
-    if (layer == 0) window_.begin_token();
+    const std::uint64_t evictions = cache_.evictions();
+    if (layer == 0) cache_.begin_token();
     if (n_tokens > 1 && streams(layer, layout, n_tokens)) {
       stream(layer, layout, ffn, x, n_tokens, y, stats);
     } else {
@@ -111,14 +111,14 @@ class WindowedFfn {
       }
     }
     for (float& value : y) value += 0.0f;  // -0 becomes +0
-    stats.evictions += window_.evictions() - evictions;
-    stats.window = window_.window();
+    stats.evictions += cache_.evictions() - evictions;
+    stats.window = cache_.window();
   }
 
   /// Nothing is under way between two calls: there is nothing to begin again.
   void restart() noexcept { reader_->drain(); }
 
-  const NeuronWindow& window() const noexcept { return window_; }
+  const NeuronCache& cache() const noexcept { return cache_; }
 
  private:
   static constexpr std::size_t kLeastPieces = 2;  // of a streamed layer: one is computed while the other is read
@@ -191,13 +191,13 @@ class WindowedFfn {
     miss_rows_.clear();
     gathered_.clear();
     for (; at < ids.size(); ++at) {
-      const NeuronWindow::Row row = window_.find(layer, ids[at]);
-      if (row != NeuronWindow::kNoRow) {
-        gathered_.add_hit(window_.data(row));
+      const NeuronCache::Row row = cache_.find(layer, ids[at]);
+      if (row != NeuronCache::kNoRow) {
+        gathered_.add_hit(cache_.data(row));
         continue;
       }
-      if (miss_ids_.size() == window_.n_free()) break;
-      std::byte* into = window_.data(window_.free_row(miss_ids_.size()));
+      if (miss_ids_.size() == cache_.n_free()) break;
+      std::byte* into = cache_.data(cache_.free_row(miss_ids_.size()));
       miss_ids_.push_back(ids[at]);
       miss_rows_.push_back(into);
       gathered_.add_miss(into);
@@ -211,13 +211,13 @@ class WindowedFfn {
     stats.io_seconds += now_seconds() - start;
   }
 
-  /// Tells the window what was used and what is here now, and makes room for the next reads.
+  /// Tells the cache what was used and what is here now, and makes room for the next reads.
   void remember(std::size_t layer, std::span<const NeuronId> part) {
-    for (const NeuronId id : part) window_.use(layer, id);
-    if (!window_.keeps_nothing()) {
-      for (const NeuronId id : miss_ids_) window_.keep(layer, id);
+    for (const NeuronId id : part) cache_.use(layer, id);
+    if (!cache_.keeps_nothing()) {
+      for (const NeuronId id : miss_ids_) cache_.keep(layer, id);
     }
-    window_.make_room(miss_ids_.size());
+    cache_.make_room(miss_ids_.size());
   }
 
   /// A batch: the whole layer in pieces, some of them under way while one is computed.
@@ -262,19 +262,19 @@ class WindowedFfn {
   void warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data, std::size_t first,
             std::size_t n, std::size_t n_tokens, Stats& stats) {
     const double start = now_seconds();
-    for (std::size_t at = 0; at < n && !window_.keeps_nothing(); ++at) {
+    for (std::size_t at = 0; at < n && !cache_.keeps_nothing(); ++at) {
       const NeuronId id = static_cast<NeuronId>(first + at);
       bool wanted = false;
       for (std::size_t token = n_tokens - std::min(n_tokens, kWarmTokens); token < n_tokens; ++token) {
         wanted = wanted || sets_.has(token, id);
       }
       if (!wanted) continue;
-      if (window_.find(layer, id) == NeuronWindow::kNoRow) {
-        if (2 * window_.n_free() <= window_.n_rows()) continue;  // half is left for what comes next
-        std::memcpy(window_.data(window_.free_row(0)), data + at * layout.stride, layout.stride);
-        window_.keep(layer, id);
+      if (cache_.find(layer, id) == NeuronCache::kNoRow) {
+        if (2 * cache_.n_free() <= cache_.n_rows()) continue;  // half is left for what comes next
+        std::memcpy(cache_.data(cache_.free_row(0)), data + at * layout.stride, layout.stride);
+        cache_.keep(layer, id);
       }
-      window_.use(layer, id);
+      cache_.use(layer, id);
     }
     stats.memory_seconds += now_seconds() - start;
   }
@@ -283,7 +283,7 @@ class WindowedFfn {
   storage::Reader* reader_;
   Parallel* parallel_;
   const Selector* selector_;
-  NeuronWindow window_;
+  NeuronCache cache_;
   NeuronReads reads_;
   ActiveSets sets_;
   GatheredFfn gathered_;
