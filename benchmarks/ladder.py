@@ -3,6 +3,7 @@
 
     python benchmarks/ladder.py                          # OPT-6.7B's shape as f16, about 8 minutes and 14 GB of disk
     python benchmarks/ladder.py --shape small/config.json --rounds 1
+    python benchmarks/ladder.py --llama-python .venv-peers/bin/python --rows resident,best,llama,llama-capped
 
 Needs root for the cap (memory cgroups) and for dropping caches. Every row but "resident" is a process of its own under
 a hard cap C of 55 % of the weights, caches dropped first; flashlm is given memory = C - import floor - 64 MiB, in
@@ -10,6 +11,10 @@ bytes; "everything from flash" gets the least that works and room for whole requ
 each followed by a probe of the disk with reads of that row's size, then DRAM, and again. All rows decode the same text.
 Logits must agree bit for bit among the dense rows, and among those with the predictor, before any time counts. The
 result file is written after every process; the same command goes on with what is missing.
+
+With --llama-python, a Python that has llama-cpp-python, two rows of llama.cpp take part in every round: resident, and
+under the same cap with the fastest of some read-ahead sizes, tried once. It has no OPT: its side is --llama-shape, in
+another 13.5 GB. Its logits under the cap must be those without. Ratios compare what lies in the same round.
 """
 
 from __future__ import annotations
@@ -33,8 +38,23 @@ from flashlm.pack.options import Options
 from flashlm.pack.writer import write_folder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from ladder_result import GATE, ROWS, SOURCE, Row, disagreements, draw, print_table, read_size, rows_of, usable
-from machine import write_result
+from ladder_llama import N_COMPARED, Llama, llama_rows_of, ratios_of
+from ladder_result import (
+    ALL_ROWS,
+    DEFAULT_ROWS,
+    GATE,
+    LLAMA,
+    LLAMA_CAPPED,
+    SOURCE,
+    Row,
+    disagreements,
+    draw,
+    print_table,
+    read_size,
+    rows_of,
+    usable,
+)
+from machine import commit, today, write_result
 from peers_run import Disk, cgroup_version, run_child, tell
 
 HERE = Path(__file__).resolve().parent
@@ -42,8 +62,6 @@ RESULT = HERE / "results" / "ladder.json"
 MIB = 1 << 20
 SLACK = 64 * MIB
 STREAM = 144 * MIB  # beside the least budget: a sixteenth goes to requests on their way, eight of 1 MiB
-N_COMPARED = 2
-ALL_ROWS = (*ROWS, GATE)
 DIFFERENT = "its logits differ from those of its group"
 N_TEXT = 200
 PAPERS = ("opt-6.7b", "f16")  # whose figures the paper's table has
@@ -60,6 +78,11 @@ class Ladder:
         self.work.mkdir(parents=True, exist_ok=True)
         self.folder = self.work / f"{self.source.name.split(',')[0]}-{arguments.dtype}.flash"
         self.disk = Disk(self.work)
+        self.llama: Llama | None = None
+        if any(row.program != "flashlm" for row in rows):
+            python, shape = arguments.llama_python, arguments.llama_shape
+            self.llama = Llama(python, shape, arguments.dtype, self.work, self.disk)
+        self.read_ahead = arguments.read_ahead
         sizes, weights = self.source.config, self.source.weights
         n_bytes = {name: weight.n_rows * weight.row_bytes for name, weight in weights.items()}
         self.weight_bytes = sum(n_bytes.values())
@@ -68,6 +91,8 @@ class Ladder:
             "neuron_bytes": sum(n for name, n in n_bytes.items() if name.endswith((".gate", ".up", ".down"))),
             "untied_bytes": 0 if sizes.tied else n_bytes["embedding"],
             "best_dram_bytes_per_second": 0.0,
+            "llama_shape": arguments.llama_shape,
+            "llama_weight_bytes": self.llama.weight_bytes if self.llama else None,
         }
         self.settings = {
             "shape": str(arguments.shape),
@@ -85,6 +110,10 @@ class Ladder:
             if all(before.get(name) == value for name, value in self.settings.items()):
                 self.runs = {name: [run for run in runs if usable(run)] for name, runs in before["runs"].items()}
                 self.dram, self.comparison = before["dram_bytes_per_second"], before["comparison"]
+                for name in ("llama_shape", "llama_weight_bytes"):
+                    self.facts[name] = self.facts[name] or before.get(name)
+                if done := self.runs.get(LLAMA_CAPPED.name):
+                    self.read_ahead = [done[-1]["options"]["read_ahead_kib"]]
         ids = planted_text(self.source, N_TEXT)
         self.ids = ids[: 1 + max(row.n_warm for row in rows) + arguments.tokens]
         self.planted = aggregated_windows(self.source, ids)
@@ -92,7 +121,9 @@ class Ladder:
         self.memory: str | int = f"{arguments.cap}%"
 
     def make_model(self) -> None:
-        """The packed model with its predictor; one that is there already is used."""
+        """The packed model with its predictor, and llama.cpp's; what is there already is used."""
+        if self.llama:
+            self.llama.make_model()
         if is_packed(self.folder):
             manifest = json.loads(_core.read_manifest(self.folder))
             if manifest["source"] != self.source.describe():
@@ -142,10 +173,25 @@ class Ladder:
     def fits(self, row: Row) -> bool:
         """Whether DRAM has room for a row without a cap."""
         info = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        return row.memory != "all" or int(info["MemAvailable"].split()[0]) * 1024 > 1.06 * self.weight_bytes + (1 << 30)
+        weights = self.llama.weight_bytes if self.llama and row.program != "flashlm" else self.weight_bytes
+        return row.memory != "all" or int(info["MemAvailable"].split()[0]) * 1024 > 1.06 * weights + (1 << 30)
 
     def measure(self, row: Row, number: int) -> None:
         """One process, and the disk at the size of its reads."""
+        started = time.time()
+        run = self.run_flashlm(row) if row.program == "flashlm" else self.run_llama(row)
+        run = {**run, "disk": None, "started": started, "commit": commit(), "date": today()}
+        shown = ""
+        if decode := run["steps"].get("decode"):
+            if "reads" in decode:
+                run["disk"] = self.probe(read_size(decode), number)
+            middle = float(np.median(decode["token_seconds"]))
+            shown = f"{middle:.3f} s/token, {decode['bytes_read'] / 1e6:.1f} MB/token"
+        tell(f"{row.name}: {run['status']} in {run['seconds']:.0f} s {shown}")
+        self.runs.setdefault(row.name, []).append(run)
+
+    def run_flashlm(self, row: Row) -> dict[str, Any]:
+        """A process of flashlm."""
         Disk.drop_caches()
         job = {
             "model": str(self.folder),
@@ -158,15 +204,19 @@ class Ladder:
         }
         cap = None if row.memory == "all" else self.cap
         run = run_child([sys.executable, str(HERE / "ladder_row.py"), json.dumps(job)], cap, self.arguments.limit)
-        decode = run["steps"].get("decode")
-        run = {**run, "cap_bytes": cap, "options": job["options"], "disk": None}
-        shown = ""
-        if decode:
-            run["disk"] = self.probe(read_size(decode), number)
-            middle = float(np.median(decode["token_seconds"]))
-            shown = f"{middle:.3f} s/token, {decode['bytes_read'] / 1e6:.1f} MB/token"
-        tell(f"{row.name}: {run['status']} in {run['seconds']:.0f} s {shown}")
-        self.runs.setdefault(row.name, []).append(run)
+        return {**run, "cap_bytes": cap, "options": job["options"]}
+
+    def run_llama(self, row: Row) -> dict[str, Any]:
+        """A process of llama.cpp."""
+        assert self.llama  # noqa: S101 - made with its rows
+        cap = None if row.memory == "all" else self.cap
+        common = {"context": self.arguments.context, "threads": self.arguments.threads, "logits": str(self.logits(row))}
+        read_ahead = self.disk.default
+        if cap is not None:
+            self.read_ahead = [self.llama.fastest(common, cap, self.read_ahead, self.arguments.limit)]
+            read_ahead = self.read_ahead[0]
+        n = min(row.most_tokens, self.arguments.tokens)
+        return self.llama.run(common, n, cap, read_ahead, self.arguments.limit)
 
     def logits(self, row: Row) -> Path:
         """Where a row's logits lie."""
@@ -211,6 +261,9 @@ class Ladder:
             runs = self.runs.get(row.name, [])
             if len(runs) > number:
                 continue
+            if row is LLAMA_CAPPED and self.cap is None:
+                tell(f"{row.name}: left out, there is no cap")
+                continue
             if not self.fits(row):
                 tell(f"{row.name}: left out, DRAM has no room for it")
                 continue
@@ -232,7 +285,8 @@ class Ladder:
             failed = [run["status"] for run in runs if not usable(run)]
             if failed:
                 problems.setdefault(name, failed[-1])
-            shrunk = max((run["steps"]["decode"]["governor"]["shrunk_bytes"] for run in runs if usable(run)), default=0)
+            governors = [run["steps"]["decode"].get("governor") for run in runs if usable(run)]
+            shrunk = max((governor["shrunk_bytes"] for governor in governors if governor), default=0)
             if shrunk:
                 problems.setdefault(name, f"memory was short: it gave {shrunk / 1e6:.0f} MB of weights back")
         return problems
@@ -252,7 +306,11 @@ class Ladder:
         self.compare()
         problems = self.problems()
         measured = [row for row in ALL_ROWS if row.name in self.runs and problems.get(row.name) != DIFFERENT]
-        figures = [figure for row in measured for figure in rows_of(row, self.runs[row.name], self.facts)]
+        figures = []
+        for row in measured:
+            make = rows_of if row.program == "flashlm" else llama_rows_of
+            figures += make(row, self.runs[row.name], self.facts)
+        figures += ratios_of(measured, self.runs)
         if (self.settings["shape"], self.settings["dtype"]) != PAPERS:
             figures = [{**figure, "paper": None} for figure in figures]
         write_result(
@@ -279,6 +337,8 @@ class Ladder:
             self.logits(row).unlink(missing_ok=True)
         if not self.arguments.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+            if self.llama:
+                self.llama.gguf.unlink(missing_ok=True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -291,8 +351,15 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--tokens", type=int, default=32, help="of a sparse row; slow rows decode fewer")
     result.add_argument("--rounds", type=int, default=2)
     result.add_argument("--threads", type=int, default=2)
-    result.add_argument("--rows", help="numbers, 0 (resident) to 6 (best policy), such as 3,4,5")
+    keys = [row.key for row in ALL_ROWS]
+    result.add_argument(
+        "--rows", type=lambda text: text.split(","), help=f"of {','.join(keys)}; what is not named waits"
+    )
     result.add_argument("--gate", action="store_true", help="one row more: the gate selector, which is exact")
+    result.add_argument("--llama-python", help="a Python that has llama-cpp-python: two rows more")
+    result.add_argument("--llama-shape", default="llama-2-7b", help="what llama.cpp runs, which has no OPT")
+    sizes = {"type": lambda text: [int(n) for n in text.split(",")], "default": [512, 8192, 128]}
+    result.add_argument("--read-ahead", **sizes, help="KiB, tried once for llama.cpp under the cap")
     result.add_argument("--limit", type=float, default=150, help="seconds for one process")
     result.add_argument("--minutes", type=float, default=8, help="starts nothing that would end later than that")
     result.add_argument("--folder", help="for the weights; by default ladder in FLASHLM_HOME")
@@ -302,11 +369,23 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def chosen_rows(arguments: argparse.Namespace) -> list[Row]:
+    """The rows of a round, in the ladder's order."""
+    theirs = (LLAMA.key, LLAMA_CAPPED.key) if arguments.llama_python else ()
+    wanted = arguments.rows or [*DEFAULT_ROWS, *theirs]
+    if arguments.gate:
+        wanted.append(GATE.key)
+    if unknown := set(wanted) - {row.key for row in ALL_ROWS}:
+        sys.exit(f"--rows: expected {', '.join(row.key for row in ALL_ROWS)}, got {', '.join(sorted(unknown))}")
+    if {LLAMA.key, LLAMA_CAPPED.key} & set(wanted) and not arguments.llama_python:
+        sys.exit("--rows: those of llama.cpp need --llama-python")
+    return [row for row in ALL_ROWS if row.key in wanted]
+
+
 def main() -> None:
     """Run what is missing, and say what came out."""
     arguments = parser().parse_args()
-    chosen = range(len(ROWS)) if arguments.rows is None else [int(number) for number in arguments.rows.split(",")]
-    ladder = Ladder(arguments, [ROWS[number] for number in chosen] + [GATE] * arguments.gate)
+    ladder = Ladder(arguments, chosen_rows(arguments))
     try:
         if ladder.missing():
             ladder.make_model()

@@ -22,6 +22,7 @@ PARTS = ("io", "memory", "select", "compute")  # of a token's time
 class Row:
     """A way to run the model, and what the paper's table says of it."""
 
+    key: str  # of --rows
     name: str
     memory: str  # "least", "cap", or "all", which has no cap
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -29,10 +30,13 @@ class Row:
     n_warm: int = 10
     most_tokens: int = 1 << 20
     exact: bool = False  # whether dense is what it computes
+    program: str = "flashlm"
 
     @property
     def group(self) -> str:
         """Rows of one group have the same logits, bit for bit."""
+        if self.program != "flashlm":
+            return self.program
         return "dense" if self.exact or self.options["selector"] == "dense" else str(self.options["selector"])
 
 
@@ -49,15 +53,27 @@ _DENSE = {"selector": "dense"}
 _PREDICTOR = {"selector": "predictor"}
 _WINDOW = {**_PREDICTOR, "policy": "window", "window": 5}
 ROWS = (
-    Row("resident", "all", _DENSE, None, 1, 10),
-    Row("everything from flash", "least", _DENSE, _paper(0, 13.4, 6.10, 2.196), 0, 2),
-    Row("half resident", "cap", _DENSE, _paper(6.7, 6.7, 6.10, 1.090), 0, 2),
-    Row("+ predictor", "cap", {**_PREDICTOR, "policy": "none", "bundled": False}, _paper(4.8, 0.9, 1.25, 0.738), 2, 10),
-    Row("+ window", "cap", {**_WINDOW, "bundled": False}, _paper(6.5, 0.2, 1.25, 0.164)),
-    Row("+ bundles", "cap", {**_WINDOW, "bundled": True}, _paper(6.5, 0.2, 2.25, 0.087)),
-    Row("best policy", "cap", {**_PREDICTOR, "policy": "combined", "bundled": True}),
+    Row("resident", "resident", "all", _DENSE, None, 1, 10),
+    Row("flash", "everything from flash", "least", _DENSE, _paper(0, 13.4, 6.10, 2.196), 0, 2),
+    Row("half", "half resident", "cap", _DENSE, _paper(6.7, 6.7, 6.10, 1.090), 0, 2),
+    Row(
+        "predictor",
+        "+ predictor",
+        "cap",
+        {**_PREDICTOR, "policy": "none", "bundled": False},
+        _paper(4.8, 0.9, 1.25, 0.738),
+        2,
+        10,
+    ),
+    Row("window", "+ window", "cap", {**_WINDOW, "bundled": False}, _paper(6.5, 0.2, 1.25, 0.164)),
+    Row("bundles", "+ bundles", "cap", {**_WINDOW, "bundled": True}, _paper(6.5, 0.2, 2.25, 0.087)),
+    Row("best", "best policy", "cap", {**_PREDICTOR, "policy": "combined", "bundled": True}),
 )
-GATE = Row("gate, exact", "cap", {"selector": "gate", "policy": "combined", "bundled": True}, exact=True)
+GATE = Row("gate", "gate, exact", "cap", {"selector": "gate", "policy": "combined", "bundled": True}, exact=True)
+LLAMA = Row("llama", "llama.cpp resident", "all", n_warm=0, most_tokens=10, program="llama.cpp")
+LLAMA_CAPPED = Row("llama-capped", "llama.cpp capped", "cap", n_warm=0, most_tokens=2, program="llama.cpp")
+ALL_ROWS = (*ROWS, GATE, LLAMA, LLAMA_CAPPED)
+DEFAULT_ROWS = tuple(row.key for row in ROWS)
 
 
 def read_size(decode: Mapping[str, Any], alignment: int = 4096) -> int:
@@ -160,22 +176,27 @@ def print_table(result: Mapping[str, Any]) -> None:
     for name, metrics in _figures(result).items():
         middle = {metric: row["median"] for metric, row in metrics.items()}
         times = metrics["seconds_per_token"]
-        cells = (
+        cells = [
             f"{1e3 * times['median']:.1f}",
             f"[{1e3 * times['min']:.0f}, {1e3 * times['max']:.0f}]",
             f"{times['median'] / resident:.2f}",
             f"{1e3 * middle['mean_seconds_per_token']:.1f}",
-            f"{1e3 * times['floor']:.1f}",
+            f"{1e3 * times['floor']:.1f}" if times["floor"] else "",
             f"{middle['bytes_per_token'] / 1e6:.1f}",
-            f"{middle['reads_per_token']:.0f}",
-            f"{middle['hit_rate']:.1%}",
-            f"{middle['selected_share']:.1%}",
-        )
-        split = " + ".join(f"{1e3 * middle[f'{part}_seconds_per_token']:.1f}" for part in PARTS)
-        paper = metrics["bytes_per_token"]["paper"], metrics["io_seconds_per_token"]["paper"]
-        beside = f" | {paper[0] / 1e6:.0f}, {1e3 * paper[1]:.0f}" if None not in paper else ""
-        print(name.rjust(22) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)), end="")
-        print(f"   {split}{beside}")
+        ]
+        end = ""
+        if "reads_per_token" in middle:
+            cells.append(f"{middle['reads_per_token']:.0f}")
+            cells += [f"{middle[share]:.1%}" for share in ("hit_rate", "selected_share")]
+            end = " + ".join(f"{1e3 * middle[f'{part}_seconds_per_token']:.1f}" for part in PARTS)
+            paper = metrics["bytes_per_token"]["paper"], metrics["io_seconds_per_token"]["paper"]
+            end += f" | {paper[0] / 1e6:.0f}, {1e3 * paper[1]:.0f}" if None not in paper else ""
+        print(name.rjust(22) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)), end="")
+        print(f"   {end}")
+    for row in result["rows"]:
+        if row["unit"] == "1" and "llama" in row["metric"]:
+            words = row["metric"].replace("_", " ")
+            print(f"{row['case']}: {words}: {row['median']:.2f} [{row['min']:.2f}, {row['max']:.2f}]")
     for name, problem in result["problems"].items():
         print(f"{name}: {problem}")
 
@@ -192,9 +213,15 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     places = range(len(cases))
     times = [metrics["seconds_per_token"] for metrics in cases.values()]
     errors = [[row["median"] - row["min"] for row in times], [row["max"] - row["median"] for row in times]]
-    axes.barh(places, [row["median"] for row in times], xerr=errors, color="#1f4e79", ecolor="#7f8c8d", label="flashlm")
+    colours = {False: "#1f4e79", True: "#c0392b"}
+    theirs = [name.startswith("llama.cpp") for name in cases]
+    middles = [row["median"] for row in times]
+    axes.barh(places, middles, xerr=errors, color=[colours[each] for each in theirs], ecolor="#7f8c8d")
+    for their, label in ((False, "flashlm"), (True, f"llama.cpp, {result.get('llama_shape')}")):
+        if their in theirs:
+            axes.barh([], [], color=colours[their], label=label)
     axes.plot(
-        [row["floor"] for row in times],
+        [row["floor"] or math.nan for row in times],
         places,
         "|",
         color="#f1c40f",
@@ -203,7 +230,9 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         label="floor of this run",
     )
     paper = [
-        (metrics["io_seconds_per_token"]["paper"], place) for place, metrics in zip(places, cases.values(), strict=True)
+        (metrics["io_seconds_per_token"]["paper"], place)
+        for place, metrics in zip(places, cases.values(), strict=True)
+        if "io_seconds_per_token" in metrics
     ]
     shown = [(seconds, place) for seconds, place in paper if seconds is not None]
     axes.plot(*zip(*shown, strict=True), "D", color="#e67e22", label="paper, M1 Max: I/O alone") if shown else None

@@ -24,7 +24,7 @@ from typing import Any
 from flashlm import _core
 from flashlm.bench.floors import memory_bytes_per_second
 
-__all__ = ["card", "memory_bytes_per_second", "read_seconds", "spread", "write_result"]
+__all__ = ["card", "commit", "memory_bytes_per_second", "read_seconds", "spread", "today", "write_result"]
 
 _CHUNK = 1 << 20
 _O_DIRECT = getattr(os, "O_DIRECT", 0)
@@ -88,13 +88,23 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
+def commit() -> str:
+    """What is measured, as git names it."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    return subprocess.run(git, check=False, capture_output=True, text=True).stdout.strip()
+
+
+def today() -> str:
+    """The date, by UTC."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d")
+
+
 def write_result(path: Path, folder: Path, rows: list[dict[str, Any]], **facts: Any) -> None:
     """Write a result file: command, commit, date, machine card, facts of this run, rows."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     result = {
         "command": " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]]),
-        "commit": subprocess.run(git, check=False, capture_output=True, text=True).stdout.strip(),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "date": today(),
         "machine": card(folder),
         **facts,
         "rows": rows,

@@ -13,9 +13,11 @@ import time
 from typing import Any
 
 import numpy as np
-from peer_process import counters, peak_bytes, per, say
+from peer_process import counters, each_timed, peak_bytes, per, say
 
 from flashlm import _core
+
+COUNTED = ("io_seconds", "compute_seconds", "bytes_read")
 
 
 def decode(model: _core.LanguageModel, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:
@@ -23,12 +25,11 @@ def decode(model: _core.LanguageModel, ids: list[int], n_warm: int, n: int) -> d
     model.generate(ids[:4], max_new_tokens=1)
     for token in ids[4 : 4 + n_warm]:
         model.step(token)
-    before, at = model.stats.to_dict(), counters()
-    for token in ids[4 + n_warm : 4 + n_warm + n]:
-        model.step(token)
-    took, after = per(at, n), model.stats.to_dict()
-    figures = {name: (after[name] - before[name]) / n for name in ("io_seconds", "compute_seconds", "bytes_read")}
-    return {"n": n, **took, **figures}
+    before = model.stats.to_dict()
+    took = each_timed(model.step, ids[4 + n_warm : 4 + n_warm + n])
+    after = model.stats.to_dict()
+    figures = {name: (after[name] - before[name]) / n for name in COUNTED if name in after}
+    return {**took, **figures}
 
 
 def prefill(model: _core.LanguageModel, ids: list[int]) -> dict[str, Any]:

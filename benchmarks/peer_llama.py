@@ -11,10 +11,9 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import llama_cpp.llama_cpp as api
-from peer_process import counters, peak_bytes, say
+from peer_process import counters, each_timed, peak_bytes, per, say
 
 
 class Model:
@@ -70,13 +69,6 @@ class Model:
         return result
 
 
-def timed(n: int, work: Any) -> dict[str, float]:
-    """What `work` takes, per token."""
-    before = counters()
-    work()
-    return {"n": n, **{name: (value - before[name]) / n for name, value in counters().items()}}
-
-
 def main() -> None:
     """Run the steps."""
     job = json.loads(sys.argv[1])
@@ -99,15 +91,13 @@ def main() -> None:
             model.step(ids[:4])
             for token in ids[4 : 4 + n_warm]:
                 model.step([token])
-
-            def decode(n_warm: int = n_warm, n: int = n) -> None:
-                for token in ids[4 + n_warm : 4 + n_warm + n]:
-                    model.step([token])
-
-            say("decode", **timed(n, decode))
+            decoded = ids[4 + n_warm : 4 + n_warm + n]
+            say("decode", **each_timed(lambda token: model.step([token]), decoded))
         else:
             n = arguments[0]
-            say(f"prefill {n}", **timed(n, lambda n=n: model.step(ids[:n])))
+            before = counters()
+            model.step(ids[:n])
+            say(f"prefill {n}", n=n, **per(before, n))
     say("end", peak_bytes=peak_bytes())
 
 

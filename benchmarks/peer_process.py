@@ -11,6 +11,7 @@ import re
 import resource
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ def counters() -> dict[str, float]:
 def per(before: dict[str, float], n: int) -> dict[str, float]:
     """What it took since `before`, per token."""
     return {name: (value - before[name]) / n for name, value in counters().items()}
+
+
+def each_timed(step: Callable[[int], Any], ids: Sequence[int]) -> dict[str, Any]:
+    """Seconds of every token, and the means of everything that is counted."""
+    at = counters()
+    seconds = []
+    for token in ids:
+        start = time.perf_counter()
+        step(token)
+        seconds.append(time.perf_counter() - start)
+    return {"n": len(ids), "token_seconds": seconds, **per(at, len(ids))}
 
 
 def peak_bytes() -> int:

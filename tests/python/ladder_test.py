@@ -23,6 +23,15 @@ def ladder() -> Any:
         sys.path.remove(str(FOLDER))
 
 
+@pytest.fixture(scope="module")
+def llama() -> Any:
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return importlib.import_module("ladder_llama")
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
 def run(seconds: list[float], *, status: str = "done", digest: str = "a", **figures: float) -> dict[str, Any]:
     """A process that decoded, as the driver keeps it."""
     counted = ("bytes_read", "gap_bytes", "reads", "hits", "misses", "selected", "window")
@@ -65,6 +74,26 @@ def test_a_row_stands_beside_its_floors_and_the_paper(ladder: Any) -> None:
     assert next(figure for figure in everything if figure["metric"] == "seconds_per_token")["floor"] == 1000 / 100
 
 
+def test_llama_cpp_is_compared_within_a_round_of_one_run(ladder: Any, llama: Any) -> None:
+    def at(started: float, seconds: list[float]) -> dict[str, Any]:
+        return {**run(seconds), "started": started}
+
+    best = next(row for row in ladder.ROWS if row.key == "best")
+    theirs = [at(100, [2.0]), at(5100, [4.0])]
+    capped = [at(120, [30.0, 50.0]), at(5200, [40.0])]
+    runs = {best.name: [at(0, [1.0]), at(5000, [1.0, 1.0, 9.0])], ladder.LLAMA.name: theirs}
+    runs[ladder.LLAMA_CAPPED.name] = capped
+    ratios = {entry["metric"]: entry for entry in llama.ratios_of([best, ladder.LLAMA], runs)}
+    assert (ratios["time_over_llama_resident"]["min"], ratios["time_over_llama_resident"]["max"]) == (0.25, 0.5)
+    assert ratios["llama_capped_over_time"]["median"] == 40
+    assert {entry["case"] for entry in ratios.values()} == {best.name}
+    runs[ladder.LLAMA.name] = [at(10000, [2.0]), at(15000, [2.0])]  # of another day
+    assert [entry["metric"] for entry in llama.ratios_of([best], runs)] == ["llama_capped_over_time"]
+    facts = {**FACTS, "llama_weight_bytes": 1000}
+    rows = {row["metric"]: row for row in llama.llama_rows_of(ladder.LLAMA_CAPPED, capped, facts)}
+    assert (rows["seconds_per_token"]["median"], rows["seconds_per_token"]["floor"]) == (40, 2)
+
+
 def test_reads_are_probed_at_their_mean_size(ladder: Any) -> None:
     assert ladder.read_size({"bytes_read": 0, "reads": 0}) == 0
     assert ladder.read_size({"bytes_read": 17000 * 5, "reads": 5}) == 16384
@@ -77,9 +106,14 @@ def test_other_logits_than_those_of_the_group_are_named(ladder: Any) -> None:
     assert not ladder.disagreements({"+ predictor": ["c"], "gate, exact": ["a"]}, (*ladder.ROWS, ladder.GATE))
 
 
-def test_a_result_is_shown_as_far_as_it_is(ladder: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_result_is_shown_as_far_as_it_is(
+    ladder: Any, llama: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     half = next(row for row in ladder.ROWS if row.name == "half resident")
     rows = ladder.rows_of(half, [run([2.0], bytes_read=40, reads=4)], FACTS)
+    theirs = [{**run([4.0]), "started": 0}]
+    figures = llama.llama_rows_of(ladder.LLAMA, theirs, {**FACTS, "llama_weight_bytes": 1000})
+    rows += figures + llama.ratios_of([half], {half.name: theirs, ladder.LLAMA.name: theirs})
     result = {"rows": rows, "note": "planted", "problems": {"+ window": "killed by the cap"}}
     result |= {"shape": "x", "dtype": "f16", "threads": 2, "date": "today"}
     ladder.print_table(json.loads(json.dumps(result)))
@@ -87,6 +121,7 @@ def test_a_result_is_shown_as_far_as_it_is(ladder: Any, tmp_path: Path, capsys: 
     assert "half resident" in said
     assert "6700, 1090" in said
     assert "+ window: killed by the cap" in said
+    assert "half resident: time over llama resident: 1.00" in said
     pytest.importorskip("matplotlib")
     ladder.draw(result, tmp_path / "ladder.png")
     assert (tmp_path / "ladder.png").stat().st_size > 1000
