@@ -2,97 +2,51 @@
 """peers.py: flashlm against llama.cpp: the same random weights, threads and hard cap on memory, in one run.
 
     python benchmarks/peers.py --llama-python .venv-peers/bin/python
-    python benchmarks/peers.py --shape smollm2-1.7b --dtype f16 --caps 50 --quick
+    python benchmarks/peers.py --dtype f16 --caps 50 --quick --minutes 4
 
 Needs root for the caps (memory cgroups), for dropping caches and for the disk's read-ahead; llama-cpp-python in the
 Python that --llama-python names; and disk for the weights twice. A case is what one cap C gives: the same cgroup limit
 for both programs, caches dropped first; flashlm is given memory = C - import floor - 64 MiB, in bytes. "resident" has
 no cap and warm weights. Rounds are interleaved: probe of disk and DRAM, flashlm, llama.cpp, and again. Outputs are
 compared before any time counts. llama.cpp runs with mmap and, under a cap, with the best of several read-ahead sizes,
-which are tried in the first round. The result file is written after every process; the same command goes on with
-the cases that are not done. Files are made as they are needed, and removed at the end.
+which are tried once for each shape. By default it copies blocks of weights into another order, which no cap below the
+weights allows: under a cap that is off, and tried once to say what it does. The result file is written after every
+process and keeps the cases of other runs; the same command goes on with those that are not done. Files are made as
+they are needed, and removed at the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from flashlm import bench, home
+from flashlm import home
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.synthetic import synthetic_source
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from machine import write_result
+from machine import commit, today, write_result
+from peers_cases import QUANTISED, Case, Models, cases_of, needed_bytes, weight_bytes
 from peers_result import best_setting, draw, print_table, rows_of
-from peers_run import Disk, cgroup_version, run_child, tell
+from peers_run import Disk, run_child, tell
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "peers.json"
 MIB = 1 << 20
 SLACK = 64 * MIB
 COMPARE_IDS = 8
+LONG = 256  # tokens: of longer prompts one round is enough where time is short
 # Root mean square of the difference of logits over that of the logits. llama.cpp rounds activations to f16 beside f16
 # weights, to bf16 beside bf16 and to q8_0 beside blocks; flashlm keeps them in f32.
 TOLERANCE = {"f32": 0.01, "f16": 0.02, "bf16": 0.06, "q8_0": 0.1, "q4_0": 0.15}
 LEAST_TOP_1 = 0.6
-
-
-@dataclass(frozen=True)
-class Case:
-    """One number format in one amount of memory; `cap` in percent of the weights, None without a cap."""
-
-    dtype: str
-    cap: int | None
-
-    @property
-    def name(self) -> str:
-        """As in the result file."""
-        return f"{self.dtype} {'resident' if self.cap is None else f'cap {self.cap} %'}"
-
-
-class Models:
-    """The weights on disk, in both forms, made when they are first used."""
-
-    def __init__(self, shape: str, folder: Path, cases: Sequence[Case]) -> None:
-        self.shape, self.folder = shape, folder
-        self._dtypes = list(dict.fromkeys(case.dtype for case in cases))
-
-    def weight_bytes(self, dtype: str) -> int:
-        """Of all tensors."""
-        return sum(w.n_rows * w.row_bytes for w in synthetic_source(self.shape, dtype).weights.values())
-
-    def need(self, dtype: str) -> tuple[Path, Path]:
-        """The packed folder and the GGUF."""
-        packed, gguf = (self.folder / f"{Path(self.shape).name}-{dtype}.{end}" for end in ("flash", "gguf"))
-        missing = [path for path in (packed, gguf) if not path.exists()]
-        if missing:
-            self._make_room(len(missing) * self.weight_bytes(dtype) + (2 << 30), dtype)
-            tell(f"writing {', '.join(path.name for path in missing)}")
-        if packed in missing:
-            bench.synthesize(self.shape, packed, dtype=dtype)
-        if gguf in missing:
-            bench.export(self.shape, gguf, "gguf", dtype=dtype)
-        return packed, gguf
-
-    def _make_room(self, n_bytes: int, wanted: str) -> None:
-        for dtype in reversed(self._dtypes):
-            if dtype != wanted and shutil.disk_usage(self.folder).free < n_bytes:
-                self.remove(dtype)
-
-    def remove(self, dtype: str) -> None:
-        """Both forms of a number format."""
-        for path in self.folder.glob(f"*-{dtype}.*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 class Peers:
@@ -104,16 +58,17 @@ class Peers:
         self.folder = Path(arguments.folder or home.home() / "peers")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.disk = Disk(self.folder)
-        self.models = Models(arguments.shape, self.folder, cases)
+        self.models = Models(self.folder, cases)
         self.end = time.monotonic() + 60 * arguments.minutes
         self.done: dict[str, Any] = {}
-        if arguments.output.is_file() and not arguments.again:
-            before = json.loads(arguments.output.read_text())
-            if before.get("shape") == arguments.shape and before.get("threads") == arguments.threads:
-                self.done = before["runs"]
-        vocab_size = synthetic_source(arguments.shape).config.vocab_size
-        self.ids = np.random.default_rng(0).integers(0, vocab_size, 1100).tolist()
+        if arguments.output.is_file():
+            self.done = json.loads(arguments.output.read_text())["runs"]
         self.floor = 0
+
+    def is_done(self, case: Case) -> bool:
+        """Whether the result file has the case, with these settings."""
+        record = self.done.get(case.name, {})
+        return record.get("status") == "done" and record["threads"] == self.arguments.threads
 
     def late(self) -> bool:
         """Whether no more rounds are to start."""
@@ -127,25 +82,37 @@ class Peers:
         return self.floor
 
     def measure(self, case: Case) -> None:
-        """All rounds of a case; written down after each process."""
-        packed, gguf = self.models.need(case.dtype)
-        weights = self.models.weight_bytes(case.dtype)
-        cap = None if case.cap is None else weights * case.cap // 100
-        memory: str | int = "100%" if cap is None else cap - self.import_floor() - SLACK
+        """All rounds of a case; what an earlier run found stays until they are done."""
+        before = self.done.get(case.name)
         record: dict[str, Any] = {
             "status": "unfinished",
-            "weight_bytes": weights,
-            "cap_bytes": cap,
-            "flashlm_memory": memory,
-            "import_floor_bytes": self.floor,
+            "commit": commit(),
+            "date": today(),
+            "shape": case.shape_name,
+            "dtype": case.dtype,
+            "threads": self.arguments.threads,
+            "weight_bytes": weight_bytes(case),
+            "needed_bytes": needed_bytes(case),
             "probes": [],
             "flashlm": [],
             "llama.cpp": [],
         }
         self.done[case.name] = record
+        try:
+            self._rounds(case, record)
+        finally:
+            if record["status"] == "unfinished" and before and before["status"] == "done":
+                self.done[case.name] = before
+
+    def _rounds(self, case: Case, record: dict[str, Any]) -> None:
+        packed, gguf = self.models.need(case)
+        cap = None if case.cap is None else record["weight_bytes"] * case.cap // 100
+        memory: str | int = "100%" if cap is None else cap - self.import_floor() - SLACK
+        record |= {"cap_bytes": cap, "flashlm_memory": memory, "import_floor_bytes": self.floor}
         if isinstance(memory, int) and memory <= 0:
             record["status"] = "the cap is below the import floor + 64 MiB"
             return
+        self.ids = np.random.default_rng(0).integers(0, self._vocab_size(case), 1100).tolist()
         settings = self._settings(case)
         for number in range(self.arguments.rounds):
             if self.late():
@@ -169,8 +136,15 @@ class Peers:
                     return
                 settings = [best_setting(record["llama.cpp"], settings)]
                 record["llama_setting"] = settings[0]
+                if case.dtype in QUANTISED and case.cap == self.arguments.caps[0]:
+                    setting = {**settings[0], "repack": True}
+                    record["llama_repacking"] = self._llama(case, gguf, setting, cap, [["decode", 0, 1]], limit=60)
         record["probes"].append(self._probe(gguf))
         record["status"] = "done"
+
+    @staticmethod
+    def _vocab_size(case: Case) -> int:
+        return int(synthetic_source(case.shape).config.vocab_size)
 
     def _settings(self, case: Case) -> list[dict[str, Any]]:
         """What llama.cpp is tried with. Repacking makes a copy of the weights, which no cap below them allows."""
@@ -188,13 +162,19 @@ class Peers:
     def _flashlm(
         self, case: Case, packed: Path, memory: str | int, cap: int | None, steps: list[list[Any]]
     ) -> dict[str, Any]:
-        if cap is not None:
-            self.disk.drop_caches()
+        self.disk.drop_caches()  # without a cap too: DRAM holds only one program's weights
         job = self._job(case, packed, steps, memory=memory)
         return self._child(case, "flashlm", [sys.executable, str(HERE / "peer_flashlm.py"), job], cap, {})
 
     def _llama(
-        self, case: Case, gguf: Path, setting: dict[str, Any], cap: int | None, steps: list[list[Any]]
+        self,
+        case: Case,
+        gguf: Path,
+        setting: dict[str, Any],
+        cap: int | None,
+        steps: list[list[Any]],
+        *,
+        limit: float | None = None,
     ) -> dict[str, Any]:
         self.disk.read_ahead(setting["read_ahead_kib"])
         if cap is not None:
@@ -202,14 +182,15 @@ class Peers:
         job = self._job(case, gguf, steps, repack=setting["repack"], warm=cap is None)
         try:
             command = [self.arguments.llama_python, str(HERE / "peer_llama.py"), job]
-            return self._child(case, "llama.cpp", command, cap, setting)
+            return self._child(case, "llama.cpp", command, cap, setting, limit=limit)
         finally:
             self.disk.restore()
 
     def _best_of_another(self, case: Case) -> int | None:
-        """The read-ahead that was best for the same weights under another cap."""
+        """The read-ahead that was best for the same shape in another case of today."""
         for name, record in self.done.items():
-            if name.startswith(f"{case.dtype} cap") and name != case.name and record["status"] == "done":
+            same = (record["shape"], record["date"]) == (case.shape_name, today())
+            if same and name != case.name and record.get("cap_bytes") and "llama_setting" in record:
                 return int(record["llama_setting"]["read_ahead_kib"])
         return None
 
@@ -221,12 +202,14 @@ class Peers:
         }
         if case.cap is None:
             n = 16 if quick else 32
-            long = [["prefill", 1024]] if first or not quick else []
-            rest = [["decode", 2, n], ["prefill", 128], *long]
+            prompts = [["prefill", n] for n in self.arguments.prefill if first or n <= LONG or not quick]
+            rest = [["decode", 2, n], *prompts]
             return {"flashlm": compare["a"] + rest, "llama": compare["b"] + rest}
-        rest = [["decode", 1, 3 if quick else 6], ["prefill", 128]]
+        # The target of prompts is at the first cap alone; at the others they would tell nothing else.
+        prompts = [["prefill", n] for n in self.arguments.prefill if n <= LONG and case.cap == self.arguments.caps[0]]
+        rest = [["decode", 1, 4 if quick else 6], *prompts]
         short = [["decode", 0 if first else 1, 1 if quick else 2]]
-        llama = [["decode", 1, 2 if quick else 3], ["prefill", 128]]
+        llama = [["decode", 1, 2 if quick else 3], *prompts]
         return {"flashlm": compare["a"] + rest, "llama": compare["b"] + llama, "llama, to choose": compare["b"] + short}
 
     def _logits(self, name: str) -> Path:
@@ -248,9 +231,16 @@ class Peers:
         return "" if agrees else f"the outputs differ: {error:.2%}, {top:.0%} of the likeliest tokens agree"
 
     def _child(
-        self, case: Case, program: str, command: list[str], cap: int | None, setting: dict[str, Any]
+        self,
+        case: Case,
+        program: str,
+        command: list[str],
+        cap: int | None,
+        setting: dict[str, Any],
+        *,
+        limit: float | None = None,
     ) -> dict[str, Any]:
-        result = {**run_child(command, cap, self.arguments.limit), "setting": setting}
+        result = {**run_child(command, cap, limit or self.arguments.limit), "setting": setting}
         decode = result["steps"].get("decode")
         shown = f"{decode['seconds']:.3f} s/token, {decode['read_bytes'] / 1e9:.2f} GB/token" if decode else ""
         tell(f"{case.name} {program} {setting or ''} {result['status']} in {result['seconds']:.0f} s {shown}")
@@ -258,49 +248,42 @@ class Peers:
 
     def _probe(self, gguf: Path) -> dict[str, Any]:
         """What disk and DRAM can do now. The file is a large one, so that no cache of the disk's holds much of it."""
-        rate, direct = disk_bytes_per_second(gguf, seconds=2.0)
+        rate, direct = disk_bytes_per_second(gguf, seconds=1.0 if self.arguments.quick else 2.0)
         read = memory_bytes_per_second(self.arguments.threads, 512 * MIB)
         return {"disk": rate, "direct": direct, "dram": max(read() for _ in range(5))}
 
     def save(self) -> None:
         """The result file, as far as it is."""
-        rows = [row for case in self.done for row in rows_of(case, self.done[case])]
+        rows = []
+        for case, record in self.done.items():
+            resident = self.done.get(f"{record['shape']} {record['dtype']} resident")
+            rows += rows_of(case, record, resident)
         write_result(
             self.arguments.output,
             self.folder,
             rows,
-            shape=self.arguments.shape,
-            threads=self.arguments.threads,
             note="random weights; floor = max(bytes read / best disk rate, weights / best DRAM rate) of the case's "
-            "probes; llama.cpp with mmap, its best read-ahead under a cap, caches dropped first",
+            "probes, and for prompts under a cap the time without one; read_rate_over_probe and time_over_floor take "
+            "the probes before and after each round; overlap = (compute + read - wall) / min(compute, read), with "
+            "read = the bytes at the probe's rate; llama.cpp with mmap, its best read-ahead under a cap, caches "
+            "dropped first; each case has the date and commit of its own run",
             runs=self.done,
         )
-
-
-def cases_of(arguments: argparse.Namespace) -> list[Case]:
-    """What matters most comes first: half the memory and resident of each format, then the other caps."""
-    caps = sorted(arguments.caps, key=lambda cap: (cap != 50, cap))
-    first = caps[:1]
-    cases = [Case(dtype, cap) for dtype in arguments.dtype for cap in (first if dtype == arguments.dtype[0] else [])]
-    for dtype in arguments.dtype:
-        cases += [Case(dtype, None), *(Case(dtype, cap) for cap in first)]
-    cases += [Case(dtype, cap) for dtype in arguments.dtype for cap in caps[1:]]
-    if cgroup_version() is None:
-        tell("no writable memory cgroup: cases with a cap are left out")
-        cases = [case for case in cases if case.cap is None]
-    return list(dict.fromkeys(cases))
 
 
 def main() -> None:
     """Run what is missing, and say what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", default="llama-2-7b")
+    parser.add_argument("--small", type=lambda text: text.split(",") if text else [], default=["smollm2-135m"])
     parser.add_argument("--dtype", type=lambda text: text.split(","), default=["f16", "q8_0", "q4_0"])
     parser.add_argument("--caps", type=lambda text: [int(cap) for cap in text.split(",") if cap], default=[25, 50, 75])
+    parser.add_argument("--resident", action=argparse.BooleanOptionalAction, default=True, help="cases without a cap")
+    parser.add_argument("--prefill", type=lambda text: [int(n) for n in text.split(",") if n], default=[128, 1024])
     parser.add_argument("--quick", action="store_true", help="fewer tokens and rounds")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--read-ahead", type=lambda text: [int(n) for n in text.split(",")], default=[8192, 512, 128])
+    parser.add_argument("--read-ahead", type=lambda text: [int(n) for n in text.split(",")], default=[512, 8192, 128])
     parser.add_argument("--limit", type=float, default=240, help="seconds for one process")
     parser.add_argument("--minutes", type=float, default=600, help="starts no round after so many")
     parser.add_argument("--llama-python", default=sys.executable, help="a Python that has llama-cpp-python")
@@ -309,13 +292,14 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measures again what the result file has")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
+    arguments.caps.sort(key=lambda cap: (cap != 50, cap))
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 3)
 
     cases = cases_of(arguments)
     peers = Peers(arguments, cases)
     try:
         for case in cases:
-            if peers.done.get(case.name, {}).get("status") == "done":
+            if peers.is_done(case) and not arguments.again:
                 continue
             if peers.late():
                 tell(f"{case.name}: no time left; the same command goes on from here")
@@ -327,8 +311,7 @@ def main() -> None:
     finally:
         peers.disk.restore()
         if not arguments.keep:
-            for dtype in arguments.dtype:
-                peers.models.remove(dtype)
+            peers.models.remove_all()
     result = json.loads(arguments.output.read_text())
     print_table(result)
     try:
