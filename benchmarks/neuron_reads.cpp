@@ -230,7 +230,7 @@ int run(const std::filesystem::path& folder, const Options& options) {
   nlohmann::json rows = nlohmann::json::array(), depths;
   for (const Case& what : kCases) {
     // The bare loop gets the depth that suits it in this run.
-    std::vector<std::size_t> candidates{64, 128, 256, 512, 1024};
+    std::vector<std::size_t> candidates{64, 256, 1024, 4096};
     if (!ring) candidates = {2, 4, 8, 16};
     if (options.bare_depth > 0) candidates = {options.bare_depth};
     std::size_t depth = candidates.front();

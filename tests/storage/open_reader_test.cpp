@@ -87,4 +87,28 @@ TEST_CASE("auto falls back to threads where io_uring is forbidden") {
     }
   }
 }
+
+TEST_CASE("a limit on locked memory, which old kernels put on rings, makes the ring smaller") {
+  if (!uring_allowed()) return;
+  const std::vector<File> files;
+  CHECK(in_child([&] {
+          forbid(SYS_io_uring_setup, ENOMEM, UringReaderOptions::kSmallCapacity);
+          if (open_reader("uring", files)->name() != "uring") return 1;
+          try {
+            open_reader("uring", files, 1024);
+          } catch (const IoError& error) {
+            return error.code() == ENOMEM ? 0 : 2;
+          }
+          return 3;
+        }) == 0);
+  CHECK(in_child([&] {
+          forbid(SYS_io_uring_setup, ENOMEM);
+          try {
+            open_reader("uring", files);
+          } catch (const IoError& error) {
+            return error.code() == ENOMEM ? 0 : 2;
+          }
+          return 3;
+        }) == 0);
+}
 #endif

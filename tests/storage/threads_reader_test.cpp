@@ -171,3 +171,37 @@ TEST_CASE("a device that stalls is told of, and the wait can be ended and taken 
   CHECK(stalls[0].path == (folder.path() / "file").string());
   CHECK(stalls[0].offset == 300);
 }
+
+TEST_CASE("a wait for room in the queue can be ended by a hook: the batch is told of as interrupted, and others work") {
+  if (!support::kCanReplacePread) return;
+  static std::atomic<bool> held{true};
+  held = true;
+  const support::TempFolder folder;
+  support::put(folder.path() / "file", std::string(10000, 'x'));
+  std::vector<File> files;
+  files.push_back(File::open(folder.path() / "file"));
+  ThreadsReader reader(files, {.n_threads = 1, .capacity = 2});
+  const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) {
+    while (held) std::this_thread::yield();
+    return support::real_pread(fd, into, n, offset);
+  });
+  struct Stop {};
+  reader.watch({[] { throw Stop(); }, {}, 5});
+  std::vector<std::vector<std::byte>> into(6, std::vector<std::byte>(100));
+  std::vector<Read> reads;
+  for (std::size_t at = 0; at < into.size(); ++at) reads.push_back({0, at * 1000, into[at]});
+  const Ticket ticket = reader.submit(reads);
+  CHECK_THROWS_AS(reader.wait(ticket), Stop);
+  held = false;
+  reader.watch({});
+  try {
+    reader.wait(ticket);
+    FAIL("the batch is not whole");
+  } catch (const IoError& error) {
+    CHECK(error.code() == EINTR);
+  }
+  CHECK(into.front().front() == std::byte{'x'});
+  CHECK(into.back().front() == std::byte{0});
+  reader.wait(reader.submit(reads));
+  CHECK(into.back().front() == std::byte{'x'});
+}

@@ -262,3 +262,37 @@ TEST_CASE("a ring without results tells the hooks, which may end the wait; it ca
   FaultyRing::slow = 0;
   CHECK(into[511] == std::byte{'x'});
 }
+
+TEST_CASE("a wait for room in the ring can be ended by a hook: the batch is told of as interrupted, and others work") {
+  if (!uring_allowed()) return;
+  const TempFolder folder;
+  const auto bytes = random_bytes(100'000, 1);
+  put(folder / "x", bytes);
+  const std::vector<File> files = open_one(folder / "x");
+  struct Stop {};
+  for (const std::size_t capacity : {1u, 2u, 4u}) {
+    FaultyReader reader(files, {.capacity = capacity, .tickets = 2});
+    int waits = 0;
+    reader.watch({[&] {
+                    if (++waits == 2) throw Stop();
+                  },
+                  {},
+                  5});
+    std::vector<std::vector<std::byte>> into(6, std::vector<std::byte>(1000));
+    std::vector<Read> reads;
+    for (std::size_t at = 0; at < into.size(); ++at) reads.push_back({0, at * 10'000, into[at]});
+    FaultyRing::stalled = true;
+    const Ticket ticket = reader.submit(reads);
+    CHECK(waits == 2);
+    CHECK_THROWS_AS(reader.wait(ticket), Stop);
+    FaultyRing::stalled = false;
+    try {
+      reader.wait(ticket);
+      FAIL("the batch is not whole");
+    } catch (const IoError& error) {
+      CHECK(error.code() == EINTR);
+    }
+    CHECK(into.back().front() == std::byte{0});
+    check_reads(reader, bytes, 1);
+  }
+}

@@ -86,9 +86,12 @@ class FaultyRing : public flashlm::storage::Uring {
 
   /// As often as the test wants, a wait with a time ends without a result.
   static inline int slow = 0;
+  /// No result comes.
+  static inline bool stalled = false;
 
-  int enter_for(double seconds) noexcept {
-    if (slow <= 0) return Uring::enter_for(seconds);
+  int enter_for(double seconds, std::uint32_t n_results) noexcept {
+    if (stalled) return ETIME;
+    if (slow <= 0) return Uring::enter_for(seconds, n_results);
     --slow;
     return ETIME;
   }
@@ -99,7 +102,7 @@ class FaultyRing : public flashlm::storage::Uring {
   }
 
   bool next(flashlm::storage::UringResult& result) noexcept {
-    if (!Uring::next(result)) return false;
+    if (stalled || !Uring::next(result)) return false;
     const flashlm::storage::UringRead& read = reads_[result.tag];
     if (change) result.code = std::min(result.code, change(read, result.code));
     const auto valid = static_cast<std::size_t>(std::max(result.code, 0));
@@ -129,15 +132,19 @@ inline int in_child(const std::function<int()>& action) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// From now on the system call fails with `code` in this process, as in a container that forbids it.
-inline void forbid(long system_call, int code) {
+/// From now on the system call fails with `code` in this process, as in a container that forbids it; if a number is
+/// given, only where its first argument is larger.
+inline void forbid(long system_call, int code, std::uint32_t above = 0) {
+  const bool any = above == 0;
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(system_call), 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(system_call), 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),  // its low half: little-endian
+      BPF_JUMP(BPF_JMP | static_cast<std::uint16_t>(any ? BPF_JGE : BPF_JGT) | BPF_K, above, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(code)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const sock_fprog program{4, filter};
+  const sock_fprog program{6, filter};
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
     throw std::system_error(errno, std::generic_category(), "seccomp");
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/stats.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/reader.hpp"
@@ -29,10 +31,26 @@ class FileReader : public Reader {
   struct Batch {
     Ticket ticket = 0;  // how often this slot was used before
     bool open = false;
+    bool told = false;            // of the interruption
     std::size_t pending = 0;      // parts that are not complete
     std::size_t failed_read = 0;  // the index of the read that `failure` is of
     Read first;                   // of its reads
     std::exception_ptr failure;
+    std::exception_ptr interruption;  // what a hook threw while `submit` waited for room: the rest was not started
+  };
+
+  /// How long a wait has lasted, and whether it was told of.
+  class Patience {
+   public:
+    /// Tells the hooks.
+    void wait_on(const FileReader& reader, std::size_t slot) {
+      const double seconds = now_seconds() - start_;
+      reader.still_waiting(seconds, told_, [&] { return reader.stall_of(slot, seconds); });
+    }
+
+   private:
+    double start_ = now_seconds();
+    bool told_ = false;
   };
 
   /// `files` must outlive the reader; at most `n_tickets` are open at once.
@@ -71,6 +89,7 @@ class FileReader : public Reader {
     const std::size_t slot = free_.back();
     free_.pop_back();
     batches_[slot].open = true;
+    batches_[slot].told = false;
     batches_[slot].pending = 0;
     batches_[slot].first = reads.empty() ? Read{} : reads.front();
     return slot;
@@ -99,10 +118,30 @@ class FileReader : public Reader {
     failed.failed_read = index;
   }
 
+  /// A hook ended the wait for room before read `index` was started: `wait` tells it, then the batch fails.
+  void interrupt(std::size_t slot, std::size_t index, std::exception_ptr thrown) noexcept {
+    batches_[slot].interruption = std::move(thrown);
+    try {
+      throw IoError("[reader] a batch was interrupted", EINTR, file(batches_[slot].first).path().string());
+    } catch (...) {
+      std::exception_ptr failure = std::current_exception();
+      fail(slot, index, failure);
+    }
+  }
+
+  /// Throws what a hook threw while this batch was submitted, once.
+  void rethrow_interruption(std::size_t slot) {
+    if (batches_[slot].interruption && !batches_[slot].told) {
+      batches_[slot].told = true;
+      std::rethrow_exception(batches_[slot].interruption);
+    }
+  }
+
   /// Frees the slot; what failed, or null.
   std::exception_ptr close_batch(std::size_t slot) noexcept {
     Batch& closed = batches_[slot];
     closed.open = false;
+    closed.interruption = nullptr;
     ++closed.ticket;
     free_.push_back(slot);
     return std::exchange(closed.failure, nullptr);

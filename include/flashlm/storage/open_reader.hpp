@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -15,6 +16,22 @@
 #include "flashlm/storage/uring_reader.hpp"
 
 namespace flashlm::inline v0::storage {
+
+namespace detail {
+
+/// A ring, or instead of one of the usual size a small one where kernels before 5.12 count it as locked memory, of
+/// which there is none.
+inline std::unique_ptr<Reader> open_ring(const std::vector<File>& files, UringReaderOptions options) {
+  try {
+    return std::make_unique<UringReader>(files, options);
+  } catch (const IoError& error) {
+    if (error.code() != ENOMEM || options.capacity != UringReaderOptions().capacity) throw;
+  }
+  options.capacity = options.kSmallCapacity;
+  return std::make_unique<UringReader>(files, options);
+}
+
+}  // namespace detail
 
 /// The reader called `name` over `files`, which must outlive it; "auto" takes the best that this system allows.
 ///
@@ -32,11 +49,11 @@ inline std::unique_ptr<Reader> open_reader(std::string_view name, const std::vec
     uring.capacity = depth;
     threads.n_threads = static_cast<int>(std::min<std::size_t>(depth, 1025));  // beyond 1024 it is refused
   }
-  if (name == "uring") return std::make_unique<UringReader>(files, uring);
+  if (name == "uring") return detail::open_ring(files, uring);
   const bool direct = std::all_of(files.begin(), files.end(), [](const File& file) { return file.direct(); });
   if (name == "auto" && direct) {
     try {
-      return std::make_unique<UringReader>(files, uring);
+      return detail::open_ring(files, uring);
     } catch (const IoError&) {
       // Forbidden here; threads read everywhere.
     }

@@ -68,7 +68,9 @@ class Reader {
 
   /// Starts the whole batch. Returns at once unless the queue is full; allocates nothing. An empty batch is a batch.
   ///
-  /// Throws ArgumentError, with nothing started, if a file does not exist or too many tickets are not waited for.
+  /// What a hook throws while the queue is full leaves the rest of the batch unread: `wait` throws it, and, called
+  /// again, an IoError with EINTR once the reads that had begun are complete. Throws ArgumentError, with nothing
+  /// started, if a file does not exist or too many tickets are not waited for.
   virtual Ticket submit(std::span<const Read> reads) = 0;
 
   /// Returns when the batch is complete. Each ticket is waited for once, in any order.

@@ -23,8 +23,8 @@ namespace flashlm::inline v0::storage {
 
 /// `n_threads` reads are at the device at once; `capacity` more wait in a queue. As many tickets may be open.
 struct ThreadsReaderOptions {
-  int n_threads = 4;
-  std::size_t capacity = 256;
+  int n_threads = 8;
+  std::size_t capacity = 4096;
 };
 
 /// Reads with a pool of threads. A read that is not aligned goes through a bounce buffer of its thread.
@@ -68,7 +68,14 @@ class ThreadsReader final : public FileReader {
     batch(slot).pending = reads.size();
     in_flight_ += reads.size();
     for (std::size_t index = 0; index < reads.size();) {
-      room_.wait(lock, [this] { return queued_ < queue_.size(); });
+      try {
+        await(room_, lock, slot, [this] { return queued_ < queue_.size(); });
+      } catch (...) {
+        interrupt(slot, index, std::current_exception());
+        batch(slot).pending -= reads.size() - index;
+        in_flight_ -= reads.size() - index;
+        break;
+      }
       for (; index < reads.size() && queued_ < queue_.size(); ++index, ++queued_) {
         queue_[(first_ + queued_) % queue_.size()] = {reads[index], slot, index};
         count(reads[index]);
@@ -81,18 +88,8 @@ class ThreadsReader final : public FileReader {
   void wait(Ticket ticket) override {
     std::unique_lock lock(mutex_);
     const std::size_t slot = slot_of(ticket);
-    const auto is_done = [&] { return batch(slot).pending == 0; };
-    if (watched()) {
-      const auto start = std::chrono::steady_clock::now();
-      for (bool told = false; !done_.wait_for(lock, std::chrono::duration<double>(kSliceSeconds), is_done);) {
-        const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
-        lock.unlock();
-        still_waiting(waited.count(), told, [&] { return stall_of(slot, waited.count()); });
-        lock.lock();
-      }
-    } else {
-      done_.wait(lock, is_done);
-    }
+    rethrow_interruption(slot);
+    await(done_, lock, slot, [&] { return batch(slot).pending == 0; });
     const std::exception_ptr failure = close_batch(slot);
     lock.unlock();
     if (failure) std::rethrow_exception(failure);
@@ -105,6 +102,22 @@ class ThreadsReader final : public FileReader {
   }
 
  private:
+  /// Waits until `done`; tells the hooks if that takes long, without the lock, which is held again if they throw.
+  template <class Done>
+  void await(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, std::size_t slot, Done&& done) {
+    if (!watched()) return changed.wait(lock, done);
+    for (Patience patience; !changed.wait_for(lock, std::chrono::duration<double>(kSliceSeconds), done);) {
+      lock.unlock();
+      try {
+        patience.wait_on(*this, slot);
+      } catch (...) {
+        lock.lock();
+        throw;
+      }
+      lock.lock();
+    }
+  }
+
   static constexpr std::size_t kLargestCapacity = std::size_t{1} << 20;
 
   struct Job {
@@ -131,7 +144,8 @@ class ThreadsReader final : public FileReader {
       if (queued_ == 0) return;
       const Job job = queue_[first_];
       first_ = (first_ + 1) % queue_.size();
-      if (queued_-- == queue_.size()) room_.notify_one();
+      // Not for each: the two would wake each other for every read.
+      if (--queued_ == queue_.size() / 2) room_.notify_one();
       lock.unlock();
       std::exception_ptr failure;
       try {

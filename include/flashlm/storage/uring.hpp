@@ -167,13 +167,13 @@ class Uring {
     }
   }
 
-  /// As `enter` for one result, but returns ETIME after `seconds` without one, and EINTR for a signal. Kernels before
-  /// 5.11 know no time and wait as long as it takes.
-  int enter_for(double seconds) noexcept {
+  /// As `enter`, but returns ETIME when `seconds`, less than one, have passed, and EINTR for a signal. Kernels before
+  /// 5.11 know no time: there it returns when one result can be taken.
+  int enter_for(double seconds, std::uint32_t n_results) noexcept {
     if (!has_timeout_) return enter(1);
     const detail::UringTime time{0, static_cast<std::int64_t>(seconds * 1e9)};
     const detail::UringEnterArg arg{0, 0, 0, reinterpret_cast<std::uintptr_t>(&time)};
-    const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), 1,
+    const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
                                  detail::kUringGetEvents | detail::kUringExtArg, &arg, sizeof arg);
     if (taken < 0) return errno;
     return n_queued() == 0 ? 0 : EAGAIN;
@@ -246,7 +246,7 @@ class Uring {
   void push(const UringRead&) noexcept {}
   std::uint32_t n_queued() const noexcept { return 0; }
   int enter(std::uint32_t) noexcept { return ENOSYS; }
-  int enter_for(double) noexcept { return ENOSYS; }
+  int enter_for(double, std::uint32_t) noexcept { return ENOSYS; }
   std::uint64_t take_back() noexcept { return 0; }
   bool next(UringResult&) noexcept { return false; }
 };

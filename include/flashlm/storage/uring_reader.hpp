@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -24,10 +23,13 @@
 
 namespace flashlm::inline v0::storage {
 
-/// At most `capacity` parts of reads are at the device at once, and `submit` waits for room. At most `tickets` are
-/// open.
+/// At most `capacity` parts of reads are in the ring at once, and `submit` waits for room. At most `tickets` are open.
+///
+/// A device takes fewer (usually 256), and the kernel keeps the rest: that is cheaper than to be called for more, and
+/// who submits a layer's neurons can compute at once.
 struct UringReaderOptions {
-  std::size_t capacity = 256;
+  static constexpr std::size_t kSmallCapacity = 256;  // of a ring for which a locked-memory limit leaves no more room
+  std::size_t capacity = 4096;
   std::size_t tickets = 256;
 };
 
@@ -68,33 +70,24 @@ class BasicUringReader final : public FileReader {
 
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
-    const std::size_t batch = open_batch(reads);
-    for (std::size_t index = 0; index < reads.size(); ++index) {
+    const std::size_t slot = open_batch(reads);
+    for (std::size_t index = 0; index < reads.size() && !batch(slot).interruption; ++index) {
       count(reads[index]);
       if (Extent{reads[index].offset, reads[index].into.size()}.inside(file(reads[index]).size())) {
-        start(reads[index], batch, index);
+        start(reads[index], slot, index);
       } else {
-        read_plainly(reads[index], {}, batch, index);
+        read_plainly(reads[index], {}, slot, index);
       }
     }
     if (ring_.n_queued() > 0) hand_over(0);
-    return ticket_of(batch);
+    return ticket_of(slot);
   }
 
   void wait(Ticket ticket) override {
     const std::size_t slot = slot_of(ticket);
+    rethrow_interruption(slot);
     take_results();
-    const auto start = std::chrono::steady_clock::now();
-    for (bool told = false; batch(slot).pending > 0; take_results()) {
-      const int code = watched() ? ring_.enter_for(kSliceSeconds) : EAGAIN;
-      if (code == ETIME || code == EINTR) {
-        take_results();
-        const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
-        still_waiting(waited.count(), told, [&] { return stall_of(slot, waited.count()); });
-      } else if (code != 0) {
-        hand_over(watched() ? 1 : batch(slot).pending);
-      }
-    }
+    for (Patience patience; batch(slot).pending > 0;) await(batch(slot).pending, slot, patience);
     if (const std::exception_ptr failure = close_batch(slot)) std::rethrow_exception(failure);
   }
 
@@ -158,7 +151,7 @@ class BasicUringReader final : public FileReader {
   /// Cuts a read into parts and queues them, as File::read does.
   void start(Read rest, std::size_t batch, std::size_t index) noexcept {
     const std::size_t unit = file(rest).alignment();
-    while (!rest.into.empty()) {
+    while (!rest.into.empty() && !this->batch(batch).interruption) {
       const std::size_t skew = rest.offset & (unit - 1);
       const bool fits = (reinterpret_cast<std::uintptr_t>(rest.into.data()) & (unit - 1)) == skew;
       const std::size_t whole = std::min(rest.into.size() & ~(unit - 1), kLargestPart);
@@ -183,12 +176,30 @@ class BasicUringReader final : public FileReader {
     }
   }
 
-  /// Waits for room where there is none.
-  void queue(Part part) noexcept {
-    while (free_.empty() || (part.slot != kDirect && free_slots_.empty())) {
-      take_results();
-      if (free_.empty() || (part.slot != kDirect && free_slots_.empty())) hand_over(1);
+  /// Gives the kernel what is queued, takes `n` results or those of a moment, and tells the hooks of a long wait.
+  void await(std::size_t n, std::size_t slot, Patience& patience) {
+    const int code = watched() ? ring_.enter_for(kSliceSeconds, static_cast<std::uint32_t>(n)) : EAGAIN;
+    if (code != 0 && code != ETIME && code != EINTR) hand_over(watched() ? 1 : n);
+    take_results();
+    if (code == ETIME || code == EINTR) patience.wait_on(*this, slot);
+  }
+
+  /// Waits for room where there is none; false if a hook had enough of it.
+  bool make_room(const Part& part) noexcept {
+    const auto full = [&] { return free_.empty() || (part.slot != kDirect && free_slots_.empty()); };
+    if (!full()) return true;
+    take_results();
+    try {
+      // For a good deal of room at once: each call costs as much as a read.
+      for (Patience patience; full();) await(free_.empty() ? (parts_.size() + 3) / 4 : 1, part.batch, patience);
+    } catch (...) {
+      interrupt(part.batch, part.index, std::current_exception());
     }
+    return !full();
+  }
+
+  void queue(Part part) noexcept {
+    if (!make_room(part)) return;
     if (part.slot != kDirect) {
       part.slot = free_slots_.back();
       free_slots_.pop_back();
