@@ -180,10 +180,12 @@ def requantised(path: Path) -> None:
     ).eval()
     originals = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.dim() == 2}
     for dtype in ("q8_0", "q4_0"):
-        kind = gguf.GGMLQuantizationType[dtype.upper()]
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 if name in originals:
+                    # `flashlm pack` keeps q8_0 where tokens come in and go out.
+                    ends = name.startswith(("model.embed_tokens", "lm_head"))
+                    kind = gguf.GGMLQuantizationType["Q8_0" if ends else dtype.upper()]
                     blocks = gguf.quants.quantize(originals[name].numpy(), kind)
                     weight.copy_(torch.from_numpy(np.ascontiguousarray(gguf.quants.dequantize(blocks, kind))))
         for name in TEXTS:

@@ -299,8 +299,8 @@ def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(tm
         data[at : at + 2] = b"\x80\x7f" if kind == "BF16" else b"\x00\x7e"
         path.write_bytes(data)
         refuses(path, f"finite numbers, {words} .*blk.1.ffn_down.weight")
-    path = random_gguf.write(CASE, tmp_path / "model.gguf", change=lambda _, w: w["output.weight"].fill(600000))
-    refuses(path, "at most 524032 .the largest q4_0 number., got 600000 .*output.weight", dtype="q4_0")
+    path = random_gguf.write(CASE, tmp_path / "model.gguf", change=lambda _, w: w["blk.0.attn_v.weight"].fill(600000))
+    refuses(path, "at most 524032 .the largest q4_0 number., got 600000 .*attn_v.weight", dtype="q4_0")
 
 
 @pytest.fixture(scope="session")

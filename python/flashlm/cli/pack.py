@@ -28,7 +28,12 @@ def main(
     ],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
     *,
-    dtype: Annotated[str, typer.Option(help="source keeps what it can; or f32, f16, bf16, q8_0, q4_0.")] = "source",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="source keeps what it can; or f32, f16, bf16, q8_0, q4_0 (with embedding and head in q8_0).",
+        ),
+    ] = "source",
     neurons_per_bundle: Annotated[
         str, typer.Option(metavar="N", help="How many neurons are read together; auto decides.")
     ] = "auto",
