@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import operator
+
 from flashlm._core import ArgumentError, parse_memory
 
+READERS = ("auto", "threads", "uring")
 _SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
+_MOST_THREADS = 1024
+MOST_32_BITS = (1 << 31) - 1
+MOST_64_BITS = (1 << 63) - 1
 _POLICIES = ("auto", "combined", "window", "lru", "frequency", "none")
 
 
@@ -18,13 +24,34 @@ def check_choices(*, selector: str, policy: str, window: int | None, drafter: ob
     for name, value, known in (("selector", selector, _SELECTORS), ("policy", policy, _POLICIES)):
         if value not in known:
             raise ArgumentError(f"[language_model] {name}: expected one of {', '.join(known)}, got {value!r}.")
-    if isinstance(window, bool) or not isinstance(window, (int, type(None))):
-        raise ArgumentError(f"[language_model] window: expected a number of tokens or None, got {window!r}.")
+    check_whole("window", window, least=1, most=MOST_32_BITS)
     if drafter is not None:
         raise NotImplementedError(
             f"[language_model] drafter: expected None, got {drafter!r}. Speculative decoding is "
             "not in this version yet."
         )
+
+
+def check_sizes(*, context: int | None, threads: int | None) -> None:
+    """Raises ArgumentError for numbers that no model can be opened with."""
+    check_whole("context", context, least=1, most=MOST_32_BITS)
+    check_whole("threads", threads, least=1, most=_MOST_THREADS)
+
+
+def check_whole(name: str, value: object, *, least: int, most: int, where: str = "language_model") -> None:
+    """Raises ArgumentError unless `value` is None or a whole number from `least` to `most`."""
+    if value is None:
+        return
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None:
+        raise ArgumentError(f"[{where}] {name}: expected a whole number, got {value!r}")
+    if number < least:
+        raise ArgumentError(f"[{where}] {name}: expected {least} or more, got {number}")
+    if number > most:
+        raise ArgumentError(f"[{where}] {name}: expected {least} to {most}, got {number}")
 
 
 def check_memory(memory: str | int) -> str:

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from flashlm import _core
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
-from flashlm.choices import check_choices, check_memory, check_size
+from flashlm.choices import check_choices, check_memory, check_size, check_sizes
 from flashlm.session import Session
 from flashlm.speaker import Speaker, check_text
 
@@ -107,6 +107,7 @@ class LanguageModel(Speaker):
             >>> model.close()
         """
         check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
+        check_sizes(context=context, threads=threads)
         from flashlm.home import kv_folder, packed
 
         store = kv_folder(kv_store)

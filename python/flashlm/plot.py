@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flashlm._core import DiskProbe, MemoryPlan, format_bytes
+from flashlm._core import ArgumentError, DiskProbe, MemoryPlan, format_bytes
+from flashlm.pack.files import io_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,18 +33,31 @@ _MOST_TICKS = 6
 _DEPTH_COLOURS = ("#85c1e9", "#2e86c1", "#1f4e79", "#0b2239")
 
 
-def require(what: str) -> None:
-    """Raises ImportError, which names the extra, where matplotlib is missing; `what` wants to draw.
+def require(what: str, path: Path | None = None) -> None:
+    """Checks that `what` can draw, and keep its picture in `path`, before it takes its time.
+
+    Raises:
+        ImportError: matplotlib is missing; the message names the extra.
+        ArgumentError: matplotlib has no format of that name.
+        IoError: The folder of the picture does not exist.
 
     Example:
         >>> flashlm.plot.require("memory_plan")
     """
     try:
         import matplotlib  # noqa: F401, ICN001 - only whether it is there
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError as error:
         raise ImportError(
             f"[plot] {what}: expected matplotlib, found none. Install it: pip install 'flashlm[plot]'."
         ) from error
+    if path is None:
+        return
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise ArgumentError(f"[plot] {what}: expected a name ending in .png, .svg or .pdf, got {str(path)!r}")
+    if not path.expanduser().parent.is_dir():
+        raise io_error(what, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent)), path, "plot")
 
 
 def memory_plan(plan: MemoryPlan) -> Figure:

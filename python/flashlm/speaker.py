@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flashlm import _core
 from flashlm._core import ArgumentError, Generation, Tokenizer
+from flashlm.choices import MOST_32_BITS, MOST_64_BITS, check_whole
 from flashlm.kept_tokens import keep_tokens
 from flashlm.response_format import JsonSchema, grammar_of_format, grammar_of_schema
 
@@ -89,6 +90,7 @@ class Speaker(ABC):
             >>> "".join(pieces) == lm.generate("Once upon a time", max_new_tokens=8)
             True
         """
+        _check_numbers(max_new_tokens=max_new_tokens, top_k=top_k, seed=seed)
         return self._native.stream(
             check_text(prompt, "prompt"),
             max_new_tokens=max_new_tokens,
@@ -207,6 +209,7 @@ class Speaker(ABC):
             documents=documents,
             **dict(template_variables or {}),
         )
+        _check_numbers(max_new_tokens=max_new_tokens, top_k=top_k, seed=seed)
         return self._native.stream(
             keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer),
             max_new_tokens=max_new_tokens,
@@ -274,6 +277,12 @@ def check_text(value: str, name: str) -> str:
     if not isinstance(value, str):
         raise ArgumentError(f"[language_model] {name}: expected a text, got {type(value).__name__}.")
     return value
+
+
+def _check_numbers(*, max_new_tokens: int, top_k: int, seed: int) -> None:
+    check_whole("max_new_tokens", max_new_tokens, least=0, most=MOST_64_BITS)
+    check_whole("top_k", top_k, least=0, most=MOST_32_BITS)
+    check_whole("seed", seed, least=0, most=(1 << 64) - 1)
 
 
 def _stops(stop: str | Sequence[str]) -> list[str]:

@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flashlm import _core
-from flashlm._core import ArgumentError
+from flashlm._core import ArgumentError, ShapeError
+from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel, Progress
+from flashlm.pack.config import parse_config
+from flashlm.pack.files import io_error, read_object, sync_folder
 
 _FILE = "thresholds.safetensors"
+_FEWEST_TOKENS = 16
 _SAMPLES = 1 << 20  # gate values a layer and batch that quantiles are taken of
 
 
@@ -46,6 +52,7 @@ def add_thresholds(
     Raises:
         ArgumentError: The sparsity is out of range, or the model is none that thresholds are for.
         ShapeError: The text is too short.
+        IoError: A file cannot be read or written. Thresholds of an earlier call then stay, as after an interruption.
 
     Example:
         >>> flashlm.add_thresholds("tiny.flash", "A text.", sparsity=1.5)
@@ -60,6 +67,9 @@ def add_thresholds(
             raise ArgumentError(f"[thresholds] sparsity: expected more than 0 and less than 1, got {share}")
     shares = [*sorted({*compare} - {sparsity}), sparsity]  # the last one stays
     folder = Path(folder)
+    _check_folder(folder)
+    _core.parse_memory(check_memory(memory))
+    _check_text(folder, text)
     if not (folder / "gates.safetensors").is_file():
         _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
     gates = _core.Safetensors(str(folder / "gates.safetensors"))
@@ -79,10 +89,11 @@ def add_thresholds(
             lm.collect(ids[begin : begin + lm.context], look)
         dense = _perplexity(lm, text[half:], progress)
     compared = []
-    for index, share in enumerate(shares):
-        _write(folder, gates, {layer: float(np.mean(values, axis=0)[index]) for layer, values in found.items()})
-        with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
-            compared.append({"sparsity": share, "perplexity": _perplexity(lm, text[half:], progress)})
+    with _kept_on_error(folder / _FILE):
+        for index, share in enumerate(shares):
+            _write(folder, gates, {layer: float(np.mean(values, axis=0)[index]) for layer, values in found.items()})
+            with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
+                compared.append({"sparsity": share, "perplexity": _perplexity(lm, text[half:], progress)})
     kept = compared[-1]["perplexity"]
     return {
         "sparsity": sparsity,
@@ -90,6 +101,51 @@ def add_thresholds(
         "perplexity": kept,
         "compared": sorted(compared, key=lambda one: one["sparsity"]),
     }
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuses what could not use thresholds, before any work is done. Raises ArgumentError."""
+    layer = json.loads(_core.read_manifest(folder))["layers"][0]
+    activation = parse_config(read_object(folder / "config.json"), folder / "config.json").activation
+    if activation != "silu":
+        raise ArgumentError(
+            f"[thresholds] model: expected a gated network with silu, got {activation} ({folder}). Its silent "
+            "neurons are exactly zero: the selector 'gate' leaves those out and loses nothing."
+        )
+    if layer["neurons_per_bundle"] != 1:
+        raise ArgumentError(
+            f"[thresholds] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} ({folder}). "
+            "Pack it with neurons_per_bundle=1."
+        )
+
+
+def _check_text(folder: Path, text: str) -> None:
+    tokenizer = _core.Tokenizer.open(folder / "tokenizer.json")
+    half = len(text) // 2
+    for part, use in ((text[:half], "calibrate"), (text[half:], "measure")):
+        count = len(tokenizer.encode(part))
+        if count < _FEWEST_TOKENS:
+            raise ShapeError(
+                f"[thresholds] text: expected at least {_FEWEST_TOKENS} tokens to {use}, got {count}. Thousands are "
+                "better."
+            )
+
+
+@contextlib.contextmanager
+def _kept_on_error(path: Path) -> Iterator[None]:
+    """Puts a file back as it was, or removes it, where the block does not end well."""
+    before = path.with_name(path.name + ".before")
+    if path.is_file():
+        path.replace(before)
+    try:
+        yield
+    except BaseException:
+        if before.is_file():
+            before.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        raise
+    before.unlink(missing_ok=True)
 
 
 def _perplexity(lm: LanguageModel, text: str, progress: Progress | None) -> float:
@@ -102,13 +158,17 @@ def _write(folder: Path, gates: Any, thresholds: dict[int, float]) -> None:
         tensors[f"layers.{layer}.gate"] = gates.read(f"layers.{layer}.gate")
         tensors[f"layers.{layer}.threshold"] = np.array([threshold], np.float32)
     specs = [(name, "f32" if name.endswith("threshold") else "u8", list(v.shape)) for name, v in tensors.items()]
-    beside = folder / (_FILE + ".part")
+    beside = folder / (_FILE + ".new")
     metadata = {"format": "flashlm thresholds", "format_version": "1", "model": gates.metadata()["model"]}
-    writer = _core.SafetensorsWriter(str(beside), [*specs, ("tensor_checksums", "u8", [len(specs), 4])], metadata)
-    sums = []
-    for name in writer.order()[:-1]:
-        sums.append(_core.crc32(tensors[name].tobytes()))
-        writer.write(name, tensors[name])
-    writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
-    writer.finish()
-    beside.replace(folder / _FILE)
+    try:
+        writer = _core.SafetensorsWriter(str(beside), [*specs, ("tensor_checksums", "u8", [len(specs), 4])], metadata)
+        sums = []
+        for name in writer.order()[:-1]:
+            sums.append(_core.crc32(tensors[name].tobytes()))
+            writer.write(name, tensors[name])
+        writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
+        writer.finish()
+        beside.replace(folder / _FILE)
+        sync_folder(folder)
+    except OSError as error:
+        raise io_error("write", error, folder / _FILE, where="thresholds") from error

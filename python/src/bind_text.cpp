@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -131,6 +132,10 @@ template <class Number>
 Number at_least(const char* what, std::int64_t value, std::int64_t least) {
   if (value < least)
     throw ArgumentError(flashlm::concat("[language_model] ", what, ": expected ", least, " or more, got ", value));
+  if (std::cmp_greater(value, std::numeric_limits<Number>::max())) {
+    throw ArgumentError(flashlm::concat("[language_model] ", what, ": expected at most ",
+                                        std::numeric_limits<Number>::max(), ", got ", value));
+  }
   return static_cast<Number>(value);
 }
 

@@ -52,6 +52,7 @@ TEST_CASE("FLASHLM_ISA must name a known and supported instruction set") {
   CHECK_THROWS_WITH(choose_isa(), Catch::Matchers::ContainsSubstring("got 'mmx'"));
   const ForcedIsa unsupported(supports(Isa::neon) ? "avx2" : "neon");
   CHECK_THROWS_AS(choose_isa(), ArgumentError);
+  CHECK_THROWS_WITH(choose_isa(), Catch::Matchers::ContainsSubstring("scalar; got "));
 }
 
 TEST_CASE("an instruction set has a name") {

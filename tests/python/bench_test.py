@@ -177,7 +177,7 @@ def test_what_makes_no_sense_is_refused(shape: Path, config: dict[str, Any], tmp
         bench.synthesize(shape, tmp_path / "x", dtype="q2_k")
     with pytest.raises(flashlm.ArgumentError, match=r"format: expected gguf or hf"):
         bench.export(shape, tmp_path / "x", "onnx")
-    with pytest.raises(flashlm.ArgumentError, match=r"at least 1"):
+    with pytest.raises(flashlm.ArgumentError, match=r"tokens: expected 1 or more, got 0"):
         bench.run(shape, tokens=0)
     with pytest.raises(OSError, match=r"exists already"):
         bench.export(shape, tmp_path, "hf")

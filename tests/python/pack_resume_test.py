@@ -21,6 +21,7 @@ import random_gguf
 import random_llama
 from flashlm import _core, home
 from flashlm.pack import writer
+from small_disk import mounted
 
 CASE = random_llama.case("head_dim")  # three layers
 
@@ -194,15 +195,8 @@ def test_a_disk_that_fills_up_while_packing_leaves_nothing(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(tmp_path / "disk", "256k") as folder:
+        yield folder
 
 
 @pytest.mark.privileged

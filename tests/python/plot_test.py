@@ -59,3 +59,12 @@ def test_without_matplotlib_the_error_names_the_extra(
         flashlm.plot.memory_plan(lm.memory_plan)
     with pytest.raises(ImportError, match="probe --plot"):
         flashlm.plot.require("probe --plot")
+
+
+def test_a_picture_that_could_not_be_kept_is_refused_before_the_work(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    flashlm.plot.require("probe --plot", tmp_path / "disk.svg")
+    with pytest.raises(flashlm.ArgumentError, match=r"expected a name ending in \.png, \.svg or \.pdf, got '.*disk.x'"):
+        flashlm.plot.require("probe --plot", tmp_path / "disk.x")
+    with pytest.raises(flashlm.IoError, match=r"probe --plot: No such file or directory \(.*missing\)"):
+        flashlm.plot.require("probe --plot", tmp_path / "missing" / "disk.png")

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #if defined(__x86_64__)
@@ -76,7 +77,11 @@ inline Isa choose_isa() {
     for (Isa isa : known) {
       if (name(isa) != forced) continue;
       if (supports(isa)) return isa;
-      throw ArgumentError(concat("[cpu] FLASHLM_ISA: this processor has no ", forced));
+      std::string here;
+      for (Isa one : known) {
+        if (supports(one)) here += concat(here.empty() ? "" : ", ", name(one));
+      }
+      throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected what this processor has, ", here, "; got ", forced));
     }
     throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, neon, avx2 or avx512, got '", forced, "'"));
   }

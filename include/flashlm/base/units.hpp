@@ -24,7 +24,7 @@ struct MemorySize {
 
 /// "4GiB", "512 MiB", "1.5GB" (decimal), "800000000" or "50%".
 ///
-/// Throws ArgumentError for anything else, for 0, and beyond 2^62 bytes.
+/// Throws ArgumentError for anything else, for 0, and beyond 2^62 bytes or a million percent.
 inline MemorySize parse_memory(std::string_view text) {
   const auto fail = [&] {
     return ArgumentError(
@@ -37,7 +37,10 @@ inline MemorySize parse_memory(std::string_view text) {
   if (problem != std::errc() || !std::isfinite(number) || number <= 0) throw fail();
   std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
-  if (unit == "%") return {0, number / 100};
+  if (unit == "%") {
+    if (number > 1e6) throw fail();
+    return {0, number / 100};
+  }
   constexpr std::array<std::pair<std::string_view, double>, 12> kUnits{{{"", 1},
                                                                         {"B", 1},
                                                                         {"kB", 1e3},

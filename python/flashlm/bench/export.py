@@ -22,6 +22,7 @@ from flashlm.pack.huggingface import SINGLE_FILE, huggingface_name
 from flashlm.pack.source import Progress, Source, Weight
 
 FORMATS = ("gguf", "hf")
+_ROPE_THETA = 10000.0  # of configs that name none, as in transformers
 
 
 def export(
@@ -72,7 +73,8 @@ def export(
             _write_huggingface(source, config, partial, dtype, progress)
         partial.rename(target)
     except OSError as error:
-        raise io_error("export", error, target) from error
+        cause = error if error.errno else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # numpy's short write
+        raise io_error("export", cause, target, where="bench") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
     return target
@@ -80,14 +82,16 @@ def export(
 
 def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
     """Raises ArgumentError, which names it, for an architecture or activation that llama.cpp does not run."""
-    architecture = config["architectures"][0]
-    if architecture != "LlamaForCausalLM":
-        raise ArgumentError(f"[bench] format: llama.cpp has no {architecture}; expected a Llama shape for a GGUF")
+    if config.get("model_type") == "opt" or config.get("architectures") == ["OPTForCausalLM"]:
+        raise ArgumentError("[bench] format: llama.cpp has no OPTForCausalLM; expected a Llama shape for a GGUF")
     if config.get("hidden_act", "silu") != "silu":
         raise ArgumentError(
             f"[bench] format: llama.cpp's Llama has silu only, got hidden_act {config['hidden_act']!r}; "
             "a GGUF would compute something else"
         )
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if rope.get("rope_type", rope.get("type", "default")) != "default":
+        raise ArgumentError(f"[bench] format: expected a shape without rope scaling for a GGUF, got {rope}")
 
 
 def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Progress | None) -> None:
@@ -105,7 +109,7 @@ def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Pr
     writer.add_key_length(sizes.head_dim)
     writer.add_value_length(sizes.head_dim)
     writer.add_rope_dimension_count(sizes.head_dim)
-    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_rope_freq_base({**config, **(config.get("rope_parameters") or {})}.get("rope_theta", _ROPE_THETA))
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(sizes.vocab_size)
     words = vocabulary(sizes.vocab_size)

@@ -19,7 +19,7 @@ from flashlm._core import ArgumentError
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.synthetic import synthetic_source
-from flashlm.choices import check_memory
+from flashlm.choices import MOST_32_BITS, MOST_64_BITS, READERS, check_choices, check_memory, check_sizes, check_whole
 from flashlm.pack.detect import is_packed
 from flashlm.pack.options import Options
 from flashlm.pack.source import Progress, Source, Weight
@@ -138,16 +138,16 @@ def run(
         >>> report.to_dict()["tokens"]
         2
     """
-    if tokens < 1 or prompt < 1:
-        raise ArgumentError(f"[bench] tokens, prompt: expected at least 1, got {tokens} and {prompt}")
+    _check_counts(tokens=tokens, prompt=prompt, seed=seed)
+    _check_choices(memory=memory, context=context, threads=threads, reader=reader)
+    check_choices(selector="auto", policy=policy, window=window, drafter=None)
     if selector not in ("dense", "predictor"):
         raise ArgumentError(f"[bench] selector: expected dense or predictor, got {selector!r}")
     plants = selector != "dense" if planted is None else planted
     source = planted_source(shape, dtype, seed) if plants else synthetic_source(shape, dtype, seed)
-    longest = int(json.loads(source.small_files["config.json"])["max_position_embeddings"])
     n_warm = _WARM_TOKENS if plants else 0
     n_ids = prompt + n_warm + tokens
-    n_context = context or min(longest, max(_LEAST_CONTEXT, n_ids))
+    n_context = _context(source, n_ids, context)
     if plants:
         ids = planted_text(source, n_ids, seed)
     else:
@@ -208,6 +208,34 @@ def run(
         bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * neurons),
         planted=firing,
     )
+
+
+def _check_counts(*, tokens: int, prompt: int, seed: int) -> None:
+    for name, value in (("tokens", tokens), ("prompt", prompt)):
+        check_whole(name, value, least=1, most=MOST_32_BITS, where="bench")
+    check_whole("seed", seed, least=0, most=MOST_64_BITS, where="bench")
+
+
+def _check_choices(*, memory: str | int, context: int | None, threads: int | None, reader: str) -> None:
+    """Before anything is written: what opening the model would refuse after it. Raises ArgumentError."""
+    _core.parse_memory(check_memory(memory))
+    check_sizes(context=context, threads=threads)
+    if reader not in READERS:
+        raise ArgumentError(f"[bench] reader: expected {', '.join(READERS)}, got {reader!r}")
+
+
+def _context(source: Source, n_ids: int, context: int | None) -> int:
+    """How many tokens fit: what was asked for, or what `n_ids` need. Raises ArgumentError where that is too few."""
+    longest = int(json.loads(source.small_files["config.json"])["max_position_embeddings"])
+    result = min(longest, max(_LEAST_CONTEXT, n_ids)) if context is None else context
+    if result > longest:
+        raise ArgumentError(f"[bench] context: expected at most the shape's {longest}, got {result}")
+    if n_ids > result:
+        raise ArgumentError(
+            f"[bench] context: expected at least {n_ids}, which prompt and tokens need, got {result}. "
+            "Ask for fewer tokens."
+        )
+    return result
 
 
 def _decode(

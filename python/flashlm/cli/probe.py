@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Measures a disk: median and range, since disks drift. Reads around the page cache, writes only a scratch file."""
     if plot is not None:
-        flashlm.plot.require("probe --plot")  # before ten seconds of measuring, not after
+        flashlm.plot.require("probe --plot", plot)  # before ten seconds of measuring, not after
     with screen.progress_bar() as progress:
         probe = flashlm.probe(
             target(path),

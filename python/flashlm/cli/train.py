@@ -49,7 +49,7 @@ def main(
 ) -> None:
     """Trains a predictor for each layer of a ReLU model. An interrupted run goes on where it was."""
     if plot is not None:
-        flashlm.plot.require("train --plot")  # before minutes of training, not after
+        flashlm.plot.require("train --plot", plot)  # before minutes of training, not after
     with screen.progress_bar() as progress:
         report = flashlm.train(
             model,

@@ -218,10 +218,14 @@ def _model_type(config: Mapping[str, Any], path: Path) -> str:
     known = {name: key for key, name in _ARCHITECTURES.items()}
     if names is None and model_type is None:
         raise FormatError(f"[pack] architecture: {expected}, the file names none ({path})")
-    if names is not None and (not isinstance(names, list) or len(names) != 1 or names[0] not in known):
+    if names is not None and (not isinstance(names, list) or len(names) != 1 or str(names[0]) not in known):
         got = ", ".join(map(str, names)) if isinstance(names, list) else _brief(names)
         raise FormatError(f"[pack] architecture: {expected}, got {got} ({path})")
-    if model_type not in _ARCHITECTURES or (names is not None and known[names[0]] != model_type):
+    if (
+        not isinstance(model_type, str)
+        or model_type not in _ARCHITECTURES
+        or (names is not None and known[names[0]] != model_type)
+    ):
         wanted = known[names[0]] if names else "llama or opt"
         raise FormatError(f"[pack] architecture: expected model_type {wanted}, got {_brief(model_type)} ({path})")
     return str(model_type)
@@ -257,7 +261,7 @@ def _check_rope(config: Mapping[str, Any], path: Path) -> None:
         if not isinstance(rope, dict):
             raise FormatError(f"[pack] config: expected {key} to be an object, got {_brief(rope)} ({path})")
         rope_type = rope.get("rope_type", rope.get("type", "default"))
-        if rope_type not in _ROPE_TYPES:
+        if not isinstance(rope_type, str) or rope_type not in _ROPE_TYPES:
             raise FormatError(
                 f"[pack] config: rope type {_brief(rope_type)} is not supported, expected one of "
                 f"{', '.join(_ROPE_TYPES)} ({path})"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -16,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from flashlm import _core
-from flashlm._core import ArgumentError, ShapeError
+from flashlm._core import ArgumentError, FormatError, ShapeError
+from flashlm.choices import MOST_64_BITS, check_memory, check_sizes, check_whole
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.pack.files import io_error, locked
+from flashlm.pack.config import parse_config
+from flashlm.pack.files import folder_error, io_error, locked, read_object
 from flashlm.train import fit, store
 from flashlm.train.report import LayerReport, TrainReport
-from flashlm.train.text import Windows, cut, read_texts
+from flashlm.train.text import FEWEST_TOKENS, Windows, cut, read_texts
 from flashlm.train.trainer import Options, Shape, Trainer
 
 __all__ = ["LayerReport", "TrainReport", "train"]
@@ -84,6 +87,9 @@ def train(
     from flashlm.home import packed
 
     options = _options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
+    check_whole("tokens", tokens, least=FEWEST_TOKENS, most=MOST_64_BITS, where="train")
+    check_sizes(context=None, threads=threads)
+    _core.parse_memory(check_memory(memory))
     tell = progress if progress is not None else _nobody
     files = [text] if isinstance(text, (str, os.PathLike)) else list(text)
     content = read_texts(files)
@@ -92,6 +98,8 @@ def train(
     manifest = json.loads(_core.read_manifest(str(folder)))
     _check_folder(manifest, dtype, folder)
     path = Path(out).expanduser() if out is not None else folder / store.FILE
+    if path.is_dir():
+        raise folder_error("expected the name of a file, got a folder", errno.EISDIR, path, "train")
     work = path.with_name(path.name + ".partial")
     try:
         with locked(work, "train", "training the same model"):
@@ -101,7 +109,7 @@ def train(
                 text_key = _hash(store.weights_key(manifest), windows, _VERSION)
                 trainer.resume(text_key, _hash(text_key, options))
                 if not trainer.is_collected:
-                    trainer.collect(lm, tell)
+                    _collect(trainer, lm, tell, work)
             with fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
                 fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
@@ -140,6 +148,15 @@ def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: s
     return Options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
 
 
+def _collect(trainer: Trainer, lm: LanguageModel, progress: Progress, work: Path) -> None:
+    """Runs the model; where its activations are of no use, they leave nothing behind."""
+    try:
+        trainer.collect(lm, progress)
+    except FormatError:
+        shutil.rmtree(work)
+        raise
+
+
 def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
     """The windows of a text; one that is too short leaves no folder behind."""
     try:
@@ -153,6 +170,12 @@ def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
 def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
     """Refuses what could not use a predictor, before any work is done. Raises ArgumentError."""
     layer = manifest["layers"][0]
+    activation = parse_config(read_object(folder / "config.json"), folder / "config.json").activation
+    if activation == "silu":
+        raise ArgumentError(
+            f"[train] model: expected an activation that makes zeros, such as relu, got {activation} ({folder}). "
+            "All of its neurons fire: nothing to predict. `flashlm thresholds` leaves small ones out, lossily."
+        )
     if layer["neurons_per_bundle"] != 1:
         raise ArgumentError(
             f"[train] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} ({folder}). "

@@ -50,6 +50,14 @@ class ActivationStore:
 
     def __init__(self, folder: Path, n_layers: int, dim: int, hidden: int) -> None:
         self._folder, self._n_layers, self._dim, self._hidden = folder, n_layers, dim, hidden
+        self._widths = {"x": 2 * dim, "codes": hidden, "scales": 4}  # bytes a token
+
+    def holds(self, n_tokens: int) -> bool:
+        """Whether the files have at least so many tokens."""
+        paths = (
+            (self._path(layer, kind), width) for layer in range(self._n_layers) for kind, width in self._widths.items()
+        )
+        return n_tokens == 0 or all(path.is_file() and path.stat().st_size >= n_tokens * width for path, width in paths)
 
     def add(self, runner: Runner, windows: Sequence[Sequence[int]], n_done: int) -> Iterator[int]:
         """Runs the windows behind the first `n_done`, and says after each how many are on disk.
@@ -64,9 +72,8 @@ class ActivationStore:
                 for layer in range(self._n_layers)
                 for kind in _KINDS
             }
-            widths = {"x": 2 * self._dim, "codes": self._hidden, "scales": 4}
             for (_, kind), file in files.items():
-                file.truncate(row * widths[kind])
+                file.truncate(row * self._widths[kind])
 
             def keep(layer: int, x: Floats, h: Floats) -> None:
                 codes, scales = _encode(layer, h)

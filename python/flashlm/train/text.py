@@ -14,7 +14,7 @@ from flashlm.pack.files import io_error
 LONGEST_WINDOW = 512
 SHORTEST_WINDOW = 16
 _PARTS = 10  # one of ten windows sets the thresholds, one of ten is measured
-_FEWEST_TOKENS = 2 * _PARTS * SHORTEST_WINDOW
+FEWEST_TOKENS = 2 * _PARTS * SHORTEST_WINDOW
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def cut(tokenizer: Tokenizer, text: str, n_tokens: int, context: int) -> Windows
         ShapeError: The text is too short to learn anything from.
     """
     ids = tokenizer.encode(text)
-    if len(ids) < _FEWEST_TOKENS:
+    if len(ids) < FEWEST_TOKENS:
         raise ShapeError(
-            f"[train] text: expected at least {_FEWEST_TOKENS} tokens, got {len(ids)}. Thousands are better."
+            f"[train] text: expected at least {FEWEST_TOKENS} tokens, got {len(ids)}. Thousands are better."
         )
     wanted = min(len(ids), n_tokens)
     length = min(context, LONGEST_WINDOW, max(SHORTEST_WINDOW, wanted // (4 * _PARTS)))

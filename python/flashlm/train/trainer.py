@@ -81,6 +81,9 @@ class Trainer:
         journal = _read_journal(self._work / _JOURNAL)
         if journal.get("text") != text_key:
             return
+        n_tokens = sum(map(len, self._all[: journal["collected"]]))
+        if not self._store.holds(n_tokens):  # somebody removed what the journal speaks of
+            return
         self._n_collected = journal["collected"]
         if journal.get("options") == options_key:
             reports = [LayerReport(**entry) for entry in journal["layers"]]
