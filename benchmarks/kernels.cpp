@@ -25,6 +25,7 @@
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
 #include "flashlm/kernels/tile_sum.hpp"
+#include "flashlm/sparse/sparse_ffn.hpp"
 
 namespace {
 
@@ -107,12 +108,15 @@ class Benchmark {
 
   /// The down matrix of a layer, 32 neurons at a time, the columns split among threads.
   void down(const MatrixView& weights, const std::vector<float>& h, std::size_t n_tokens, std::vector<float>& y) {
-    parallel_.for_range(weights.cols, 64, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
-        const auto sum = is_block(dtype_) ? kernels::tile_sum : kernels::neuron_sum;
-        sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens, y.data(), weights.cols, begin, end);
-      }
-    });
+    parallel_.for_range(weights.cols, sparse::column_grain(weights.cols, options_.threads),
+                        [&](std::size_t begin, std::size_t end) {
+                          for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
+                            const auto sum = is_block(dtype_) ? kernels::tile_sum : kernels::neuron_sum;
+                            const std::byte* next = row + 64 <= weights.rows ? weights.row(row + 32) : nullptr;
+                            sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens, y.data(), weights.cols,
+                                begin, end, next);
+                          }
+                        });
   }
 
   void floor(const MatrixView& weights) {

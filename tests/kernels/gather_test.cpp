@@ -58,7 +58,7 @@ TEST_CASE("sums of rows that lie anywhere have the bits of a sum over neurons, h
         std::vector<float> expected = random_numbers(dim, 5), whole = expected, cut = expected;
         for (std::size_t i = 0; i < rows.size(); ++i) {
           const flashlm::MatrixView row = wide.view().slice(n - 1 - 2 * i, 1);
-          kernels::table(isa).neuron_sum(row, &h[i], 1, 1, expected.data(), dim, 0, dim);
+          kernels::table(isa).neuron_sum(row, &h[i], 1, 1, expected.data(), dim, 0, dim, nullptr);
         }
         const RowsView view{rows.data(), kOffset, dtype, rows.size(), dim};
         kernels::table(isa).gather_sum(view, h.data(), whole.data(), 0, dim);

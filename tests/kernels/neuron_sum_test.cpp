@@ -25,7 +25,7 @@ TEST_CASE("a sum over neurons equals plain loops in double and adds to what is t
           const std::vector<float> h = random_numbers(n_tokens * n, dim);
           const std::vector<float> before = random_numbers(n_tokens * dim, n);
           std::vector<float> y = before;
-          kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim);
+          kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim, nullptr);
           std::size_t wrong = 0;
           for (std::size_t i = 0; i < y.size(); ++i) {
             const std::size_t t = i / dim, c = i % dim;
@@ -51,11 +51,12 @@ TEST_CASE("a sum over neurons has the same bits for one token and for any number
     const Weights rows(dtype, n, dim);
     const std::vector<float> h = random_numbers(most * n, 3);
     std::vector<float> single(most * dim);
-    for (std::size_t t = 0; t < most; ++t) neuron_sum(rows.view(), &h[t * n], 0, 1, &single[t * dim], 0, 0, dim);
+    for (std::size_t t = 0; t < most; ++t)
+      neuron_sum(rows.view(), &h[t * n], 0, 1, &single[t * dim], 0, 0, dim, nullptr);
     for (std::size_t tokens = 1; tokens <= most; ++tokens) {
       CAPTURE(name(isa), name(dtype), tokens);
       std::vector<float> batch(tokens * dim);
-      neuron_sum(rows.view(), h.data(), n, tokens, batch.data(), dim, 0, dim);
+      neuron_sum(rows.view(), h.data(), n, tokens, batch.data(), dim, 0, dim, nullptr);
       REQUIRE(same_bits(batch, std::span(single).first(tokens * dim)));
     }
   }
@@ -69,19 +70,19 @@ TEST_CASE("a sum over neurons has the same bits wherever its rows or columns are
       const Weights rows(dtype, n, dim);
       const std::vector<float> h = random_numbers(tokens * n, 4);
       std::vector<float> whole(tokens * dim);
-      neuron_sum(rows.view(), h.data(), n, tokens, whole.data(), dim, 0, dim);
+      neuron_sum(rows.view(), h.data(), n, tokens, whole.data(), dim, 0, dim, nullptr);
       for (std::size_t split = 0; split <= n; ++split) {
         CAPTURE(name(isa), name(dtype), tokens, split);
         std::vector<float> y(tokens * dim);
-        neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim);
-        neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim, 0, dim);
+        neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim, nullptr);
+        neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim, 0, dim, nullptr);
         REQUIRE(same_bits(y, whole));
       }
       for (std::size_t split = 0; split <= dim; ++split) {
         CAPTURE(name(isa), name(dtype), tokens, split);
         std::vector<float> y(tokens * dim);
-        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, split, dim);
-        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 0, split);
+        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, split, dim, nullptr);
+        neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 0, split, nullptr);
         REQUIRE(same_bits(y, whole));
       }
     }
@@ -96,8 +97,8 @@ TEST_CASE("a sum over neurons has the same bits as with the same weights in f32"
       CAPTURE(name(isa), name(dtype), tokens);
       const std::vector<float> h = random_numbers(tokens * n, tokens);
       std::vector<float> y(tokens * dim), exact(tokens * dim);
-      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 3, dim);
-      kernels::table(isa).neuron_sum(same.view(), h.data(), n, tokens, exact.data(), dim, 3, dim);
+      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 3, dim, nullptr);
+      kernels::table(isa).neuron_sum(same.view(), h.data(), n, tokens, exact.data(), dim, 3, dim, nullptr);
       REQUIRE(same_bits(y, exact));
     }
   }
@@ -108,7 +109,7 @@ TEST_CASE("columns outside the range stay untouched") {
   const std::vector<float> h(10, 1.0f);
   for (Isa isa : isas()) {
     std::vector<float> y(80, -7.0f);
-    kernels::table(isa).neuron_sum(rows.view(), h.data(), 5, 2, y.data(), 40, 11, 30);
+    kernels::table(isa).neuron_sum(rows.view(), h.data(), 5, 2, y.data(), 40, 11, 30, nullptr);
     for (std::size_t i = 0; i < y.size(); ++i) {
       CAPTURE(name(isa), i);
       REQUIRE((y[i] == -7.0f) == (i % 40 < 11 || i % 40 >= 30));
@@ -124,7 +125,7 @@ TEST_CASE("NaN and infinity in a neuron reach exactly their column") {
     rows.set(8, dim - 1, std::numeric_limits<float>::quiet_NaN());
     const std::vector<float> h(2 * n, 1.0f);
     std::vector<float> y(2 * dim);
-    kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 2, y.data(), dim, 0, dim);
+    kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 2, y.data(), dim, 0, dim, nullptr);
     for (std::size_t i = 0; i < y.size(); ++i) {
       CAPTURE(name(isa), i);
       REQUIRE(std::isinf(y[i]) == (i % dim == 3));
@@ -139,11 +140,11 @@ TEST_CASE("instruction sets agree on a sum over neurons to 1e-6 of its magnitude
     const Weights rows(dtype, n, dim);
     const std::vector<float> h = random_numbers(n, 5);
     std::vector<float> first(dim), other(dim);
-    kernels::table(Isa::scalar).neuron_sum(rows.view(), h.data(), n, 1, first.data(), dim, 0, dim);
+    kernels::table(Isa::scalar).neuron_sum(rows.view(), h.data(), n, 1, first.data(), dim, 0, dim, nullptr);
     for (Isa isa : isas()) {
       CAPTURE(name(isa), name(dtype));
       other.assign(dim, 0.0f);
-      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 1, other.data(), dim, 0, dim);
+      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 1, other.data(), dim, 0, dim, nullptr);
       for (std::size_t c = 0; c < dim; ++c) REQUIRE(std::abs(first[c] - other[c]) < 1e-6f * 250);
     }
   }

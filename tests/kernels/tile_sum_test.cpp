@@ -69,7 +69,7 @@ TEST_CASE("a sum over tiles equals plain loops in double over the blocks, and ad
         const std::vector<float> h = random_numbers(n_tokens * h_stride, dim);
         const std::vector<float> before = random_numbers(n_tokens * y_stride, 2);
         std::vector<float> y = before;
-        kernels::table(isa).tile_sum(tiles.view(), h.data(), h_stride, n_tokens, y.data(), y_stride, 0, dim);
+        kernels::table(isa).tile_sum(tiles.view(), h.data(), h_stride, n_tokens, y.data(), y_stride, 0, dim, nullptr);
         std::size_t wrong = 0;
         for (std::size_t i = 0; i < y.size(); ++i) {
           const std::size_t t = i / y_stride, c = i % y_stride;
@@ -96,7 +96,7 @@ TEST_CASE("an element of a sum over tiles is a chain from zero, and the scale co
       // The portable region rounds a product and a sum, the others once.
       const auto fma = [&](float a, float b, float c) { return isa == Isa::scalar ? a * b + c : std::fma(a, b, c); };
       std::vector<float> y = before, exact = before;
-      kernels::table(isa).tile_sum(tiles.view(), h.data(), 0, 1, y.data(), 0, 0, dim);
+      kernels::table(isa).tile_sum(tiles.view(), h.data(), 0, 1, y.data(), 0, 0, dim, nullptr);
       for (std::size_t c = 0; c < dim; ++c) {
         float chain = 0;
         for (std::size_t n = 0; n < 32; ++n) {
@@ -118,18 +118,19 @@ TEST_CASE("a sum over tiles has the same bits however tokens and columns are cut
     const Tiles tiles(dtype, dim);
     const std::vector<float> h = random_numbers(most * 32, 3);
     std::vector<float> single(most * dim);
-    for (std::size_t t = 0; t < most; ++t) tile_sum(tiles.view(), &h[t * 32], 0, 1, &single[t * dim], 0, 0, dim);
+    for (std::size_t t = 0; t < most; ++t)
+      tile_sum(tiles.view(), &h[t * 32], 0, 1, &single[t * dim], 0, 0, dim, nullptr);
     for (std::size_t n = 1; n <= most; ++n) {
       CAPTURE(name(isa), name(dtype), n);
       std::vector<float> batch(n * dim);
-      tile_sum(tiles.view(), h.data(), 32, n, batch.data(), dim, 0, dim);
+      tile_sum(tiles.view(), h.data(), 32, n, batch.data(), dim, 0, dim, nullptr);
       REQUIRE(same_bits(batch, std::span(single).first(n * dim)));
     }
     for (std::size_t split = 0; split <= dim; split += 32) {
       CAPTURE(name(isa), name(dtype), split);
       std::vector<float> y(most * dim);
-      tile_sum(tiles.view(), h.data(), 32, most, y.data(), dim, split, dim);
-      tile_sum(tiles.view(), h.data(), 32, most, y.data(), dim, 0, split);
+      tile_sum(tiles.view(), h.data(), 32, most, y.data(), dim, split, dim, nullptr);
+      tile_sum(tiles.view(), h.data(), 32, most, y.data(), dim, 0, split, nullptr);
       REQUIRE(same_bits(y, single));
     }
   }
@@ -140,11 +141,11 @@ TEST_CASE("instruction sets agree on a sum over tiles to 1e-6 of its magnitude")
     const Tiles tiles(dtype, 64);
     const std::vector<float> h = random_numbers(32, 5);
     std::vector<float> first(64), other(64);
-    kernels::table(Isa::scalar).tile_sum(tiles.view(), h.data(), 0, 1, first.data(), 0, 0, 64);
+    kernels::table(Isa::scalar).tile_sum(tiles.view(), h.data(), 0, 1, first.data(), 0, 0, 64, nullptr);
     for (Isa isa : isas()) {
       CAPTURE(name(isa), name(dtype));
       other.assign(64, 0.0f);
-      kernels::table(isa).tile_sum(tiles.view(), h.data(), 0, 1, other.data(), 0, 0, 64);
+      kernels::table(isa).tile_sum(tiles.view(), h.data(), 0, 1, other.data(), 0, 0, 64, nullptr);
       for (std::size_t c = 0; c < 64; ++c) REQUIRE(std::abs(first[c] - other[c]) < 1e-6f * 16);
     }
   }

@@ -58,9 +58,9 @@ struct Table {
   void (*matmul)(const MatrixView& weights, const float* x, std::size_t x_stride, std::size_t n_tokens, float* y,
                  std::size_t y_stride);
   void (*neuron_sum)(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
-                     std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
+                     std::size_t y_stride, std::size_t begin_col, std::size_t end_col, const std::byte* next);
   void (*tile_sum)(const MatrixView& tiles, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
-                   std::size_t y_stride, std::size_t begin_col, std::size_t end_col);
+                   std::size_t y_stride, std::size_t begin_col, std::size_t end_col, const std::byte* next);
   void (*gather_dots)(const RowsView& rows, const float* x, float* y);
   void (*gather_sum)(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col);
   void (*attend)(const Queries& queries, const MatrixView& keys, const MatrixView& values, float scale);

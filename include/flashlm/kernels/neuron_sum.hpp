@@ -16,14 +16,16 @@ namespace flashlm::inline v0::kernels {
 /// dim]; y may not overlap h. Strides count floats from one token to the next. Each element is one chain of
 /// multiply-adds over ascending n, so it has the same bits however tokens, columns, or (in ascending order) rows are
 /// cut into calls. A zero in h is multiplied like any other number. Throws ArgumentError for another number format.
+/// `next` is where the rows of the call that follows begin: their columns are asked for early. No result depends on it.
 /// Allocates nothing. Thread-safe: give each thread its own columns.
 inline void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
-                       std::size_t y_stride, std::size_t begin_col, std::size_t end_col) {
+                       std::size_t y_stride, std::size_t begin_col, std::size_t end_col,
+                       const std::byte* next = nullptr) {
   detail::require_plain(rows.dtype, "neuron_sum");
   FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
   FLASHLM_ASSERT(rows.rows < 2 || rows.stride >= row_bytes(rows.dtype, rows.cols));
   FLASHLM_ASSERT(n_tokens < 2 || (h_stride >= rows.rows && y_stride >= end_col));
-  active().neuron_sum(rows, h, h_stride, n_tokens, y, y_stride, begin_col, end_col);
+  active().neuron_sum(rows, h, h_stride, n_tokens, y, y_stride, begin_col, end_col, next);
 }
 
 }  // namespace flashlm::inline v0::kernels

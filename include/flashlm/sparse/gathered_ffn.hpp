@@ -74,14 +74,13 @@ class GatheredFfn {
     }
     const std::size_t offset = (layout.n_matrices() - 1) * layout.matrix_bytes();
     const RowsView down{firing_rows_.data(), offset, layout.dtype, firing_rows_.size(), layout.dim};
-    parallel_->for_range(layout.dim, kColumnGrain, [&](std::size_t begin, std::size_t end) {
-      kernels::gather_sum(down, firing_.data(), y.data(), begin, end);
-    });
+    parallel_->for_range(
+        layout.dim, column_grain(layout.dim, parallel_->n_threads()),
+        [&](std::size_t begin, std::size_t end) { kernels::gather_sum(down, firing_.data(), y.data(), begin, end); });
   }
 
  private:
   static constexpr std::size_t kNeuronGrain = 8;
-  static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y for each thread
 
   /// Neurons that are computed together: their bundles, and their places among all.
   struct Part {

@@ -28,6 +28,13 @@ struct FfnParameters {
   std::span<const float> up_bias{};                            // [n_neurons], or empty
 };
 
+/// Columns of y that a thread takes at once: two parts a thread, so that each reads long pieces of the rows, which
+/// memory needs to be fast. A multiple of 32: whole cache lines of y, and whole column tiles.
+inline std::size_t column_grain(std::size_t dim, int n_threads) noexcept {
+  const std::size_t n_parts = 2 * static_cast<std::size_t>(n_threads);
+  return round_up((dim + n_parts - 1) / n_parts, kBlockNumbers);
+}
+
 /// Adds the part of some neurons to the output of a feed-forward network:
 ///
 ///     h[t, n] = activation(gate[n] . x[t]) * (up[n] . x[t] + up_bias[n])      with a gate
@@ -79,7 +86,6 @@ class SparseFfn {
   // Neurons between two barriers: many enough to share the barrier's cost, few enough to stay in cache.
   static constexpr std::size_t kRunNeurons = 2048;
   static constexpr std::size_t kNeuronGrain = 32;  // floats: threads share no cache line of h
-  static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y, and whole column tiles
 
   struct Run {
     const storage::BundleLayout* layout;
@@ -148,10 +154,12 @@ class SparseFfn {
   /// y += h * down, each thread a slice of the columns, neurons ascending.
   void sum(const Run& run, std::size_t n_tokens, std::span<float> y) {
     const std::size_t dim = run.layout->dim;
-    parallel_->for_range(dim, kColumnGrain, [&](std::size_t begin, std::size_t end) {
+    parallel_->for_range(dim, column_grain(dim, parallel_->n_threads()), [&](std::size_t begin, std::size_t end) {
       run.blocks(0, run.n_bundles, [&](std::size_t neuron, const storage::BundleView& block) {
         const auto add = is_block(block.down.dtype) ? kernels::tile_sum : kernels::neuron_sum;
-        add(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end);
+        const bool last = neuron + block.down.rows >= run.n_bundles * run.layout->neurons_per_bundle;
+        const std::byte* next = last ? nullptr : block.down.data + run.layout->stride;
+        add(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim, begin, end, next);
       });
     });
   }
