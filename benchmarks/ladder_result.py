@@ -34,7 +34,9 @@ class Row:
 
     @property
     def group(self) -> str:
-        """Rows of one group have the same logits, bit for bit."""
+        """Rows of one group have the same logits, bit for bit. The paper's cache has its own: it is not exact."""
+        if self.options.get("policy") == "paper":
+            return "paper"
         if self.program != "flashlm":
             return self.program
         return "dense" if self.exact or self.options["selector"] == "dense" else str(self.options["selector"])

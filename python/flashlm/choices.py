@@ -12,7 +12,7 @@ _SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
 _MOST_THREADS = 1024
 MOST_32_BITS = (1 << 31) - 1
 MOST_64_BITS = (1 << 63) - 1
-_POLICIES = ("auto", "combined", "window", "lru", "frequency", "none")
+_POLICIES = ("auto", "combined", "window", "lru", "frequency", "paper", "none")
 
 
 def check_choices(*, selector: str, policy: str, window: int | None, drafter: object | None) -> None:

@@ -81,8 +81,11 @@ class LanguageModel(Speaker):
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
             policy: Which of the chosen neurons leave DRAM first: those of the oldest token (``"window"``), the least
                 recently used (``"lru"``), the least often used (``"frequency"``), or both in one (``"combined"``,
-                which ``"auto"`` is); ``"none"`` keeps nothing. No choice changes a result.
-            window: How many tokens' neurons stay, for the policy ``"window"``; by default as many as fit.
+                which ``"auto"`` is); ``"none"`` keeps nothing. None of these changes a result. ``"paper"`` does: it is
+                the cache of arXiv:2312.11514, which multiplies whatever neurons the last tokens left in DRAM, so that
+                a text depends on what was read before, on ``memory``, and on how a prompt was cut.
+            window: How many tokens' neurons stay, for the policies ``"window"``, by default as many as fit, and
+                ``"paper"``, by default 5, fewer where they do not fit.
             drafter: For speculative decoding, which is not there yet.
             lock_memory: Keep all memory of the model out of swap. The system limits that (``ulimit -l``).
             kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in

@@ -423,8 +423,9 @@ Args:
     threads: For computing, 1 to 1024; one a hardware thread by default. More than those are slower, not wrong.
     reader: "auto", "threads" or "uring".
     selector: "auto", "dense", "predictor" or "gate".
-    policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none".
-    window: Tokens whose neurons stay, for the policy "window".
+    policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none"; or
+        "paper", which multiplies all neurons that are in DRAM: the one policy that changes results.
+    window: Tokens whose neurons stay, for the policies "window" and "paper".
     bundled: False reads each matrix of a neuron on its own, to measure what bundles save.
     merge_bytes: Neurons with a gap of at most so many bytes between them are one read.
     max_batch: Tokens of a prompt that share one pass over the weights.

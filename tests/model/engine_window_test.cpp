@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// engine_window_test.cpp: an engine whose selector chooses single neurons (sparse/windowed_ffn.hpp).
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "flashlm/model/engine.hpp"
+#include "flashlm/model/kv_fingerprint.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
@@ -113,6 +116,49 @@ TEST_CASE("a predictor's logits do not depend on budget, policy, threads or cut,
   support::write_predictor(tiny.path(), {.threshold = -std::numeric_limits<float>::infinity()});
   Engine everything(Model::open(tiny.path(), "predictor"), options(0.5));
   CHECK(same_bits(run(everything, tokens, 4), all));
+}
+
+TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its results stay apart from others") {
+  const std::vector<Token> tokens = support::random_tokens(17);
+  for (const bool gated : {true, false}) {
+    const support::TinyModel tiny(shape_of(gated));
+    auto dense = std::make_shared<Engine>(Model::open(tiny.path(), "dense"), options(1.0));
+    const std::vector<float> expected = run(*dense, tokens, 8);
+    const float largest = std::abs(*std::max_element(expected.begin(), expected.end(),
+                                                     [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    const auto gate = Model::open(tiny.path(), "gate");
+    for (const double share : {0.7, 1.0}) {
+      EngineOptions chosen = options(share);
+      chosen.policy = "paper";
+      chosen.window = 3;
+      auto engine = std::make_shared<Engine>(gate, chosen, memory_reader(*gate));
+      CHECK(engine->memory_plan().n_rows >= gate->config().n_layers);
+      CHECK(engine->memory_plan().total <= engine->memory_plan().budget);
+      CHECK(engine->numerics() == "paper 3");
+      for (const std::size_t batch : {1u, 8u}) {
+        const std::vector<float> logits = run(*engine, tokens, batch);
+        float worst = 0;
+        for (std::size_t at = 0; at < logits.size(); ++at) {
+          worst = std::max(worst, std::abs(logits[at] - expected[at]));
+        }
+        CHECK(worst <= 1e-3f * largest);  // keys and values are f16
+      }
+      CHECK(kv_fingerprint(*gate, gate->kv_dtype(), engine->numerics()) != kv_fingerprint(*gate, gate->kv_dtype()));
+      KvCache kv = engine->add_session();
+      Stats stats;
+      std::vector<float> logits(kVocab);
+      for (std::size_t at = 0; at < 2; ++at) {
+        engine->forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+      }
+      const std::size_t before = support::allocation_count();
+      for (std::size_t at = 2; at < tokens.size(); ++at) {
+        engine->forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+      }
+      CHECK(support::allocation_count() == before);
+      CHECK(stats.hits > 0);
+    }
+    CHECK(dense->numerics().empty());
+  }
 }
 
 TEST_CASE("statistics tell what was chosen, found and read") {

@@ -9,14 +9,24 @@ using namespace flashlm;
 using namespace flashlm::sparse;
 
 TEST_CASE("a policy is found by its name, and a window makes one") {
-  for (const char* word : {"none", "window", "lru", "frequency", "combined"}) CHECK(name(make_eviction(word)) == word);
+  for (const char* word : {"none", "window", "lru", "frequency", "combined", "paper"})
+    CHECK(name(make_eviction(word)) == word);
   CHECK(name(make_eviction("auto")) == "combined");
   CHECK(name(make_eviction("auto", 5)) == "window");
   CHECK(std::get<WindowEviction>(make_eviction("window", 4)).n_tokens == 4);
   CHECK(std::get<WindowEviction>(make_eviction("window")).n_tokens == 0);
+  CHECK(std::get<PaperEviction>(make_eviction("paper")).n_tokens == 5);
+  CHECK(std::get<PaperEviction>(make_eviction("paper", 3)).n_tokens == 3);
   CHECK_THROWS_AS(make_eviction("random"), ArgumentError);
   CHECK_THROWS_AS(make_eviction("lru", 5), ArgumentError);
   CHECK_THROWS_AS(make_eviction("window", 0), ArgumentError);
+}
+
+TEST_CASE("results depend on no policy but the paper's") {
+  CHECK(numerics(make_eviction("paper", 3)) == "paper 3");
+  for (const char* word : {"none", "window", "lru", "frequency", "combined"}) {
+    CHECK(numerics(make_eviction(word)).empty());
+  }
 }
 
 TEST_CASE("what was used last, or more often, leaves later") {

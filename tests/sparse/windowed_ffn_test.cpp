@@ -8,52 +8,23 @@
 #include <string>
 #include <vector>
 
-#include "flashlm/base/random.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/ffn_fixture.hpp"
 #include "support/predictor_file.hpp"
 
 using namespace flashlm;
 using namespace flashlm::sparse;
+using support::kTokens;
+using support::same_bits;
+using support::single_neuron_shape;
 
 namespace {
 
-constexpr std::size_t kTokens = 6;
 constexpr float kAll = -std::numeric_limits<float>::infinity();
 
-support::TinyShape shape_of(bool gated, const std::string& activation = "relu", DType dtype = DType::f16) {
-  support::TinyShape shape = gated ? support::TinyShape() : support::TinyShape::opt();
-  shape.dim = 64;
-  shape.head_dim = 16;
-  shape.neurons_per_bundle = 1;
-  shape.activation = activation;
-  shape.threshold = activation == "fatrelu" ? 0.25f : 0.0f;
-  shape.dtype = dtype;
-  return shape;
-}
-
-/// A tiny model and tokens that change slowly, so that windows find something.
-struct Fixture : support::BundleFixture {
-  explicit Fixture(const support::TinyShape& shape) : BundleFixture(shape), x(kTokens * shape.dim) {
-    Random random(7);
-    for (std::size_t at = 0; at < x.size(); ++at) {
-      const float fresh = random.uniform(-1.0f, 1.0f);
-      x[at] = at < shape.dim ? fresh : 0.7f * x[at - shape.dim] + 0.5f * fresh;
-    }
-    for (float& value : bias) value = random.uniform(-0.5f, 0.1f);
-    parameters.activation = shape.is_opt() || shape.activation == "relu" ? kernels::Activation::relu
-                            : shape.activation == "relu2"                ? kernels::Activation::relu2
-                            : shape.activation == "fatrelu"              ? kernels::Activation::fatrelu
-                                                                         : kernels::Activation::silu;
-    parameters.threshold = shape.threshold;
-    if (shape.is_opt()) parameters.up_bias = bias;
-  }
-
-  Selector selector(const std::string& name) {
-    return choose_selector(name, model.path(), storage::Manifest::open(model.path()), bundles, parameters.activation)
-        .load();
-  }
+struct Fixture : support::FfnFixture {
+  using FfnFixture::FfnFixture;
 
   WindowedFfn open(const Selector& chosen, std::size_t n_rows, Eviction eviction = CombinedEviction{},
                    NeuronReadOptions reads = {}) {
@@ -65,50 +36,7 @@ struct Fixture : support::BundleFixture {
     options.staging_bytes = 16384;
     return WindowedFfn(bundles, reader, parallel, chosen, 1u << 20, options);
   }
-
-  /// The outputs of all layers, for the tokens in batches of n: [n_layers, kTokens, dim].
-  template <class Ffn>
-  std::vector<float> pass(Ffn& ffn, std::size_t batch = 1) {
-    const std::size_t dim = model.shape.dim;
-    std::vector<float> y(model.shape.n_layers * x.size());
-    for (std::size_t token = 0; token < kTokens; token += batch) {
-      const std::size_t n = std::min(batch, kTokens - token);
-      for (std::size_t layer = 0; layer < model.shape.n_layers; ++layer) {
-        ffn.run(layer, parameters, std::span(x).subspan(token * dim, n * dim), n,
-                std::span(y).subspan((layer * kTokens + token) * dim, n * dim), stats);
-      }
-    }
-    return y;
-  }
-
-  /// The same of all neurons, each multiplied whether it fires or not.
-  std::vector<float> dense() {
-    std::vector<float> y(model.shape.n_layers * x.size());
-    SparseFfn ffn(parallel, kTokens);
-    for (std::size_t layer = 0; layer < model.shape.n_layers; ++layer) {
-      const storage::BundleLayout& layout = bundles.layout(layer);
-      std::vector<std::byte> all;
-      for (std::size_t index = 0; index < layout.n_bundles(); ++index) {
-        const std::vector<std::byte> one = bundle(layer, index);
-        all.insert(all.end(), one.begin(), one.end());
-      }
-      ffn.accumulate(layout, parameters, all.data(), 0, layout.n_bundles(), x, kTokens,
-                     std::span(y).subspan(layer * x.size(), x.size()));
-    }
-    for (float& value : y) value += 0.0f;
-    return y;
-  }
-
-  Parallel parallel{2};
-  std::vector<float> x;
-  std::vector<float> bias = std::vector<float>(150);
-  FfnParameters parameters;
-  Stats stats;
 };
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 const std::vector<Eviction> kEvictions{NoEviction{},  WindowEviction{},    WindowEviction{2},
                                        LruEviction{}, FrequencyEviction{}, CombinedEviction{}};
@@ -119,7 +47,7 @@ TEST_CASE("the gate selector gives dense's bits, whatever stays in DRAM and howe
   for (const bool gated : {true, false}) {
     for (const std::string activation : {"relu", "relu2", "fatrelu"}) {
       if (!gated && activation != "relu") continue;
-      Fixture fixture(shape_of(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
+      Fixture fixture(single_neuron_shape(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
       const std::vector<float> expected = fixture.dense();
       const Selector gate = fixture.selector("gate");
       for (const Eviction& eviction : kEvictions) {
@@ -137,7 +65,7 @@ TEST_CASE("a predictor that takes every neuron is dense, one that takes none giv
   for (const bool gated : {true, false}) {
     for (const std::string activation : {"relu", "silu"}) {
       if (!gated && activation == "silu") continue;
-      Fixture fixture(shape_of(gated, activation, DType::f32));
+      Fixture fixture(single_neuron_shape(gated, activation, DType::f32));
       const std::vector<float> expected = fixture.dense();
       support::write_predictor(fixture.model.path(), {.threshold = kAll});
       const Selector all = fixture.selector("auto");
@@ -159,7 +87,7 @@ TEST_CASE("a predictor that takes every neuron is dense, one that takes none giv
 
 TEST_CASE("a predictor's result does not depend on budget, policy, threads, batches or the way of reading") {
   for (const bool gated : {true, false}) {
-    Fixture fixture(shape_of(gated));
+    Fixture fixture(single_neuron_shape(gated));
     support::write_predictor(fixture.model.path(), {.rank = 32, .dtype = DType::q8_0, .first_layer = 1});
     const Selector predictor = fixture.selector("predictor");
     WindowedFfn whole = fixture.open(predictor, 450);
@@ -178,7 +106,7 @@ TEST_CASE("a predictor's result does not depend on budget, policy, threads, batc
 }
 
 TEST_CASE("the bytes read are those of the neurons that were not here, and of the gaps between them") {
-  Fixture fixture(shape_of(true));
+  Fixture fixture(single_neuron_shape(true));
   support::write_predictor(fixture.model.path(), {.threshold = 0.5f});
   const Selector predictor = fixture.selector("predictor");
   const std::size_t stride = fixture.bundles.layout(0).stride;
@@ -196,7 +124,7 @@ TEST_CASE("the bytes read are those of the neurons that were not here, and of th
 }
 
 TEST_CASE("with room for all, a neuron is read once; without, policies keep what they say") {
-  Fixture fixture(shape_of(false));
+  Fixture fixture(single_neuron_shape(false));
   support::write_predictor(fixture.model.path(), {.threshold = 0.5f});
   const Selector predictor = fixture.selector("predictor");
   WindowedFfn roomy = fixture.open(predictor, 1000, LruEviction{});
@@ -229,7 +157,7 @@ TEST_CASE("with room for all, a neuron is read once; without, policies keep what
 }
 
 TEST_CASE("a step allocates nothing") {
-  Fixture fixture(shape_of(true));
+  Fixture fixture(single_neuron_shape(true));
   const Selector gate = fixture.selector("gate");
   WindowedFfn ffn = fixture.open(gate, 100);
   fixture.pass(ffn, 4);
@@ -245,7 +173,7 @@ TEST_CASE("a step allocates nothing") {
 }
 
 TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the next step works") {
-  Fixture fixture(shape_of(false));
+  Fixture fixture(single_neuron_shape(false));
   const Selector gate = fixture.selector("gate");
   const std::vector<float> expected = fixture.dense();
   for (const std::size_t n_rows : {30u, 200u}) {
@@ -285,7 +213,7 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
 }
 
 TEST_CASE("bundles of more than one neuron are a ShapeError") {
-  support::TinyShape shape = shape_of(true);
+  support::TinyShape shape = single_neuron_shape(true);
   shape.neurons_per_bundle = 32;
   Fixture fixture(shape);
   const Selector dense = fixture.selector("dense");

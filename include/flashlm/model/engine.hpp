@@ -30,18 +30,18 @@
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
+#include "flashlm/sparse/selective_ffn.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
-#include "flashlm/sparse/windowed_ffn.hpp"
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline v0::model {
 
 /// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
-/// A step allocates nothing. Results depend on none of the options (docs/architecture.md, numerics).
+/// A step allocates nothing. Results depend on no option but the policy paper (docs/architecture.md, numerics).
 /// Thread-safe: one step at a time, others wait.
 class Engine {
  public:
@@ -68,7 +68,7 @@ class Engine {
     lock_.reset();
     reader_->watch({options_.on_wait, options_.on_stall, options_.stall_seconds});
     stream_.load(options_.on_progress);
-    if (plan_.n_rows != 0) windowed_ = make_windowed();
+    if (plan_.n_rows != 0) selective_ = make_selective();
   }
 
   const Model& model() const noexcept { return *model_; }
@@ -78,6 +78,8 @@ class Engine {
   std::size_t max_batch() const noexcept { return options_.max_batch; }
   std::string_view reader_name() const noexcept { return reader_->name(); }
   int n_threads() const noexcept { return parallel_.n_threads(); }
+  /// Names what results depend on beside the model: the policy paper and its window; else empty.
+  std::string numerics() const { return sparse::numerics(sparse::make_eviction(options_.policy, options_.window)); }
 
   /// A KV cache for one more session. Beyond the sessions of the plan, pinned weights make room for it.
   ///
@@ -104,7 +106,7 @@ class Engine {
   /// selector is dense.
   void observe(sparse::ActivationTap::Observer observer) {
     const std::lock_guard lock(mutex_);
-    if (windowed_) {
+    if (selective_) {
       throw ArgumentError(concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
     }
     ffn_.observe(std::move(observer));
@@ -132,9 +134,9 @@ class Engine {
         needs.segments[segment].n_units = 0;
       }
       needs.window.selector = selector.bytes;
-      needs.window.row_bytes = sparse::WindowedFfn::row_bytes(model_->bundles());
-      needs.window.least_rows = config().hidden_dim / kLeastRowsShare + 1;
-      needs.scratch += sparse::WindowedFfn::bytes(model_->bundles(), windowed_options(0)) +
+      needs.window.row_bytes = sparse::SelectiveFfn::row_bytes(model_->bundles(), windowed_options(0).eviction);
+      needs.window.least_rows = std::max(config().hidden_dim / kLeastRowsShare + 1, config().n_layers);
+      needs.scratch += sparse::SelectiveFfn::bytes(model_->bundles(), windowed_options(0)) +
                        selector.scratch_bytes(options_.max_batch, parallel_.n_threads());
     }
     needs.resident = model_->weights().bytes();
@@ -161,8 +163,8 @@ class Engine {
     return options;
   }
 
-  std::unique_ptr<sparse::WindowedFfn> make_windowed() {
-    return std::make_unique<sparse::WindowedFfn>(
+  std::unique_ptr<sparse::SelectiveFfn> make_selective() {
+    return std::make_unique<sparse::SelectiveFfn>(
         model_->bundles(), *reader_, parallel_, selector_,
         model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()), windowed_options(plan_.n_rows));
   }
@@ -207,7 +209,7 @@ class Engine {
   Embedding embedding_;
   sparse::StreamedFfn ffn_;
   sparse::Selector selector_;
-  std::unique_ptr<sparse::WindowedFfn> windowed_;  // null for the dense selector
+  std::unique_ptr<sparse::SelectiveFfn> selective_;  // null for the dense selector
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   Governor governor_;
@@ -224,8 +226,8 @@ inline KvCache Engine::add_session() {
     const bool fewer_rows = plan.n_rows != plan_.n_rows;
     plan_ = std::move(plan);
     if (fewer_rows) {  // what was in them is read again
-      windowed_.reset();
-      windowed_ = make_windowed();
+      selective_.reset();
+      selective_ = make_selective();
     }
   }
   const MemoryLock locked(options_.lock_memory);
@@ -253,8 +255,8 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
       check_in();
       const LayerWeights& weights = weights_->layer(layer);
-      if (windowed_) {
-        layer_.run(weights, layer, *windowed_, kv, first, n, x, stats);
+      if (selective_) {
+        layer_.run(weights, layer, *selective_, kv, first, n, x, stats);
       } else {
         layer_.run(weights, layer, ffn_, kv, first, n, x, stats);
       }
@@ -266,7 +268,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     }
   } catch (...) {
     stream_.restart();
-    if (windowed_) reader_->drain();
+    if (selective_) reader_->drain();
     throw;
   }
   stats.io_seconds += waited_seconds() - stood;

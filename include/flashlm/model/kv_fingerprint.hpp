@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flashlm/base/cpu.hpp"
@@ -30,8 +31,9 @@ inline constexpr int kNumerics = 2;
 /// shape, graph, rope, selector, number format of the cache, instruction set, and how this version computes.
 ///
 /// Budget, context, threads, reader and batch change no bit, and tokenizer and chat template speak in tokens: they are
-/// not in it. Neither is where the model came from. Thread-safe.
-inline storage::Digest kv_fingerprint(const Model& model, DType kv_dtype) {
+/// not in it. Neither is where the model came from. `engine_numerics` is Engine::numerics(): results of the policy
+/// paper are kept apart, though they differ from run to run. Thread-safe.
+inline storage::Digest kv_fingerprint(const Model& model, DType kv_dtype, std::string_view engine_numerics = {}) {
   const ModelConfig& config = model.config();
   const storage::Manifest& manifest = model.manifest();
   // The bits of a number, since its digits may be rounded.
@@ -50,6 +52,7 @@ inline storage::Digest kv_fingerprint(const Model& model, DType kv_dtype) {
     text += concat(' ', bits(value));
   }
   for (const storage::LayerRecord& layer : manifest.layers) text += concat("\nlayer ", storage::json_of(layer).dump());
+  if (!engine_numerics.empty()) text += concat("\npolicy ", engine_numerics);
   std::vector<storage::FileRecord> files = manifest.files;
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const storage::FileRecord& file : files) {

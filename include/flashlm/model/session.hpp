@@ -37,7 +37,7 @@ class Session {
       : engine_(std::move(engine)),
         place_(*engine_),
         kv_(engine_->add_session()),
-        fingerprint_(kv_fingerprint(engine_->model(), kv_.dtype())) {
+        fingerprint_(kv_fingerprint(engine_->model(), kv_.dtype(), engine_->numerics())) {
     place_.taken = true;
     tokens_.reserve(kv_.context());
     logits_.resize(engine_->config().vocab_size);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -54,10 +55,25 @@ struct CombinedEviction {
   }
 };
 
-using Eviction = std::variant<NoEviction, WindowEviction, LruEviction, FrequencyEviction, CombinedEviction>;
+/// The oldest, but in the paper's own structure (PackedRows), where all rows that are in DRAM are multiplied: the one
+/// choice that changes results, and that makes them depend on the tokens before. For comparing with the paper.
+struct PaperEviction {
+  static constexpr std::string_view kName = "paper";
+  std::uint32_t n_tokens = 5;  // or fewer, where rows run short
+  float used(float /*key*/, std::uint32_t now) const noexcept { return static_cast<float>(now); }
+};
+
+using Eviction =
+    std::variant<NoEviction, WindowEviction, LruEviction, FrequencyEviction, CombinedEviction, PaperEviction>;
 
 inline std::string_view name(const Eviction& eviction) noexcept {
   return std::visit([](const auto& one) { return std::string_view(one.kName); }, eviction);
+}
+
+/// Names what results depend on: a policy that is not exact and its window; else empty.
+inline std::string numerics(const Eviction& eviction) {
+  const auto* paper = std::get_if<PaperEviction>(&eviction);
+  return paper != nullptr ? concat(paper->kName, ' ', paper->n_tokens) : std::string();
 }
 
 /// The policy of that name; "auto" is combined, or, where `window` counts tokens, window.
@@ -66,16 +82,17 @@ inline std::string_view name(const Eviction& eviction) noexcept {
 inline Eviction make_eviction(std::string_view name, std::optional<std::uint32_t> window = std::nullopt) {
   if (window && *window == 0) throw ArgumentError("[eviction] window: expected 1 token or more, got 0");
   if (name == WindowEviction::kName || (name == "auto" && window)) return WindowEviction{window.value_or(0)};
+  if (name == PaperEviction::kName) return PaperEviction{window.value_or(PaperEviction().n_tokens)};
   if (window) {
     throw ArgumentError(concat("[eviction] window: expected none for the policy ", name, ", got ", *window,
-                               ". It belongs to the policy window."));
+                               ". It belongs to the policies window and paper."));
   }
   if (name == CombinedEviction::kName || name == "auto") return CombinedEviction{};
   if (name == LruEviction::kName) return LruEviction{};
   if (name == FrequencyEviction::kName) return FrequencyEviction{};
   if (name == NoEviction::kName) return NoEviction{};
   throw ArgumentError(
-      concat("[eviction] policy: expected auto, window, lru, frequency, combined or none, got '", name, "'"));
+      concat("[eviction] policy: expected auto, window, lru, frequency, combined, paper or none, got '", name, "'"));
 }
 
 }  // namespace flashlm::inline v0::sparse

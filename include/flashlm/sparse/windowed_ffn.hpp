@@ -7,19 +7,19 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/gathered_ffn.hpp"
+#include "flashlm/sparse/layer_stream.hpp"
 #include "flashlm/sparse/neuron_cache.hpp"
 #include "flashlm/sparse/neuron_reads.hpp"
 #include "flashlm/sparse/selector.hpp"
+#include "flashlm/sparse/single_neurons.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/reader.hpp"
@@ -51,42 +51,21 @@ class WindowedFfn {
   /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one neuron.
   WindowedFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const Selector& selector,
               std::size_t selector_scratch_bytes, WindowedFfnOptions options)
-      : file_(&file),
-        reader_(&reader),
-        parallel_(&parallel),
-        selector_(&selector),
-        cache_(neurons(file), options.n_rows, largest_stride(file), options.eviction),
-        reads_(file, reader, std::min(most_neurons(file), options.n_rows), options.reads),
-        sets_(options.max_tokens, most_neurons(file)),
-        gathered_(parallel, most_neurons(file)),
-        ffn_(parallel, options.max_tokens),
-        selector_scratch_(selector_scratch_bytes),
-        staging_(std::max(options.staging_bytes, kLeastPieces * round_up(largest_stride(file), kPageBytes))),
-        ids_(most_neurons(file)),
-        misses_(file.n_layers(), ~std::size_t{0}) {
-    miss_ids_.reserve(most_neurons(file));
-    miss_rows_.reserve(most_neurons(file));
-    ffn_.restrict_to(&sets_);
-  }
+      : WindowedFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes, options) {}
+  WindowedFfn(const WindowedFfn&) = delete;  // parts point to each other
+  WindowedFfn& operator=(const WindowedFfn&) = delete;
 
   /// Bytes that an object with no rows holds, beside what the selector needs.
   static std::size_t bytes(const storage::BundleFile& file, const WindowedFfnOptions& options) {
-    const std::size_t most = most_neurons(file);
-    std::size_t n_neurons = 0;
-    for (const std::size_t n : neurons(file)) n_neurons += n;
-    return NeuronCache::index_bytes(n_neurons, 0) + ActiveSets::bytes(options.max_tokens, most) +
-           NeuronReads::bytes(most) + GatheredFfn::bytes(most) + SparseFfn::bytes(options.max_tokens) +
-           std::max(options.staging_bytes, kLeastPieces * round_up(largest_stride(file), kPageBytes)) +
-           most * (2 * sizeof(NeuronId) + sizeof(std::byte*));
+    const SingleNeurons all(file);
+    return NeuronCache::index_bytes(all.total, 0) + ActiveSets::bytes(options.max_tokens, all.most) +
+           NeuronReads::bytes(all.most) + GatheredFfn::bytes(all.most) +
+           LayerStream::bytes(file, options.max_tokens, options.staging_bytes) +
+           all.most * (2 * sizeof(NeuronId) + sizeof(std::byte*));
   }
   /// Bytes of a row and what is known of it.
   static std::size_t row_bytes(const storage::BundleFile& file) {
-    return largest_stride(file) + NeuronCache::index_bytes(0, 1);
-  }
-  static std::size_t largest_stride(const storage::BundleFile& file) {
-    std::size_t stride = 0;
-    for (std::size_t layer = 0; layer < file.n_layers(); ++layer) stride = std::max(stride, file.layout(layer).stride);
-    return stride;
+    return SingleNeurons(file).stride + NeuronCache::index_bytes(0, 1);
   }
 
   /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
@@ -102,8 +81,10 @@ class WindowedFfn {
     std::fill(y.begin(), y.end(), 0.0f);
     const std::uint64_t evictions = cache_.evictions();
     if (layer == 0) cache_.begin_token();
-    if (n_tokens > 1 && streams(layer, layout, n_tokens)) {
-      stream(layer, layout, ffn, x, n_tokens, y, stats);
+    if (n_tokens > 1 && stream_.is_less_work(layer, n_tokens)) {
+      stream_.run(layer, ffn, x, n_tokens, y, stats, [&](const std::byte* data, std::size_t first, std::size_t n) {
+        warm(layer, layout, data, first, n, n_tokens, stats);
+      });
     } else {
       for (std::size_t token = 0; token < n_tokens; ++token) {
         run_token(layer, layout, ffn, token, x.subspan(token * layout.dim, layout.dim),
@@ -121,33 +102,23 @@ class WindowedFfn {
   const NeuronCache& cache() const noexcept { return cache_; }
 
  private:
-  static constexpr std::size_t kLeastPieces = 2;  // of a streamed layer: one is computed while the other is read
-  static constexpr std::size_t kMostPieces = 4;
   static constexpr std::size_t kWarmTokens = 4;  // the last ones of a batch, whose neurons stay
 
-  static std::vector<std::size_t> neurons(const storage::BundleFile& file) {
-    std::vector<std::size_t> result;
-    for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
-      const storage::BundleLayout& layout = file.layout(layer);
-      if (layout.neurons_per_bundle != 1) {
-        throw ShapeError(concat("[windowed_ffn] neurons_per_bundle: expected 1, got ", layout.neurons_per_bundle));
-      }
-      result.push_back(layout.n_neurons);
-    }
-    return result;
-  }
-
-  static std::size_t most_neurons(const storage::BundleFile& file) {
-    std::size_t most = 0;
-    for (const std::size_t n : neurons(file)) most = std::max(most, n);
-    return most;
-  }
-
-  /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
-  bool streams(std::size_t layer, const storage::BundleLayout& layout, std::size_t n_tokens) const noexcept {
-    std::size_t misses = misses_[layer];
-    if (misses == ~std::size_t{0}) misses = sets_.count(0, layout.n_neurons);
-    return 2 * misses * n_tokens >= layout.n_neurons;
+  WindowedFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
+              const Selector& selector, std::size_t selector_scratch_bytes, WindowedFfnOptions options)
+      : file_(&file),
+        reader_(&reader),
+        parallel_(&parallel),
+        selector_(&selector),
+        cache_(all.counts, options.n_rows, all.stride, options.eviction),
+        reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
+        sets_(options.max_tokens, all.most),
+        stream_(file, reader, parallel, sets_, options.max_tokens, options.staging_bytes),
+        gathered_(parallel, all.most),
+        selector_scratch_(selector_scratch_bytes),
+        ids_(all.most) {
+    miss_ids_.reserve(all.most);
+    miss_rows_.reserve(all.most);
   }
 
   /// One token, neuron by neuron: in as many parts as the free rows ask for, each in ascending order, usually one.
@@ -162,7 +133,7 @@ class WindowedFfn {
       const std::size_t end = place(layer, ids, at);
       stats.memory_seconds += now_seconds() - start;
       const std::span<const NeuronId> part = ids.subspan(at, end - at);
-      if (!miss_ids_.empty()) reads_.start(layer, miss_ids_, miss_rows_, staging_.bytes());
+      if (!miss_ids_.empty()) reads_.start(layer, miss_ids_, miss_rows_, stream_.staging());
       try {
         gathered_.compute_hits(layout, ffn, part, x);
         if (!miss_ids_.empty()) wait(stats);
@@ -180,8 +151,7 @@ class WindowedFfn {
       n_misses += miss_ids_.size();
       at = end;
     }
-    const std::size_t before = misses_[layer];
-    misses_[layer] = before == ~std::size_t{0} ? n_misses : (7 * before + n_misses) / 8;
+    stream_.missed(layer, n_misses);
     stats.memory_seconds += now_seconds() - start;
   }
 
@@ -220,44 +190,6 @@ class WindowedFfn {
     cache_.make_room(miss_ids_.size());
   }
 
-  /// A batch: the whole layer in pieces, some of them under way while one is computed.
-  void stream(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
-              std::span<const float> x, std::size_t n_tokens, std::span<float> y, Stats& stats) {
-    const std::size_t slots =
-        std::clamp<std::size_t>(staging_.size() / round_up(layout.stride, kPageBytes), kLeastPieces, kMostPieces);
-    const std::size_t slot_bytes = staging_.size() / slots / kPageBytes * kPageBytes;
-    const std::size_t most = slot_bytes / layout.stride, n_pieces = (layout.n_neurons + most - 1) / most;
-    storage::Ticket tickets[kMostPieces];
-    const auto submit = [&](std::size_t piece) {
-      const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
-      const storage::Place place = file_->locate(layer, first, n);
-      std::byte* into = staging_.data() + piece % slots * slot_bytes;
-      const storage::Read read{place.file, place.extent.offset, {into, n * layout.stride}};
-      tickets[piece % slots] = reader_->submit({&read, 1});
-    };
-    try {
-      for (std::size_t piece = 0; piece < std::min(slots, n_pieces); ++piece) submit(piece);
-      for (std::size_t piece = 0; piece < n_pieces; ++piece) {
-        const double start = now_seconds();
-        reader_->wait(tickets[piece % slots]);
-        stats.io_seconds += now_seconds() - start;
-        const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
-        const std::byte* data = staging_.data() + piece % slots * slot_bytes;
-        ffn_.accumulate(layout, ffn, data, first, n, x, n_tokens, y);
-        warm(layer, layout, data, first, n, n_tokens, stats);
-        if (piece + slots < n_pieces) submit(piece + slots);
-      }
-    } catch (...) {
-      reader_->drain();
-      throw;
-    }
-    for (std::size_t token = 0; token < n_tokens; ++token) {
-      const std::size_t n = sets_.count(token, layout.n_neurons);
-      stats.selected += n;
-      stats.misses += n;
-    }
-  }
-
   /// Keeps what the last tokens of a batch used, as far as there are free rows.
   void warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data, std::size_t first,
             std::size_t n, std::size_t n_tokens, Stats& stats) {
@@ -286,14 +218,12 @@ class WindowedFfn {
   NeuronCache cache_;
   NeuronReads reads_;
   ActiveSets sets_;
+  LayerStream stream_;
   GatheredFfn gathered_;
-  SparseFfn ffn_;
   AlignedBuffer selector_scratch_;
-  AlignedBuffer staging_;  // of joined reads, or of the pieces of a layer
   std::vector<NeuronId> ids_;
   std::vector<NeuronId> miss_ids_;
   std::vector<std::byte*> miss_rows_;
-  std::vector<std::size_t> misses_;  // [n_layers]: of a token, lately
 };
 
 }  // namespace flashlm::inline v0::sparse

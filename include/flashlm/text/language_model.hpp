@@ -34,14 +34,15 @@ namespace flashlm::inline v0::text {
 
 /// How a model is opened. Nothing here changes a result, but a predictor, which may miss neurons.
 struct LanguageModelOptions {
-  std::string memory = "50%";                // "4GiB" for everything, or a share of the packed weights
-  std::size_t context = 0;                   // positions a session; 0: the model's, at most 4096
-  int n_threads = 0;                         // for computing; 0: one a hardware thread
-  std::size_t max_batch = 256;               // tokens of a prompt that share one pass over the weights
-  std::string reader = "auto";               // auto, threads, uring
-  std::string selector = "auto";             // auto, dense, predictor, gate
-  std::string policy = "auto";               // which neurons leave DRAM first: combined, window, lru, frequency, none
-  std::optional<std::uint32_t> window{};     // tokens whose neurons stay, for the policy window
+  std::string memory = "50%";     // "4GiB" for everything, or a share of the packed weights
+  std::size_t context = 0;        // positions a session; 0: the model's, at most 4096
+  int n_threads = 0;              // for computing; 0: one a hardware thread
+  std::size_t max_batch = 256;    // tokens of a prompt that share one pass over the weights
+  std::string reader = "auto";    // auto, threads, uring
+  std::string selector = "auto";  // auto, dense, predictor, gate
+  /// Which neurons leave DRAM first: combined, window, lru, frequency, none; paper, which changes results.
+  std::string policy = "auto";
+  std::optional<std::uint32_t> window{};     // tokens whose neurons stay, for the policies window and paper
   sparse::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
   bool lock_memory = false;                  // keeps everything that is allocated out of swap
   bool governed = true;                      // gives pinned weights back when memory becomes short

@@ -118,7 +118,7 @@ def run(
         reader: How flash is read.
         selector: Which neurons a token needs: ``"dense"`` or ``"predictor"``.
         policy: Which neurons leave DRAM first, as for `LanguageModel.from_pretrained`.
-        window: Tokens whose neurons stay, for the policy ``"window"``.
+        window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``.
         planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by default where the
             selector is not dense. Then figures of decoding begin after 16 tokens more.
         seed: Other weights and another prompt for another seed.

@@ -40,7 +40,8 @@ Policy = Annotated[
     typer.Option(
         "--policy",
         metavar="NAME",
-        help="Which chosen neurons leave DRAM first: auto, combined, window, lru, frequency or none.",
+        help="Which chosen neurons leave DRAM first: auto, combined, window, lru, frequency or none. "
+        "paper is the paper's own cache, whose results depend on what it holds.",
     ),
 ]
 Window = Annotated[

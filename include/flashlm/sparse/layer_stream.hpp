@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/// layer_stream.hpp: a batch's feed-forward network from a whole layer that passes through DRAM in big pieces.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/parallel.hpp"
+#include "flashlm/base/stats.hpp"
+#include "flashlm/sparse/active_sets.hpp"
+#include "flashlm/sparse/single_neurons.hpp"
+#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/storage/bundle_file.hpp"
+#include "flashlm/storage/reader.hpp"
+
+namespace flashlm::inline v0::sparse {
+
+/// Streams layers for batches whose tokens together need most of them; each token has its own set all the same.
+///
+/// The pieces pass through `staging`, which serves joined reads of single neurons at other times.
+/// Allocates when constructed. Not thread-safe.
+class LayerStream {
+ public:
+  /// All must outlive this object.
+  LayerStream(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const ActiveSets& sets,
+              std::size_t max_tokens, std::size_t staging_bytes)
+      : file_(&file),
+        reader_(&reader),
+        sets_(&sets),
+        ffn_(parallel, max_tokens),
+        staging_(LayerStream::staging_bytes(file, staging_bytes)),
+        misses_(file.n_layers(), kUnknown) {
+    ffn_.restrict_to(&sets);
+  }
+
+  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens, std::size_t staging_bytes) {
+    return SparseFfn::bytes(max_tokens) + LayerStream::staging_bytes(file, staging_bytes);
+  }
+
+  std::span<std::byte> staging() noexcept { return staging_.bytes(); }
+
+  /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
+  bool is_less_work(std::size_t layer, std::size_t n_tokens) const noexcept {
+    const std::size_t n_neurons = file_->layout(layer).n_neurons;
+    const std::size_t misses = misses_[layer] == kUnknown ? sets_->count(0, n_neurons) : misses_[layer];
+    return 2 * misses * n_tokens >= n_neurons;
+  }
+
+  /// So many neurons of a layer were read for a token.
+  void missed(std::size_t layer, std::size_t n) noexcept {
+    misses_[layer] = misses_[layer] == kUnknown ? n : (7 * misses_[layer] + n) / 8;
+  }
+
+  /// y += the feed-forward network of `layer`, some pieces under way while one is computed. Calls visit(data, first, n)
+  /// for neurons [first, first + n), which lie at `data` a stride apart until it returns.
+  ///
+  /// x, y [n_tokens, dim]. Throws IoError or FormatError if a read fails; nothing is under way then.
+  template <class Visit>
+  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
+           std::span<float> y, Stats& stats, Visit&& visit) {
+    const storage::BundleLayout& layout = file_->layout(layer);
+    const std::size_t slots =
+        std::clamp<std::size_t>(staging_.size() / round_up(layout.stride, kPageBytes), kLeastPieces, kMostPieces);
+    const std::size_t slot_bytes = staging_.size() / slots / kPageBytes * kPageBytes;
+    const std::size_t most = slot_bytes / layout.stride, n_pieces = (layout.n_neurons + most - 1) / most;
+    storage::Ticket tickets[kMostPieces];
+    const auto submit = [&](std::size_t piece) {
+      const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
+      const storage::Place place = file_->locate(layer, first, n);
+      std::byte* into = staging_.data() + piece % slots * slot_bytes;
+      const storage::Read read{place.file, place.extent.offset, {into, n * layout.stride}};
+      tickets[piece % slots] = reader_->submit({&read, 1});
+    };
+    try {
+      for (std::size_t piece = 0; piece < std::min(slots, n_pieces); ++piece) submit(piece);
+      for (std::size_t piece = 0; piece < n_pieces; ++piece) {
+        const double start = now_seconds();
+        reader_->wait(tickets[piece % slots]);
+        stats.io_seconds += now_seconds() - start;
+        const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
+        const std::byte* data = staging_.data() + piece % slots * slot_bytes;
+        ffn_.accumulate(layout, ffn, data, first, n, x, n_tokens, y);
+        visit(data, first, n);
+        if (piece + slots < n_pieces) submit(piece + slots);
+      }
+    } catch (...) {
+      reader_->drain();
+      throw;
+    }
+    for (std::size_t token = 0; token < n_tokens; ++token) {
+      const std::size_t n = sets_->count(token, layout.n_neurons);
+      stats.selected += n;
+      stats.misses += n;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLeastPieces = 2;  // one is computed while the other is read
+  static constexpr std::size_t kMostPieces = 4;
+  static constexpr std::size_t kUnknown = ~std::size_t{0};
+
+  static std::size_t staging_bytes(const storage::BundleFile& file, std::size_t wanted) {
+    return std::max(wanted, kLeastPieces * round_up(SingleNeurons(file).stride, kPageBytes));
+  }
+
+  const storage::BundleFile* file_;
+  storage::Reader* reader_;
+  const ActiveSets* sets_;
+  SparseFfn ffn_;
+  AlignedBuffer staging_;
+  std::vector<std::size_t> misses_;  // [n_layers]: of a token, lately
+};
+
+}  // namespace flashlm::inline v0::sparse
