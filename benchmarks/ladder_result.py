@@ -69,6 +69,7 @@ ROWS = (
     ),
     Row("window", "+ window", "cap", {**_WINDOW, "bundled": False}, _paper(6.5, 0.2, 1.25, 0.164)),
     Row("bundles", "+ bundles", "cap", {**_WINDOW, "bundled": True}, _paper(6.5, 0.2, 2.25, 0.087)),
+    Row("paper", "+ bundles, the paper's cache", "cap", {**_WINDOW, "policy": "paper", "bundled": True}),
     Row("best", "best policy", "cap", {**_PREDICTOR, "policy": "combined", "bundled": True}),
 )
 GATE = Row("gate", "gate, exact", "cap", {"selector": "gate", "policy": "combined", "bundled": True}, exact=True)

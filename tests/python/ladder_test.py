@@ -53,7 +53,9 @@ def test_the_rows_are_those_of_the_papers_table(ladder: Any) -> None:
     options = {row.name: dict(row.options) for row in ladder.ROWS}
     assert options["+ window"] == {"selector": "predictor", "policy": "window", "window": 5, "bundled": False}
     assert options["+ bundles"] == {**options["+ window"], "bundled": True}
-    assert [row.group for row in (*ladder.ROWS, ladder.GATE)] == [*["dense"] * 3, *["predictor"] * 4, "dense"]
+    assert options["+ bundles, the paper's cache"] == {**options["+ bundles"], "policy": "paper"}
+    groups = [*["dense"] * 3, *["predictor"] * 3, "paper", "predictor", "dense"]
+    assert [row.group for row in (*ladder.ROWS, ladder.GATE)] == groups
 
 
 def test_a_row_stands_beside_its_floors_and_the_paper(ladder: Any) -> None:

@@ -74,6 +74,15 @@ def test_gates_give_the_logits_of_all_neurons(relu: Path) -> None:
     assert np.array_equal(logits(relu, memory="90%", selector="gate", window=2), expected)
 
 
+def test_the_papers_cache_comes_close_to_dense_and_says_its_window(relu: Path) -> None:
+    expected = logits(relu, memory="100%", selector="dense")
+    got = logits(relu, memory="90%", selector="gate", policy="paper", window=2)
+    assert np.allclose(got, expected, atol=1e-3 * float(np.abs(expected).max()))
+    with flashlm.LanguageModel.from_pretrained(relu, memory="90%", selector="gate", policy="paper", threads=1) as lm:
+        lm.generate("a", max_new_tokens=8)
+        assert 0 <= lm.stats.window <= 5
+
+
 def test_a_predictor_is_found_and_its_work_is_told(guess: Path) -> None:
     expected = logits(guess, memory="100%")
     assert not np.array_equal(expected, logits(guess, memory="100%", selector="dense"))

@@ -44,10 +44,14 @@ def main(
     ] = "dense",
     policy: Annotated[
         str,
-        typer.Option("--policy", help="Which neurons leave DRAM first: auto, combined, window, lru, frequency, none; paper is not exact."),
+        typer.Option(
+            "--policy",
+            help="Which neurons leave DRAM first: auto, combined, window, lru, frequency, none; paper is not exact.",
+        ),
     ] = "auto",
     window: Annotated[
-        int | None, typer.Option("--window", metavar="N", help="Tokens whose neurons stay, for --policy window and paper.")
+        int | None,
+        typer.Option("--window", metavar="N", help="Tokens whose neurons stay, for --policy window and paper."),
     ] = None,
     planted: Annotated[
         bool | None, typer.Option("--planted/--not-planted", help="Such firing whatever the selector.")
