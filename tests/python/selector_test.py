@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 import flashlm
 import random_llama
+import random_predictor
 from flashlm import _core
 from flashlm.cli.app import run_app
 
@@ -33,30 +35,7 @@ def relu(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def guess(relu: Path) -> Iterator[Path]:
     """The same folder with a predictor of random numbers, while a test runs."""
-    layers = json.loads(_core.read_manifest(relu))
-    lines = [f"{f['name']} {f['bytes']} {f['crc32']}\n" for f in layers["files"] if "header_bytes" in f]
-    model = hashlib.sha256("".join(lines).encode()).hexdigest()
-    random = np.random.default_rng(3)
-    tensors: dict[str, Any] = {}
-    for index, layer in enumerate(layers["layers"]):
-        tensors[f"layers.{index}.a"] = random.normal(size=(4, layer["dim"])).astype(np.float16)
-        tensors[f"layers.{index}.b"] = random.normal(size=(layer["neurons"], 4)).astype(np.float16)
-        tensors[f"layers.{index}.bias"] = np.zeros(layer["neurons"], np.float32)
-        tensors[f"layers.{index}.threshold"] = np.array([0.5], np.float32)
-    path = relu / "predictor.safetensors"
-    tags = {"float32": "f32", "float16": "f16"}
-    specs = [(name, tags[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
-    writer = _core.SafetensorsWriter(
-        str(path),
-        [*specs, ("tensor_checksums", "u8", [len(specs), 4])],
-        {"format": "flashlm predictor", "format_version": "1", "model": model},
-    )
-    sums = []
-    for name in writer.order()[:-1]:
-        sums.append(_core.crc32(tensors[name].tobytes()))
-        writer.write(name, tensors[name])
-    writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
-    writer.finish()
+    path = random_predictor.write(relu)
     yield relu
     path.unlink()
 
@@ -158,3 +137,29 @@ def test_a_predictor_of_another_model_is_refused(guess: Path, tmp_path: Path) ->
     (other / "predictor.safetensors").write_bytes(text.replace(b"}}   ", b"}}  ", 1))
     with pytest.raises(flashlm.FormatError, match="another model"):
         logits(other)
+
+
+def test_a_predictor_of_another_shape_is_refused(relu: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(relu, tmp_path / "model.flash"))
+    other = flashlm.pack(
+        random_llama.write_folder(dataclasses.replace(random_llama.case("relu"), hidden_dim=90), tmp_path / "other"),
+        tmp_path / "other.flash",
+    )
+    digest = _core.Safetensors(str(random_predictor.write(folder))).metadata()["model"]
+    shutil.copy(random_predictor.write(other, model=digest), folder / "predictor.safetensors")
+    with pytest.raises(flashlm.FormatError, match=r"expected F16 \[96, 4\], got F16 \[90, 4\].*layers\.0\.b"):
+        logits(folder)
+
+
+def test_thresholds_may_select_everything_or_nothing_but_be_no_nan(relu: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(relu, tmp_path / "model.flash"))
+    random_predictor.write(folder, threshold=float("-inf"))
+    assert np.array_equal(logits(folder, memory="90%"), logits(folder, selector="dense"))
+    random_predictor.write(folder, threshold=float("inf"))
+    with flashlm.LanguageModel.from_pretrained(folder, memory="90%") as lm:
+        assert np.isfinite(lm.logits(lm.tokenizer.encode(TEXT))).all()
+        assert lm.generate(TEXT, max_new_tokens=4)
+        assert lm.stats.selected == 0
+    random_predictor.write(folder, threshold=float("nan"))
+    with pytest.raises(flashlm.FormatError, match="expected a number, got NaN"):
+        logits(folder)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,14 @@ import flashlm
 from flashlm import _core
 from flashlm.train import fit, store
 from flashlm.train.activations import ActivationStore
+from flashlm.train.report import LayerReport
 from flashlm.train.text import Windows, cut, read_texts
-from flashlm.train.trainer import Options, Shape, Trainer
+from flashlm.train.trainer import Fitted, Options, Shape, Trainer
 
 SHAPE = Shape(n_layers=3, dim=64, hidden=160, n_matrices=2)
 OPTIONS = Options(rank="auto", recall=0.99, epochs=6, seed=0, dtype="q8_0")
 WINDOWS = Windows(*([[[begin + i for i in range(64)] for begin in range(n)] for n in (24, 6, 6)]))
+FEW = Windows(WINDOWS.train[:4], WINDOWS.calibrate[:1], WINDOWS.measure[:1])
 
 
 class FakeRunner:
@@ -57,9 +62,9 @@ def nobody(stage: str, done: int, total: int) -> None:
     """Listens to no progress."""
 
 
-def trainer(work: Path, options: Options = OPTIONS, text: str = "text") -> Trainer:
+def trainer(work: Path, options: Options = OPTIONS, text: str = "text", windows: Windows = WINDOWS) -> Trainer:
     work.mkdir(exist_ok=True)
-    result = Trainer(work, SHAPE, WINDOWS, options)
+    result = Trainer(work, SHAPE, windows, options)
     result.resume(text, repr(options))
     return result
 
@@ -114,6 +119,81 @@ def test_collecting_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch
         assert (tmp_path / "a" / path.name).read_bytes() == path.read_bytes()
     other = trainer(tmp_path / "a", text="another text")
     assert not other.is_collected
+
+
+@pytest.mark.parametrize("moment", range(1, 19, 3))
+def test_an_interruption_anywhere_in_a_window_loses_nothing(
+    moment: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[Trainer.__module__], "_SYNC_SECONDS", 0.0)
+
+    class Broken(FakeRunner):
+        def collect(self, ids: Sequence[int], on_layer: Callable[[int, Any, Any], None]) -> None:
+            super().collect(ids, lambda layer, x, h: self.count(on_layer, layer, x, h))
+
+        def count(self, on_layer: Callable[[int, Any, Any], None], layer: int, x: Any, h: Any) -> None:
+            self.n_layers = getattr(self, "n_layers", 0) + 1
+            if self.n_layers == moment:
+                raise KeyboardInterrupt
+            on_layer(layer, x, h)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, windows=FEW).collect(Broken(), nobody)
+    trainer(tmp_path, windows=FEW).collect(FakeRunner(), nobody)
+    for path in whole.glob("activations-*"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is collected without an interruption."""
+    place = tmp_path_factory.mktemp("whole")
+    trainer(place, windows=FEW).collect(FakeRunner(), nobody)
+    return place
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "journal"])
+def test_activations_that_somebody_removed_are_collected_again(damage: str, whole: Path, tmp_path: Path) -> None:
+    work = Path(shutil.copytree(whole, tmp_path / "work"))
+    assert trainer(work, windows=FEW).is_collected
+    victim = work / "activations-00001.codes"
+    if damage == "removed":
+        victim.unlink()
+    elif damage == "cut":
+        os.truncate(victim, victim.stat().st_size - 1)
+    else:
+        (work / "journal.json").write_text('{"text": "text"}')
+    again, runner = trainer(work, windows=FEW), FakeRunner()
+    assert not again.is_collected
+    again.collect(runner, nobody)
+    assert runner.n_calls == 6
+    assert victim.read_bytes() == (whole / victim.name).read_bytes()
+
+
+def test_neurons_that_never_fire_leave_no_threshold(tmp_path: Path) -> None:
+    class Silent(FakeRunner):
+        def collect(self, ids: Sequence[int], on_layer: Callable[[int, Any, Any], None]) -> None:
+            super().collect(ids, lambda layer, x, h: on_layer(layer, x, h * (layer != 1)))
+
+    silent = trainer(tmp_path, windows=FEW)
+    silent.collect(Silent(), nobody)
+    silent._layers[0] = report(0)
+    with pytest.raises(flashlm.FormatError, match=r"got none in layer 1: a threshold would select nothing"):
+        silent.fit(nobody)
+
+
+def test_thresholds_that_select_everything_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "_try_rank", lambda _self, layer, _rank, _parts: Fitted(None, report(layer)))
+    busy = trainer(tmp_path, windows=FEW)
+    busy.collect(FakeRunner(), nobody)
+    with pytest.raises(flashlm.FormatError, match=r"99\.00% of the activations selects every neuron of every layer"):
+        busy.fit(nobody)
+
+
+def report(layer: int) -> LayerReport:
+    """A predictor that selects everything, at a cost."""
+    shares: dict[str, Any] = {"sparsity": 0.5, "predicted": 1.0, "recall": 1.0, "mass_recall": 1.0, "precision": 0.5}
+    return LayerReport(layer=layer, rank=32, threshold=-9.0, cost=0.1, **shares)
 
 
 def test_text_is_cut_into_three_parts(lm: flashlm.LanguageModel, tmp_path: Path) -> None:
@@ -216,3 +296,39 @@ def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_pat
     journal = json.loads((tmp_path / "journal.json").read_text())
     (tmp_path / "journal.json").write_text(json.dumps(journal)[:-9])
     assert not trainer(tmp_path).is_collected
+
+
+def train_to_the_end(work: Path, out: Path) -> None:
+    """For a process of its own, that may be killed anywhere."""
+    one = trainer(work)
+    with fit.threads(1, SHAPE.dim, SHAPE.hidden):
+        if not one.is_collected:
+            one.collect(FakeRunner(), nobody)
+        fitted = one.fit(nobody)
+    store.write(out, [(each.predictor, each.report.threshold) for each in fitted], "q8_0", "model")
+
+
+@pytest.mark.live
+def test_training_killed_at_random_moments_gives_the_same_file(need: Callable[[str], Any], tmp_path: Path) -> None:
+    need("torch")
+    context = multiprocessing.get_context("fork")
+
+    def run(name: str, seconds: float | None) -> int | None:
+        (tmp_path / name).mkdir(exist_ok=True)
+        process = context.Process(target=train_to_the_end, args=(tmp_path / name, tmp_path / f"{name}.safetensors"))
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        return process.exitcode
+
+    begin = time.monotonic()
+    assert run("whole", None) == 0
+    length = time.monotonic() - begin
+    random = np.random.default_rng(7)
+    for kills in range(4):  # the more kills, the sooner each comes
+        name = f"killed-{kills}"
+        for _ in range(kills):
+            run(name, length * float(random.uniform(0, 1.2 / kills)))
+        assert run(name, None) == 0
+        assert (tmp_path / f"{name}.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()

@@ -229,4 +229,5 @@ def _read_journal(path: Path) -> dict[str, Any]:
         journal = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return journal if isinstance(journal, dict) else {}
+    is_whole = isinstance(journal, dict) and isinstance(journal.get("collected"), int) and "layers" in journal
+    return journal if is_whole else {}
