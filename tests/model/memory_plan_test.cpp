@@ -85,7 +85,8 @@ TEST_CASE("a small budget keeps a small ring, and a large one reads in big piece
   CHECK(least.ring.n_slots == 2);
   const MemoryPlan half = MemoryPlan::resolve(given, {0, 0.5});
   CHECK(half.ring.slot_bytes >= 1u << 19);
-  CHECK(half.ring.n_slots >= 8);
+  CHECK(half.ring.n_slots >= 6);
+  CHECK(half.ring.bytes() <= (std::size_t{13} << 20));  // more leaves the processor's cache
   CHECK(half.stream < half.pinned / 10);
 }
 

@@ -114,22 +114,29 @@ namespace detail {
 
 inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
 
-/// Pieces and slots of at most `most` bytes, or the least that works. A disk is at its best with some 16 MiB in flight,
-/// in requests of 1 MiB and more.
+/// Pieces and slots of at most `most` bytes, or the least that works.
+///
+/// A disk is at its best with some MiB in flight. A ring of more than kRingBytes is slower where a processor's cache
+/// takes part in moving bytes: what arrives then leaves the cache before it is computed. Much less than that, and the
+/// disk runs dry whenever the system puts a computing thread aside.
 struct RingSize {
   std::size_t piece_bytes = 0;
   std::size_t n_slots = 0;
 };
 inline RingSize choose_ring(std::size_t largest_unit, std::uint64_t most) {
-  constexpr std::size_t kMostSlots = 16;
+  constexpr std::size_t kRingBytes = std::size_t{12} << 20;
+  constexpr std::size_t kEnough = 6;  // of which one is computed and the others are read
+  const auto slot_of = [&](std::size_t piece) {
+    return round_up(std::max(piece, largest_unit), kPageBytes) + kPageBytes;
+  };
+  const auto n_slots = [&](std::size_t piece, std::size_t least) {
+    const std::size_t slot = slot_of(piece);
+    return std::max<std::size_t>(least, std::min<std::uint64_t>(most, kRingBytes + kEnough * kPageBytes) / slot);
+  };
   for (const std::size_t piece : {2u << 20, 1u << 20, 512u << 10, 256u << 10, 128u << 10}) {
-    const std::size_t slot = round_up(std::max<std::size_t>(piece, largest_unit), kPageBytes) + kPageBytes;
-    // Bigger requests only where there are enough of them.
-    const std::size_t enough = piece > (1u << 20) ? kMostSlots : 8;
-    if (slot * enough <= most) return {piece, std::min<std::size_t>(kMostSlots, most / slot)};
+    if (slot_of(piece) * kEnough <= most) return {piece, n_slots(piece, kEnough)};
   }
-  const std::size_t slot = round_up(largest_unit, kPageBytes) + kPageBytes;
-  return {largest_unit, std::clamp<std::size_t>(most / slot, kLeastSlots, kMostSlots)};
+  return {largest_unit, n_slots(largest_unit, kLeastSlots)};
 }
 
 }  // namespace detail
