@@ -76,8 +76,9 @@ class PySafetensorsWriter {
  public:
   using Spec = std::tuple<std::string, std::string, std::vector<std::uint64_t>>;
 
-  PySafetensorsWriter(const Path& path, const std::vector<Spec>& tensors, std::map<std::string, std::string> metadata)
-      : writer_(path, specs_of(tensors), std::move(metadata)) {
+  PySafetensorsWriter(const Path& path, const std::vector<Spec>& tensors, std::map<std::string, std::string> metadata,
+                      bool as_given)
+      : writer_(path, specs_of(tensors), std::move(metadata), as_given ? TensorOrder::as_given : TensorOrder::by_size) {
     for (const auto& [name, dtype, shape] : tensors) dtypes_[name] = dtype_of(dtype);
   }
 
@@ -240,14 +241,18 @@ Raises:
   py::class_<PySafetensorsWriter>(module, "SafetensorsWriter", R"(Writes a safetensors file in one pass.
 
 The data begin at a multiple of 4096 bytes. A file that is not finished is removed with its writer.)")
-      .def(py::init<const Path&, const std::vector<PySafetensorsWriter::Spec>&, std::map<std::string, std::string>>(),
-           "path"_a, "tensors"_a, "metadata"_a = std::map<std::string, std::string>{}, R"(Create the file.
+      .def(py::init<const Path&, const std::vector<PySafetensorsWriter::Spec>&, std::map<std::string, std::string>,
+                    bool>(),
+           "path"_a, "tensors"_a, "metadata"_a = std::map<std::string, std::string>{}, py::kw_only(),
+           "as_given"_a = false, R"(Create the file.
 
 Args:
     path: Where it goes.
     tensors: (name, dtype, shape) of each; dtype is 'f32', 'f16', 'bf16', 'u8', or 'q8_0' or 'q4_0' for a matrix of
         blocks, [rows, numbers in a row].
     metadata: Texts to leave in the file.
+    as_given: Keep the order of `tensors` where that leaves each aligned; else they are sorted by falling element size,
+        then by name.
 
 Raises:
     IoError: The file cannot be written.

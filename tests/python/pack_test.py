@@ -150,6 +150,31 @@ def test_a_gguf_file_keeps_its_numbers_and_gets_its_query_rows_back(case: Case, 
         assert config[key] == (pytest.approx(value) if isinstance(value, float) else value), key
 
 
+def test_matrices_lie_as_a_pass_needs_them_and_a_folder_of_any_order_gives_the_same_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = random_llama.case("grouped")
+    source = random_llama.write_folder(case, tmp_path / "source", dtype="f16")
+    folder = flashlm.pack(source, tmp_path / "new.flash")
+    attention = [f"layers.{layer}.{name}" for layer in range(case.n_layers) for name in "qvko"]
+    untied = [] if case.tied else ["head"]
+    names = _core.Safetensors(str(folder / "resident.safetensors")).names()
+    assert names[: len(attention) + len(untied) + 1] == [*attention, *untied, "embedding"]
+
+    def sorted_writer(*arguments: Any, **_: Any) -> _core.SafetensorsWriter:
+        return by_size(*arguments)
+
+    by_size = _core.SafetensorsWriter
+    monkeypatch.setattr(_core, "SafetensorsWriter", sorted_writer)
+    old = flashlm.pack(source, tmp_path / "old.flash")
+    assert _core.Safetensors(str(old / "resident.safetensors")).names() != names
+    for memory in ("100%", "60%"):
+        new, sorted_by_size = (
+            _core.LanguageModel.open(path, memory=memory, context=32).logits([3, 1, 4]) for path in (folder, old)
+        )
+        np.testing.assert_array_equal(new, sorted_by_size)
+
+
 def test_shards_are_read_through_their_index(tmp_path: Path) -> None:
     case = random_llama.case("grouped")
     source = random_llama.write_folder(case, tmp_path / "source", shards=3)

@@ -84,6 +84,17 @@ TEST_CASE("tensors lie in the order of falling element size, then of names") {
   CHECK(writer.order() == std::vector<std::string>{"B", "d", "a", "b", "c"});
 }
 
+TEST_CASE("tensors lie as they are given where that leaves each aligned, else by size and name") {
+  const TempFolder folder(memory_folder());
+  const auto order_of = [&](std::uint64_t n) {
+    const std::vector<TensorSpec> specs{
+        {"q", DType::f16, {n}}, {"b", DType::u8, {3}}, {"a", DType::u8, {1}}, {"k", DType::f32, {2}}};
+    return SafetensorsWriter(folder / "x", specs, {}, TensorOrder::as_given).order();
+  };
+  CHECK(order_of(2) == std::vector<std::string>{"q", "b", "a", "k"});
+  CHECK(order_of(3) == std::vector<std::string>{"k", "q", "a", "b"});
+}
+
 TEST_CASE("a matrix of blocks is U8 rows, and the metadata tell its number format") {
   const TempFolder folder(memory_folder());
   SafetensorsWriter writer(folder / "x",

@@ -37,17 +37,20 @@ struct TensorSpec {
   std::vector<std::uint64_t> shape;
 };
 
+/// Where tensors lie: in the order of falling element size, then of names, so that each is aligned; or as they are
+/// given, if each is aligned then too.
+enum class TensorOrder : std::uint8_t { by_size, as_given };
+
 /// Writes a safetensors file in one pass, in bounded memory.
 ///
-/// The tensors lie in the order of falling element size, then of names, so that each is aligned; the data begin at a
-/// multiple of 4096. A file that is not finished is removed. Not thread-safe.
+/// The data begin at a multiple of 4096. A file that is not finished is removed. Not thread-safe.
 class SafetensorsWriter {
  public:
   /// Writes the header. Throws IoError, or ArgumentError for a name that comes twice or is not UTF-8, for a reserved
   /// name, for sizes that overflow, and for blocks that are not a matrix of whole blocks.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                    std::map<std::string, std::string> metadata = {})
-      : tensors_(sorted(as_stored(std::move(tensors), metadata))), writer_(path) {
+                    std::map<std::string, std::string> metadata = {}, TensorOrder order = TensorOrder::by_size)
+      : tensors_(ordered(as_stored(std::move(tensors), metadata), order)), writer_(path) {
     const std::string header = header_text(metadata);
     std::array<std::byte, 8> prefix;
     for (std::size_t i = 0; i < 8; ++i) prefix[i] = static_cast<std::byte>(header.size() >> (8 * i));
@@ -132,21 +135,25 @@ class SafetensorsWriter {
     return detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1)).value_or(0);
   }
 
-  static std::vector<TensorSpec> sorted(std::vector<TensorSpec> tensors) {
+  static std::vector<TensorSpec> ordered(std::vector<TensorSpec> tensors, TensorOrder order) {
     std::uint64_t total = 0;
+    bool aligned = true;
     for (const TensorSpec& tensor : tensors) {
       const auto bytes = detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1));
+      aligned = aligned && total % row_bytes(tensor.dtype, 1) == 0;
       if (!bytes || __builtin_add_overflow(total, *bytes, &total) || total > kLargest) {
         throw ArgumentError(
             concat("[safetensors_writer] shape: expected at most 2^62 bytes, got more (", tensor.name, ")"));
       }
       if (tensor.name == "__metadata__") throw ArgumentError("[safetensors_writer] name: __metadata__ is reserved");
     }
-    std::sort(tensors.begin(), tensors.end(), [](const TensorSpec& a, const TensorSpec& b) {
-      const std::size_t a_size = row_bytes(a.dtype, 1);
-      const std::size_t b_size = row_bytes(b.dtype, 1);
-      return a_size != b_size ? a_size > b_size : a.name < b.name;
-    });
+    if (order == TensorOrder::by_size || !aligned) {
+      std::sort(tensors.begin(), tensors.end(), [](const TensorSpec& a, const TensorSpec& b) {
+        const std::size_t a_size = row_bytes(a.dtype, 1);
+        const std::size_t b_size = row_bytes(b.dtype, 1);
+        return a_size != b_size ? a_size > b_size : a.name < b.name;
+      });
+    }
     std::vector<std::string> names;
     for (const TensorSpec& tensor : tensors) names.push_back(tensor.name);
     std::sort(names.begin(), names.end());

@@ -29,6 +29,8 @@ from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
 JOURNAL = "journal.json"
 RESIDENT = "resident.safetensors"
 _FEED_FORWARD = (".gate", ".up", ".down")
+_ATTENTION = ("q", "v", "k", "o")  # as a pass uses them: flashlm::model::Weights::Segment
+_LAST_OF_A_PASS = ("head", "embedding")
 _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
 
 
@@ -175,8 +177,8 @@ class _Writer:
     def _write_resident(self) -> tuple[dict[str, Any], None]:
         weights = {name: w for name, w in self._source.weights.items() if not name.endswith(_FEED_FORWARD)}
         dtypes = {name: self._options.dtypes[name] for name in weights}
-        specs = [(name, dtypes[name], list(w.shape)) for name, w in weights.items()]
-        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"})
+        specs = [(name, dtypes[name], list(weights[name].shape)) for name in sorted(weights, key=_pass_order)]
+        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"}, as_given=True)
         try:
             for name in writer.order():
                 for begin, end in weights[name].runs():
@@ -263,6 +265,19 @@ def _check_absent(folder: Path) -> None:
 def _kind(tensor: str) -> str:
     """The last word of a name: "q" of "layers.3.q"."""
     return tensor.rpartition(".")[2]
+
+
+def _pass_order(tensor: str) -> tuple[int, int, str]:
+    """Where a tensor stands in resident.safetensors: what a pass streams as it needs it, then what always stays.
+
+    Neighbours in a pass are neighbours in the file, and begin where its pages do: no read has to take more than it
+    wants. Vectors lie behind them, since their sizes are any.
+    """
+    if tensor in _LAST_OF_A_PASS:
+        return 1, _LAST_OF_A_PASS.index(tensor), ""
+    if _kind(tensor) in _ATTENTION:
+        return 0, len(_ATTENTION) * int(tensor.split(".")[1]) + _ATTENTION.index(_kind(tensor)), ""
+    return 2, 0, tensor
 
 
 def _layer_file(layer: int) -> str:
