@@ -28,6 +28,8 @@ from flashlm.train.store import FILE as PREDICTOR_FILE
 
 NOTE = "Random weights: the text is meaningless; bytes, times and memory are those of a real model of this shape."
 PLANTED_NOTE = "Planted are the statistics of firing; measured are bytes, time and memory."
+SELECTORS = ("dense", "predictor", "gate")
+GATES_FILE = "gates.safetensors"
 _WARM_TOKENS = 16  # decoded before counting begins, where the neurons of the last tokens matter
 _DRAM_READS = 3
 _LEAST_CONTEXT = 512
@@ -100,6 +102,7 @@ def run(
     selector: str = "dense",
     policy: str = "auto",
     window: int | None = None,
+    bundled: bool = True,
     planted: bool | None = None,
     seed: int = 0,
     keep: str | os.PathLike[str] | None = None,
@@ -116,9 +119,10 @@ def run(
         context: How many fit; by default what is needed, 512 at least.
         threads: How many compute; by default one per core.
         reader: How flash is read.
-        selector: Which neurons a token needs: ``"dense"`` or ``"predictor"``.
+        selector: Which neurons a token needs: ``"dense"``, ``"predictor"`` or ``"gate"``.
         policy: Which neurons leave DRAM first, as for `LanguageModel.from_pretrained`.
         window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``.
+        bundled: Whether a neuron is one read; else each of its rows is one, as if they lay in several files.
         planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by default where the
             selector is not dense. Then figures of decoding begin after 16 tokens more.
         seed: Other weights and another prompt for another seed.
@@ -141,8 +145,8 @@ def run(
     _check_counts(tokens=tokens, prompt=prompt, seed=seed)
     _check_choices(memory=memory, context=context, threads=threads, reader=reader)
     check_choices(selector="auto", policy=policy, window=window, drafter=None)
-    if selector not in ("dense", "predictor"):
-        raise ArgumentError(f"[bench] selector: expected dense or predictor, got {selector!r}")
+    if selector not in SELECTORS:
+        raise ArgumentError(f"[bench] selector: expected {' or '.join(SELECTORS)}, got {selector!r}")
     plants = selector != "dense" if planted is None else planted
     source = planted_source(shape, dtype, seed) if plants else synthetic_source(shape, dtype, seed)
     n_warm = _WARM_TOKENS if plants else 0
@@ -165,6 +169,8 @@ def run(
             write_folder(source, folder, Options.resolve(source, "source", "auto"), progress)
         if selector == "predictor" and not (folder / PREDICTOR_FILE).is_file():
             plant_predictor(folder, source)
+        if selector == "gate" and not (folder / GATES_FILE).is_file():
+            _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
         layers = sorted(folder.glob("neurons-*.safetensors"))
         read_memory = memory_bytes_per_second(threads or os.cpu_count() or 1)
         dram = [read_memory() for _ in range(_DRAM_READS)]
@@ -178,6 +184,7 @@ def run(
             selector=selector,
             policy=policy,
             window=window,
+            bundled=bundled,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model, ids, prompt, n_warm, progress)

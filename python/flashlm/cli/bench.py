@@ -40,7 +40,8 @@ def main(
     threads: options.Threads = None,
     reader: options.Reader = "auto",
     selector: Annotated[
-        str, typer.Option("--selector", help="dense, or predictor: neurons then fire as those of sparse models do.")
+        str,
+        typer.Option("--selector", help="dense; or predictor or gate: neurons then fire as those of sparse models do."),
     ] = "dense",
     policy: Annotated[
         str,
@@ -53,6 +54,9 @@ def main(
         int | None,
         typer.Option("--window", metavar="N", help="Tokens whose neurons stay, for --policy window and paper."),
     ] = None,
+    bundled: Annotated[
+        bool, typer.Option("--bundled/--not-bundled", help="Whether a neuron is one read, or each of its rows is one.")
+    ] = True,
     planted: Annotated[
         bool | None, typer.Option("--planted/--not-planted", help="Such firing whatever the selector.")
     ] = None,
@@ -98,6 +102,7 @@ def main(
             selector=selector,
             policy=policy,
             window=window,
+            bundled=bundled,
             planted=planted,
             seed=seed,
             keep=keep,
