@@ -7,6 +7,7 @@ export PATH="$PWD/.venv/bin:$PATH"  # cmake and ninja come from there
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 export FLASHLM_TEST_CACHE="${FLASHLM_TEST_CACHE:-$PWD/.venv/cache}"
 jobs=$(getconf _NPROCESSORS_ONLN)
+if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER="${CMAKE_CXX_COMPILER_LAUNCHER-ccache}"; fi
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -73,7 +74,8 @@ need_developer() {
   CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation -C build-dir=build/python ".[test,dev,notebooks,agents]"
 }
 
+# configure_and_build PRESET OPTION...
 configure_and_build() {
-  cmake --preset "$1" -DPython_EXECUTABLE="$PWD/.venv/bin/python" | sed -n '/Build files/p'
+  cmake --preset "$@" -DPython_EXECUTABLE="$PWD/.venv/bin/python" | sed -n '/Build files/p'
   cmake --build --preset "$1" -j "$jobs"
 }
