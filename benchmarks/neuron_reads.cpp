@@ -129,6 +129,7 @@ class Bench {
       std::sort(batch.ids.begin(), batch.ids.end());
       batch.rows = drawn(rows_);
       recording_.start(layer, batch.ids, batch.rows, staging_.bytes());
+      recording_.settle();
       batch.reads = recorder_.asked;
     }
   }

@@ -135,7 +135,7 @@ Example:
       .def_readonly("evictions", &Stats::evictions, "Neurons that left DRAM for others.")
       .def_readonly("window", &Stats::window, "Tokens whose neurons stay in DRAM; 0: nothing stays.")
       .def_readonly("select_seconds", &Stats::select_seconds, "Choosing neurons; a part of compute_seconds.")
-      .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still and waited for flash.")
+      .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still: reads were handed over or waited for.")
       .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
       .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")
       .def_readonly("peak_bytes", &Stats::peak_bytes, "Largest resident size of the process.")

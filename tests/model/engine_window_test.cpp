@@ -222,6 +222,43 @@ TEST_CASE("a step with a selector allocates nothing, and a read that fails leave
   CHECK(failures > 0);
 }
 
+TEST_CASE("a step with a selector can be stopped while a device stalls, does not wait for it, and can be tried again") {
+  const support::TinyModel tiny(shape_of(false));
+  const auto gate = Model::open(tiny.path(), "gate");
+  const std::vector<Token> tokens = support::random_tokens(12);
+  Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
+  const std::vector<float> expected = run(dense, tokens, 1);
+  struct Stop {};
+  bool stop = false;
+  EngineOptions watched = options(0.7);
+  watched.on_wait = [&] {
+    if (stop) throw Stop();
+  };
+  auto reader = memory_reader(*gate);
+  storage::MemoryReader* seen = reader.get();
+  Engine engine(gate, watched, std::move(reader));
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  bool left = false;
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    const auto step = [&] { engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats); };
+    stop = true;
+    seen->stall(4);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      try {
+        step();
+      } catch (const Stop&) {
+        left = left || seen->n_open() > 0;
+      }
+    }
+    stop = false;
+    step();
+    REQUIRE(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+  CHECK(left);
+}
+
 TEST_CASE("the smallest budget with a selector works, one byte less does not, and sessions take rows") {
   const support::TinyModel tiny(shape_of(true));
   const auto gate = Model::open(tiny.path(), "gate");

@@ -53,7 +53,7 @@ TEST_CASE("a layer that passes through gives dense's bits and shows every neuron
   }
 }
 
-TEST_CASE("a failed read leaves nothing under way, and the next stream works") {
+TEST_CASE("what a failed read leaves under way is waited for, and the next stream works") {
   support::FfnFixture fixture(support::single_neuron_shape(false));
   const ActiveSets sets = all_neurons();
   LayerStream stream(fixture.bundles, fixture.reader, fixture.parallel, sets, kTokens, 20000);
@@ -61,6 +61,8 @@ TEST_CASE("a failed read leaves nothing under way, and the next stream works") {
   const auto run = [&] { stream.run(1, fixture.parameters, fixture.x, kTokens, y, fixture.stats, [](auto...) {}); };
   fixture.reader.fail_at(1, EIO);
   CHECK_THROWS_AS(run(), IoError);
+  stream.settle();
+  CHECK(fixture.reader.n_open() == 0);
   CHECK_NOTHROW(run());
 }
 

@@ -2,11 +2,14 @@
 #include "flashlm/sparse/neuron_reads.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <vector>
 
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/readers.hpp"
+#include "support/replaced_pread.hpp"
 
 using namespace flashlm;
 using namespace flashlm::sparse;
@@ -90,4 +93,40 @@ TEST_CASE("a read that fails is an error, and the next ones work") {
   reads.start(0, ids, rows, fixture.staging);
   CHECK_THROWS_AS(reads.finish(), IoError);
   fixture.read(reads, {1, 140});
+}
+
+TEST_CASE("with every reader, a device that fails in the middle of a batch fails it, and the next ones work") {
+  if (!support::kCanReplacePread) return;
+  Fixture fixture;
+  std::vector<NeuronId> ids;
+  for (NeuronId id = 0; id < 150; id += 3) ids.push_back(id);
+  static std::atomic<int> left;
+  for (const support::ReaderKind& kind : support::reader_kinds()) {
+    INFO(kind.name);
+    // A ring asks pread for what it does not get itself: here, memory that nobody can write to.
+    for (const std::size_t failing : {0u, 20u, 49u}) {
+      const auto reader = kind.make(fixture.bundles.files(), 8);
+      NeuronReads reads(fixture.bundles, *reader, 150, {.merge_bytes = 0});
+      std::vector<std::byte*> rows;
+      for (std::size_t i = 0; i < ids.size(); ++i) rows.push_back(fixture.memory.data() + i * fixture.stride);
+      const std::vector<std::byte*> good = rows;
+      left = static_cast<int>(failing);
+      {
+        const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) -> ssize_t {
+          if (left-- != 0) return support::real_pread(fd, into, n, offset);
+          errno = EIO;
+          return -1;
+        });
+        if (reader->name() == "uring") rows[failing] = nullptr;
+        reads.start(1, ids, rows, fixture.staging);
+        CHECK_THROWS_AS(reads.finish(), IoError);
+      }
+      reads.start(1, ids, good, fixture.staging);
+      reads.finish();
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        const std::vector<std::byte> expected = fixture.bundle(1, ids[i]);
+        REQUIRE(std::equal(expected.begin(), expected.end(), good[i]));
+      }
+    }
+  }
 }

@@ -87,7 +87,7 @@ struct Stats {
   std::uint64_t evictions = 0;          // neurons that left DRAM for others
   std::uint64_t window = 0;             // tokens whose neurons stay in DRAM, now; 0: nothing stays
   double select_seconds = 0;            // choosing neurons
-  double io_seconds = 0;                // computing stood still and waited for flash
+  double io_seconds = 0;                // computing stood still: reads were handed over or waited for
   double memory_seconds = 0;            // managing the rows in DRAM
   double compute_seconds = 0;           // the rest of the steps
   std::uint64_t peak_bytes = 0;         // largest resident size of the process

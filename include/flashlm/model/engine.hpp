@@ -268,7 +268,6 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     }
   } catch (...) {
     stream_.restart();
-    if (selective_) reader_->drain();
     throw;
   }
   stats.io_seconds += waited_seconds() - stood;

@@ -12,6 +12,7 @@
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/active_sets.hpp"
+#include "flashlm/sparse/pending_reads.hpp"
 #include "flashlm/sparse/single_neurons.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/bundle_file.hpp"
@@ -29,10 +30,10 @@ class LayerStream {
   LayerStream(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const ActiveSets& sets,
               std::size_t max_tokens, std::size_t staging_bytes)
       : file_(&file),
-        reader_(&reader),
         sets_(&sets),
         ffn_(parallel, max_tokens),
         staging_(LayerStream::staging_bytes(file, staging_bytes)),
+        pending_(reader, kMostPieces),
         misses_(file.n_layers(), kUnknown) {
     ffn_.restrict_to(&sets);
   }
@@ -42,6 +43,9 @@ class LayerStream {
   }
 
   std::span<std::byte> staging() noexcept { return staging_.bytes(); }
+
+  /// Waits for pieces that a run left under way; throws what a hook of the reader throws.
+  void settle() { pending_.settle(); }
 
   /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
   bool is_less_work(std::size_t layer, std::size_t n_tokens) const noexcept {
@@ -58,7 +62,8 @@ class LayerStream {
   /// y += the feed-forward network of `layer`, some pieces under way while one is computed. Calls visit(data, first, n)
   /// for neurons [first, first + n), which lie at `data` a stride apart until it returns.
   ///
-  /// x, y [n_tokens, dim]. Throws IoError or FormatError if a read fails; nothing is under way then.
+  /// x, y [n_tokens, dim]. Throws IoError or FormatError if a read fails, and what a hook of the reader throws;
+  /// `settle` comes before the staging is used again then.
   template <class Visit>
   void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
            std::span<float> y, Stats& stats, Visit&& visit) {
@@ -73,23 +78,18 @@ class LayerStream {
       const storage::Place place = file_->locate(layer, first, n);
       std::byte* into = staging_.data() + piece % slots * slot_bytes;
       const storage::Read read{place.file, place.extent.offset, {into, n * layout.stride}};
-      tickets[piece % slots] = reader_->submit({&read, 1});
+      tickets[piece % slots] = pending_.submit({&read, 1});
     };
-    try {
-      for (std::size_t piece = 0; piece < std::min(slots, n_pieces); ++piece) submit(piece);
-      for (std::size_t piece = 0; piece < n_pieces; ++piece) {
-        const double start = now_seconds();
-        reader_->wait(tickets[piece % slots]);
-        stats.io_seconds += now_seconds() - start;
-        const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
-        const std::byte* data = staging_.data() + piece % slots * slot_bytes;
-        ffn_.accumulate(layout, ffn, data, first, n, x, n_tokens, y);
-        visit(data, first, n);
-        if (piece + slots < n_pieces) submit(piece + slots);
-      }
-    } catch (...) {
-      reader_->drain();
-      throw;
+    for (std::size_t piece = 0; piece < std::min(slots, n_pieces); ++piece) submit(piece);
+    for (std::size_t piece = 0; piece < n_pieces; ++piece) {
+      const double start = now_seconds();
+      pending_.wait(tickets[piece % slots]);
+      stats.io_seconds += now_seconds() - start;
+      const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);
+      const std::byte* data = staging_.data() + piece % slots * slot_bytes;
+      ffn_.accumulate(layout, ffn, data, first, n, x, n_tokens, y);
+      visit(data, first, n);
+      if (piece + slots < n_pieces) submit(piece + slots);
     }
     for (std::size_t token = 0; token < n_tokens; ++token) {
       const std::size_t n = sets_->count(token, layout.n_neurons);
@@ -108,10 +108,10 @@ class LayerStream {
   }
 
   const storage::BundleFile* file_;
-  storage::Reader* reader_;
   const ActiveSets* sets_;
   SparseFfn ffn_;
   AlignedBuffer staging_;
+  PendingReads pending_;             // into staging_
   std::vector<std::size_t> misses_;  // [n_layers]: of a token, lately
 };
 

@@ -11,6 +11,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
+#include "flashlm/sparse/pending_reads.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/reader.hpp"
 
@@ -18,9 +19,9 @@ namespace flashlm::inline v0::sparse {
 
 /// How neurons are read.
 struct NeuronReadOptions {
-  /// Neurons that nobody wants are read along where that many bytes or fewer lie between two that are wanted: about
-  /// what a disk of 2 GB/s moves in the time of one more request. 0 joins neighbours only.
-  std::size_t merge_bytes = std::size_t{8} << 10;
+  /// Neurons that nobody wants are read along where that many bytes or fewer lie between two that are wanted. 0 joins
+  /// neighbours only; docs/architecture.md derives the default.
+  std::size_t merge_bytes = std::size_t{4} << 10;
   std::size_t longest_bytes = std::size_t{256} << 10;  // of a joined read
   bool bundled = true;  // false: a read a matrix, as if up and down lay apart (arXiv:2312.11514, table 2, row 4)
 };
@@ -28,12 +29,12 @@ struct NeuronReadOptions {
 /// Joins neurons that lie close to each other into one read; a neuron alone is read into its row at once.
 ///
 /// What is joined passes through `staging` and is copied, since rows lie anywhere. Allocates when constructed.
-/// `file` and `reader` must outlive this object. Not thread-safe.
+/// `file`, `reader`, rows and staging must outlive this object. Not thread-safe.
 class NeuronReads {
  public:
   /// For up to `most` neurons at a time.
   NeuronReads(const storage::BundleFile& file, storage::Reader& reader, std::size_t most, NeuronReadOptions options)
-      : file_(&file), reader_(&reader), options_(options) {
+      : file_(&file), options_(options), pending_(reader, 1) {
     reads_.reserve(most * (options.bundled ? 1 : 3));
     copies_.reserve(most);
   }
@@ -66,15 +67,17 @@ class NeuronReads {
       at = end;
     }
     stride_ = layout.stride;
-    ticket_ = reader_->submit(reads_);
+    ticket_ = pending_.submit(reads_);
   }
 
-  /// Returns when the neurons are in their rows. Throws IoError or FormatError if a read failed; rows hold anything
-  /// then.
+  /// Returns when the neurons are in their rows. Throws as Reader::wait does; rows hold anything then.
   void finish() {
-    reader_->wait(ticket_);
+    pending_.wait(ticket_);
     for (const Copy& copy : copies_) std::memcpy(copy.to, copy.from, stride_);
   }
+
+  /// Waits for reads that `finish` was not called for or did not wait for; throws what a hook of the reader throws.
+  void settle() { pending_.settle(); }
 
   /// Bytes between neurons that the last `start` read along.
   std::size_t gap_bytes() const noexcept { return gap_bytes_; }
@@ -109,13 +112,13 @@ class NeuronReads {
   }
 
   const storage::BundleFile* file_;
-  storage::Reader* reader_;
   NeuronReadOptions options_;
   std::vector<storage::Read> reads_;
   std::vector<Copy> copies_;  // from staging to rows
   std::size_t stride_ = 0;
   std::size_t gap_bytes_ = 0;
   storage::Ticket ticket_ = 0;
+  PendingReads pending_;
 };
 
 }  // namespace flashlm::inline v0::sparse

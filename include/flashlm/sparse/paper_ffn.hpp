@@ -73,10 +73,13 @@ class PaperFfn {
   /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
   ///
   /// x, y [n_tokens, dim], row-major; y may not overlap x.
-  /// Throws IoError or FormatError if a read fails; the next call works.
+  /// Throws IoError or FormatError if a read fails, and what a hook of the reader throws; the next call works, after
+  /// it has waited for what is still under way.
   void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
            std::span<float> y, Stats& stats) {
     const storage::BundleLayout& layout = file_->layout(layer);
+    reads_.settle();
+    stream_.settle();
     const double start = now_seconds();
     select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
     stats.select_seconds += now_seconds() - start;
@@ -106,13 +109,12 @@ class PaperFfn {
   PaperFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
            const Selector& selector, std::size_t selector_scratch_bytes, PaperFfnOptions options)
       : file_(&file),
-        reader_(&reader),
         parallel_(&parallel),
         selector_(&selector),
         rows_(all.counts, options.n_rows, all.stride, options.n_tokens),
-        reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
         sets_(options.max_tokens, all.most),
         stream_(file, reader, parallel, sets_, options.max_tokens, options.staging_bytes),
+        reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
         selector_scratch_(selector_scratch_bytes),
         ids_(all.most),
         gates_(all.most),
@@ -147,16 +149,13 @@ class PaperFfn {
       miss_rows_.clear();
       for (std::size_t i = 0; i < n; ++i) miss_rows_.push_back(rows_.row(layer, used + i));
       stats.memory_seconds += now_seconds() - start;
+      start = now_seconds();
       if (n != 0) reads_.start(layer, part, miss_rows_, stream_.staging());
-      try {
-        compute(layer, layout, ffn, begin, used, x);
-        start = now_seconds();
-        if (n != 0) reads_.finish();
-        stats.io_seconds += now_seconds() - start;
-      } catch (...) {
-        reader_->drain();
-        throw;
-      }
+      stats.io_seconds += now_seconds() - start;
+      compute(layer, layout, ffn, begin, used, x);
+      start = now_seconds();
+      if (n != 0) reads_.finish();
+      stats.io_seconds += now_seconds() - start;
       if (n != 0) stats.gap_bytes += reads_.gap_bytes();
       for (const NeuronId id : part) rows_.append(layer, id, ffn.up_bias.empty() ? 0.0f : ffn.up_bias[id]);
       compute(layer, layout, ffn, used, used + n, x);
@@ -232,13 +231,12 @@ class PaperFfn {
   }
 
   const storage::BundleFile* file_;
-  storage::Reader* reader_;
   Parallel* parallel_;
   const Selector* selector_;
   PackedRows rows_;
-  NeuronReads reads_;
   ActiveSets sets_;
   LayerStream stream_;
+  NeuronReads reads_;  // after the rows and the staging that it reads into
   AlignedBuffer selector_scratch_;
   std::vector<NeuronId> ids_;
   std::vector<float> gates_;  // [most]: h of the rows; without a gate, of up

@@ -71,10 +71,13 @@ class WindowedFfn {
   /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
   ///
   /// x, y [n_tokens, dim], row-major; y may not overlap x. Layers run in order; layer 0 begins a token.
-  /// Throws IoError or FormatError if a read fails; the next call works.
+  /// Throws IoError or FormatError if a read fails, and what a hook of the reader throws; the next call works, after
+  /// it has waited for what is still under way.
   void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
            std::span<float> y, Stats& stats) {
     const storage::BundleLayout& layout = file_->layout(layer);
+    reads_.settle();
+    stream_.settle();
     const double start = now_seconds();
     select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
     stats.select_seconds += now_seconds() - start;
@@ -96,9 +99,6 @@ class WindowedFfn {
     stats.window = cache_.window();
   }
 
-  /// Nothing is under way between two calls: there is nothing to begin again.
-  void restart() noexcept { reader_->drain(); }
-
   const NeuronCache& cache() const noexcept { return cache_; }
 
  private:
@@ -107,13 +107,12 @@ class WindowedFfn {
   WindowedFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
               const Selector& selector, std::size_t selector_scratch_bytes, WindowedFfnOptions options)
       : file_(&file),
-        reader_(&reader),
         parallel_(&parallel),
         selector_(&selector),
         cache_(all.counts, options.n_rows, all.stride, options.eviction),
-        reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
         sets_(options.max_tokens, all.most),
         stream_(file, reader, parallel, sets_, options.max_tokens, options.staging_bytes),
+        reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
         gathered_(parallel, all.most),
         selector_scratch_(selector_scratch_bytes),
         ids_(all.most) {
@@ -133,14 +132,13 @@ class WindowedFfn {
       const std::size_t end = place(layer, ids, at);
       stats.memory_seconds += now_seconds() - start;
       const std::span<const NeuronId> part = ids.subspan(at, end - at);
+      start = now_seconds();
       if (!miss_ids_.empty()) reads_.start(layer, miss_ids_, miss_rows_, stream_.staging());
-      try {
-        gathered_.compute_hits(layout, ffn, part, x);
-        if (!miss_ids_.empty()) wait(stats);
-      } catch (...) {
-        reader_->drain();
-        throw;
-      }
+      stats.io_seconds += now_seconds() - start;
+      gathered_.compute_hits(layout, ffn, part, x);
+      start = now_seconds();
+      if (!miss_ids_.empty()) reads_.finish();
+      stats.io_seconds += now_seconds() - start;
       gathered_.compute_misses(layout, ffn, part, x);
       gathered_.sum(layout, y);
       start = now_seconds();
@@ -175,12 +173,6 @@ class WindowedFfn {
     return at;
   }
 
-  void wait(Stats& stats) {
-    const double start = now_seconds();
-    reads_.finish();
-    stats.io_seconds += now_seconds() - start;
-  }
-
   /// Tells the cache what was used and what is here now, and makes room for the next reads.
   void remember(std::size_t layer, std::span<const NeuronId> part) {
     for (const NeuronId id : part) cache_.use(layer, id);
@@ -212,13 +204,12 @@ class WindowedFfn {
   }
 
   const storage::BundleFile* file_;
-  storage::Reader* reader_;
   Parallel* parallel_;
   const Selector* selector_;
   NeuronCache cache_;
-  NeuronReads reads_;
   ActiveSets sets_;
   LayerStream stream_;
+  NeuronReads reads_;  // after the rows and the staging that it reads into
   GatheredFfn gathered_;
   AlignedBuffer selector_scratch_;
   std::vector<NeuronId> ids_;
