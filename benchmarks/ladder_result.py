@@ -174,7 +174,7 @@ def print_table(result: Mapping[str, Any]) -> None:
     heads = ("ms/token", "[min, max]", "x resident", "mean", "floor", "MB/token", "reads", "hits", "chosen")
     widths = (9, 16, 11, 9, 9, 9, 8, 7, 7)
     resident = _figures(result).get(ROWS[0].name, {}).get("seconds_per_token", {}).get("median", math.nan)
-    print(" " * 22 + "".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)), end="")
+    print(" " * 28 + "".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)), end="")
     print("   io + memory + select + compute, ms | paper: MB, I/O ms")
     for name, metrics in _figures(result).items():
         middle = {metric: row["median"] for metric, row in metrics.items()}
@@ -194,7 +194,7 @@ def print_table(result: Mapping[str, Any]) -> None:
             end = " + ".join(f"{1e3 * middle[f'{part}_seconds_per_token']:.1f}" for part in PARTS)
             paper = metrics["bytes_per_token"]["paper"], metrics["io_seconds_per_token"]["paper"]
             end += f" | {paper[0] / 1e6:.0f}, {1e3 * paper[1]:.0f}" if None not in paper else ""
-        print(name.rjust(22) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)), end="")
+        print(name.rjust(28) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)), end="")
         print(f"   {end}")
     for row in result["rows"]:
         if row["unit"] == "1" and "llama" in row["metric"]:
