@@ -2,6 +2,7 @@
 /// bind_base.cpp: errors, memory sizes and the instruction set in Python.
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -35,7 +36,11 @@ PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObj
 }
 
 void raise(PyObject* type, const std::exception& error, const py::dict& attributes = {}) {
-  const py::object instance = py::handle(type)(error.what());
+  // A message may quote bytes of a damaged file or a file name that is no UTF-8.
+  const std::string_view what = error.what();
+  const auto text = py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
+  const py::object instance = py::handle(type)(text);
   for (const auto& [name, value] : attributes) py::setattr(instance, name, value);
   PyErr_SetObject(type, instance.ptr());
 }
