@@ -11,11 +11,34 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "flashlm/sparse/gate_writer.hpp"
+#include "flashlm/sparse/selector_file.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
 
 void bind_sparse(py::module_& module) {
+  module.def(
+      "weights_fingerprint",
+      [](const std::filesystem::path& folder) {
+        return flashlm::sparse::weights_fingerprint(flashlm::storage::Manifest::open(folder));
+      },
+      "folder"_a, R"(Name the weights of a packed folder, as a selector's file does to belong to no others.
+
+Args:
+    folder: What `flashlm.pack` wrote.
+
+Returns:
+    64 hexadecimal digits.
+
+Raises:
+    IoError: The manifest cannot be read.
+    FormatError: Something in it is wrong.
+
+Example:
+    >>> len(_core.weights_fingerprint(folder))
+    64
+)");
+
   using Callback = std::optional<std::function<void(std::size_t, std::size_t)>>;
   module.def(
       "add_gates",

@@ -10,7 +10,6 @@ fitted to those of arXiv:2312.11514; bytes, times and memory are measured.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -214,7 +213,7 @@ def _planted(
 def plant_predictor(folder: Path, source: Source) -> None:
     """Adds predictor.safetensors to a packed model with planted firing: it sees the signal and not the noise."""
     from flashlm.train.fit import Predictor
-    from flashlm.train.store import FILE, weights_key, write
+    from flashlm.train.store import FILE, write
 
     selecting = "gate" if source.config.gated else "up"
     layers = []
@@ -222,7 +221,7 @@ def plant_predictor(folder: Path, source: Source) -> None:
         weight = source.weights[f"layers.{layer}.{selecting}"]
         assert isinstance(weight, PlantedWeight)  # noqa: S101 - of this package
         layers.append((Predictor(weight.plan.reduce, weight.plan.expand, weight.plan.predictor_bias), 0.0))
-    write(folder / FILE, layers, "q8_0", weights_key(json.loads(_core.read_manifest(folder))))
+    write(folder / FILE, layers, "q8_0", _core.weights_fingerprint(folder))
 
 
 def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:

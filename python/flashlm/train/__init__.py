@@ -106,14 +106,14 @@ def train(
             with LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector="dense") as lm:
                 windows = _cut(work, lm, content, tokens)
                 trainer = Trainer(work, _shape(manifest, lm), windows, options)
-                text_key = _hash(store.weights_key(manifest), windows, _VERSION)
+                text_key = _hash(_core.weights_fingerprint(folder), windows, _VERSION)
                 trainer.resume(text_key, _hash(text_key, options))
                 if not trainer.is_collected:
                     _collect(trainer, lm, tell, work)
             with fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
                 fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
-            store.write(path, layers, dtype, store.weights_key(manifest))
+            store.write(path, layers, dtype, _core.weights_fingerprint(folder))
             shutil.rmtree(work)
     except OSError as error:
         raise io_error("write", error, work, where="train") from error

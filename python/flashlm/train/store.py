@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 FILE = "predictor.safetensors"
 _FORMAT = {"format": "flashlm predictor", "format_version": "1"}
 _CHECKSUMS = "tensor_checksums"
-
-
-def weights_key(manifest: dict[str, Any]) -> str:
-    """Names the weights of a packed model; a predictor works with no others."""
-    lines = [
-        f"{file['name']} {file['bytes']} {file['crc32']}\n" for file in manifest["files"] if "header_bytes" in file
-    ]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def quantised(matrix: Array) -> NDArray[np.uint8]:
@@ -55,7 +46,7 @@ def write(path: Path, layers: Sequence[tuple[Predictor | None, float]], dtype: s
         path: Where to.
         layers: Each layer's predictor and threshold; None takes every neuron.
         dtype: Of the matrices: "q8_0" or "f16".
-        model: The `weights_key` of the model.
+        model: The `weights_fingerprint` of the model.
     """
     tensors = dict(_tensors(layers, dtype))
     tags = {"float32": "f32", "float16": "f16", "uint8": "u8"}
