@@ -30,11 +30,13 @@ from flashlm._core import (
     probe,
     verify,
 )
-from flashlm.agent import Agent, Step, Tool
+from flashlm.agent import Agent
 from flashlm.language_model import LanguageModel
 from flashlm.pack import pack
 from flashlm.session import Session
+from flashlm.step import Step
 from flashlm.thresholds import add_thresholds
+from flashlm.tool import Tool
 from flashlm.train import LayerReport, TrainReport, train
 
 if TYPE_CHECKING:
