@@ -37,21 +37,21 @@ py::dict to_dict(const flashlm::GovernorStats& stats) {
   py::object room = py::none();
   if (stats.room != flashlm::MemoryState::kUnlimited) room = py::int_(stats.room);
   return py::dict("looks"_a = stats.looks, "room"_a = room, "shrinks"_a = stats.shrinks,
-                  "shrunk_bytes"_a = stats.shrunk_bytes, "major_faults"_a = stats.major_faults,
-                  "pressure_events"_a = stats.pressure_events);
+                  "shrunk_bytes"_a = stats.shrunk_bytes, "shrunk_rows"_a = stats.shrunk_rows,
+                  "major_faults"_a = stats.major_faults, "pressure_events"_a = stats.pressure_events);
 }
 
 py::dict to_dict(const Stats& stats) {
-  return py::dict("tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens,
-                  "reused_tokens"_a = stats.reused_tokens, "prefill_seconds"_a = stats.prefill_seconds,
-                  "decode_seconds"_a = stats.decode_seconds, "seconds_per_token"_a = stats.seconds_per_token(),
-                  "bytes_read"_a = stats.bytes_read, "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads,
-                  "bytes_per_token"_a = stats.bytes_per_token(), "hits"_a = stats.hits, "misses"_a = stats.misses,
-                  "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected, "evictions"_a = stats.evictions,
-                  "window"_a = stats.window, "select_seconds"_a = stats.select_seconds,
-                  "io_seconds"_a = stats.io_seconds, "memory_seconds"_a = stats.memory_seconds,
-                  "compute_seconds"_a = stats.compute_seconds, "peak_bytes"_a = stats.peak_bytes,
-                  "governor"_a = to_dict(stats.governor));
+  return py::dict(
+      "tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens, "reused_tokens"_a = stats.reused_tokens,
+      "prefill_seconds"_a = stats.prefill_seconds, "decode_seconds"_a = stats.decode_seconds,
+      "seconds_per_token"_a = stats.seconds_per_token(), "bytes_read"_a = stats.bytes_read,
+      "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads, "bytes_per_token"_a = stats.bytes_per_token(),
+      "hits"_a = stats.hits, "misses"_a = stats.misses, "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected,
+      "evictions"_a = stats.evictions, "window"_a = stats.window, "select_seconds"_a = stats.select_seconds,
+      "io_seconds"_a = stats.io_seconds, "memory_seconds"_a = stats.memory_seconds,
+      "compute_seconds"_a = stats.compute_seconds, "read_seconds"_a = stats.read_seconds, "overlap"_a = stats.overlap(),
+      "peak_bytes"_a = stats.peak_bytes, "governor"_a = to_dict(stats.governor));
 }
 
 std::string text(const Stats& stats) {
@@ -138,10 +138,14 @@ Example:
       .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still: reads were handed over or waited for.")
       .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
       .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")
+      .def_readonly("read_seconds", &Stats::read_seconds, "Of the steps: at least one read was in flight.")
+      .def_property_readonly("overlap", &Stats::overlap,
+                             "Share of the shorter of computing and reading that happened while the other did.")
       .def_readonly("peak_bytes", &Stats::peak_bytes, "Largest resident size of the process.")
       .def_property_readonly(
           "governor", [](const Stats& self) { return to_dict(self.governor); },
-          "What was seen of the system's memory, and how many bytes of pinned weights were given back.")
+          "What was seen of the system's memory, and how many bytes of pinned weights and rows of neurons were given "
+          "back.")
       .def_property_readonly("seconds_per_token", &Stats::seconds_per_token, "Decoding time of a token.")
       .def_property_readonly("bytes_per_token", &Stats::bytes_per_token, "Bytes read to decode a token.")
       .def_property_readonly("hit_rate", &Stats::hit_rate, "Share of wanted neurons that were in DRAM.")

@@ -28,6 +28,15 @@ TEST_CASE("figures per token count decode only") {
   CHECK(stats.hit_rate() == 0.75);
 }
 
+TEST_CASE("overlap is the share of the shorter of computing and reading that the other hides") {
+  CHECK(Stats{}.overlap() == 0);
+  CHECK(Stats{.io_seconds = 3, .compute_seconds = 1, .read_seconds = 4}.overlap() == 1);  // reading all the time
+  CHECK(Stats{.io_seconds = 0, .compute_seconds = 5, .read_seconds = 4}.overlap() == 1);  // never waiting
+  CHECK(Stats{.io_seconds = 4, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);  // by turns
+  CHECK(Stats{.io_seconds = 3, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0.5);
+  CHECK(Stats{.io_seconds = 5, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);
+}
+
 TEST_CASE("the clock never goes back") {
   const double before = now_seconds();
   CHECK(now_seconds() >= before);

@@ -161,6 +161,37 @@ TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its res
   }
 }
 
+TEST_CASE("rows of neurons go back when memory becomes short, and neither bits nor further sessions take them again") {
+  const std::vector<Token> tokens = support::random_tokens(12);
+  const support::TinyModel tiny(shape_of(true));
+  Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
+  const std::vector<float> expected = run(dense, tokens, 1);
+  EngineOptions governed = options(1.0);
+  MemoryState state;
+  governed.sensor = [&] { return state; };
+  Engine engine(Model::open(tiny.path(), "gate"), governed);
+  CHECK(same_bits(run(engine, tokens, 1), expected));
+  const MemoryPlan before = engine.memory_plan();
+  state.room = Governor::kLow - 1;
+  const double start = now_seconds();
+  while (now_seconds() - start < 2 * Governor::kInterval) {
+  }
+  KvCache kv = engine.add_session();
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats);
+  const MemoryPlan after = engine.memory_plan();
+  CHECK(after.n_rows < before.n_rows);
+  CHECK(after.total < before.total);
+  CHECK(stats.governor.shrunk_rows == before.n_rows - after.n_rows);
+  CHECK(stats.governor.shrunk_bytes ==
+        before.window + before.pinned + before.stream - after.window - after.pinned - after.stream);
+  state.room = MemoryState::kUnlimited;
+  CHECK(same_bits(run(engine, tokens, 1), expected));
+  CHECK(same_bits(run(engine, tokens, 8), expected));
+  CHECK(engine.memory_plan().n_rows <= after.n_rows);
+}
+
 TEST_CASE("statistics tell what was chosen, found and read") {
   const support::TinyModel tiny(shape_of(true));
   support::write_predictor(tiny.path(), {.threshold = 0.5f});

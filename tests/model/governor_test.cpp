@@ -40,11 +40,12 @@ TEST_CASE("near the limit as much goes back as makes room again, and in between 
   CHECK(fixture.look() == 0);
   fixture.state.room = 10 * kMiB;
   CHECK(fixture.look() == 38 * kMiB);
-  fixture.governor.gave_back(39 * kMiB);
+  fixture.governor.gave_back(39 * kMiB, 7);
   fixture.state.room = 48 * kMiB;
   CHECK(fixture.look() == 0);
   CHECK(fixture.governor.stats().shrinks == 1);
   CHECK(fixture.governor.stats().shrunk_bytes == 39 * kMiB);
+  CHECK(fixture.governor.stats().shrunk_rows == 7);
   CHECK(fixture.governor.stats().room == 48 * kMiB);
 }
 

@@ -163,6 +163,24 @@ TEST_CASE("a plan shrinks to what it is told, and a model that was pinned whole 
   CHECK(plan.pinned == 0);
 }
 
+TEST_CASE("rows of neurons go before pinned weights, and what was given back is not taken again") {
+  MemoryNeeds given = needs();
+  given.window = {
+      .neurons = 400'000'000, .selector = 1'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
+  const MemorySize memory{700'000'000, std::nullopt};
+  const MemoryPlan plan = MemoryPlan::resolve(given, memory);
+  REQUIRE(plan.n_rows > 20'000);
+  const std::uint64_t others = plan.pinned + plan.stream;
+  const MemoryPlan fewer = plan.shrunk(given, others + 40'000'000);
+  CHECK(fewer.n_rows == 10'000);
+  CHECK(fewer.pinned_pieces == plan.pinned_pieces);
+  CHECK(fewer.total == plan.total - (plan.window - fewer.window));
+  const MemoryPlan least = fewer.shrunk(given, others - 20'000'000);
+  CHECK(least.n_rows == 100);
+  CHECK(least.pinned < plan.pinned);
+  CHECK(MemoryPlan::resolve(given, memory, 2, &fewer).n_rows <= 10'000);
+}
+
 TEST_CASE("the table names every part") {
   const std::string table = MemoryPlan::resolve(needs(), {0, 0.5}).table();
   for (const char* part : {"resident weights", "pinned weights", "attention", "neurons", "head", "stream slots",

@@ -30,6 +30,7 @@ COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe",
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
     *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
+    *("read_seconds", "overlap"),
 }
 PLAN_NAMES = {"budget", "weights", "resident", "pinned", "stream", "kv", "scratch", "total", "smallest", "context"}
 

@@ -22,6 +22,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
     *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
+    *("read_seconds", "overlap"),
 }
 
 

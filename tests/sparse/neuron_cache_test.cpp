@@ -54,6 +54,42 @@ TEST_CASE("rows belong to one neuron each, and come back when it leaves") {
   CHECK(cache.window() > 1);
 }
 
+TEST_CASE("a cache that shrinks keeps what is worth most, bytes and all, and goes on with fewer rows") {
+  NeuronCache cache(kNeurons, 40, 64, FrequencyEviction{});
+  for (NeuronId id = 0; id < 30; ++id) {
+    cache.begin_token();
+    for (int uses = id >= 24 ? 9 : 1; uses > 0; --uses) cache.use(1, id);
+    const NeuronCache::Row row = cache.free_row(0);
+    cache.keep(1, id);
+    for (std::size_t at = 0; at < 64; ++at) cache.data(row)[at] = static_cast<std::byte>(id);
+  }
+  cache.shrink(60);
+  CHECK(cache.n_rows() == 40);
+  cache.shrink(12);
+  CHECK(cache.n_rows() == 12);
+  CHECK(cache.n_free() >= 1);
+  std::set<NeuronCache::Row> rows;
+  std::size_t favourites = 0;
+  for (NeuronId id = 0; id < 100; ++id) {
+    const NeuronCache::Row row = cache.find(1, id);
+    if (row == NeuronCache::kNoRow) continue;
+    REQUIRE(row < 12);
+    CHECK(rows.insert(row).second);
+    for (std::size_t at = 0; at < 64; ++at) REQUIRE(cache.data(row)[at] == static_cast<std::byte>(id));
+    favourites += id >= 24 ? 1 : 0;
+  }
+  CHECK(rows.size() + cache.n_free() == 12);
+  CHECK(favourites == 6);
+  for (NeuronId first = 0; first < 90; first += 3) {
+    token(cache, {first, first + 1, first + 2}, 0);
+    CHECK(cache.n_free() >= 1);
+  }
+  cache.shrink(1);
+  CHECK(cache.n_rows() == 1);
+  token(cache, {5});
+  CHECK(cache.n_free() == 1);
+}
+
 TEST_CASE("a window of fixed length forgets what its tokens did not use") {
   NeuronCache cache(kNeurons, 50, 64, WindowEviction{2});
   CHECK(token(cache, {1, 2}) == 2);

@@ -62,8 +62,9 @@ inline std::uint64_t resident_bytes() noexcept { return detail::process_status("
 struct GovernorStats {
   std::uint64_t looks = 0;            // at the system
   std::uint64_t room = 0;             // bytes to the nearest limit at the last look; 2^64 - 1 without one
-  std::uint64_t shrinks = 0;          // how often pinned weights were given back
+  std::uint64_t shrinks = 0;          // how often pinned weights or rows of neurons were given back
   std::uint64_t shrunk_bytes = 0;     // in all
+  std::uint64_t shrunk_rows = 0;      // of neurons
   std::uint64_t major_faults = 0;     // pages that had been taken from the process, and that it needed
   std::uint64_t pressure_events = 0;  // looks at a system that waited for memory
 };
@@ -90,12 +91,20 @@ struct Stats {
   double io_seconds = 0;                // computing stood still: reads were handed over or waited for
   double memory_seconds = 0;            // managing the rows in DRAM
   double compute_seconds = 0;           // the rest of the steps
+  double read_seconds = 0;              // of the steps: at least one read was in flight
   std::uint64_t peak_bytes = 0;         // largest resident size of the process
   GovernorStats governor{};             // of the engine, which sessions share
 
   double seconds_per_token() const noexcept { return tokens ? decode_seconds / static_cast<double>(tokens) : 0; }
   double bytes_per_token() const noexcept {
     return tokens ? static_cast<double>(decode_bytes_read) / static_cast<double>(tokens) : 0;
+  }
+  /// The share of the shorter of computing and reading that happened while the other did; 0 without either.
+  double overlap() const noexcept {
+    const double shorter = compute_seconds < read_seconds ? compute_seconds : read_seconds;
+    const double hidden = read_seconds - io_seconds;
+    if (shorter <= 0 || hidden <= 0) return 0;
+    return hidden < shorter ? hidden / shorter : 1;
   }
   /// The share of wanted neurons that were in DRAM.
   double hit_rate() const noexcept {

@@ -57,7 +57,7 @@ class Engine {
         plan_(MemoryPlan::resolve(needs(), options_.memory)),
         weights_(&model_->weights()),
         reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
-        stream_(plan_.layout, *reader_, file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
+        stream_(plan_.layout, *reader_, model_->bundles().file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
         embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
         ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
         selector_(model_->selector().load()),
@@ -148,12 +148,6 @@ class Engine {
     return needs;
   }
 
-  std::vector<std::uint64_t> file_bytes() const {
-    std::vector<std::uint64_t> sizes;
-    for (const storage::File& file : model_->bundles().files()) sizes.push_back(file.size());
-    return sizes;
-  }
-
   sparse::WindowedFfnOptions windowed_options(std::size_t n_rows) const {
     sparse::WindowedFfnOptions options;
     options.max_tokens = options_.max_batch;
@@ -175,16 +169,25 @@ class Engine {
     return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
   }
 
-  /// Between two steps: gives pinned weights back if the system needs them.
+  /// Between two steps: gives rows of neurons and pinned weights back if the system needs their memory.
   void govern() {
     if (!options_.governed) return;
-    const std::uint64_t wanted = governor_.look(now_seconds(), plan_.pinned);
-    if (wanted == 0 || plan_.pinned == 0) return;
-    const std::uint64_t held = plan_.pinned + plan_.stream;
-    MemoryPlan plan = plan_.shrunk(needs(), held - std::min(held, wanted));
+    const std::uint64_t wanted = governor_.look(now_seconds(), plan_.window + plan_.pinned);
+    if (wanted == 0) return;
+    const std::uint64_t held = plan_.window + plan_.pinned + plan_.stream;
+    const std::size_t n_rows = plan_.n_rows;
+    shrink(plan_.shrunk(needs(), held - std::min(held, wanted)));
+    const std::uint64_t kept = plan_.window + plan_.pinned + plan_.stream;
+    if (kept < held) governor_.gave_back(held - kept, n_rows - plan_.n_rows);
+  }
+
+  /// Between two steps: gives back what `plan` does not hold any more.
+  void shrink(MemoryPlan plan) {
+    const bool rows_are_right = plan.n_rows == plan_.n_rows || selective_->shrink(plan.n_rows);
     stream_.shrink(plan.pinned_pieces, plan.ring);
+    if (!rows_are_right) selective_.reset();
     plan_ = std::move(plan);
-    governor_.gave_back(held - std::min(held, plan_.pinned + plan_.stream));
+    if (plan_.n_rows != 0 && !selective_) selective_ = make_selective();  // what was in the rows is read again
   }
 
   /// Between two layers: lets the caller stop the step.
@@ -221,14 +224,7 @@ class Engine {
 inline KvCache Engine::add_session() {
   const std::lock_guard lock(mutex_);
   if (n_sessions_ == plan_.sessions) {
-    MemoryPlan plan = MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1, &plan_);
-    stream_.shrink(plan.pinned_pieces, plan.ring);
-    const bool fewer_rows = plan.n_rows != plan_.n_rows;
-    plan_ = std::move(plan);
-    if (fewer_rows) {  // what was in them is read again
-      selective_.reset();
-      selective_ = make_selective();
-    }
+    shrink(MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1, &plan_));
   }
   const MemoryLock locked(options_.lock_memory);
   KvCache kv(config(), options_.context, model_->kv_dtype());
@@ -246,6 +242,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const std::uint64_t gap = stream_.gap_bytes() + embedding_.gap_bytes();
   const double managed = stats.memory_seconds;
   const storage::ReaderStats before = reader_->stats();
+  const double busy = reader_->busy_seconds();
   const std::size_t n = tokens.size();
   const std::span<float> x = activations(0, n);
   try {
@@ -273,6 +270,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   stats.io_seconds += waited_seconds() - stood;
   stats.governor = governor_.stats();
   const double seconds = now_seconds() - start;
+  stats.read_seconds += std::min(seconds, reader_->busy_seconds() - busy);
   const storage::ReaderStats after = reader_->stats();
   const bool decode = phase == Phase::decode;
   (decode ? stats.decode_seconds : stats.prefill_seconds) += seconds;

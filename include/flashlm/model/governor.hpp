@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// governor.hpp: gives pinned memory back before a limit is hit, or when having it costs more than it saves.
+/// governor.hpp: gives memory of weights back before a limit is hit, or when having it costs more than it saves.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,8 @@
 
 namespace flashlm::inline v0::model {
 
-/// Decides, between two steps, how much of the pinned weights goes back to the system.
+/// Decides, between two steps, how much of the memory for weights goes back to the system: rows of neurons first, since
+/// not every token needs them, then pinned weights.
 ///
 /// * Less than kLow bytes of room: as much as brings it back to kHigh. Between the two nothing happens.
 /// * Room is short (below kShort), and the process waits for pages that were taken from it (major faults), or the
@@ -35,8 +36,8 @@ class Governor {
 
   explicit Governor(Sensor sensor) : sensor_(std::move(sensor)) {}
 
-  /// Bytes to give back now, of `pinned`. Allocates nothing if the sensor does not.
-  std::uint64_t look(double now, std::uint64_t pinned) {
+  /// Bytes to give back now, of `held`. Allocates nothing if the sensor does not.
+  std::uint64_t look(double now, std::uint64_t held) {
     if (now < next_look_) return 0;
     next_look_ = now + kInterval;
     const MemoryState state = sensor_();
@@ -53,13 +54,14 @@ class Governor {
     stats_.pressure_events += pressed ? 1 : 0;
     if ((!faulty && !pressed) || now < patience_) return 0;
     patience_ = now + kPatience;
-    return pinned / 16;
+    return held / 16;
   }
 
-  /// Tells how many bytes were given back.
-  void gave_back(std::uint64_t bytes) noexcept {
+  /// Tells how many bytes were given back, those of rows of neurons among them.
+  void gave_back(std::uint64_t bytes, std::size_t rows = 0) noexcept {
     ++stats_.shrinks;
     stats_.shrunk_bytes += bytes;
+    stats_.shrunk_rows += rows;
   }
 
   const GovernorStats& stats() const noexcept { return stats_; }

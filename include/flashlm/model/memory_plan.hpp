@@ -95,7 +95,8 @@ struct MemoryPlan {
   static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions = 1,
                             const MemoryPlan* before = nullptr);
 
-  /// The same with fewer bytes in pinned weights and ring; as few as `bytes` if that many are needed for the ring.
+  /// The same with at most `bytes` in rows of neurons, pinned weights and ring, or as few as work. Rows go first: a
+  /// pinned weight saves its bytes for every token.
   MemoryPlan shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const;
 
   /// A table for people, a line each part.
@@ -208,6 +209,7 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
   if (row_bytes != 0) {  // What every pass needs comes first, neurons get the rest.
     plan.n_rows = static_cast<std::size_t>(std::clamp<std::uint64_t>((spare - std::min(spare, all)) / row_bytes,
                                                                      needs.window.least_rows, needs.window.most_rows));
+    if (before != nullptr) plan.n_rows = std::min(plan.n_rows, before->n_rows);  // what was given back stays so
     plan.window = plan.n_rows * row_bytes;
     spare -= plan.window;
   }
@@ -227,6 +229,13 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
 
 inline MemoryPlan MemoryPlan::shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const {
   MemoryPlan plan = *this;
+  if (const std::size_t row_bytes = needs.window.row_bytes; row_bytes != 0) {
+    const std::uint64_t others = pinned + stream;
+    plan.n_rows = static_cast<std::size_t>(
+        std::clamp<std::uint64_t>((bytes - std::min(bytes, others)) / row_bytes, needs.window.least_rows, n_rows));
+    plan.window = plan.n_rows * row_bytes;
+    bytes -= std::min(bytes, plan.window);
+  }
   plan.pin(needs, bytes, this);
   return plan;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -90,15 +91,30 @@ class NeuronCache {
     demand_ = std::max(demand_, wanted + wanted / 4);
     const std::size_t most = keeps_nothing() ? n_rows() : std::max<std::size_t>(1, n_rows() / 2);
     const std::size_t target = keeps_nothing() ? most : std::clamp<std::size_t>(demand_, 1, most);
-    while (free_.size() < target) {
-      if (victims_.empty()) find_victims();
-      const Candidate victim = victims_.back();
-      victims_.pop_back();
-      const Owner& owner = owners_[victim.row];
-      if (!owner.is_used || entry(victim.row).key != victim.key) continue;  // used again since it was found
-      window_ = now_ - entry(victim.row).used;
-      evict(victim.row);
+    while (free_.size() < target) make_room_for_one();
+  }
+
+  /// Keeps `n_rows` rows, one or more, and gives the memory behind them back to the system. Neurons leave by their keys
+  /// until the others fit. Pointers to rows are not good any more.
+  void shrink(std::size_t n_rows) {
+    if (n_rows >= this->n_rows()) return;
+    while (this->n_rows() - free_.size() > n_rows) make_room_for_one();
+    free_.clear();
+    for (Row row = static_cast<Row>(n_rows); row > 0; --row) {
+      if (!owners_[row - 1].is_used) free_.push_back(row - 1);
     }
+    for (Row row = static_cast<Row>(n_rows); row < owners_.size(); ++row) {
+      if (!owners_[row].is_used) continue;
+      const Row into = free_.back();
+      free_.pop_back();
+      std::memcpy(data(into), data(row), row_bytes_);
+      entry(row).row = into;
+      owners_[into] = owners_[row];
+    }
+    owners_.resize(n_rows);
+    victims_.clear();
+    memory_.shrink(n_rows * row_bytes_);
+    make_room(0);
   }
 
   /// Whether rows are only passed through: by the policy, or since it would find nothing that it kept.
@@ -139,6 +155,16 @@ class NeuronCache {
   };
 
   Entry& entry(Row row) noexcept { return layers_[owners_[row].layer].entries[owners_[row].neuron]; }
+
+  /// Evicts the next victim, unless it was used again since it was found.
+  void make_room_for_one() {
+    if (victims_.empty()) find_victims();
+    const Candidate victim = victims_.back();
+    victims_.pop_back();
+    if (!owners_[victim.row].is_used || entry(victim.row).key != victim.key) return;
+    window_ = now_ - entry(victim.row).used;
+    evict(victim.row);
+  }
 
   void evict(Row row) {
     entry(row).row = kNoRow;

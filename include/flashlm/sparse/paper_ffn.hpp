@@ -78,8 +78,7 @@ class PaperFfn {
   void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
            std::span<float> y, Stats& stats) {
     const storage::BundleLayout& layout = file_->layout(layer);
-    reads_.settle();
-    stream_.settle();
+    settle();
     const double start = now_seconds();
     select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
     stats.select_seconds += now_seconds() - start;
@@ -98,6 +97,12 @@ class PaperFfn {
     }
     stats.evictions += rows_.evictions() - evictions;
     stats.window = rows_.window();
+  }
+
+  /// Waits for reads that a run left under way; throws what a hook of the reader throws.
+  void settle() {
+    reads_.settle();
+    stream_.settle();
   }
 
   const PackedRows& rows() const noexcept { return rows_; }

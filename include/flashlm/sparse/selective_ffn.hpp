@@ -48,6 +48,17 @@ class SelectiveFfn {
     std::get<WindowedFfn>(one_).run(layer, ffn, x, n_tokens, y, stats);
   }
 
+  /// Keeps `n_rows` rows and gives the memory of the others back to the system. False where that needs a new object: a
+  /// PaperFfn has shared its rows out among the layers. Throws what a hook of the reader throws, with nothing changed.
+  bool shrink(std::size_t n_rows) {
+    if (auto* paper = std::get_if<PaperFfn>(&one_)) {
+      paper->settle();
+      return false;
+    }
+    std::get<WindowedFfn>(one_).shrink(n_rows);
+    return true;
+  }
+
  private:
   static PaperFfnOptions paper(const WindowedFfnOptions& options) {
     return {.max_tokens = options.max_tokens,

@@ -108,6 +108,7 @@ class WeightStream {
   /// Pins fewer pieces: those of `pinned`, a part of what is pinned now. The memory of the others goes back to the
   /// system. Not within a pass.
   void shrink(std::vector<bool> pinned, Ring ring) {
+    if (pinned == pinned_.pieces() && ring.n_slots == slots_.size() && ring.bytes() == memory_.size()) return;
     restart();
     settle();
     pinned_.shrink(std::move(pinned));

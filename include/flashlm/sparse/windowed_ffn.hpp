@@ -99,6 +99,14 @@ class WindowedFfn {
     stats.window = cache_.window();
   }
 
+  /// Keeps `n_rows` rows of neurons, one or more; the memory of the others goes back to the system. Waits for reads
+  /// that a run left under way; throws what a hook of the reader throws, with nothing changed. Not within `run`.
+  void shrink(std::size_t n_rows) {
+    reads_.settle();
+    stream_.settle();
+    cache_.shrink(n_rows);
+  }
+
   const NeuronCache& cache() const noexcept { return cache_; }
 
  private:

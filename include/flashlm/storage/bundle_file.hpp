@@ -54,6 +54,11 @@ class BundleFile {
 
   /// The files that `Place::file` counts; a Reader is made of them. A move of this object does not move them.
   const std::vector<File>& files() const noexcept { return files_; }
+  std::vector<std::uint64_t> file_bytes() const {
+    std::vector<std::uint64_t> sizes;
+    for (const File& file : files_) sizes.push_back(file.size());
+    return sizes;
+  }
 
   /// Opens a further file of the folder, to be read by the same Reader; its number.
   std::uint32_t add(File file) {

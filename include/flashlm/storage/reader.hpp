@@ -85,6 +85,10 @@ class Reader {
 
   virtual ReaderStats stats() const noexcept = 0;
 
+  /// Seconds with at least one read in flight, since this was made; 0 where a reader does not know. A read that
+  /// nobody looks at ends for this when somebody does: at the next `submit` or `wait`.
+  virtual double busy_seconds() const noexcept { return 0; }
+
   /// From now on `wait` tells these. Not while another thread waits.
   void watch(WaitHooks hooks) { hooks_ = std::move(hooks); }
 

@@ -15,6 +15,7 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/storage/busy_time.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_reader.hpp"
 #include "flashlm/storage/reader.hpp"
@@ -60,6 +61,10 @@ class ThreadsReader final : public FileReader {
   }
 
   std::string_view name() const noexcept override { return "threads"; }
+  double busy_seconds() const noexcept override {
+    const std::lock_guard lock(mutex_);
+    return busy_.seconds();
+  }
 
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
@@ -67,6 +72,7 @@ class ThreadsReader final : public FileReader {
     const std::size_t slot = open_batch(reads);
     batch(slot).pending = reads.size();
     in_flight_ += reads.size();
+    busy_.set(in_flight_);
     for (std::size_t index = 0; index < reads.size();) {
       try {
         await(room_, lock, slot, [this] { return queued_ < queue_.size(); });
@@ -74,6 +80,7 @@ class ThreadsReader final : public FileReader {
         interrupt(slot, index, std::current_exception());
         batch(slot).pending -= reads.size() - index;
         in_flight_ -= reads.size() - index;
+        busy_.set(in_flight_);
         break;
       }
       for (; index < reads.size() && queued_ < queue_.size(); ++index, ++queued_) {
@@ -156,7 +163,7 @@ class ThreadsReader final : public FileReader {
       lock.lock();
       if (failure) fail(job.slot, job.index, failure);
       failure = nullptr;
-      --in_flight_;
+      busy_.set(--in_flight_);
       if (--batch(job.slot).pending == 0) done_.notify_all();
     }
   }
@@ -170,7 +177,7 @@ class ThreadsReader final : public FileReader {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  std::mutex mutex_;  // guards the batches and what follows
+  mutable std::mutex mutex_;  // guards the batches and what follows
   std::condition_variable work_;
   std::condition_variable room_;
   std::condition_variable done_;
@@ -178,6 +185,7 @@ class ThreadsReader final : public FileReader {
   std::size_t first_ = 0;
   std::size_t queued_ = 0;
   std::size_t in_flight_ = 0;  // reads queued or being read
+  BusyTime busy_;
   bool stopping_ = false;
 
   std::vector<AlignedBuffer> bounces_;  // one a thread

@@ -15,6 +15,7 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/storage/busy_time.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_reader.hpp"
@@ -67,9 +68,11 @@ class BasicUringReader final : public FileReader {
   ~BasicUringReader() override { drain(); }
 
   std::string_view name() const noexcept override { return "uring"; }
+  double busy_seconds() const noexcept override { return busy_.seconds(); }
 
   Ticket submit(std::span<const Read> reads) override {
     check(reads);
+    take_results();
     const std::size_t slot = open_batch(reads);
     for (std::size_t index = 0; index < reads.size() && !batch(slot).interruption; ++index) {
       count(reads[index]);
@@ -209,6 +212,7 @@ class BasicUringReader final : public FileReader {
     free_.pop_back();
     parts_[at] = part;
     ++batch(part.batch).pending;
+    busy_.set(parts_.size() - free_.size());
     push(at);
   }
 
@@ -276,12 +280,14 @@ class BasicUringReader final : public FileReader {
     --batch(part.batch).pending;
     if (part.slot != kDirect) free_slots_.push_back(part.slot);
     free_.push_back(at);
+    busy_.set(parts_.size() - free_.size());
   }
 
   Ring ring_;
   std::vector<Part> parts_;        // [capacity]
   std::vector<std::size_t> free_;  // of parts_
-  AlignedBuffer bounce_;           // [n_slots, slot_bytes_]
+  BusyTime busy_;
+  AlignedBuffer bounce_;  // [n_slots, slot_bytes_]
   std::size_t slot_bytes_ = 1;
   std::vector<std::size_t> free_slots_;  // of bounce_
 };

@@ -262,6 +262,9 @@ def _decode(
         stats = {name: value if name in _NOT_OF_DECODING else value - before[name] for name, value in stats.items()}
         stats["seconds_per_token"] = stats["decode_seconds"] / stats["tokens"]
         stats["bytes_per_token"] = stats["bytes_read"] / stats["tokens"]
+        shorter = min(stats["compute_seconds"], stats["read_seconds"])
+        hidden = max(stats["read_seconds"] - stats["io_seconds"], 0)
+        stats["overlap"] = min(hidden / shorter, 1) if shorter > 0 else 0
         stats["hit_rate"] = stats["hits"] / max(stats["hits"] + stats["misses"], 1)
     return stats
 

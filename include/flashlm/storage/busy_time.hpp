@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/// busy_time.hpp: for how long something was in flight.
+#pragma once
+
+#include <cstddef>
+
+#include "flashlm/base/stats.hpp"
+
+namespace flashlm::inline v0::storage {
+
+/// Sums up the time in which a count was not zero. Looks at the clock only where it leaves or reaches zero.
+/// Not thread-safe.
+class BusyTime {
+ public:
+  /// From now on `n` are in flight.
+  void set(std::size_t n) noexcept {
+    if ((n > 0) != busy_) set(n, now_seconds());
+  }
+  void set(std::size_t n, double now) noexcept {
+    if (busy_) seconds_ += now - since_;
+    busy_ = n > 0;
+    since_ = now;
+  }
+
+  /// The time so far, that of what is in flight included.
+  double seconds(double now = now_seconds()) const noexcept { return seconds_ + (busy_ ? now - since_ : 0); }
+
+ private:
+  bool busy_ = false;
+  double since_ = 0;
+  double seconds_ = 0;
+};
+
+}  // namespace flashlm::inline v0::storage
