@@ -52,6 +52,7 @@ def add_thresholds(
     Raises:
         ArgumentError: The sparsity is out of range, or the model is none that thresholds are for.
         ShapeError: The text is too short.
+        FormatError: The gates that are there were changed, or belong to other weights.
         IoError: A file cannot be read or written. Thresholds of an earlier call then stay, as after an interruption.
 
     Example:
@@ -72,6 +73,7 @@ def add_thresholds(
     _check_text(folder, text)
     if not (folder / "gates.safetensors").is_file():
         _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
+    _core.verify_selector("gate", folder)
     gates = _core.Safetensors(str(folder / "gates.safetensors"))
     half = len(text) // 2
     found: dict[int, list[Any]] = {}  # of each layer: a threshold for each share, batch by batch

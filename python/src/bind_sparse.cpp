@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
@@ -11,6 +12,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "flashlm/sparse/gate_writer.hpp"
+#include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/selector_file.hpp"
 
 namespace py = pybind11;
@@ -66,4 +68,19 @@ Raises:
 
 Example:
     >>> flashlm.add_gates("tiny.flash"))");
+  module.def(
+      "verify_selector",
+      [](const std::string& name, const std::filesystem::path& folder) {
+        const py::gil_scoped_release release;
+        flashlm::sparse::verify_selector(name, folder);
+      },
+      "name"_a, "folder"_a, R"(Compare the file of a selector, where a packed folder has it, with its checksums.
+
+Args:
+    name: "predictor", "gate" or "threshold".
+    folder: What `flashlm.pack` wrote.
+
+Raises:
+    IoError: A file cannot be read.
+    FormatError: The file was changed, or it belongs to other weights.)");
 }

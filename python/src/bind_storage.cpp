@@ -24,6 +24,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/checksum.hpp"
@@ -148,6 +149,7 @@ void verify(const Path& folder, const Progress& progress) {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // Ctrl-C
     if (progress) (*progress)(done, total);
   });
+  for (const char* selector : {"predictor", "gate", "threshold"}) flashlm::sparse::verify_selector(selector, folder);
 }
 
 py::dict to_dict(const ProbePoint& point) {
@@ -376,7 +378,7 @@ Args:
 
 Raises:
     IoError: A file cannot be read.
-    FormatError: A file was changed; the message names it.
+    FormatError: A file was changed, or a selector's belongs to other weights; the message names it.
 
 Example:
     >>> flashlm.verify("tiny.flash"))");

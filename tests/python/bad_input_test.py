@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,18 @@ def test_a_command_refuses_in_one_line_and_leaves_everything_as_it_was(  # noqa:
     assert lines[-1].startswith("flashlm: [")
     assert said in lines[-1]
     assert (contents(models), contents(flashlm_home)) == before
+
+
+def test_a_pipe_is_no_model_and_a_file_is_no_home(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "model.gguf")
+    with pytest.raises(flashlm.FormatError, match="expected a file or a folder, got something else"):
+        flashlm.pack(tmp_path / "model.gguf", tmp_path / "out.flash")
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
+    with pytest.raises(flashlm.IoError, match=r"\[bench\] make a folder: File exists \(.*home\)"):
+        bench.run(models / "shape", tokens=1, prompt=1)
 
 
 def test_activations_beyond_all_numbers_end_training_and_leave_nothing(

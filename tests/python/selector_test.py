@@ -163,3 +163,28 @@ def test_thresholds_may_select_everything_or_nothing_but_be_no_nan(relu: Path, t
     random_predictor.write(folder, threshold=float("nan"))
     with pytest.raises(flashlm.FormatError, match="expected a number, got NaN"):
         logits(folder)
+
+
+def test_verify_looks_at_the_files_of_selectors_too(relu: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(relu, tmp_path / "model.flash"))
+    flashlm.verify(folder)
+    path = random_predictor.write(folder)
+    flashlm.verify(folder)
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(flashlm.FormatError, match=r"checksum: .*predictor\.safetensors"):
+        flashlm.verify(folder)
+
+
+def test_thresholds_are_not_taken_from_damaged_gates(tmp_path: Path) -> None:
+    source = random_llama.write_folder(random_llama.CASES[0], tmp_path / "source")
+    folder = flashlm.pack(source, tmp_path / "silu.flash", neurons_per_bundle=1)
+    _core.add_gates(folder)
+    gates = folder / "gates.safetensors"
+    data = bytearray(gates.read_bytes())
+    data[5000] ^= 0x40
+    gates.write_bytes(data)
+    with pytest.raises(flashlm.FormatError, match=r"checksum: .*gates\.safetensors"):
+        flashlm.add_thresholds(folder, TEXT * 4, memory="100%")
+    assert not (folder / "thresholds.safetensors").exists()

@@ -2,6 +2,7 @@
 #include "flashlm/sparse/selector.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "support/bundle_fixture.hpp"
@@ -55,6 +56,18 @@ TEST_CASE("gates are made when they are asked for") {
   CHECK(name(fixture.choose("gate").load()) == "gate");
   CHECK(std::filesystem::last_write_time(path) == written);
   CHECK(gate.bytes > 3 * 150 * 68);
+}
+
+TEST_CASE("the file of a selector is verified where there is one") {
+  const Fixture fixture;
+  for (const char* name : {"predictor", "gate", "threshold"})
+    CHECK_NOTHROW(verify_selector(name, fixture.model.path()));
+  const std::filesystem::path path = support::write_predictor(fixture.model.path());
+  CHECK_NOTHROW(verify_selector("predictor", fixture.model.path()));
+  std::filesystem::copy_file(path, fixture.model.path() / GateSelector::kFileName);
+  CHECK_THROWS_AS(verify_selector("gate", fixture.model.path()), FormatError);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-9, std::ios::end) << "changed";
+  CHECK_THROWS_AS(verify_selector("predictor", fixture.model.path()), FormatError);
 }
 
 TEST_CASE("a selector that a model can not have is an ArgumentError that says why") {

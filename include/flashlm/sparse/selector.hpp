@@ -150,6 +150,19 @@ inline SelectorChoice choose_selector(std::string_view name, const std::filesyst
   return choice;
 }
 
+/// Reads the file of a selector ("predictor", "gate" or "threshold") in a packed folder, if there is one, and compares
+/// its checksums. Throws FormatError for one that was changed or belongs to other weights; IoError.
+inline void verify_selector(std::string_view name, const std::filesystem::path& folder) {
+  SelectorChoice choice;
+  choice.name = name;
+  choice.path = folder / (name == Predictor::kName      ? Predictor::kFileName
+                          : name == GateSelector::kName ? GateSelector::kFileName
+                                                        : ThresholdSelector::kFileName);
+  if (!std::filesystem::exists(choice.path)) return;
+  choice.fingerprint = weights_fingerprint(storage::Manifest::open(folder));
+  choice.open().load();
+}
+
 /// Fills the sets of a batch with the neurons of `layer` that each token needs (numerics, rule 3).
 ///
 /// x [n_tokens, dim] is the input of the feed-forward network. Not for the dense selector, which needs no sets.

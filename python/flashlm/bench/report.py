@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_s
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import MOST_32_BITS, MOST_64_BITS, READERS, check_choices, check_memory, check_sizes, check_whole
 from flashlm.pack.detect import is_packed
+from flashlm.pack.files import io_error
 from flashlm.pack.options import Options
 from flashlm.pack.source import Progress, Source, Weight
 from flashlm.pack.writer import write_folder
@@ -157,12 +160,7 @@ def run(
     else:
         ids = np.random.default_rng(seed).integers(0, source.config.vocab_size, n_ids).tolist()
     with ExitStack() as stack:
-        if keep is None:
-            home.home().mkdir(parents=True, exist_ok=True)
-            parent = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=home.home())))
-            folder = parent / "model.flash"
-        else:
-            folder = Path(keep).expanduser()
+        folder = stack.enter_context(_scratch()) / "model.flash" if keep is None else Path(keep).expanduser()
         if is_packed(folder):
             _check_same(folder, source, dtype)
         else:
@@ -215,6 +213,19 @@ def run(
         bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * neurons),
         planted=firing,
     )
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that goes again. Raises IoError where none can be made."""
+    parent = home.home()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix="bench-", dir=parent)
+    except OSError as error:
+        raise io_error("make a folder", error, parent, where="bench") from error
+    with scratch as name:
+        yield Path(name)
 
 
 def _check_counts(*, tokens: int, prompt: int, seed: int) -> None:

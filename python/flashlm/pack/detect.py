@@ -64,6 +64,8 @@ def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
     try:
         if path.is_dir():
             return _open_folder(path)
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise FormatError(f"[pack] source: expected a file or a folder, got something else ({path}).")
         if path.exists():
             return _open_file(path)
     except IoError:
