@@ -17,7 +17,7 @@ from peer_process import counters, each_timed, peak_bytes, per, say
 
 from flashlm import _core
 
-COUNTED = ("io_seconds", "compute_seconds", "bytes_read")
+COUNTED = ("io_seconds", "compute_seconds", "read_seconds", "bytes_read")
 
 
 def decode(model: _core.LanguageModel, ids: list[int], n_warm: int, n: int) -> dict[str, Any]:

@@ -265,8 +265,8 @@ class Peers:
             note="random weights; floor = max(bytes read / best disk rate, weights / best DRAM rate) of the case's "
             "probes, and for prompts under a cap the time without one; read_rate_over_probe and time_over_floor take "
             "the probes before and after each round; overlap = (compute + read - wall) / min(compute, read), with "
-            "read = the bytes at the probe's rate; llama.cpp with mmap, its best read-ahead under a cap, caches "
-            "dropped first; each case has the date and commit of its own run",
+            "read = the time in which reads were in flight; llama.cpp with mmap, its best read-ahead under a cap, "
+            "caches dropped first; each case has the date and commit of its own run",
             runs=self.done,
         )
 

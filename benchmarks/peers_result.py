@@ -115,7 +115,8 @@ def _round(
         result["bytes_over_streamed"] = n_bytes / streamed
     if compute := decode.get("compute_seconds"):
         # In a pass that hides the shorter of the two behind the other, the wall shows only the longer.
-        result["overlap"] = (compute + read - seconds) / min(compute, read)
+        read = decode.get("read_seconds") or read
+        result["overlap"] = min(1.0, (compute + read - seconds) / min(compute, read))
     return result
 
 

@@ -49,7 +49,7 @@ def test_rows_have_the_floor_and_the_peer_at_its_best(peers: Any, tmp_path: Path
     slow, fast = {"read_ahead_kib": 128}, {"read_ahead_kib": 8192}
     theirs = [run(9, 1000, slow), run(7, 1000, fast), run(8, 1000, fast)]
     assert peers.best_setting(theirs, [slow, fast]) == fast
-    record = {
+    record: dict[str, Any] = {
         "status": "done",
         "shape": "x",
         "dtype": "f16",
@@ -77,6 +77,10 @@ def test_rows_have_the_floor_and_the_peer_at_its_best(peers: Any, tmp_path: Path
     assert ratios["read_rate_over_probe"]["max"] == pytest.approx(5.5 / 5.5)
     assert ratios["time_over_floor"]["min"] == pytest.approx(1.0)
     assert ratios["overlap"]["min"] == pytest.approx((2 + 500 / 112.5 - 6) / 2)
+    for each in record["flashlm"]:
+        each["steps"]["decode"]["read_seconds"] = 4.5
+    told = {row["metric"]: row for row in peers.rows_of("x", record)}
+    assert told["overlap"]["min"] == pytest.approx((2 + 4.5 - 6) / 2)
     assert not peers.rows_of("x", {**record, "probes": []})
     pytest.importorskip("matplotlib")
     result = {

@@ -277,6 +277,10 @@ def _decode(
         hidden = max(stats["read_seconds"] - stats["io_seconds"], 0)
         stats["overlap"] = min(hidden / shorter, 1) if shorter > 0 else 0
         stats["hit_rate"] = stats["hits"] / max(stats["hits"] + stats["misses"], 1)
+        if "read_seconds" in stats:
+            shorter = min(stats["compute_seconds"], stats["read_seconds"])
+            hidden = max(0.0, stats["read_seconds"] - stats["io_seconds"])
+            stats["overlap"] = min(1.0, hidden / shorter) if shorter > 0 else 0.0
     return stats
 
 
