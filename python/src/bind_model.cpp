@@ -7,6 +7,7 @@
 
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
+#include "flashlm/base/units.hpp"
 #include "flashlm/model/memory_plan.hpp"
 
 namespace py = pybind11;
@@ -55,13 +56,14 @@ py::dict to_dict(const Stats& stats) {
 }
 
 std::string text(const Stats& stats) {
+  const std::string bytes = flashlm::format_bytes(static_cast<std::uint64_t>(stats.bytes_per_token()));
   char line[320];
   std::snprintf(line, sizeof line,
-                "%llu prompt tokens in %.2f s, %llu tokens in %.2f s (%.1f ms each); %.3g bytes read a token, "
+                "%llu prompt tokens in %.2f s, %llu tokens in %.2f s (%.1f ms each); %s read a token, "
                 "%.0f %% of neurons in DRAM; waited %.2f s for flash, computed %.2f s",
                 static_cast<unsigned long long>(stats.prefill_tokens), stats.prefill_seconds,
                 static_cast<unsigned long long>(stats.tokens), stats.decode_seconds, 1000 * stats.seconds_per_token(),
-                stats.bytes_per_token(), 100 * stats.hit_rate(), stats.io_seconds, stats.compute_seconds);
+                bytes.c_str(), 100 * stats.hit_rate(), stats.io_seconds, stats.compute_seconds);
   std::string result = line;
   if (stats.selected != 0) {
     result += stats.window != 0 ? "; neurons of the last " + std::to_string(stats.window) + " tokens are in DRAM"
