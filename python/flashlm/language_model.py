@@ -85,7 +85,7 @@ class LanguageModel(Speaker):
                 the cache of arXiv:2312.11514, which multiplies whatever neurons the last tokens left in DRAM, so that
                 a text depends on what was read before, on ``memory``, and on how a prompt was cut.
             window: How many tokens' neurons stay, for the policies ``"window"``, by default as many as fit, and
-                ``"paper"``, by default 5, fewer where they do not fit.
+                ``"paper"``, by default 5, fewer where they do not fit. With the selector dense neither may be given.
             drafter: For speculative decoding, which is not there yet.
             lock_memory: Keep all memory of the model out of swap. The system limits that (``ulimit -l``).
             kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in

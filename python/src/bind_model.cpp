@@ -4,6 +4,7 @@
 #include <string>
 
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
@@ -27,7 +28,8 @@ py::dict to_dict(const MemoryPlan& plan) {
                 "pinned"_a = plan.pinned, "stream"_a = plan.stream, "selector"_a = plan.selector,
                 "window"_a = plan.window, "n_rows"_a = plan.n_rows, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
                 "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
-                "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions);
+                "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions,
+                "notes"_a = plan.notes);
   for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
     dict[py::str(std::string(name(kind)))] = to_dict(plan.share(kind));
   }
@@ -110,6 +112,8 @@ Example:
       .def_readonly("smallest", &MemoryPlan::smallest, "The smallest budget that would work.")
       .def_readonly("context", &MemoryPlan::context, "Positions of a session.")
       .def_readonly("sessions", &MemoryPlan::sessions, "Sessions that have room.")
+      .def_property_readonly(
+          "notes", [](const MemoryPlan& self) { return self.notes; }, "What is known beforehand and worth saying.")
       .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the weights' bytes kept in DRAM.")
       .def(
           "to_dict", [](const MemoryPlan& self) { return to_dict(self); }, "All numbers by name.")
@@ -117,7 +121,7 @@ Example:
 
   py::class_<Stats>(module, "Stats", R"(What a session has done; printable. Times are seconds, sizes bytes.
 
-`seconds_per_token` and `bytes_per_token` count decoding only.
+`seconds_per_token`, `bytes_per_token` and `hit_rate` count decoding only.
 
 Example:
     >>> text = lm.generate("The moon is", max_new_tokens=3)
@@ -150,7 +154,8 @@ Example:
           "back.")
       .def_property_readonly("seconds_per_token", &Stats::seconds_per_token, "Decoding time of a token.")
       .def_property_readonly("bytes_per_token", &Stats::bytes_per_token, "Bytes read to decode a token.")
-      .def_property_readonly("hit_rate", &Stats::hit_rate, "Share of wanted neurons that were in DRAM.")
+      .def_property_readonly("hit_rate", &Stats::hit_rate,
+                             "Share of the neurons wanted in decode that were in DRAM; a prompt streams whole layers.")
       .def(
           "to_dict", [](const Stats& self) { return to_dict(self); }, "All numbers by name.")
       .def("__str__", [](const Stats& self) { return text(self); });

@@ -21,8 +21,10 @@ TEST_CASE("figures per token count decode only") {
                     .decode_seconds = 2,
                     .bytes_read = 1000,
                     .decode_bytes_read = 600,
-                    .hits = 30,
-                    .misses = 10};
+                    .hits = 31,
+                    .misses = 500,
+                    .decode_hits = 30,
+                    .decode_misses = 10};
   CHECK(stats.seconds_per_token() == 0.5);
   CHECK(stats.bytes_per_token() == 150);
   CHECK(stats.hit_rate() == 0.75);
@@ -35,6 +37,18 @@ TEST_CASE("overlap is the share of the shorter of computing and reading that the
   CHECK(Stats{.io_seconds = 4, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);  // by turns
   CHECK(Stats{.io_seconds = 3, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0.5);
   CHECK(Stats{.io_seconds = 5, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);
+}
+
+TEST_CASE("what a step of decode added is counted apart") {
+  Stats stats{.bytes_read = 100, .decode_bytes_read = 10, .hits = 5, .misses = 7};
+  const Stats before = stats;
+  stats.bytes_read += 3;
+  stats.hits += 2;
+  stats.misses += 6;
+  stats.count_decode(before);
+  CHECK(stats.decode_bytes_read == 13);
+  CHECK(stats.decode_hits == 2);
+  CHECK(stats.decode_misses == 6);
 }
 
 TEST_CASE("the clock never goes back") {

@@ -33,3 +33,17 @@ TEST_CASE("options that are out of range or unknown are ArgumentErrors") {
   wrong([](EngineOptions& options) { options.window = 0; });
   wrong([](EngineOptions& options) { options.policy = "lru", options.window = 3; });
 }
+
+TEST_CASE("a policy needs a selector that chooses") {
+  ModelConfig config;
+  config.max_context = 100;
+  EngineOptions options;
+  options.policy = "lru";
+  CHECK_THROWS_AS(checked(options, config, "dense"), ArgumentError);
+  CHECK_NOTHROW(checked(options, config, "gate"));
+  options = {};
+  options.window = 3;
+  CHECK_THROWS_AS(checked(options, config, "dense"), ArgumentError);
+  CHECK_NOTHROW(checked(options, config, "predictor"));
+  CHECK_NOTHROW(checked({}, config, "dense"));
+}

@@ -207,11 +207,27 @@ TEST_CASE("statistics tell what was chosen, found and read") {
   const std::size_t stride = model->bundles().layout(0).stride;
   CHECK(stats.selected > 0);
   CHECK(stats.hits + stats.misses == stats.selected);
+  CHECK(stats.hit_rate() == static_cast<double>(stats.hits) / static_cast<double>(stats.selected));
   CHECK(stats.hits > 0);
   CHECK(stats.window > 0);
   REQUIRE(engine.memory_plan().streamed() == 0);
   CHECK(stats.bytes_read == stats.misses * stride + stats.gap_bytes);
   CHECK(stats.select_seconds > 0);
+}
+
+TEST_CASE("rows below one token's neurons are told when the model is opened, if it is known how many these are") {
+  const support::TinyModel tiny(shape_of(false));
+  const auto notes = [&](const std::string& selected, double share) {
+    support::write_predictor(tiny.path(), {.metadata = {{"selected", selected}}});
+    const auto model = Model::open(tiny.path(), "predictor");
+    const MemoryPlan plan = Engine(model, options(share)).memory_plan();
+    CHECK((plan.table().find("note: ") != std::string::npos) == !plan.notes.empty());
+    return plan.notes;
+  };
+  REQUIRE(notes("0.9", 0.5).size() == 1);
+  CHECK(notes("0.9", 0.5)[0].find(" of the 405 neurons that a token needs") != std::string::npos);
+  CHECK(notes("0.9", 1.0).empty());
+  for (const char* unknown : {"", "many", "nan", "7", "0.5 or so"}) CHECK(notes(unknown, 0.5).empty());
 }
 
 TEST_CASE("a step with a selector allocates nothing, and a read that fails leaves the session as it was") {

@@ -8,12 +8,20 @@ what it writes and where, but not that a kernel obeys.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import flashlm
+from conftest import write_tiny_model
+from flashlm import _core
+from flashlm.train import store
+from flashlm.train.fit import Predictor
 from memory_cap import MemoryCap, cgroup_version
 
 MIB = 1 << 20
@@ -31,6 +39,16 @@ lm = flashlm.LanguageModel.from_pretrained(folder, memory=memory, context=contex
 text = lm.generate("The moon is", max_new_tokens=24)
 print(json.dumps({"text": text, "peak": lm.stats.peak_bytes, "bytes_per_token": lm.stats.bytes_per_token,
                   **lm.memory_plan.to_dict()}))
+"""
+
+SELECT = """
+import flashlm, json, sys
+folder, memory, selector, policy = sys.argv[1:]
+with flashlm.LanguageModel.from_pretrained(
+    folder, memory=int(memory), context=64, threads=2, selector=selector, policy=policy
+) as lm:
+    text = lm.generate("The moon is", max_new_tokens=8)
+    print(json.dumps({"text": text, "peak": lm.stats.peak_bytes, **lm.memory_plan.to_dict()}))
 """
 
 GO_ON = """
@@ -113,6 +131,48 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
     streamed = answer["streamed"]
     assert streamed <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
     assert (answer["bytes_per_token"] == 0) == (streamed == 0) == (share == 1.0)
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A random ReLU model, large enough that its weights would not fit into the slack, with a predictor."""
+    folder = tmp_path_factory.mktemp("sparse")
+    write_tiny_model(
+        folder / "source", hidden_act="relu", hidden_size=512, intermediate_size=8192, num_hidden_layers=6, head_dim=128
+    )
+    packed = Path(flashlm.pack(folder / "source", folder / "sparse.flash"))
+    shutil.rmtree(folder / "source")
+    random = np.random.default_rng(1)
+    layers: list[Any] = []
+    for _ in range(6):
+        a, b = random.normal(size=(8, 512)), random.normal(size=(8192, 8))
+        layers.append((Predictor(a.astype(np.float32), b.astype(np.float32), np.full(8192, -50, np.float32)), 0.0))
+    store.write(packed / store.FILE, layers, "f16", store.weights_key(json.loads(_core.read_manifest(packed))))
+    flashlm.add_gates(packed)
+    yield packed
+    shutil.rmtree(folder)
+
+
+@pytest.mark.privileged
+@pytest.mark.usefixtures("needs_cgroup")
+@pytest.mark.parametrize(
+    ("selector", "policy"), [("gate", "auto"), ("gate", "paper"), ("predictor", "auto"), ("predictor", "paper")]
+)
+def test_a_selector_keeps_the_budget_under_a_hard_cap(sparse: Path, selector: str, policy: str) -> None:
+    with flashlm.LanguageModel.from_pretrained(sparse, memory="100%", context=64, selector=selector) as lm:
+        expected = lm.generate("The moon is", max_new_tokens=8)
+        budget = int(0.3 * lm.memory_plan.weights)
+        assert lm.memory_plan.weights > 2 * (budget + SLACK)
+    with MemoryCap(1 << 30) as cap:
+        floor = 1024 * int(cap.run([sys.executable, "-c", IMPORT]).stdout)
+    with MemoryCap(floor + budget + SLACK) as cap:
+        done = cap.run([sys.executable, "-c", SELECT, str(sparse), str(budget), selector, policy])
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert policy == "paper" or answer["text"] == expected
+    assert answer["total"] <= answer["budget"] == budget
+    assert answer["n_rows"] > 0
+    assert answer["peak"] - floor <= budget + SLACK
 
 
 @pytest.mark.real

@@ -71,7 +71,8 @@ struct GovernorStats {
 
 /// What a session has done since it began. Times are wall-clock seconds.
 ///
-/// `decode` is a step of one token; `prefill` is everything else. Bytes and seconds "per token" count decode only.
+/// `decode` is a step of one token; `prefill` is everything else. Bytes and seconds "per token" and the hit rate count
+/// decode only.
 struct Stats {
   std::uint64_t tokens = 0;          // decoded, one step each
   std::uint64_t prefill_tokens = 0;  // computed in batches
@@ -84,6 +85,8 @@ struct Stats {
   std::uint64_t reads = 0;              // requests
   std::uint64_t hits = 0;               // neurons wanted that were in DRAM
   std::uint64_t misses = 0;             // neurons wanted that had to be read
+  std::uint64_t decode_hits = 0;        // of these, in decode
+  std::uint64_t decode_misses = 0;      // of these, in decode
   std::uint64_t selected = 0;           // neurons that the selector chose, over all layers and tokens
   std::uint64_t evictions = 0;          // neurons that left DRAM for others
   std::uint64_t window = 0;             // tokens whose neurons stay in DRAM, now; 0: nothing stays
@@ -106,10 +109,17 @@ struct Stats {
     if (shorter <= 0 || hidden <= 0) return 0;
     return hidden < shorter ? hidden / shorter : 1;
   }
-  /// The share of wanted neurons that were in DRAM.
+  /// The share of neurons wanted in decode that were in DRAM. A prompt streams whole layers, whatever is there.
   double hit_rate() const noexcept {
-    const std::uint64_t wanted = hits + misses;
-    return wanted ? static_cast<double>(hits) / static_cast<double>(wanted) : 0;
+    const std::uint64_t wanted = decode_hits + decode_misses;
+    return wanted ? static_cast<double>(decode_hits) / static_cast<double>(wanted) : 0;
+  }
+
+  /// What was added since `before` belongs to decode.
+  void count_decode(const Stats& before) noexcept {
+    decode_bytes_read += bytes_read - before.bytes_read;
+    decode_hits += hits - before.hits;
+    decode_misses += misses - before.misses;
   }
 };
 

@@ -51,7 +51,7 @@ class Engine {
   explicit Engine(std::shared_ptr<const Model> model, EngineOptions options = {},
                   std::unique_ptr<storage::Reader> reader = nullptr)
       : model_(std::move(model)),
-        options_(checked(std::move(options), model_->config())),
+        options_(checked(std::move(options), model_->config(), model_->selector().name)),
         lock_(std::in_place, options_.lock_memory),
         parallel_(options_.n_threads),
         plan_(MemoryPlan::resolve(needs(), options_.memory)),
@@ -134,6 +134,7 @@ class Engine {
         needs.segments[segment].n_units = 0;
       }
       needs.window.selector = selector.bytes;
+      needs.window.working_set = selector.working_set;
       needs.window.row_bytes = sparse::SelectiveFfn::row_bytes(model_->bundles(), windowed_options(0).eviction);
       needs.window.least_rows = std::max(config().hidden_dim / kLeastRowsShare + 1, config().n_layers);
       needs.scratch += sparse::SelectiveFfn::bytes(model_->bundles(), windowed_options(0)) +
@@ -198,7 +199,6 @@ class Engine {
   }
 
   double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
-
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
 
   std::shared_ptr<const Model> model_;
@@ -237,10 +237,9 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   check_batch(config(), options_.max_batch, kv, first, tokens, logits);
   const std::lock_guard lock(mutex_);
   const double start = now_seconds();
-  const double waited = stats.io_seconds;
+  const Stats earlier = stats;
   const double stood = waited_seconds();
   const std::uint64_t gap = stream_.gap_bytes() + embedding_.gap_bytes();
-  const double managed = stats.memory_seconds;
   const storage::ReaderStats before = reader_->stats();
   const double busy = reader_->busy_seconds();
   const std::size_t n = tokens.size();
@@ -275,11 +274,12 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const bool decode = phase == Phase::decode;
   (decode ? stats.decode_seconds : stats.prefill_seconds) += seconds;
   (decode ? stats.tokens : stats.prefill_tokens) += n;
-  if (decode) stats.decode_bytes_read += after.bytes_read - before.bytes_read;
   stats.bytes_read += after.bytes_read - before.bytes_read;
+  if (decode) stats.count_decode(earlier);
   stats.gap_bytes += after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
   stats.reads += after.reads - before.reads;
-  stats.compute_seconds += seconds - (stats.io_seconds - waited) - (stats.memory_seconds - managed);
+  stats.compute_seconds +=
+      seconds - (stats.io_seconds - earlier.io_seconds) - (stats.memory_seconds - earlier.memory_seconds);
 }
 
 /// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.

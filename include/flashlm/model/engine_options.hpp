@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
@@ -15,6 +16,7 @@
 #include "flashlm/model/governor.hpp"
 #include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/neuron_reads.hpp"
+#include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::model {
@@ -43,7 +45,8 @@ struct EngineOptions {
 };
 
 /// The options with what they leave to the model filled in. Throws ArgumentError for what is out of range or unknown.
-inline EngineOptions checked(EngineOptions options, const ModelConfig& config) {
+inline EngineOptions checked(EngineOptions options, const ModelConfig& config,
+                             std::string_view selector = sparse::DenseSelector::kName) {
   constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB
   if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
   if (options.context > config.max_context) {
@@ -51,6 +54,11 @@ inline EngineOptions checked(EngineOptions options, const ModelConfig& config) {
         concat("[engine] context: expected at most the model's ", config.max_context, ", got ", options.context));
   }
   sparse::make_eviction(options.policy, options.window);  // throws for what is not known
+  if (selector == sparse::DenseSelector::kName && (options.policy != "auto" || options.window)) {
+    throw ArgumentError(concat("[engine] policy: expected auto and no window for the selector dense, got ",
+                               options.policy, options.window ? concat(" and ", *options.window) : std::string(),
+                               ". Every neuron is needed for every token: there is nothing to choose."));
+  }
   if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
   if (!(options.stall_seconds > 0)) {
     throw ArgumentError(concat("[engine] stall_seconds: expected more than 0, got ", options.stall_seconds));

@@ -42,6 +42,7 @@ struct MemoryNeeds {
     std::size_t row_bytes = 0;   // 0: there is no window
     std::size_t least_rows = 0;
     std::size_t most_rows = 0;
+    std::size_t working_set = 0;  // neurons of all layers that a token is expected to have; 0: unknown
   };
   Window window{};
 };
@@ -70,6 +71,7 @@ struct MemoryPlan {
   std::size_t n_rows = 0;   // neurons that the window holds
   std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
+  std::vector<std::string> notes;  // what is known beforehand and worth saying
   std::shared_ptr<const sparse::PassLayout> layout;
   std::vector<bool> pinned_pieces;  // [layout->pieces()]
   sparse::WeightStream::Ring ring;
@@ -211,6 +213,11 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
                                                                      needs.window.least_rows, needs.window.most_rows));
     if (before != nullptr) plan.n_rows = std::min(plan.n_rows, before->n_rows);  // what was given back stays so
     plan.window = plan.n_rows * row_bytes;
+    if (plan.n_rows < needs.window.working_set) {
+      plan.notes.push_back(concat("the neuron cache has rows for ", plan.n_rows, " of the ", needs.window.working_set,
+                                  " neurons that a token needs: the policies window and lru find nothing there and "
+                                  "let neurons pass through, others find the hottest"));
+    }
     spare -= plan.window;
   }
   if (before != nullptr) {
@@ -264,6 +271,7 @@ inline std::string MemoryPlan::table() const {
   line("KV cache", kv, concat(sessions, sessions == 1 ? " session of " : " sessions of ", context, " positions"));
   line("scratch", scratch, "activations, logits");
   line("total", total, concat("of a budget of ", format_bytes(budget), "; all weights: ", format_bytes(weights)));
+  for (const std::string& note : notes) out += concat("note: ", note, '\n');
   return out;
 }
 

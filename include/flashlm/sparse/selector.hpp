@@ -47,7 +47,8 @@ struct SelectorChoice {
   std::string fingerprint;           // of the weights
   std::vector<std::size_t> neurons;  // [n_layers]
   std::size_t dim = 0;
-  std::size_t bytes = 0;  // that `load` takes
+  std::size_t bytes = 0;        // that `load` takes
+  std::size_t working_set = 0;  // neurons of all layers that a token is expected to have; 0: unknown
 
   /// The selector itself. Throws IoError, FormatError.
   Selector load() const {
@@ -123,7 +124,11 @@ inline SelectorChoice choose_selector(std::string_view name, const std::filesyst
                                  ", got none. `flashlm train` makes one."));
     }
     choice.path = predictor;
-    choice.bytes = choice.open().bytes();
+    const SelectorFile file = choice.open();
+    choice.bytes = file.bytes();
+    std::size_t all = 0;
+    for (const std::size_t n : choice.neurons) all += n;
+    choice.working_set = static_cast<std::size_t>(file.selected().value_or(0) * static_cast<double>(all));
     return choice;
   }
   if (name == ThresholdSelector::kName) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -58,6 +59,16 @@ class SelectorFile {
 
   /// Bytes that `load` takes.
   std::size_t bytes() const noexcept { return tensors_.size() - tensors_.header_bytes(); }
+
+  /// The share of neurons that a token has, if whoever made the file measured it.
+  std::optional<double> selected() const {
+    const auto found = tensors_.metadata().find("selected");
+    if (found == tensors_.metadata().end()) return std::nullopt;
+    char* end = nullptr;
+    const double share = std::strtod(found->second.c_str(), &end);
+    if (end == found->second.c_str() || *end != '\0' || !(share >= 0 && share <= 1)) return std::nullopt;
+    return share;
+  }
 
   /// Reads everything and compares the checksums. Throws IoError, FormatError.
   void load() {

@@ -113,7 +113,8 @@ def train(
             with fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
                 fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
-            store.write(path, layers, dtype, _core.weights_fingerprint(folder))
+            selected = sum(one.report.predicted for one in fitted) / len(fitted)
+            store.write(path, layers, dtype, _core.weights_fingerprint(folder), selected)
             shutil.rmtree(work)
     except OSError as error:
         raise io_error("write", error, work, where="train") from error

@@ -39,7 +39,13 @@ def rounded(matrix: Array, dtype: str) -> Array:
     return np.asarray(quants.dequantize(quantised(matrix), Kind.Q8_0), np.float32)
 
 
-def write(path: Path, layers: Sequence[tuple[Predictor | None, float]], dtype: str, model: str) -> None:
+def write(
+    path: Path,
+    layers: Sequence[tuple[Predictor | None, float]],
+    dtype: str,
+    model: str,
+    selected: float | None = None,
+) -> None:
     """Writes the file, whole or not at all.
 
     Args:
@@ -47,14 +53,16 @@ def write(path: Path, layers: Sequence[tuple[Predictor | None, float]], dtype: s
         layers: Each layer's predictor and threshold; None takes every neuron.
         dtype: Of the matrices: "q8_0" or "f16".
         model: The `weights_fingerprint` of the model.
+        selected: The share of neurons that the predictors select, if it was measured.
     """
     tensors = dict(_tensors(layers, dtype))
     tags = {"float32": "f32", "float16": "f16", "uint8": "u8"}
     specs = [(name, tags[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
     beside = path.with_name(path.name + ".new")
-    writer = _core.SafetensorsWriter(
-        str(beside), [*specs, (_CHECKSUMS, "u8", [len(specs), 4])], {**_FORMAT, "model": model}
-    )
+    metadata = {**_FORMAT, "model": model}
+    if selected is not None:
+        metadata["selected"] = f"{selected:.6f}"
+    writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [len(specs), 4])], metadata)
     sums = []
     for name in writer.order():
         if name != _CHECKSUMS:
