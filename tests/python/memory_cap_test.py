@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import write_tiny_model
 
 import flashlm
-from conftest import write_tiny_model
 from flashlm import _core
 from flashlm.train import store
 from flashlm.train.fit import Predictor
