@@ -121,6 +121,12 @@ def write_tiny_model(folder: Path, *, seed: int = 0, **changes: Any) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def write_tiny() -> Callable[..., Path]:
+    """The function that writes small models."""
+    return write_tiny_model
+
+
 @pytest.fixture(scope="session", autouse=True)
 def flashlm_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What is packed by the way goes to a folder of the tests."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_tiny_model
 
 import flashlm
 from flashlm import _core
@@ -134,10 +133,10 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
 
 
 @pytest.fixture(scope="module")
-def sparse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def sparse(write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A random ReLU model, large enough that its weights would not fit into the slack, with a predictor."""
     folder = tmp_path_factory.mktemp("sparse")
-    write_tiny_model(
+    write_tiny(
         folder / "source", hidden_act="relu", hidden_size=512, intermediate_size=8192, num_hidden_layers=6, head_dim=128
     )
     packed = Path(flashlm.pack(folder / "source", folder / "sparse.flash"))
@@ -162,7 +161,7 @@ def test_a_selector_keeps_the_budget_under_a_hard_cap(sparse: Path, selector: st
     with flashlm.LanguageModel.from_pretrained(sparse, memory="100%", context=64, selector=selector) as lm:
         expected = lm.generate("The moon is", max_new_tokens=8)
         budget = int(0.3 * lm.memory_plan.weights)
-        assert lm.memory_plan.weights > 2 * (budget + SLACK)
+        assert lm.memory_plan.weights > 1.5 * (budget + SLACK)
     with MemoryCap(1 << 30) as cap:
         floor = 1024 * int(cap.run([sys.executable, "-c", IMPORT]).stdout)
     with MemoryCap(floor + budget + SLACK) as cap:
