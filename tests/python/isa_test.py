@@ -34,6 +34,8 @@ ways = [
 logits, differ = {}, []
 for name, (folder, selector) in runs.items():
     for way in ways:
+        if selector == "dense":  # which has nothing to choose
+            way = {key: value for key, value in way.items() if key not in ("policy", "window")}
         with flashlm.LanguageModel.from_pretrained(folder, selector=selector, **way) as lm:
             whole = lm.logits(ids)
             lm.logits(ids[:5])
