@@ -31,7 +31,7 @@ struct FakeSystem {
 TEST_CASE("a system that tells nothing has no limit") {
   const FakeSystem system;
   CHECK(system.read().room == MemoryState::kUnlimited);
-  CHECK(system.read().pressure == 0);
+  CHECK(system.read().stalled_seconds == 0);
 }
 
 TEST_CASE("the nearest limit of all groups counts, and page cache that can go counts as free") {
@@ -64,12 +64,13 @@ TEST_CASE("the nearest limit of all groups counts, and page cache that can go co
   }
 }
 
-TEST_CASE("without groups, what the system has left is the limit; pressure is read") {
+TEST_CASE("without groups, what the system has left is the limit; the time of waiting is read") {
   const FakeSystem system;
   system.put("proc/meminfo", "MemTotal:  24000000 kB\nMemFree: 1 kB\nMemAvailable:   51200 kB\n");
-  system.put("proc/pressure/memory", "some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=0.00\n");
+  system.put("proc/pressure/memory",
+             "some avg10=12.50 avg60=0.00 avg300=0.00 total=2500000\nfull avg10=0.00 total=1\n");
   CHECK(system.read().room == 50 * kMiB);
-  CHECK(system.read().pressure == 12.5);
+  CHECK(system.read().stalled_seconds == 2.5);
 }
 
 TEST_CASE("this system can be read, without an allocation") {

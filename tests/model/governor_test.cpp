@@ -25,9 +25,10 @@ struct Fixture {
 
 TEST_CASE("nothing is given back where there is room, whatever faults and pressure say") {
   Fixture fixture;
-  fixture.state = {1024 * kMiB, 0, 90};
+  fixture.state.room = 1024 * kMiB;
   for (int at = 0; at < 5; ++at) {
     fixture.state.major_faults += 1000;
+    fixture.state.stalled_seconds += 1;
     CHECK(fixture.look() == 0);
   }
   CHECK(fixture.governor.stats().major_faults == 0);
@@ -51,14 +52,17 @@ TEST_CASE("near the limit as much goes back as makes room again, and in between 
 
 TEST_CASE("where memory is short, faults and pressure give a sixteenth back, once in a while") {
   Fixture fixture;
-  fixture.state = {100 * kMiB, 50'000, 0};
-  CHECK(fixture.look() == 0);  // faults from before do not count
+  fixture.state = {100 * kMiB, 50'000, 1000.0};
+  CHECK(fixture.look() == 0);  // what was before does not count
   fixture.state.major_faults += 63;
   CHECK(fixture.look() == 0);
   fixture.state.major_faults += 64;
   CHECK(fixture.look() == 100 * kMiB);
-  fixture.state.pressure = 20;
+  fixture.state.stalled_seconds += 0.03;
   CHECK(fixture.look() == 0);  // patience
+  fixture.state.stalled_seconds += 0.19;
+  CHECK(fixture.look(2) == 0);  // less than a tenth of the time
+  fixture.state.stalled_seconds += 0.21;
   CHECK(fixture.look(2) == 100 * kMiB);
   CHECK(fixture.governor.stats().major_faults == 127);
   CHECK(fixture.governor.stats().pressure_events == 2);

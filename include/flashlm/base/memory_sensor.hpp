@@ -24,7 +24,7 @@ struct MemoryState {
 
   std::uint64_t room = kUnlimited;  // bytes until the nearest limit, page cache that can go counted as free
   std::uint64_t major_faults = 0;   // of this process, since its start
-  double pressure = 0;              // per cent of the last 10 seconds in which some process waited for memory
+  double stalled_seconds = 0;       // in which some process of the system waited for memory, since it started
 };
 
 /// Reads the limits of the control groups that this process is in (version 1 and 2, and all groups above it),
@@ -66,7 +66,9 @@ class MemorySensor {
       state.room = std::min(state.room, field(text, "MemAvailable:") * 1024);
     }
     if (load(pressure_, text)) {
-      if (const char* found = std::strstr(text, "some avg10=")) state.pressure = std::strtod(found + 11, nullptr);
+      // Not its averages: they still tell of what another process did many seconds ago.
+      if (const char* total = std::strstr(text, "total="))
+        state.stalled_seconds = 1e-6 * std::strtod(total + 6, nullptr);
     }
     rusage usage{};
     if (::getrusage(RUSAGE_SELF, &usage) == 0) state.major_faults = static_cast<std::uint64_t>(usage.ru_majflt);

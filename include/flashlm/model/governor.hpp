@@ -17,8 +17,7 @@ namespace flashlm::inline v0::model {
 ///
 /// * Less than kLow bytes of room: as much as brings it back to kHigh. Between the two nothing happens.
 /// * Room is short (below kShort), and the process waits for pages that were taken from it (major faults), or the
-/// system
-///   for memory at all: a sixteenth, at most once in kPatience seconds.
+///   system waits for memory at all: a sixteenth, at most once in kPatience seconds.
 ///
 /// What was given back is not taken again. A limit that falls below what is held between two steps is not seen in time:
 /// the kernel then ends the process. Not thread-safe.
@@ -30,7 +29,7 @@ class Governor {
   static constexpr std::uint64_t kHigh = std::uint64_t{48} << 20;
   static constexpr std::uint64_t kShort = std::uint64_t{256} << 20;
   static constexpr std::uint64_t kManyFaults = 64;  // major faults between two looks
-  static constexpr double kHighPressure = 10;       // per cent
+  static constexpr double kHighPressure = 0.1;      // of the time between two looks
   static constexpr double kPatience = 1;
   static constexpr double kInterval = 0.05;  // seconds between two looks: they cost some microseconds
 
@@ -42,14 +41,17 @@ class Governor {
     next_look_ = now + kInterval;
     const MemoryState state = sensor_();
     const std::uint64_t faults = seen_ ? state.major_faults - std::min(faults_, state.major_faults) : 0;
+    const double pressure = seen_ ? (state.stalled_seconds - stalled_seconds_) / (now - last_look_) : 0;
     faults_ = state.major_faults;
+    stalled_seconds_ = state.stalled_seconds;
+    last_look_ = now;
     seen_ = true;
     ++stats_.looks;
     stats_.room = state.room;
     if (state.room < kLow) return kHigh - state.room;
     if (state.room >= kShort) return 0;
     const bool faulty = faults >= kManyFaults;
-    const bool pressed = state.pressure >= kHighPressure;
+    const bool pressed = pressure >= kHighPressure;
     stats_.major_faults += faults;
     stats_.pressure_events += pressed ? 1 : 0;
     if ((!faulty && !pressed) || now < patience_) return 0;
@@ -70,6 +72,8 @@ class Governor {
   Sensor sensor_;
   GovernorStats stats_;
   double next_look_ = 0;
+  double last_look_ = 0;
+  double stalled_seconds_ = 0;
   double patience_ = 0;
   std::uint64_t faults_ = 0;
   bool seen_ = false;

@@ -28,10 +28,10 @@ struct FfnParameters {
   std::span<const float> up_bias{};                            // [n_neurons], or empty
 };
 
-/// Columns of y that a thread takes at once: two parts a thread, so that each reads long pieces of the rows, which
+/// Columns of y that a thread takes at once: one part a thread, so that each reads long pieces of the rows, which
 /// memory needs to be fast. A multiple of 32: whole cache lines of y, and whole column tiles.
 inline std::size_t column_grain(std::size_t dim, int n_threads) noexcept {
-  const std::size_t n_parts = 2 * static_cast<std::size_t>(n_threads);
+  const std::size_t n_parts = static_cast<std::size_t>(n_threads);
   return round_up((dim + n_parts - 1) / n_parts, kBlockNumbers);
 }
 
