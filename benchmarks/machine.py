@@ -100,9 +100,10 @@ def today() -> str:
 
 
 def write_result(path: Path, folder: Path, rows: list[dict[str, Any]], **facts: Any) -> None:
-    """Write a result file: command, commit, date, machine card, facts of this run, rows."""
+    """Write a result file: command (without this machine's folders), commit, date, machine card, facts, rows."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     result = {
-        "command": " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]]),
+        "command": " ".join(["python", os.path.relpath(sys.argv[0]), *words]),
         "commit": commit(),
         "date": today(),
         "machine": card(folder),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""readme_table.py: copies the figures of results/budgets.json into the README's table.
+"""readme_table.py: copies figures of results/ladder.json and results/peers.json into the README's tables.
 
 python benchmarks/readme_table.py            # rewrites the README
-python benchmarks/readme_table.py --check    # exit code 1 if it is not what the result file says
+python benchmarks/readme_table.py --check    # exit code 1 if it is not what the result files say
 """
 
 from __future__ import annotations
@@ -15,46 +15,89 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
-RESULT = HERE / "results" / "budgets.json"
-BEGIN, END = "<!-- budgets -->\n", "<!-- /budgets -->"
+RESULTS = HERE / "results"
+
+LADDER = {
+    "resident": "everything in DRAM, no limit",
+    "everything from flash": "everything from flash",
+    "half resident": "half of it in DRAM",
+    "+ predictor": "+ a predictor selects 10 % of the neurons",
+    "+ window": "+ a window of recent tokens",
+    "+ bundles": "+ bundles",
+    "+ bundles, the paper's cache": "the same, with the cache that the paper describes",
+    "best policy": "the default policy and window",
+    "llama.cpp resident": "*llama.cpp, everything in DRAM*",
+    "llama.cpp capped": "*llama.cpp, the same limit*",
+}
+MEMORIES = {"resident": "all", "cap 75 %": "75 %", "cap 50 %": "50 %", "cap 25 %": "25 %"}
+DTYPES = ("f16", "q8_0", "q4_0")
+
+SOURCE = (
+    "\nFrom [{name}.json](benchmarks/results/{name}.json) ([picture](benchmarks/results/{name}.png)), "
+    "made by [{name}.py](benchmarks/{name}.py).\n"
+)
+
+Figures = dict[tuple[str, str], dict[str, Any]]
 
 
-def table(result: dict[str, Any]) -> str:
-    """The table and the sentence that says where it comes from."""
-    figures = {(row["case"], row["metric"]): row for row in result["rows"]}
-    shares = list(dict.fromkeys(row["case"] for row in result["rows"] if row["metric"] == "seconds_per_token"))
+def figures(name: str) -> Figures:
+    """The rows of a result file by case and metric."""
+    return {(row["case"], row["metric"]): row for row in json.loads((RESULTS / name).read_text())["rows"]}
+
+
+def milliseconds(row: dict[str, Any]) -> str:
+    """Median and range."""
+    return f"{1000 * row['median']:.0f} ms ({1000 * row['min']:.0f} to {1000 * row['max']:.0f})"
+
+
+def ladder() -> str:
+    """The paper's table 2."""
+    found = figures("ladder.json")
     lines = [
-        "| weights in DRAM | time per token | floor | bytes read per token | neurons in DRAM |",
+        "| OPT-6.7B shape, f16, 55 % of its size in DRAM | time per token | floor | read per token | found in DRAM |",
         "|---|---|---|---|---|",
     ]
-    for share in shares:
-        time = figures[share, "seconds_per_token"]
-        size = figures[share, "bytes_per_token"]["median"]
-        hits = figures[share, "hit_rate"]["median"]
+    for case, words in LADDER.items():
+        time, size = found[case, "seconds_per_token"], found[case, "bytes_per_token"]["median"]
+        hits = found.get((case, "hit_rate"))
+        share = f"{100 * hits['median']:.0f} %" if hits else ""
         lines.append(
-            f"| {share} | {1000 * time['median']:.1f} ms ({1000 * time['min']:.1f} to {1000 * time['max']:.1f}) "
-            f"| {1000 * time['floor']:.1f} ms | {size / 1e6:.0f} MB | {100 * hits:.0f} % |"
+            f"| {words} | {milliseconds(time)} | {1000 * time['floor']:.0f} ms | {size / 1e6:.0f} MB | {share} |"
         )
-    disk, dram = (row for row in result["rows"] if row["metric"] == "bytes_per_second")
-    machine = result["machine"]
-    return (
-        "\n".join(lines) + "\n\n"
-        f"From [{RESULT.name}](benchmarks/results/{RESULT.name}), made by [budgets.py](benchmarks/budgets.py): "
-        f"SmolLM2-135M-Instruct as f16,\n{result['weights_bytes'] / 1e6:.0f} MB, {result['threads']} threads on "
-        f"{machine['cpu']} ({machine['isa']}). Decode; median and range of interleaved rounds; the texts are compared\n"
-        "first. The floor is what a plain loop, reading the same bytes from disk (at best "
-        f"{disk['max'] / 1e9:.1f} GB/s) or from DRAM (at best {dram['max'] / 1e9:.0f} GB/s)\nbetween the rounds, "
-        "would take.\n"
-    )
+    return "\n".join(lines) + "\n"
+
+
+def peers() -> str:
+    """Dense weights, beside llama.cpp."""
+    found = figures("peers.json")
+    lines = [
+        "| Llama-2-7B shape | memory | flashlm | floor | read | llama.cpp | read |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for dtype in DTYPES:
+        for memory, words in MEMORIES.items():
+            case = f"llama-2-7b {dtype} {memory}, decode"
+            if (case, "seconds_per_token") not in found:
+                continue
+            time, size = found[case, "seconds_per_token"], found[case, "bytes_per_token"]
+            floor = 1000 * time["floor"]
+            theirs = size["peer"]["median"] if size["peer"] else 0
+            lines.append(
+                f"| {dtype} | {words} | {milliseconds(time)} | {floor:.0f} ms | {size['median'] / 1e9:.1f} GB "
+                f"| {milliseconds(time['peer'])} | {theirs / 1e9:.1f} GB |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Rewrite the README, or compare."""
-    before = README.read_text()
-    made = table(json.loads(RESULT.read_text()))
-    after = re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: BEGIN + made + END, before, flags=re.DOTALL)
+    before = after = README.read_text()
+    for name, table in {"ladder": ladder(), "peers": peers()}.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        text = begin + table + SOURCE.format(name=name) + end
+        after = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, text=text: text, after, flags=re.DOTALL)
     if "--check" in sys.argv[1:]:
-        sys.exit(before != after and f"README.md is not what {RESULT.name} says: run benchmarks/readme_table.py")
+        sys.exit(before != after and "README.md is not what the result files say: run benchmarks/readme_table.py")
     README.write_text(after)
 
 

@@ -86,7 +86,9 @@ def test_the_table_of_the_readme_is_what_its_result_file_says() -> None:
 def test_every_result_file_says_where_it_comes_from() -> None:
     """A number is worth nothing without its command, commit, date and machine."""
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
-        assert {"command", "commit", "date", "machine", "rows"} <= set(json.loads(path.read_text())), path.name
+        result = json.loads(path.read_text())
+        assert {"command", "commit", "date", "machine", "rows"} <= set(result), path.name
+        assert not [word for word in result["command"].split() if Path(word).is_absolute()], path.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
