@@ -222,7 +222,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     axes.barh(places, middles, xerr=errors, color=[colours[each] for each in theirs], ecolor="#7f8c8d")
     for their, label in ((False, "flashlm"), (True, f"llama.cpp, {result.get('llama_shape')}")):
         if their in theirs:
-            axes.barh([], [], color=colours[their], label=label)
+            axes.plot([], [], "s", color=colours[their], label=label)
     axes.plot(
         [row["floor"] or math.nan for row in times],
         places,
