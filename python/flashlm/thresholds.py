@@ -17,7 +17,8 @@ from flashlm._core import ArgumentError, ShapeError
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.pack.config import parse_config
-from flashlm.pack.files import io_error, read_object, sync_folder
+from flashlm.pack.files import io_error, read_object
+from flashlm.pack.selector_file import write_selector_file
 
 _FILE = "thresholds.safetensors"
 _FEWEST_TOKENS = 16
@@ -159,18 +160,7 @@ def _write(folder: Path, gates: Any, thresholds: dict[int, float]) -> None:
     for layer, threshold in thresholds.items():
         tensors[f"layers.{layer}.gate"] = gates.read(f"layers.{layer}.gate")
         tensors[f"layers.{layer}.threshold"] = np.array([threshold], np.float32)
-    specs = [(name, "f32" if name.endswith("threshold") else "u8", list(v.shape)) for name, v in tensors.items()]
-    beside = folder / (_FILE + ".new")
-    metadata = {"format": "flashlm thresholds", "format_version": "1", "model": gates.metadata()["model"]}
     try:
-        writer = _core.SafetensorsWriter(str(beside), [*specs, ("tensor_checksums", "u8", [len(specs), 4])], metadata)
-        sums = []
-        for name in writer.order()[:-1]:
-            sums.append(_core.crc32(tensors[name].tobytes()))
-            writer.write(name, tensors[name])
-        writer.write("tensor_checksums", np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
-        writer.finish()
-        beside.replace(folder / _FILE)
-        sync_folder(folder)
+        write_selector_file(folder / _FILE, "thresholds", gates.metadata()["model"], tensors)
     except OSError as error:
         raise io_error("write", error, folder / _FILE, where="thresholds") from error

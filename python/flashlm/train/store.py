@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flashlm import _core
-from flashlm.pack.files import sync_folder
+from flashlm.pack.selector_file import write_selector_file
 
 if TYPE_CHECKING:
     from flashlm.train.fit import Array, Predictor
 
 FILE = "predictor.safetensors"
-_FORMAT = {"format": "flashlm predictor", "format_version": "1"}
-_CHECKSUMS = "tensor_checksums"
 
 
 def quantised(matrix: Array) -> NDArray[np.uint8]:
@@ -55,23 +52,8 @@ def write(
         model: The `weights_fingerprint` of the model.
         selected: The share of neurons that the predictors select, if it was measured.
     """
-    tensors = dict(_tensors(layers, dtype))
-    tags = {"float32": "f32", "float16": "f16", "uint8": "u8"}
-    specs = [(name, tags[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
-    beside = path.with_name(path.name + ".new")
-    metadata = {**_FORMAT, "model": model}
-    if selected is not None:
-        metadata["selected"] = f"{selected:.6f}"
-    writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [len(specs), 4])], metadata)
-    sums = []
-    for name in writer.order():
-        if name != _CHECKSUMS:
-            sums.append(int(_core.crc32(tensors[name].tobytes())))
-            writer.write(name, tensors[name])
-    writer.write(_CHECKSUMS, np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))  # its name is the last
-    writer.finish()
-    beside.replace(path)
-    sync_folder(path.parent)
+    metadata = {} if selected is None else {"selected": f"{selected:.6f}"}
+    write_selector_file(path, "predictor", model, dict(_tensors(layers, dtype)), **metadata)
 
 
 def _tensors(layers: Sequence[tuple[Predictor | None, float]], dtype: str) -> Iterator[tuple[str, NDArray[Any]]]:
