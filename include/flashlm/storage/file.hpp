@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/vfs.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -34,7 +37,8 @@ class File {
   /// Bytes of the bounce buffer that `read` makes for itself.
   static constexpr std::size_t kBounceBytes = std::size_t{256} << 10;
 
-  /// Opens a regular file. Direct mode is kept only if one real aligned read works; `direct()` tells.
+  /// Opens a regular file. Direct mode is kept only if one real aligned read works and the file is not in memory;
+  /// `direct()` tells.
   ///
   /// Throws IoError if it cannot be opened, FormatError if it is not a regular file.
   static File open(const std::filesystem::path& path, FileMode mode = FileMode::buffered) {
@@ -152,7 +156,7 @@ class File {
   void try_direct() noexcept {
 #if defined(O_DIRECT)
     const int flags = ::fcntl(fd_, F_GETFL);
-    if (size_ == 0 || flags < 0 || ::fcntl(fd_, F_SETFL, flags | O_DIRECT) != 0) return;
+    if (size_ == 0 || flags < 0 || in_memory() || ::fcntl(fd_, F_SETFL, flags | O_DIRECT) != 0) return;
     std::size_t candidates[] = {512, kPageBytes};
 #if defined(STATX_DIOALIGN)
     struct statx status{};
@@ -170,6 +174,18 @@ class File {
 #elif defined(F_NOCACHE)
     direct_ = size_ > 0 && ::fcntl(fd_, F_NOCACHE, 1) == 0;
     if (direct_) alignment_ = kPageBytes;
+#endif
+  }
+
+  /// Whether the file system is its own cache: Linux takes O_DIRECT for a tmpfs since 6.6, and copies as ever. One that
+  /// lies below an overlay does not show.
+  bool in_memory() const noexcept {
+#if defined(__linux__)
+    constexpr auto kTmpfs = 0x01021994;  // statfs(2)
+    struct statfs system{};
+    return ::fstatfs(fd_, &system) == 0 && system.f_type == kTmpfs;
+#else
+    return false;
 #endif
   }
 
