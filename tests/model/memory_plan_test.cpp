@@ -181,6 +181,37 @@ TEST_CASE("rows of neurons go before pinned weights, and what was given back is 
   CHECK(MemoryPlan::resolve(given, memory, 2, &fewer).n_rows <= 10'000);
 }
 
+TEST_CASE("a plan that shrinks never grows, ends with the least, and says so") {
+  MemoryNeeds given = needs();
+  given.window = {.neurons = 400'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
+  for (const double share : {0.1, 0.5, 1.0}) {
+    MemoryPlan plan = MemoryPlan::resolve(given, {0, share});
+    int steps = 0;
+    for (; plan.can_shrink(); ++steps) {
+      const MemoryPlan before = plan;
+      const std::uint64_t held = plan.window + plan.pinned + plan.stream;
+      plan = plan.shrunk(given, held - std::min<std::uint64_t>(held, 48u << 20));
+      REQUIRE(plan.total < before.total);
+      REQUIRE(plan.total == plan.resident + plan.pinned + plan.stream + plan.window + plan.kv + plan.scratch);
+    }
+    CHECK(steps > 0);
+    CHECK(plan.n_rows == 100);
+    CHECK(plan.pinned + plan.stream == 2 * plan.layout->slot_bytes());
+    CHECK(plan.shrunk(given, 0).total == plan.total);
+  }
+}
+
+TEST_CASE("weights that take less than two slots stay, since streaming them would take more") {
+  MemoryNeeds given;
+  given.segments = {{0, 4096, 3, 4096}};
+  given.kinds = {WeightKind::head};
+  given.n_passed = 1;
+  const MemoryPlan plan = MemoryPlan::resolve(given, {0, 1.0});
+  REQUIRE(plan.ring.n_slots == 0);
+  CHECK_FALSE(plan.can_shrink());
+  CHECK(plan.shrunk(given, 0).pinned == plan.pinned);
+}
+
 TEST_CASE("the table names every part") {
   const std::string table = MemoryPlan::resolve(needs(), {0, 0.5}).table();
   for (const char* part : {"resident weights", "pinned weights", "attention", "neurons", "head", "stream slots",

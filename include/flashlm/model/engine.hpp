@@ -174,7 +174,7 @@ class Engine {
   void govern() {
     if (!options_.governed) return;
     const std::uint64_t wanted = governor_.look(now_seconds(), plan_.window + plan_.pinned);
-    if (wanted == 0) return;
+    if (wanted == 0 || !plan_.can_shrink()) return;
     const std::uint64_t held = plan_.window + plan_.pinned + plan_.stream;
     const std::size_t n_rows = plan_.n_rows;
     shrink(plan_.shrunk(needs(), held - std::min(held, wanted)));

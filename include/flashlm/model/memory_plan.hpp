@@ -47,6 +47,10 @@ struct MemoryNeeds {
   Window window{};
 };
 
+namespace detail {
+inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
+}  // namespace detail
+
 /// How a budget is spent. Bytes, unless the name says otherwise.
 struct MemoryPlan {
   /// Weights of one kind: all of them, and those that stay in DRAM.
@@ -68,7 +72,8 @@ struct MemoryPlan {
   std::uint64_t total = 0;     // what is used, at most `budget`
   std::uint64_t smallest = 0;  // the smallest budget that would work
   std::array<Share, kWeightKinds> shares;
-  std::size_t n_rows = 0;   // neurons that the window holds
+  std::size_t n_rows = 0;  // neurons that the window holds
+  std::size_t least_rows = 0;
   std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
   std::vector<std::string> notes;  // what is known beforehand and worth saying
@@ -101,10 +106,15 @@ struct MemoryPlan {
   /// pinned weight saves its bytes for every token.
   MemoryPlan shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const;
 
+  /// Whether `shrunk` has something to give: rows beyond the least, or pinned weights and slots beyond two. Allocates
+  /// nothing.
+  bool can_shrink() const noexcept { return n_rows > least_rows || can_stream_more(); }
+
   /// A table for people, a line each part.
   std::string table() const;
 
  private:
+  bool can_stream_more() const noexcept { return pinned + stream > detail::kLeastSlots * layout->slot_bytes(); }
   void pin(const MemoryNeeds& needs, std::uint64_t spare, const MemoryPlan* before);
 };
 
@@ -114,8 +124,6 @@ constexpr std::string_view name(WeightKind kind) noexcept {
 }
 
 namespace detail {
-
-inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
 
 /// Pieces and slots of at most `most` bytes, or the least that works.
 ///
@@ -209,6 +217,7 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
   }
   std::uint64_t spare = plan.budget - beside - plan.resident - plan.selector;
   if (row_bytes != 0) {  // What every pass needs comes first, neurons get the rest.
+    plan.least_rows = needs.window.least_rows;
     plan.n_rows = static_cast<std::size_t>(std::clamp<std::uint64_t>((spare - std::min(spare, all)) / row_bytes,
                                                                      needs.window.least_rows, needs.window.most_rows));
     if (before != nullptr) plan.n_rows = std::min(plan.n_rows, before->n_rows);  // what was given back stays so
@@ -242,8 +251,9 @@ inline MemoryPlan MemoryPlan::shrunk(const MemoryNeeds& needs, std::uint64_t byt
         std::clamp<std::uint64_t>((bytes - std::min(bytes, others)) / row_bytes, needs.window.least_rows, n_rows));
     plan.window = plan.n_rows * row_bytes;
     bytes -= std::min(bytes, plan.window);
+    plan.total -= window - plan.window;
   }
-  plan.pin(needs, bytes, this);
+  if (can_stream_more()) plan.pin(needs, bytes, this);
   return plan;
 }
 
