@@ -404,7 +404,7 @@ Example:
       .def_readonly("alignment", &DiskProbe::alignment, "What direct reads are multiples of, in bytes.")
       .def_readonly("file_bytes", &DiskProbe::file_bytes, "The size of the file that was read.")
       .def_readonly("seconds", &DiskProbe::seconds, "That it took.")
-      .def_readonly("points", &DiskProbe::points, "Those for which there was time and room.")
+      .def_readonly("points", &DiskProbe::points, "Those for which there was room.")
       .def_property_readonly(
           "recommended",
           [](const DiskProbe& self) {

@@ -39,7 +39,7 @@ TEST_CASE("who waits long enough gets the lock") {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&] {
       for (int turn = 0; turn < 5; ++turn) {
-        const std::optional<FileLock> lock = FileLock::acquire(folder / "lock", 60s);
+        const std::optional<FileLock> lock = FileLock::acquire(folder / "lock", 600s);
         if (!lock) continue;
         if (++inside != 1) alone = false;
         ++turns;

@@ -17,7 +17,6 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
-#include "flashlm/base/stats.hpp"
 #include "flashlm/storage/file_writer.hpp"
 #include "flashlm/storage/memory_reader.hpp"
 #include "support/allocation_counter.hpp"
@@ -335,13 +334,13 @@ TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") 
   }
 }
 
-TEST_CASE("a large file is read at the speed of the disk", "[slow]") {
+TEST_CASE("a large file is read in large pieces, byte by byte what was written", "[slow]") {
   const TempFolder folder;
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   constexpr std::size_t kPieces = 500;
+  const auto piece = random_bytes(kPiece, 1);
   {
     FileWriter writer(folder / "x");
-    const auto piece = random_bytes(kPiece, 1);
     for (std::size_t i = 0; i < kPieces; ++i) writer.write(piece);
     writer.sync_and_close();
   }
@@ -349,17 +348,15 @@ TEST_CASE("a large file is read at the speed of the disk", "[slow]") {
   for (const ReaderKind& kind : reader_kinds()) {
     const auto reader = kind.make(files, 64);
     AlignedBuffer buffer(16 * kPiece);
-    const double start = now_seconds();
     for (std::size_t first = 0; first < kPieces; first += 8) {
       std::vector<Read> reads;
       for (std::size_t i = first; i < std::min(kPieces, first + 8); ++i) {
         reads.push_back({0, i * kPiece, buffer.bytes().subspan(i % 16 * kPiece, kPiece)});
       }
       reader->wait(reader->submit(reads));
+      for (const Read& read : reads) REQUIRE(std::equal(read.into.begin(), read.into.end(), piece.begin()));
     }
-    const double seconds = now_seconds() - start;
-    INFO(kind.name << ": " << static_cast<double>(kPieces * kPiece) / seconds / 1e6 << " MB/s");
+    INFO(kind.name);
     CHECK(reader->stats() == ReaderStats{kPieces, kPieces * kPiece, 0});
-    CHECK(seconds < 60);
   }
 }

@@ -350,7 +350,7 @@ TEST_CASE("processes that share a store, and are killed at any moment, never giv
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       const pid_t child = ::fork();
       if (child == 0) {
-        work(seed + round, seed == 0 ? 3 : 1000);
+        work(seed + round, seed == 0 ? 3 : 1'000'000'000);
         ::_exit(0);
       }
       children.push_back(child);

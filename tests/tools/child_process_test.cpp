@@ -60,13 +60,13 @@ TEST_CASE("a child that hangs is killed at its deadline") {
   CHECK(end_of({.seconds = 0.3}, [](const ChildSend& send) {
           while (true) send('x', "never done");
         }) == Kind::too_slow);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::minutes(5));
 }
 
 TEST_CASE("a child that wants too much memory is refused it") {
   if (!child_memory_is_limited()) return;
   std::vector<char> of_parent(std::size_t{200} << 20, 1);
-  const ChildLimits limits{.memory_bytes = std::uint64_t{64} << 20};
+  const ChildLimits limits{.seconds = 600, .memory_bytes = std::uint64_t{64} << 20};
   const auto take = [](std::size_t bytes) {
     return [bytes](const ChildSend& send) {
       const std::vector<char> memory(bytes, 1);
@@ -122,14 +122,14 @@ TEST_CASE("waiting can be interrupted, and the child does not outlive its parent
   const auto start = std::chrono::steady_clock::now();
   int calls = 0;
   {
-    ChildProcess child({}, [](const ChildSend&) { ::sleep(50); });
+    ChildProcess child({}, [](const ChildSend&) { ::sleep(900); });
     CHECK_THROWS_AS(child.next([&] {
       if (++calls == 2) throw std::runtime_error("enough");
     }),
                     std::runtime_error);
   }
   CHECK(calls == 2);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::minutes(5));
 }
 
 TEST_CASE("children of several threads do not disturb each other") {

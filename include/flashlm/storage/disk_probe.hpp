@@ -43,7 +43,7 @@ struct ProbePoint {
 
 /// What to measure, and for how long.
 struct DiskProbeOptions {
-  double seconds = 10;  // for everything; a slow disk may need one read more
+  double seconds = 10;  // for everything; a slow disk needs more, since every point is measured once
   int n_repetitions = 3;
   std::vector<std::size_t> chunk_bytes{4u << 10, 16u << 10, 64u << 10, 256u << 10, 1u << 20, 4u << 20};
   std::vector<std::size_t> depths{1, 4, 16, 64};
@@ -51,6 +51,7 @@ struct DiskProbeOptions {
   std::string reader = "auto";                    // as in open_reader
   bool page_cache = false;                        // measure the page cache where there is no direct I/O
   std::function<void(double share)> on_progress;  // between measurements; may throw
+  std::function<double()> clock = now_seconds;    // a test brings its own
 
   /// The corners of the curve, in about two seconds.
   static DiskProbeOptions quick() {
@@ -72,7 +73,7 @@ struct DiskProbe {
   std::size_t alignment = 1;  // of direct reads
   std::uint64_t file_bytes = 0;
   double seconds = 0;              // that it took
-  std::vector<ProbePoint> points;  // those for which there was time and room
+  std::vector<ProbePoint> points;  // those for which there was room
 
   /// Null if it was not measured.
   const ProbePoint* find(std::size_t chunk_bytes, std::size_t depth, bool sequential) const noexcept {
@@ -154,9 +155,9 @@ inline std::size_t batch_reads(const ProbePoint& point) noexcept {
   return std::max(point.depth, std::min(4 * point.depth, (std::size_t{4} << 20) / point.chunk_bytes));
 }
 
-/// Bytes per second over about `seconds`.
+/// Bytes per second over about `seconds` of `clock`, or two batches, if these take longer.
 inline double measure(Reader& reader, const ProbePoint& point, std::uint64_t file_bytes, std::span<std::byte> memory,
-                      std::vector<Read>& reads, Random& random, double seconds) {
+                      std::vector<Read>& reads, Random& random, double seconds, const std::function<double()>& clock) {
   const std::size_t n_reads = batch_reads(point);
   const std::uint64_t n_chunks = file_bytes / point.chunk_bytes;
   std::uint64_t next = random.next() % n_chunks;
@@ -170,14 +171,14 @@ inline double measure(Reader& reader, const ProbePoint& point, std::uint64_t fil
     }
     tickets[half] = reader.submit(reads);
   };
-  const double start = now_seconds();
+  const double start = clock();
   submit(0);
   submit(1);
   std::size_t n_batches = 2;
   std::size_t half = 0;
-  for (; reader.wait(tickets[half]), now_seconds() - start < seconds; half ^= 1, ++n_batches) submit(half);
+  for (; reader.wait(tickets[half]), clock() - start < seconds; half ^= 1, ++n_batches) submit(half);
   reader.wait(tickets[half ^ 1]);
-  return static_cast<double>(n_batches * n_reads * point.chunk_bytes) / (now_seconds() - start);
+  return static_cast<double>(n_batches * n_reads * point.chunk_bytes) / (clock() - start);
 }
 
 }  // namespace detail
@@ -185,19 +186,20 @@ inline double measure(Reader& reader, const ProbePoint& point, std::uint64_t fil
 /// Measures reads of the file `path`, or of a scratch file in the folder `path` that is removed in any case.
 ///
 /// A file of a model tells more than a fresh scratch file, which a disk may still hold in a cache of its own. Points
-/// that would need over 128 MiB of DRAM or half of the file at once are left out, and those for which time ran out.
-/// Throws IoError if there is no room (ENOSPC), or no direct I/O (EOPNOTSUPP) unless `page_cache` is set; ArgumentError
-/// for options out of range or a file too small for all of them.
+/// that would need over 128 MiB of DRAM or half of the file at once are left out. Every other point is measured at
+/// least once: where time runs out, as on a disk that stalls, repetitions are left out, and what is left is measured
+/// briefly. Throws IoError if there is no room (ENOSPC), or no direct I/O (EOPNOTSUPP) unless `page_cache` is set;
+/// ArgumentError for options out of range or a file too small for all of them.
 inline DiskProbe probe(const std::filesystem::path& path, const DiskProbeOptions& options = {}) {
   detail::check(options);
-  const double start = now_seconds();
+  const double start = options.clock();
   const auto report = [&](double share) {
     if (options.on_progress) options.on_progress(std::min(share, 1.0));
   };
   std::unique_ptr<ScratchFile> scratch;
   if (std::filesystem::is_directory(path)) {
     scratch = std::make_unique<ScratchFile>(path, options.scratch_bytes, options.seconds / 4,
-                                            [&] { report((now_seconds() - start) / options.seconds); });
+                                            [&] { report((options.clock() - start) / options.seconds); });
   }
   std::vector<File> files;
   files.push_back(File::open(scratch ? std::filesystem::path(scratch->path()) : path, FileMode::direct));
@@ -241,27 +243,23 @@ inline DiskProbe probe(const std::filesystem::path& path, const DiskProbeOptions
   std::size_t n_left = rates.size() * static_cast<std::size_t>(options.n_repetitions);
   for (int repetition = 0; repetition < options.n_repetitions; ++repetition) {
     for (std::size_t i = 0; i < rates.size(); ++i, --n_left) {
-      const double now = now_seconds() - start;
+      const double now = options.clock() - start;
       report(now / options.seconds);
-      if (now >= options.seconds && !rates[0].empty()) continue;
+      if (now >= options.seconds && repetition > 0) continue;
       rates[i].push_back(detail::measure(*readers[result.points[i].depth], result.points[i], file.size(),
                                          memory.bytes(), reads, random,
-                                         (options.seconds - now) / static_cast<double>(n_left)));
+                                         (options.seconds - now) / static_cast<double>(n_left), options.clock));
     }
   }
-  std::vector<ProbePoint> measured;
   for (std::size_t i = 0; i < rates.size(); ++i) {
-    if (rates[i].empty()) continue;
     std::sort(rates[i].begin(), rates[i].end());
-    ProbePoint point = result.points[i];
+    ProbePoint& point = result.points[i];
     point.n_repetitions = static_cast<int>(rates[i].size());
     point.bytes_per_second_min = rates[i].front();
     point.bytes_per_second_median = (rates[i][(rates[i].size() - 1) / 2] + rates[i][rates[i].size() / 2]) / 2;
     point.bytes_per_second_max = rates[i].back();
-    measured.push_back(point);
   }
-  result.points = std::move(measured);
-  result.seconds = now_seconds() - start;
+  result.seconds = options.clock() - start;
   report(1);
   return result;
 }

@@ -106,9 +106,7 @@ class HttpFetch {
   /// Waits in short naps, so that the progress callback can end it.
   void sleep(double seconds) const {
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    for (;;) {
-      const double left = std::chrono::duration<double>(end - Clock::now()).count();
-      if (left <= 0) return;
+    for (double left = seconds; left > 0; left = std::chrono::duration<double>(end - Clock::now()).count()) {
       if (options_.progress) options_.progress({0, 0, attempt_, left});
       std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, 0.1)));
     }
