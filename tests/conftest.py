@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live, real and privileged tests must run."""
+"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live, real and privileged tests must run.
+
+No test fails for want of time: what limits it is a hang, far above what a slow machine needs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import signal
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 
@@ -27,8 +31,12 @@ def pytest_runtest_makereport(
 
 
 def pytest_configure() -> None:
-    """Takes Ctrl-C again where the shell has told it to be ignored, as it does for jobs in the background.
+    """Takes Ctrl-C again where the shell has told it to be ignored, and takes the clock from hypothesis.
 
-    The programs that tests start inherit what is ignored, and could not be stopped.
+    Jobs in the background ignore Ctrl-C. The programs that tests start would inherit that, and could not be stopped.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")

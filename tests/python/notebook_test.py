@@ -46,8 +46,13 @@ def test_a_notebook_runs(
     with fake_hub() as hub:
         for name, value in hub.environment(str(tmp_path / "hf")).items():
             monkeypatch.setenv(name, value)
+        # The times are those after which something hangs: what a cell prints may come late.
         nbclient.NotebookClient(
-            notebook, timeout=600, resources={"metadata": {"path": str(tmp_path / "notebooks")}}
+            notebook,
+            timeout=3600,
+            startup_timeout=1200,
+            iopub_timeout=1200,
+            resources={"metadata": {"path": str(tmp_path / "notebooks")}},
         ).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashlm
@@ -314,7 +314,7 @@ def gguf_bytes(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
     return path.read_bytes(), min(tensor.offset for tensor in read_header(path).tensors.values())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_flipped_bytes_of_a_gguf_header_are_a_format_error_or_harmless(
     gguf_bytes: tuple[bytes, int], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -326,7 +326,7 @@ def test_flipped_bytes_of_a_gguf_header_are_a_format_error_or_harmless(
     pack_or_format_error(bytes(content), tmp_path_factory.mktemp("flip"))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_gguf_cut_anywhere_is_a_format_error(
     gguf_bytes: tuple[bytes, int], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -137,7 +137,7 @@ def test_a_killed_process_leaves_a_folder_that_continues(source: Path, tmp_path:
         f"    if len(calls) == {total - 3}: os.kill(os.getpid(), signal.SIGKILL)\n"
         "flashlm.pack(sys.argv[1], sys.argv[2], progress=progress)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, source, tmp_path / "out.flash"], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program, source, tmp_path / "out.flash"], check=False, timeout=1200)
     assert done.returncode == -9
     assert not (tmp_path / "out.flash").exists()
     assert contents(flashlm.pack(source, tmp_path / "out.flash")) == whole
@@ -273,8 +273,8 @@ def test_of_two_processes_one_packs_and_the_other_waits(
             started[0].join(timeout=2)
 
     folder = home.packed(source, progress=progress)
-    other, stages = answers.get(timeout=30)
-    started[0].join(timeout=30)
+    other, stages = answers.get(timeout=1200)
+    started[0].join(timeout=1200)
     assert Path(other) == folder
     assert "pack" not in stages
     _core.verify(str(folder))

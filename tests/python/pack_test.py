@@ -12,7 +12,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashlm
@@ -298,7 +298,7 @@ def test_rows_that_are_no_whole_blocks_become_f16(tmp_path: Path) -> None:
     assert file.metadata()["dtype.layers.1.o"] == "q8_0"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     heads=st.sampled_from([(1, 1), (2, 1), (3, 3), (4, 2)]),
     head_dim=st.sampled_from([2, 6, 8]),

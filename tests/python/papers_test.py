@@ -171,7 +171,7 @@ def test_without_poppler_markdown_is_read(hub: FakeHub, source: papers.Papers, m
     assert "pip install" in str(raised.value).splitlines()[-1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(min_size=1, max_size=20_000), st.integers(1, 50))
 def test_parts_of_markdown_hold_every_word(tmp_path_factory: pytest.TempPathFactory, text: str, times: int) -> None:
     file = tmp_path_factory.mktemp("parts") / "a.md"

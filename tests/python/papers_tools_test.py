@@ -65,7 +65,7 @@ def web() -> Iterator[Web]:
             missing = (404, "application/json", b'{"error": "not here"}')
             path = self.path.split("?")[0]
             if path == "/slow":
-                state.go_on.wait(60)
+                state.go_on.wait(1200)
             status, kind, body = state.answers.get(path, missing)
             self.send_response(status)
             self.send_header("Content-Type", kind)

@@ -29,12 +29,12 @@ def child(*lines: str) -> list[str]:
 
 def test_a_process_that_ends_badly_leaves_what_it_had_measured(peers: Any) -> None:
     say = 'print(\'{"step": "decode", "seconds": 1}\', flush=True)'
-    assert peers.run_child(child(say), None, 60)["steps"] == {"decode": {"seconds": 1}}
-    killed = peers.run_child(child(say, "os.kill(os.getpid(), 9)"), None, 60)
+    assert peers.run_child(child(say), None, 1200)["steps"] == {"decode": {"seconds": 1}}
+    killed = peers.run_child(child(say, "os.kill(os.getpid(), 9)"), None, 1200)
     assert (killed["status"], killed["steps"]) == ("killed by the cap", {"decode": {"seconds": 1}})
-    stopped = peers.run_child(child(say, "time.sleep(60)"), None, 1)
+    stopped = peers.run_child(child(say, "time.sleep(3600)"), None, 1)
     assert stopped["status"] == "stopped after 1 s"
-    failed = peers.run_child(child(say, "print('{\"st', flush=True)", "sys.exit('no room')"), None, 60)
+    failed = peers.run_child(child(say, "print('{\"st', flush=True)", "sys.exit('no room')"), None, 1200)
     assert (failed["status"], list(failed["steps"])) == ("exit code 1: no room", ["decode"])
 
 

@@ -70,7 +70,7 @@ def model(tiny: Path) -> Iterator[flashlm.LanguageModel]:
         yield lm
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schema=SCHEMAS, seed=st.integers(0, 1000))
 def test_what_is_written_under_a_random_schema_is_valid(
     model: flashlm.LanguageModel, need: Callable[[str], Any], schema: Schema, seed: int

@@ -272,7 +272,7 @@ def test_threads_take_turns(lm: flashlm.LanguageModel) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert [got[index] for index in range(6)] == expected
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -157,8 +156,15 @@ class FakeHub:
     stop: Callable[[], None] = lambda: None
 
     def environment(self, home: str) -> dict[str, str]:
-        """What to set so that flashlm asks this server and keeps its files in `home`."""
-        return {"HF_ENDPOINT": self.url, "ARXIV_ENDPOINT": self.url, "HF_HOME": home, "HF_TOKEN": "", "no_proxy": "*"}
+        """What to set so that flashlm asks this server, for as long as it takes, and keeps its files in `home`."""
+        return {
+            "HF_ENDPOINT": self.url,
+            "ARXIV_ENDPOINT": self.url,
+            "HF_HOME": home,
+            "HF_TOKEN": "",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "600",
+            "no_proxy": "*",
+        }
 
     def answer(self, target: str) -> Answer | None:  # noqa: PLR0911 - one for each address
         """What the real servers would say."""
@@ -195,16 +201,6 @@ class FakeHub:
 
 def _json(value: Any) -> Answer:
     return 200, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(value).encode()
-
-
-def slow(seconds: float, answer: Answer) -> Callable[[], Answer]:
-    """An answer that takes its time."""
-
-    def wait() -> Answer:
-        time.sleep(seconds)
-        return answer
-
-    return wait
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class MemoryCap:
         cache = int(stat["inactive_file"]) + int(stat["active_file"])
         self._write({1: "memory.limit_in_bytes", 2: "memory.max"}[self.version], usage - cache + spare_bytes)
 
-    def run(self, command: Sequence[str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[str], timeout: float = 1800) -> subprocess.CompletedProcess[str]:
         """Run `command` in the group."""
         return subprocess.run(self.wrap(command), check=False, capture_output=True, text=True, timeout=timeout)
 
