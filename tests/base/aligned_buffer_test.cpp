@@ -37,6 +37,18 @@ TEST_CASE("memory is page-aligned and zeroed at any size") {
   }
 }
 
+TEST_CASE("memory for a huge page begins where one can be") {
+  constexpr std::size_t kHuge = std::size_t{2} << 20;
+  for (std::size_t size : {kHuge, kHuge + 1, 3 * kHuge + 5 * kPageBytes}) {
+    AlignedBuffer buffer(size);
+    INFO("size " << size);
+    CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % kHuge == 0);
+    CHECK(is_zero(buffer.bytes()));
+    buffer.shrink(kHuge / 2);
+    CHECK(is_zero(buffer.bytes()));
+  }
+}
+
 TEST_CASE("no bytes need no memory") {
   AlignedBuffer buffer(0);
   CHECK(buffer.empty());

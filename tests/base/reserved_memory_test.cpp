@@ -2,6 +2,7 @@
 #include "flashlm/base/reserved_memory.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <new>
 #include <utility>
@@ -24,6 +25,12 @@ TEST_CASE("committed pages are zero, hold what is written, and go back one by on
   CHECK(memory.data()[6 * page] == std::byte{2});
   memory.commit(4 * page, page, parallel);
   CHECK(memory.data()[4 * page] == std::byte{0});
+}
+
+TEST_CASE("addresses for a huge page begin where one can be") {
+  constexpr std::size_t kHuge = std::size_t{2} << 20;
+  const ReservedMemory memory(5 * kHuge + 1);
+  CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % kHuge == 0);
 }
 
 TEST_CASE("addresses cost no memory, and discarded pages give theirs back") {

@@ -24,9 +24,8 @@ class ReservedMemory {
   /// Takes addresses only. Throws std::bad_alloc when the system gives none.
   explicit ReservedMemory(std::size_t bytes) : size_(round_up(bytes, page_bytes())) {
     if (size_ == 0) return;
-    void* memory = ::mmap(nullptr, size_, PROT_NONE, kFlags, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    data_ = static_cast<std::byte*>(memory);
+    data_ = detail::map_memory(size_, PROT_NONE, kFlags);
+    if (data_ == nullptr) throw std::bad_alloc();
   }
 
   ReservedMemory(ReservedMemory&& other) noexcept { swap(other); }
