@@ -65,6 +65,24 @@ TEST_CASE("a product has the same bits for one token and for any number of token
   }
 }
 
+TEST_CASE("a product of long rows has the same bits for one token and for several") {
+  constexpr std::size_t rows = 39;
+  for (const auto [isa, dtype] : variants()) {
+    const std::size_t dim = row_size(dtype, 2083);
+    const auto matmul = kernels::table(isa).matmul;
+    const Weights weights(dtype, rows, dim);
+    const std::vector<float> x = random_numbers(13 * dim, 8);
+    std::vector<float> single(13 * rows);
+    for (std::size_t t = 0; t < 13; ++t) matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
+    for (std::size_t n : {2u, 5u, 13u}) {
+      CAPTURE(name(isa), name(dtype), n);
+      std::vector<float> batch(n * rows);
+      matmul(weights.view(), x.data(), dim, n, batch.data(), rows);
+      REQUIRE(same_bits(batch, std::span(single).first(n * rows)));
+    }
+  }
+}
+
 TEST_CASE("a product has the same bits wherever its rows are split") {
   constexpr std::size_t rows = 75;
   for (const auto [isa, dtype] : variants()) {
