@@ -73,7 +73,8 @@ def test_an_enum_of_strings_is_its_value() -> None:
 
 
 def test_a_date_can_be_asked_for() -> None:
-    assert render("{{ strftime_now('%Y') }}") == time.strftime("%Y")
+    before = time.strftime("%Y")
+    assert render("{{ strftime_now('%Y') }}") in {before, time.strftime("%Y")}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "flashlm/base/stats.hpp"
 #include "support/catch.hpp"
 #include "support/readers.hpp"
 #include "support/replaced_pread.hpp"
@@ -201,14 +200,12 @@ TEST_CASE("options of a probe out of range, and a file too small, are ArgumentEr
 
 TEST_CASE("a quick probe knows the corners of the curve", "[slow]") {
   const TempFolder folder;
-  const double start = now_seconds();
   DiskProbeOptions options = DiskProbeOptions::quick();
   CHECK(options.seconds <= 2);
   options.page_cache = true;
   const DiskProbe result = probe(folder.path(), options);
   INFO(result.table());
-  CHECK(now_seconds() - start < 300);  // that of a very slow disk
-  CHECK(result.points.size() >= 10);   // the largest need a scratch file for which there may have been no time
+  CHECK(result.points.size() >= 10);  // the largest need a scratch file for which there may have been no time
   CHECK(result.recommended() != nullptr);
 }
 
