@@ -68,6 +68,16 @@ Raises:
 
 Example:
     >>> flashlm.add_gates("tiny.flash"))");
+  module.def("add_hollow_gates", &flashlm::sparse::write_hollow_gates, "folder"_a,
+             py::call_guard<py::gil_scoped_release>(),
+             R"(Add to a hollow folder the header of what `add_gates` would add, to plan with.
+
+Args:
+    folder: A packed folder with holes in the place of weights.
+
+Raises:
+    ArgumentError: The size of the model's rows is no multiple of 32.
+    IoError: A file cannot be read or written.)");
   module.def(
       "verify_selector",
       [](const std::string& name, const std::filesystem::path& folder) {

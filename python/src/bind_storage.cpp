@@ -94,10 +94,10 @@ class PySafetensorsWriter {
     writer_.write(name, bytes);
   }
 
-  FileRecord finish() {
+  FileRecord finish(bool hollow) {
     const Release release;
     const std::lock_guard lock(mutex_);
-    return writer_.finish();
+    return hollow ? writer_.finish_hollow() : writer_.finish();
   }
 
  private:
@@ -128,10 +128,10 @@ class PyBundleWriter {
     writer_.write(gate_rows, up_rows, down_rows);
   }
 
-  std::pair<FileRecord, LayerRecord> finish() {
+  std::pair<FileRecord, LayerRecord> finish(bool hollow) {
     const Release release;
     const std::lock_guard lock(mutex_);
-    return writer_.finish();
+    return hollow ? writer_.finish_hollow() : writer_.finish();
   }
 
  private:
@@ -271,8 +271,12 @@ Raises:
     ArgumentError: Another tensor is next.
     ShapeError: The dtype is another one, or the tensor gets too long.)")
       .def(
-          "finish", [](PySafetensorsWriter& self) { return to_dict(json_of(self.finish())); },
+          "finish", [](PySafetensorsWriter& self, bool hollow) { return to_dict(json_of(self.finish(hollow))); },
+          py::kw_only(), "hollow"_a = false,
           R"(Wait until the file is on the device.
+
+Args:
+    hollow: End at once, with holes in the place of missing bytes: a file to plan with, not to use.
 
 Returns:
     Its entry in the list of files of flashlm.json.
@@ -313,11 +317,15 @@ Raises:
     ShapeError: A shape or dtype is another one; nothing is written then.)")
       .def(
           "finish",
-          [](PyBundleWriter& self) {
-            const auto [file, layer] = self.finish();
+          [](PyBundleWriter& self, bool hollow) {
+            const auto [file, layer] = self.finish(hollow);
             return std::pair(to_dict(json_of(file)), to_dict(json_of(layer)));
           },
+          py::kw_only(), "hollow"_a = false,
           R"(Wait until the file is on the device.
+
+Args:
+    hollow: End at once, with holes in the place of missing neurons: a file to plan with, not to use.
 
 Returns:
     Its entries in the lists of files and of layers of flashlm.json.

@@ -185,6 +185,22 @@ PyModel open_model(const std::filesystem::path& folder, const std::string& memor
   return {LanguageModel::open(folder, std::move(options)), std::make_shared<Turn>(), folder};
 }
 
+flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const std::string& memory,
+                                      std::optional<std::int64_t> context, std::optional<std::int64_t> threads,
+                                      const std::string& selector, const std::string& policy,
+                                      std::optional<std::int64_t> window, bool bundled) {
+  const LanguageModelOptions options{
+      .memory = memory,
+      .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
+      .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
+      .selector = selector,
+      .policy = policy,
+      .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
+      .neuron_reads = {.bundled = bundled}};
+  const py::gil_scoped_release release;
+  return LanguageModel::plan(folder, options);
+}
+
 py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback on_progress) {
   const auto vocab_size = static_cast<py::ssize_t>(self.lm.config().vocab_size);
   std::vector<float> rows;
@@ -442,6 +458,29 @@ Raises:
     BudgetError: It cannot fit; smallest_bytes would.
     FormatError: A file is wrong.
     IoError: A file cannot be read, or memory cannot be locked.
+    ArgumentError: An option is out of range.)");
+  model.def_static("plan", &plan_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
+                   "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto", "window"_a = py::none(),
+                   "bundled"_a = true,
+                   R"(Split the memory that `open` would have, and read no weights.
+
+Args:
+    folder: What `flashlm.pack` wrote; its weights may be holes.
+    memory: As for `open`, like the others.
+    context: Positions of a session.
+    threads: For computing.
+    selector: "auto", "dense", "predictor" or "gate".
+    policy: Which neurons leave DRAM first.
+    window: Tokens whose neurons stay.
+    bundled: Whether a neuron is one read.
+
+Returns:
+    The plan.
+
+Raises:
+    BudgetError: It cannot fit; smallest_bytes would.
+    FormatError: A file is wrong.
+    IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return PyGeneration{self.turn, self.lm.stream(prompt, options)};

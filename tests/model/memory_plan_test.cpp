@@ -136,6 +136,14 @@ TEST_CASE("the smallest budget of a BudgetError works, and one byte less does no
   CHECK_THROWS_AS(MemoryPlan::resolve(given, {smallest - 1, std::nullopt}), BudgetError);
 }
 
+TEST_CASE("a BudgetError tells what a selector takes") {
+  MemoryNeeds given = needs();
+  given.window = {.selector = 100 << 20, .row_bytes = 4096, .least_rows = 256, .most_rows = 100'000};
+  CHECK_THROWS_WITH(
+      MemoryPlan::resolve(given, {1000, std::nullopt}),
+      Catch::Matchers::Contains("the selector 100 MiB, rows for its neurons 1.00 MiB, two buffers for weights on"));
+}
+
 TEST_CASE("every further session takes room for its keys and values from the pinned weights") {
   const MemorySize memory{400'000'000, std::nullopt};
   const MemoryPlan one = MemoryPlan::resolve(needs(), memory, 1);

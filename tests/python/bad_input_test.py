@@ -98,6 +98,8 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
         ([*THRESHOLDS, "--memory", "half"], "got 'half'"),
         ([*BENCH, "--dtype", "nonsense"], "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, got 'nonsense'"),
         ([*BENCH, "--memory", "nonsense"], "got 'nonsense'"),
+        ([*BENCH, "--memory", "1MiB"], "[memory_plan] budget: expected at least"),
+        ([*BENCH, "--memory", "1KiB", "--keep", "new.flash"], "[memory_plan] budget: expected at least"),
         ([*BENCH, "--threads", "-1"], "threads: expected 1 or more, got -1"),
         ([*BENCH, "--tokens", HUGE], "[bench] tokens: expected 1 to"),
         ([*BENCH, "--context", "0"], "context: expected 1 or more, got 0"),

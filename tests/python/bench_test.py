@@ -167,6 +167,38 @@ def test_a_run_leaves_nothing_behind(shape: Path, flashlm_home: Path) -> None:
     assert not list(flashlm_home.glob("bench-*"))
 
 
+def refused(shape: Path, **options: Any) -> int:
+    with pytest.raises(flashlm.BudgetError, match=r"budget: expected at least \d+ bytes") as caught:
+        bench.run(shape, tokens=1, prompt=1, **options)
+    smallest: int = caught.value.smallest_bytes
+    assert f"at least {smallest} bytes" in str(caught.value)
+    return smallest
+
+
+@pytest.mark.parametrize("selector", ["dense", "predictor", "gate"])
+def test_a_budget_that_is_too_small_is_refused_before_weights_are_written(
+    sparse_shapes: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selector: str
+) -> None:
+    written: list[bool] = []
+
+    def write(*arguments: Any, hollow: bool = False, **options: Any) -> Path:
+        written.append(not hollow)
+        return write_folder(*arguments, hollow=hollow, **options)
+
+    monkeypatch.setattr("flashlm.bench.report.write_folder", write)
+    keep = tmp_path / "kept.flash"
+    shape = sparse_shapes["opt-6.7b"]
+    options: dict[str, Any] = {"selector": selector, "keep": keep}
+    smallest = refused(shape, memory="1KiB", context=64, **options)
+    assert refused(shape, memory=smallest - 1, context=64, **options) == smallest
+    assert refused(shape, memory=smallest, context=256, **options) > smallest  # it is eaten by the context
+    assert not any(written)
+    assert not list(tmp_path.iterdir())
+    ran = bench.run(shape, memory=smallest, tokens=1, prompt=1, context=64, **options)
+    assert ran.memory_plan["total"] <= smallest
+    assert any(written)
+
+
 def test_floors_are_rates(tmp_path: Path) -> None:
     assert memory_bytes_per_second(2, size=1 << 20)() > 0
     (tmp_path / "file").write_bytes(bytes(1 << 20))

@@ -86,7 +86,22 @@ TEST_CASE("gates appear whole or not at all, and change nothing else") {
   CHECK_NOTHROW(load(tiny));
 }
 
+TEST_CASE("hollow gates take what gates take, and are not to be used") {
+  const support::TinyModel tiny = tiny_model(1);
+  const auto bytes = [&] {
+    return SelectorFile::open(tiny.path() / GateSelector::kFileName, GateSelector::kFormat,
+                              weights_fingerprint(storage::Manifest::open(tiny.path())))
+        .bytes();
+  };
+  write_hollow_gates(tiny.path());
+  const std::size_t hollow = bytes();
+  CHECK_THROWS_AS(load(tiny), FormatError);
+  write_gates(tiny.path());
+  CHECK(bytes() == hollow);
+}
+
 TEST_CASE("rows that are no whole blocks have no copies") {
   const support::TinyModel tiny;  // dim 24
   CHECK_THROWS_AS(write_gates(tiny.path()), ArgumentError);
+  CHECK_THROWS_AS(write_hollow_gates(tiny.path()), ArgumentError);
 }

@@ -101,6 +101,15 @@ TEST_CASE("rows with gaps between them are written without gaps") {
   CHECK(std::equal(wide.begin() + 40, wide.begin() + 52, bytes.begin() + 4096 + 12));
 }
 
+TEST_CASE("a hollow file has the places of its bundles, and needs no neurons") {
+  const TempFolder folder;
+  const BundleLayout layout = BundleLayout::make(70, 32, 40, true, DType::f16);
+  const auto [file, record] = BundleWriter(folder / "n", 3, layout).finish_hollow();
+  CHECK(record == LayerRecord{"n", "layers.3.bundles", layout});
+  CHECK(file.bytes == file.header_bytes + layout.total_bytes());
+  CHECK(Safetensors::open(folder / "n").at("layers.3.bundles").extent.bytes == layout.total_bytes());
+}
+
 TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
   const TempFolder folder(memory_folder());
   const BundleLayout layout = BundleLayout::make(7, 2, 3, true, DType::f16);

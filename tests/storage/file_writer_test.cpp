@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/storage/file.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
@@ -64,6 +66,24 @@ TEST_CASE("a written file holds what was written, in order") {
   CHECK(writer.offset() == bytes.size());
   writer.sync_and_close();
   CHECK(content(folder / "x") == bytes);
+}
+
+TEST_CASE("what is skipped reads as zeros, and is a hole where files can have holes") {
+  const TempFolder folder;
+  FileWriter writer(folder / "x");
+  const auto bytes = random_bytes(5000, 2);
+  writer.write(bytes);
+  writer.skip(std::uint64_t{1} << 40);
+  writer.write(std::span(bytes).first(10));
+  CHECK(writer.offset() == (std::uint64_t{1} << 40) + 5010);
+  writer.close();
+  const File file = File::open(folder / "x");
+  REQUIRE(file.size() == (std::uint64_t{1} << 40) + 5010);
+  std::vector<std::byte> got(20, std::byte{1});
+  file.read(file.size() - 20, got);
+  CHECK(std::all_of(got.begin(), got.begin() + 10, [](std::byte one) { return one == std::byte{0}; }));
+  CHECK(std::equal(got.begin() + 10, got.end(), bytes.begin()));
+  CHECK_THROWS_AS(writer.skip(1), IoError);
 }
 
 TEST_CASE("a new file takes the place of a longer old one") {

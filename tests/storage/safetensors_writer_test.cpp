@@ -149,6 +149,26 @@ TEST_CASE("tensors out of order, too long or too short are errors, and the file 
   CHECK(folder.names().empty());
 }
 
+TEST_CASE("a hollow file has the header and the size of a full one") {
+  const TempFolder folder;
+  const std::vector<TensorSpec> specs{{"a", DType::f32, {3, 5}}, {"b", DType::q8_0, {7, 64}}, {"c", DType::u8, {0}}};
+  SafetensorsWriter full(folder / "x", specs, {{"format", "flashlm"}});
+  full.write("a", random_bytes(60, 1));
+  full.write("b", random_bytes(7 * 68, 2));
+  const FileRecord expected = full.finish();
+  const bool begun = GENERATE(false, true);
+  std::filesystem::create_directory(folder / "hollow");
+  SafetensorsWriter hollow(folder / "hollow" / "x", specs, {{"format", "flashlm"}});
+  if (begun) hollow.write("a", random_bytes(7, 1));
+  FileRecord record = hollow.finish_hollow();
+  CHECK(record.header_crc32 == expected.header_crc32);
+  CHECK(record.header_bytes == expected.header_bytes);
+  CHECK(record.bytes == expected.bytes);
+  const Safetensors file = Safetensors::open(folder / "hollow" / "x");
+  CHECK(file.size() == expected.bytes);
+  CHECK(number_format(file, "b") == DType::q8_0);
+}
+
 TEST_CASE("bad names and sizes are ArgumentErrors, and leave no file") {
   const TempFolder folder(memory_folder());
   const auto refused = [&](std::vector<TensorSpec> specs) {

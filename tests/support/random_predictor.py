@@ -25,6 +25,5 @@ def write(folder: Path, *, threshold: float = 0.5, **metadata: str) -> Path:
         tensors[f"layers.{index}.threshold"] = np.array([threshold], np.float32)
     path = folder / "predictor.safetensors"
     path.unlink(missing_ok=True)
-    entries = {"model": _core.weights_fingerprint(folder), **metadata}
-    write_selector_file(path, "predictor", tensors=tensors, **entries)
+    write_selector_file(path, "predictor", _core.weights_fingerprint(folder), tensors, metadata)
     return path

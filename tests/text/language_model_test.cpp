@@ -108,6 +108,16 @@ TEST_CASE("a second prompt pays only for what it does not share with the first")
   CHECK(lm.tokenizer().decode(lm.tokens()).starts_with("A long common beginning. Second"));
 }
 
+TEST_CASE("a plan is what opening would take, and is refused as opening is") {
+  const support::TinyModel tiny;
+  for (const char* memory : {"60%", "100%"}) {
+    const auto plan = LanguageModel::plan(tiny.path(), options(memory));
+    CHECK(plan.table() == LanguageModel::open(tiny.path(), options(memory)).memory_plan().table());
+  }
+  CHECK_THROWS_AS(LanguageModel::plan(tiny.path(), options("1")), BudgetError);
+  CHECK_THROWS_AS(LanguageModel::plan(tiny.path(), options("nonsense")), ArgumentError);
+}
+
 TEST_CASE("bad options are errors of the documented type, before weights are read") {
   const support::TinyModel tiny;
   CHECK_THROWS_AS(LanguageModel::open(tiny.path(), options("a lot")), ArgumentError);

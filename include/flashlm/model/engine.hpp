@@ -27,6 +27,7 @@
 #include "flashlm/model/governor.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
+#include "flashlm/model/memory_needs.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
@@ -62,7 +63,7 @@ class Engine {
         ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
         selector_(model_->selector().load()),
         layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
-        activations_(activation_bytes()),
+        activations_(activation_bytes(config(), options_)),
         governor_(options_.sensor ? options_.sensor : [sensor = MemorySensor()] { return sensor.read(); }) {
     if (options_.lock_memory) weights_->lock();
     lock_.reset();
@@ -113,58 +114,16 @@ class Engine {
   }
 
  private:
-  static constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
-  static constexpr double kCheckInSeconds = 0.1;      // between two calls of on_wait
+  static constexpr double kCheckInSeconds = 0.1;  // between two calls of on_wait
 
-  MemoryNeeds needs() const {
-    MemoryNeeds needs;
-    needs.segments = model_->segments();
-    needs.n_passed = model_->n_passed();
-    for (std::size_t index = 0; index < needs.segments.size(); ++index) {
-      const bool in_layer = index + 1 < needs.n_passed;
-      const bool neurons = index % Weights::kPerLayer == Weights::kNeurons;
-      needs.kinds.push_back(in_layer                 ? neurons ? WeightKind::neurons : WeightKind::attention
-                            : index < needs.n_passed ? WeightKind::head
-                                                     : WeightKind::embedding);
-    }
-    if (const sparse::SelectorChoice& selector = model_->selector(); selector.name != sparse::DenseSelector::kName) {
-      for (const std::size_t segment : model_->neuron_segments()) {
-        needs.window.neurons += needs.segments[segment].bytes();
-        needs.window.most_rows += needs.segments[segment].n_units;
-        needs.segments[segment].n_units = 0;
-      }
-      needs.window.selector = selector.bytes;
-      needs.window.working_set = selector.working_set;
-      needs.window.row_bytes = sparse::SelectiveFfn::row_bytes(model_->bundles(), windowed_options(0).eviction);
-      needs.window.least_rows = std::max(config().hidden_dim / kLeastRowsShare + 1, config().n_layers);
-      needs.scratch += sparse::SelectiveFfn::bytes(model_->bundles(), windowed_options(0)) +
-                       selector.scratch_bytes(options_.max_batch, parallel_.n_threads());
-    }
-    needs.resident = model_->weights().bytes();
-    needs.kv = KvCache::bytes(config(), options_.context, model_->kv_dtype()) + config().vocab_size * sizeof(float);
-    needs.scratch += activation_bytes() + Embedding::bytes(model_->weights().embedding()) +
-                     sparse::SparseFfn::bytes(options_.max_batch) +
-                     Layer::bytes(config(), options_.max_batch, options_.context);
-    needs.context = options_.context;
-    return needs;
-  }
-
-  sparse::WindowedFfnOptions windowed_options(std::size_t n_rows) const {
-    sparse::WindowedFfnOptions options;
-    options.max_tokens = options_.max_batch;
-    options.n_rows = n_rows;
-    options.eviction = sparse::make_eviction(options_.policy, options_.window);
-    options.reads = options_.neuron_reads;
-    return options;
-  }
+  MemoryNeeds needs() const { return memory_needs(*model_, options_, parallel_.n_threads()); }
 
   std::unique_ptr<sparse::SelectiveFfn> make_selective() {
     return std::make_unique<sparse::SelectiveFfn>(
         model_->bundles(), *reader_, parallel_, selector_,
-        model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()), windowed_options(plan_.n_rows));
+        model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()),
+        windowed_options(options_, plan_.n_rows));
   }
-
-  std::size_t activation_bytes() const { return 2 * options_.max_batch * config().dim * sizeof(float); }
 
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept {
     return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);

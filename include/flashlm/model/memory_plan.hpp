@@ -208,11 +208,16 @@ inline MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const MemorySize
         std::ceil(1000.0 * static_cast<double>(least_weights) / static_cast<double>(plan.weights)) / 10;
     const std::string asked =
         memory.share ? concat(*memory.share * 100, "%, which is ", plan.budget) : concat(plan.budget);
+    const std::uint64_t rows = needs.window.least_rows * row_bytes;
+    const std::string choosing = row_bytes == 0 ? std::string()
+                                                : concat(", the selector ", format_bytes(plan.selector),
+                                                         ", rows for its neurons ", format_bytes(rows));
     throw BudgetError(concat("[memory_plan] budget: expected at least ", plan.smallest, " bytes (", share, "%), got ",
-                             asked, " bytes. Norms and biases take ", format_bytes(plan.resident),
-                             ", two buffers for weights on their way ", format_bytes(least_weights - plan.resident),
-                             ", the KV cache ", format_bytes(plan.kv), " (context ", plan.context, ", sessions ",
-                             sessions, "), scratch ", format_bytes(plan.scratch), ". A smaller context needs less."),
+                             asked, " bytes. Norms and biases take ", format_bytes(plan.resident), choosing,
+                             ", two buffers for weights on their way ",
+                             format_bytes(least_weights - plan.resident - plan.selector - rows), ", the KV cache ",
+                             format_bytes(plan.kv), " (context ", plan.context, ", sessions ", sessions, "), scratch ",
+                             format_bytes(plan.scratch), ". A smaller context needs less."),
                       plan.smallest);
   }
   std::uint64_t spare = plan.budget - beside - plan.resident - plan.selector;

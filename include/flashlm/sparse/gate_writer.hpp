@@ -86,16 +86,8 @@ inline GateCopies copy_gates(const storage::BundleFile& file, std::size_t layer)
   return copies;
 }
 
-}  // namespace detail
-
-/// Writes gates.safetensors into a packed folder, whole or not at all; nothing else there changes.
-///
-/// Holds one layer in DRAM. on_progress(done, total) counts layers and may throw to stop. Throws IoError, FormatError,
-/// or ArgumentError if `dim` is no multiple of 32.
-inline void write_gates(const std::filesystem::path& folder,
-                        const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
-  const storage::Manifest manifest = storage::Manifest::open(folder);
-  const storage::BundleFile file = storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
+/// Tensors of gates.safetensors. Throws ArgumentError if `dim` is no multiple of 32.
+inline std::vector<storage::TensorSpec> gate_tensors(const storage::BundleFile& file) {
   std::vector<storage::TensorSpec> specs;
   for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
     const storage::BundleLayout& layout = file.layout(layer);
@@ -108,11 +100,30 @@ inline void write_gates(const std::filesystem::path& folder,
     specs.push_back({prefix + "gate", DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
   }
   specs.push_back({SelectorFile::kChecksums, DType::u8, {specs.size(), 4}});
+  return specs;
+}
+
+inline storage::SafetensorsWriter gates_writer(const std::filesystem::path& path, const storage::BundleFile& file,
+                                               const storage::Manifest& manifest) {
+  return {path,
+          gate_tensors(file),
+          {{"format", GateSelector::kFormat},
+           {"format_version", SelectorFile::kVersion},
+           {"model", weights_fingerprint(manifest)}}};
+}
+
+}  // namespace detail
+
+/// Writes gates.safetensors into a packed folder, whole or not at all; nothing else there changes.
+///
+/// Holds one layer in DRAM. on_progress(done, total) counts layers and may throw to stop. Throws IoError, FormatError,
+/// or ArgumentError if `dim` is no multiple of 32.
+inline void write_gates(const std::filesystem::path& folder,
+                        const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
+  const storage::Manifest manifest = storage::Manifest::open(folder);
+  const storage::BundleFile file = storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
   const std::filesystem::path path = folder / GateSelector::kFileName, part = path.string() + ".part";
-  storage::SafetensorsWriter writer(part, specs,
-                                    {{"format", GateSelector::kFormat},
-                                     {"format_version", SelectorFile::kVersion},
-                                     {"model", weights_fingerprint(manifest)}});
+  storage::SafetensorsWriter writer = detail::gates_writer(part, file, manifest);
   std::vector<std::byte> sums;
   const auto write = [&](const std::string& name, std::span<const std::byte> bytes) {
     const std::uint32_t sum = storage::crc32(bytes);
@@ -132,6 +143,13 @@ inline void write_gates(const std::filesystem::path& folder,
   writer.finish();
   std::filesystem::rename(part, path);
   storage::sync_folder(folder);
+}
+
+/// The same file with holes for its data, for a hollow folder: what such gates would take can then be planned.
+inline void write_hollow_gates(const std::filesystem::path& folder) {
+  const storage::Manifest manifest = storage::Manifest::open(folder);
+  detail::gates_writer(folder / GateSelector::kFileName, storage::BundleFile::open(folder, manifest), manifest)
+      .finish_hollow();
 }
 
 }  // namespace flashlm::inline v0::sparse

@@ -82,6 +82,9 @@ class BundleWriter {
     return {writer_.finish(), record_};
   }
 
+  /// As SafetensorsWriter::finish_hollow.
+  std::pair<FileRecord, LayerRecord> finish_hollow() { return {writer_.finish_hollow(), record_}; }
+
  private:
   static const BundleLayout& checked(const BundleLayout& layout) {
     if (const std::string problem = layout.problem(); !problem.empty()) {

@@ -54,6 +54,14 @@ class FileWriter {
     }
   }
 
+  /// Goes `n` bytes on: what is left out reads as zeros, and takes no room where files can have holes.
+  void skip(std::uint64_t n) {
+    if (fd_ < 0) throw IoError("[file_writer] cannot skip", EBADF, path_.string());
+    const auto end = static_cast<off_t>(offset_ + n);
+    if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) fail("skip", errno);
+    offset_ += n;
+  }
+
   /// Waits until the bytes are on the device, and closes.
   void sync_and_close() {
     sync();

@@ -65,19 +65,8 @@ class LanguageModel {
  public:
   /// Opens a packed folder. Throws IoError, FormatError, ArgumentError, or BudgetError before weights are read.
   static LanguageModel open(const std::filesystem::path& folder, LanguageModelOptions options = {}) {
-    model::EngineOptions engine;
-    engine.memory = parse_memory(options.memory);
-    engine.context = options.context;
-    engine.n_threads = options.n_threads;
-    engine.max_batch = options.max_batch;
-    engine.reader = options.reader;
-    engine.policy = options.policy;
-    engine.window = options.window;
-    engine.neuron_reads = options.neuron_reads;
+    model::EngineOptions engine = engine_options(options);
     engine.on_progress = std::move(options.on_progress);
-    engine.lock_memory = options.lock_memory;
-    engine.governed = options.governed;
-    engine.stall_seconds = options.stall_seconds;
     engine.on_wait = std::move(options.on_wait);
     if (options.on_warning) {
       engine.on_stall = [warn = options.on_warning](const storage::Stall& stall) {
@@ -93,6 +82,11 @@ class LanguageModel {
     auto opened = model::Model::open(folder, options.selector);
     return {std::make_shared<model::Engine>(std::move(opened), std::move(engine)), std::move(tokenizer),
             std::move(store)};
+  }
+
+  /// How `open` would split its memory. Reads no weights; throws as `open` does.
+  static model::MemoryPlan plan(const std::filesystem::path& folder, const LanguageModelOptions& options = {}) {
+    return model::plan_memory(*model::Model::open(folder, options.selector), engine_options(options));
   }
 
   LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer,
@@ -186,6 +180,23 @@ class LanguageModel {
   Stats stats() const noexcept { return session_->stats(); }
 
  private:
+  /// Without the hooks.
+  static model::EngineOptions engine_options(const LanguageModelOptions& options) {
+    model::EngineOptions engine;
+    engine.memory = parse_memory(options.memory);
+    engine.context = options.context;
+    engine.n_threads = options.n_threads;
+    engine.max_batch = options.max_batch;
+    engine.reader = options.reader;
+    engine.policy = options.policy;
+    engine.window = options.window;
+    engine.neuron_reads = options.neuron_reads;
+    engine.lock_memory = options.lock_memory;
+    engine.governed = options.governed;
+    engine.stall_seconds = options.stall_seconds;
+    return engine;
+  }
+
   GenerationOptions with_store(GenerationOptions options) const {
     if (!options.kv_store) options.kv_store = kv_store_;
     return options;

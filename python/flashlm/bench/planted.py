@@ -210,8 +210,11 @@ def _planted(
     return weight
 
 
-def plant_predictor(folder: Path, source: Source) -> None:
-    """Adds predictor.safetensors to a packed model with planted firing: it sees the signal and not the noise."""
+def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> None:
+    """Adds predictor.safetensors to a packed model with planted firing: it sees the signal and not the noise.
+
+    Where only its size matters, `hollow` leaves holes in the place of its numbers.
+    """
     from flashlm.train.fit import Predictor
     from flashlm.train.store import FILE, write
 
@@ -220,8 +223,13 @@ def plant_predictor(folder: Path, source: Source) -> None:
     for layer in range(source.config.n_layers):
         weight = source.weights[f"layers.{layer}.{selecting}"]
         assert isinstance(weight, PlantedWeight)  # noqa: S101 - of this package
-        layers.append((Predictor(weight.plan.reduce, weight.plan.expand, weight.plan.predictor_bias), 0.0))
-    write(folder / FILE, layers, "q8_0", _core.weights_fingerprint(folder))
+        plan = weight.plan
+        if hollow:
+            shapes = (plan.rank, plan.dim), (plan.hidden_dim, plan.rank), plan.hidden_dim
+            layers.append((Predictor(*(np.empty(shape, np.float32) for shape in shapes)), 0.0))
+        else:
+            layers.append((Predictor(plan.reduce, plan.expand, plan.predictor_bias), 0.0))
+    write(folder / FILE, layers, "q8_0", _core.weights_fingerprint(folder), hollow=hollow)
 
 
 def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:

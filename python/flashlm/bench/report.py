@@ -159,12 +159,23 @@ def run(
         ids = planted_text(source, n_ids, seed)
     else:
         ids = np.random.default_rng(seed).integers(0, source.config.vocab_size, n_ids).tolist()
+    opening: dict[str, Any] = {
+        "memory": check_memory(memory),
+        "context": n_context,
+        "threads": threads,
+        "selector": selector,
+        "policy": policy,
+        "window": window,
+        "bundled": bundled,
+    }
+    options = Options.resolve(source, "source", "auto")
+    _check_budget(source, options, opening)
     with ExitStack() as stack:
-        folder = stack.enter_context(_scratch()) / "model.flash" if keep is None else Path(keep).expanduser()
+        folder = stack.enter_context(_scratch(home.home())) / "model.flash" if keep is None else Path(keep).expanduser()
         if is_packed(folder):
             _check_same(folder, source, dtype)
         else:
-            write_folder(source, folder, Options.resolve(source, "source", "auto"), progress)
+            write_folder(source, folder, options, progress)
         if selector == "predictor" and not (folder / PREDICTOR_FILE).is_file():
             plant_predictor(folder, source)
         if selector == "gate" and not (folder / GATES_FILE).is_file():
@@ -175,14 +186,8 @@ def run(
         disk, direct = disk_bytes_per_second(layers[0], reader)
         model = _core.LanguageModel.open(
             folder,
-            memory=check_memory(memory),
-            context=n_context,
-            threads=threads,
+            **opening,
             reader=reader,
-            selector=selector,
-            policy=policy,
-            window=window,
-            bundled=bundled,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model, ids, prompt, n_warm, progress)
@@ -216,9 +221,8 @@ def run(
 
 
 @contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder that goes again. Raises IoError where none can be made."""
-    parent = home.home()
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` that goes again. Raises IoError where none can be made."""
     try:
         parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(prefix="bench-", dir=parent)
@@ -226,6 +230,17 @@ def _scratch() -> Iterator[Path]:
         raise io_error("make a folder", error, parent, where="bench") from error
     with scratch as name:
         yield Path(name)
+
+
+def _check_budget(source: Source, options: Options, opening: dict[str, Any]) -> None:
+    """Before gigabytes are written: plans with a folder of the same headers and no weights. Raises BudgetError."""
+    with _scratch(Path(tempfile.gettempdir())) as scratch:
+        folder = write_folder(source, scratch / "hollow.flash", options, hollow=True)
+        if opening["selector"] == "predictor":
+            plant_predictor(folder, source, hollow=True)
+        if opening["selector"] == "gate":
+            _core.add_hollow_gates(folder)
+        _core.LanguageModel.plan(folder, **opening)
 
 
 def _check_counts(*, tokens: int, prompt: int, seed: int) -> None:

@@ -18,7 +18,13 @@ _TAGS = {"float32": "f32", "float16": "f16", "uint8": "u8"}
 
 
 def write_selector_file(
-    path: Path, kind: str, model: str, tensors: Mapping[str, NDArray[Any]], **metadata: str
+    path: Path,
+    kind: str,
+    model: str,
+    tensors: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    hollow: bool = False,
 ) -> None:
     """Writes the file, whole or not at all.
 
@@ -28,17 +34,19 @@ def write_selector_file(
         model: The `weights_fingerprint` of the model.
         tensors: By name, as f32, f16 or bytes.
         metadata: More entries, or others in the place of those above.
+        hollow: With holes in the place of what the tensors hold: to plan with.
     """
     specs = [(name, _TAGS[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
-    entries = {"format": f"flashlm {kind}", "format_version": "1", "model": model, **metadata}
+    entries = {"format": f"flashlm {kind}", "format_version": "1", "model": model, **(metadata or {})}
     beside = path.with_name(path.name + ".new")
     writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [len(specs), 4])], entries)
     sums = []
-    for name in writer.order()[:-1]:
+    for name in () if hollow else writer.order()[:-1]:
         data = tensors[name]
         sums.append(_core.crc32(data.tobytes()))
         writer.write(name, data)
-    writer.write(_CHECKSUMS, np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
-    writer.finish()
+    if not hollow:
+        writer.write(_CHECKSUMS, np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
+    writer.finish(hollow=hollow)
     beside.replace(path)
     sync_folder(path.parent)

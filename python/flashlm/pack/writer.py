@@ -34,7 +34,9 @@ _LAST_OF_A_PASS = ("head", "embedding")
 _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
 
 
-def write_folder(source: Source, folder: Path, options: Options, progress: Progress | None = None) -> Path:
+def write_folder(
+    source: Source, folder: Path, options: Options, progress: Progress | None = None, *, hollow: bool = False
+) -> Path:
     """Writes `source` as a model folder.
 
     Args:
@@ -42,6 +44,7 @@ def write_folder(source: Source, folder: Path, options: Options, progress: Progr
         folder: Appears when it is complete.
         options: Resolved.
         progress: Told "pack" with the bytes written so far and in total.
+        hollow: With holes in the place of weights, which take no time and no room: to plan with, not to run.
 
     Returns:
         The folder.
@@ -57,7 +60,7 @@ def write_folder(source: Source, folder: Path, options: Options, progress: Progr
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial):
             try:
-                _Writer(source, partial, options, progress).run()
+                _Writer(source, partial, options, progress, hollow=hollow).run()
                 _check_absent(folder)
                 partial.rename(folder)
                 sync_folder(folder.parent)
@@ -72,7 +75,10 @@ def write_folder(source: Source, folder: Path, options: Options, progress: Progr
 
 
 class _Writer:
-    def __init__(self, source: Source, partial: Path, options: Options, progress: Progress | None) -> None:
+    def __init__(
+        self, source: Source, partial: Path, options: Options, progress: Progress | None, *, hollow: bool
+    ) -> None:
+        self._hollow = hollow
         self._source = source
         self._partial = partial
         self._options = options
@@ -146,7 +152,7 @@ class _Writer:
 
     def _check_space(self) -> None:
         headers = (1 + self._source.config.n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
-        needed = self._total - self._done + headers + _HEADROOM
+        needed = (0 if self._hollow else self._total - self._done) + headers + _HEADROOM
         free = shutil.disk_usage(self._partial).free
         if free < needed:
             raise folder_error(
@@ -179,6 +185,8 @@ class _Writer:
         dtypes = {name: self._options.dtypes[name] for name in weights}
         specs = [(name, dtypes[name], list(weights[name].shape)) for name in sorted(weights, key=_pass_order)]
         writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"}, as_given=True)
+        if self._hollow:
+            return writer.finish(hollow=True), None
         try:
             for name in writer.order():
                 for begin, end in weights[name].runs():
@@ -196,7 +204,6 @@ class _Writer:
         file_name, prefix = _layer_file(layer), f"layers.{layer}"
         gate, up = self._source.weights.get(f"{prefix}.gate"), self._source.weights[f"{prefix}.up"]
         dtype = options.dtypes[f"{prefix}.down"]
-        down = self._read_down(f"{prefix}.down", dtype, self._loss(file_name, "down"))
         writer = _core.BundleWriter(
             str(self._partial / file_name),
             layer,
@@ -206,8 +213,11 @@ class _Writer:
             config.gated,
             dtype,
         )
+        if self._hollow:
+            return writer.finish(hollow=True)
         before = self._done
         try:
+            down = self._read_down(f"{prefix}.down", dtype, self._loss(file_name, "down"))
             for begin, end in up.runs(options.neurons_per_bundle):
                 ups = up.rows(begin, end, dtype, self._loss(file_name, "up"))
                 gates = None if gate is None else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flashlm import _core
 from flashlm.pack.selector_file import write_selector_file
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def write(
     dtype: str,
     model: str,
     selected: float | None = None,
+    *,
+    hollow: bool = False,
 ) -> None:
     """Writes the file, whole or not at all.
 
@@ -51,17 +54,24 @@ def write(
         dtype: Of the matrices: "q8_0" or "f16".
         model: The `weights_fingerprint` of the model.
         selected: The share of neurons that the predictors select, if it was measured.
+        hollow: With holes in the place of numbers, of which only the shapes are looked at: to plan with.
     """
     metadata = {} if selected is None else {"selected": f"{selected:.6f}"}
-    write_selector_file(path, "predictor", model, dict(_tensors(layers, dtype)), **metadata)
+    tensors = dict(_tensors(layers, dtype, hollow=hollow))
+    write_selector_file(path, "predictor", model, tensors, metadata, hollow=hollow)
 
 
-def _tensors(layers: Sequence[tuple[Predictor | None, float]], dtype: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def _tensors(
+    layers: Sequence[tuple[Predictor | None, float]], dtype: str, *, hollow: bool
+) -> Iterator[tuple[str, NDArray[Any]]]:
     for layer, (predictor, threshold) in enumerate(layers):
         if predictor is None:
             continue
         for name, matrix in (("a", predictor.reduce), ("b", predictor.expand)):
-            stored = quantised(matrix) if dtype == "q8_0" else matrix.astype(np.float16)
+            if hollow and dtype == "q8_0":
+                stored: NDArray[Any] = np.empty((len(matrix), _core.row_bytes(dtype, matrix.shape[1])), np.uint8)
+            else:
+                stored = quantised(matrix) if dtype == "q8_0" else matrix.astype(np.float16)
             yield f"layers.{layer}.{name}", np.ascontiguousarray(stored)
         yield f"layers.{layer}.bias", predictor.bias
         yield f"layers.{layer}.threshold", np.array([threshold], np.float32)
