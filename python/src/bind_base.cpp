@@ -2,7 +2,6 @@
 /// bind_base.cpp: errors, memory sizes and the instruction set in Python.
 #include <exception>
 #include <string>
-#include <string_view>
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -10,6 +9,7 @@
 #include "flashlm/base/cpu.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
+#include "system_text.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -36,11 +36,8 @@ PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObj
 }
 
 void raise(PyObject* type, const std::exception& error, const py::dict& attributes = {}) {
-  // A message may quote bytes of a damaged file or a file name that is no UTF-8.
-  const std::string_view what = error.what();
-  const auto text = py::reinterpret_steal<py::object>(
-      PyUnicode_DecodeUTF8(what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
-  const py::object instance = py::handle(type)(text);
+  // A message may quote bytes of a damaged file.
+  const py::object instance = py::handle(type)(message_text(error.what()));
   for (const auto& [name, value] : attributes) py::setattr(instance, name, value);
   PyErr_SetObject(type, instance.ptr());
 }
@@ -49,7 +46,7 @@ void translate(std::exception_ptr pointer) {
   try {
     std::rethrow_exception(pointer);
   } catch (const flashlm::IoError& error) {
-    raise(types.io, error, py::dict("errno"_a = error.code(), "filename"_a = error.path()));
+    raise(types.io, error, py::dict("errno"_a = error.code(), "filename"_a = path_text(error.path())));
   } catch (const flashlm::FormatError& error) {
     raise(types.format, error);
   } catch (const flashlm::ShapeError& error) {

@@ -33,6 +33,7 @@
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "system_text.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -162,9 +163,9 @@ py::dict to_dict(const ProbePoint& point) {
 py::dict to_dict(const DiskProbe& probe) {
   py::list points;
   for (const ProbePoint& point : probe.points) points.append(to_dict(point));
-  return py::dict("path"_a = probe.path, "reader"_a = probe.reader, "date"_a = probe.date, "direct"_a = probe.direct,
-                  "alignment"_a = probe.alignment, "file_bytes"_a = probe.file_bytes, "seconds"_a = probe.seconds,
-                  "points"_a = points,
+  return py::dict("path"_a = path_text(probe.path), "reader"_a = probe.reader, "date"_a = probe.date,
+                  "direct"_a = probe.direct, "alignment"_a = probe.alignment, "file_bytes"_a = probe.file_bytes,
+                  "seconds"_a = probe.seconds, "points"_a = points,
                   "recommended"_a = probe.recommended() ? py::object(to_dict(*probe.recommended())) : py::none());
 }
 
@@ -405,7 +406,9 @@ Example:
       .def("to_dict", [](const ProbePoint& self) { return to_dict(self); }, "All numbers by name.");
 
   py::class_<DiskProbe>(module, "DiskProbe", "How fast a disk reads, at one time; printable.")
-      .def_readonly("path", &DiskProbe::path, "The file, or the folder of the scratch file.")
+      .def_property_readonly(
+          "path", [](const DiskProbe& self) { return path_text(self.path); },
+          "The file, or the folder of the scratch file.")
       .def_readonly("reader", &DiskProbe::reader, "The reader that was used.")
       .def_readonly("date", &DiskProbe::date, "ISO 8601, UTC.")
       .def_readonly("direct", &DiskProbe::direct, "False: figures of the page cache, not of the disk.")
@@ -422,7 +425,7 @@ Example:
           "The smallest reads anywhere in the file that come within a tenth of the fastest such reads, or None.")
       .def(
           "to_dict", [](const DiskProbe& self) { return to_dict(self); }, "Everything by name, as JSON can hold it.")
-      .def("__str__", &DiskProbe::table);
+      .def("__str__", [](const DiskProbe& self) { return message_text(self.table()); });
 
   module.def("probe", &run_probe, "path"_a, py::kw_only(), "seconds"_a = py::none(), "quick"_a = false,
              "chunk_bytes"_a = py::none(), "depths"_a = py::none(), "scratch_bytes"_a = py::none(), "reader"_a = "auto",

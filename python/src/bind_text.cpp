@@ -22,6 +22,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "flashlm/text/language_model.hpp"
+#include "system_text.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -94,7 +95,7 @@ void let_signals_in() {
 /// Tells Python users of what is wrong with a store or a device, as a RuntimeWarning.
 void warn(const std::string& text) {
   const py::gil_scoped_acquire acquire;
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "%U", message_text(text).ptr()) != 0) throw py::error_already_set();
 }
 
 struct PyModel {

@@ -7,17 +7,18 @@
 #include <pybind11/pybind11.h>
 
 #include "flashlm/base/error.hpp"
+#include "system_text.hpp"
 
 /// An instance of the class `name` of flashlm._core with the text of `error`.
 inline pybind11::object make_tool_error(const char* name, const std::exception& error) {
-  return pybind11::module_::import("flashlm._core").attr(name)(error.what());
+  return pybind11::module_::import("flashlm._core").attr(name)(message_text(error.what()));
 }
 
 /// The same for an IoError, with errno and filename.
 inline pybind11::object make_tool_error(const flashlm::IoError& error) {
   pybind11::object instance = make_tool_error("IoError", static_cast<const std::exception&>(error));
   instance.attr("errno") = error.code();
-  instance.attr("filename") = error.path();
+  instance.attr("filename") = path_text(error.path());
   return instance;
 }
 
