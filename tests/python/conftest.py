@@ -22,6 +22,7 @@ import pytest
 
 import byte_level
 import flashlm
+from flashlm.pack.tokenizer import byte_characters
 
 TINY_CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -106,7 +107,7 @@ def tiny_tensors(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray[
 def tiny_tokenizer() -> dict[str, Any]:
     """A byte-level BPE tokenizer.json of three special tokens, 256 bytes and a few merges."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    words = [*special, *byte_level.byte_alphabet(), *(merge.replace(" ", "") for merge in _MERGES)]
+    words = [*special, *byte_characters(), *(merge.replace(" ", "") for merge in _MERGES)]
     return byte_level.tokenizer(words, special, _MERGES)
 
 

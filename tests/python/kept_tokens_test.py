@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 import byte_level
 import flashlm
 from flashlm.kept_tokens import keep_tokens
+from flashlm.pack.tokenizer import byte_characters
 
 MERGES = ("t h", "Ġ th", "i n", "Ġ a", "e r", "Ġth e")
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-WORDS = [*SPECIAL, *byte_level.byte_alphabet(), *(merge.replace(" ", "") for merge in MERGES)]
+WORDS = [*SPECIAL, *byte_characters(), *(merge.replace(" ", "") for merge in MERGES)]
 TOKENIZER = flashlm.Tokenizer.parse(json.dumps(byte_level.tokenizer(WORDS, SPECIAL, MERGES)))
 IDS = st.lists(st.integers(0, len(WORDS) - 1), max_size=20)
 TEXT = st.text(alphabet="the an<|im_end|>\né", max_size=40)

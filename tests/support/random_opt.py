@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-import byte_level
 import random_llama
+from flashlm.pack.tokenizer import byte_characters
 from random_llama import FloatArray
 
 
@@ -128,7 +128,7 @@ def write_folder(
 def write_older_tokenizer(folder: Path, **config_values: Any) -> Path:
     """The tokenizer files that OPT was published with: vocab.json, merges.txt and two of special tokens."""
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["<s>", "<pad>", "</s>", "<unk>", *byte_level.byte_alphabet(), "th", "Ġt", "Ġth", "the", "Ġthe"]
+    words = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters(), "th", "Ġt", "Ġth", "the", "Ġthe"]
     (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\nt h\nĠ t\nĠt h\nth e\nĠth e\n", encoding="utf-8")
     special = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}

@@ -27,6 +27,7 @@ from flashlm._core import ArgumentError, FormatError
 from flashlm.pack.config import parse_config
 from flashlm.pack.options import Options
 from flashlm.pack.source import Loss, Progress, Source, Weight, numpy_dtype
+from flashlm.pack.tokenizer import bpe_document, byte_characters, byte_level
 from flashlm.pack.writer import write_folder
 from flashlm.shapes import shape_config
 
@@ -191,50 +192,26 @@ def synthesize(
     return write_folder(source, Path(folder).expanduser(), Options.resolve(source, "source", "auto"), progress)
 
 
-def byte_tokenizer(vocab_size: int) -> dict[str, Any]:
+def byte_tokenizer(vocab_size: int) -> dict[str, object]:
     """A tokenizer.json of the 256 bytes, one merge, and words that no text is cut into.
 
     Raises:
         FormatError: `vocab_size` is below 257.
     """
     words = vocabulary(vocab_size)
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": False,
-        "vocab": {word: index for index, word in enumerate(words)},
-        "merges": [[words[256][0], words[256][1]]],
-    }
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": None,
-        "pre_tokenizer": level,
-        "post_processor": level,
-        "decoder": level,
-        "model": model,
-    }
+    level = byte_level(use_regex=True)
+    vocab = {word: index for index, word in enumerate(words)}
+    return bpe_document(vocab, [[words[256][0], words[256][1]]], {}, pre_tokenizer=level, post_processor=level)
 
 
 def vocabulary(vocab_size: int) -> list[str]:
     """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes; word 256 is a merge of two bytes."""
     if vocab_size <= 256:  # noqa: PLR2004 - bytes
         raise FormatError(f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}")
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = itertools.count(256)
-    characters = [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
     fillers = (
         "".join(letters) for n in itertools.count(2) for letters in itertools.product(string.ascii_lowercase, repeat=n)
     )
-    return [*characters, *itertools.islice(fillers, vocab_size - 256)]
+    return [*byte_characters(), *itertools.islice(fillers, vocab_size - 256)]
 
 
 def _scale(name: str, shape: tuple[int, ...], n_layers: int) -> tuple[float, float]:

@@ -56,19 +56,17 @@ def main(
 
     Where stdin is no terminal, each line of it is one message.
     """
-    with screen.progress_bar() as progress:
-        lm = LanguageModel.from_pretrained(
-            source,
-            memory=memory,
-            context=context,
-            threads=threads,
-            reader=reader,
-            selector=selector,
-            policy=policy,
-            window=window,
-            lock_memory=lock_memory,
-            progress=progress,
-        )
+    lm = options.open_source(
+        source,
+        memory=memory,
+        context=context,
+        threads=threads,
+        reader=reader,
+        selector=selector,
+        policy=policy,
+        window=window,
+        lock_memory=lock_memory,
+    )
     settings = {
         "max_new_tokens": max_new_tokens,
         "temperature": temperature,

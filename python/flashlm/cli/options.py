@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from flashlm.cli import screen
 from flashlm.language_model import LanguageModel, Progress
 
 Source = Annotated[
@@ -86,6 +87,12 @@ Json = Annotated[bool, typer.Option("--json", help="Prints one JSON object for p
 def examples(*lines: str) -> str:
     """The end of a command's help. A test runs every line."""
     return "Examples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+def open_source(source: str, **options: Any) -> LanguageModel:
+    """The model that `Source` names, opened with a bar of progress; `options` are those of `from_pretrained`."""
+    with screen.progress_bar() as progress:
+        return LanguageModel.from_pretrained(source, **options, progress=progress)
 
 
 def open_model(

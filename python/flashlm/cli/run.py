@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from flashlm import LanguageModel
 from flashlm.cli import options, screen
 
 NAME = "run"
@@ -48,19 +47,17 @@ def main(
     """Continues a text, and streams what the model writes."""
     text = sys.stdin.read() if prompt == "-" else prompt
     schema = None if json_schema is None else json_schema.read_text(encoding="utf-8")
-    with screen.progress_bar() as progress:
-        lm = LanguageModel.from_pretrained(
-            source,
-            memory=memory,
-            context=context,
-            threads=threads,
-            reader=reader,
-            selector=selector,
-            policy=policy,
-            window=window,
-            lock_memory=lock_memory,
-            progress=progress,
-        )
+    lm = options.open_source(
+        source,
+        memory=memory,
+        context=context,
+        threads=threads,
+        reader=reader,
+        selector=selector,
+        policy=policy,
+        window=window,
+        lock_memory=lock_memory,
+    )
     with lm:
         if chat:
             text = lm.chat_template.render([{"role": "user", "content": text}])

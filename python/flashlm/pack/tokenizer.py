@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from flashlm._core import FormatError
@@ -17,6 +18,13 @@ _QWEN2_REGEX = _LLAMA3_REGEX.replace("{1,3}", "")
 def byte_level(*, use_regex: bool, add_prefix_space: bool = False) -> dict[str, object]:
     """The step of tokenizer.json that turns bytes into GPT-2's characters."""
     return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
+
+
+def byte_characters() -> list[str]:
+    """GPT-2's characters for the 256 bytes, by byte."""
+    shown = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    hidden = itertools.count(256)
+    return [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
 
 
 def _split(regex: str) -> dict[str, object]:
