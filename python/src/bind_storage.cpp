@@ -434,7 +434,7 @@ Example:
 
 Args:
     path: A file to read, or a folder for a scratch file, which is removed in any case.
-    seconds: About how long; 10 by default, 2 if quick.
+    seconds: About how long; 10 by default, 2 if quick. A slow disk takes longer, since every point is measured once.
     quick: A few points only.
     chunk_bytes: Sizes of reads; 4 KiB to 4 MiB by default.
     depths: Numbers of reads in flight; 1 to 64 by default.

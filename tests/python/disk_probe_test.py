@@ -23,7 +23,7 @@ def test_a_probe_is_a_curve_with_a_range_and_a_date(tmp_path: Path) -> None:
         page_cache=True,
         progress=shares.append,
     )
-    assert {(point.chunk_bytes, point.depth, point.sequential) for point in probe.points} <= {
+    assert {(point.chunk_bytes, point.depth, point.sequential) for point in probe.points} == {
         (chunk, depth, sequential) for chunk in (4096, 65536) for depth in (1, 4) for sequential in (True, False)
     }
     for point in probe.points:
