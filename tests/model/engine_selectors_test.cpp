@@ -8,8 +8,8 @@
 
 #include "flashlm/model/engine.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/engine_runs.hpp"
 #include "support/predictor_file.hpp"
 #include "support/readers.hpp"
 #include "support/thresholds_file.hpp"
@@ -18,6 +18,8 @@
 
 using namespace flashlm;
 using namespace flashlm::model;
+using support::run;
+using support::same_bits;
 
 namespace {
 
@@ -48,9 +50,7 @@ struct Chosen {
     return shape;
   }
 
-  Engine open(EngineOptions options) const {
-    return Engine(model, options, std::make_unique<storage::MemoryReader>(support::file_contents(model->bundles())));
-  }
+  Engine open(EngineOptions options) const { return Engine(model, options, support::memory_reader(*model)); }
 
   support::TinyModel tiny;
   std::shared_ptr<const Model> model;
@@ -64,23 +64,6 @@ EngineOptions options(double share, const std::string& policy = "auto", int n_th
   options.policy = policy;
   if (policy == "window") options.window = 3;
   return options;
-}
-
-std::vector<float> run(Engine& engine, const std::vector<Token>& tokens, std::size_t batch) {
-  KvCache kv = engine.add_session();
-  Stats stats;
-  std::vector<float> logits(tokens.size() * kVocab);
-  for (std::size_t first = 0; first < tokens.size(); first += batch) {
-    const std::size_t n = std::min(batch, tokens.size() - first);
-    engine.forward(kv, first, std::span(tokens).subspan(first, n),
-                   std::span(logits).subspan(first * kVocab, n * kVocab), Phase::prefill, stats);
-  }
-  engine.remove_session();
-  return logits;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace
@@ -149,7 +132,7 @@ TEST_CASE("with every selector and policy a read that fails changes nothing, and
     const std::vector<float> expected = run(whole, tokens, 8);
     for (const std::string& policy : policies(selector)) {
       CAPTURE(selector, policy);
-      auto reader = std::make_unique<storage::MemoryReader>(support::file_contents(chosen.model->bundles()));
+      auto reader = support::memory_reader(*chosen.model);
       storage::MemoryReader* device = reader.get();
       Engine engine(chosen.model, options(0.75, policy), std::move(reader));
       KvCache kv = engine.add_session();

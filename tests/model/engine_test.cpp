@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "support/allocation_counter.hpp"
-#include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/engine_runs.hpp"
 #include "support/readers.hpp"
 #include "support/reference_model.hpp"
 #include "support/tiny_model.hpp"
@@ -20,6 +20,8 @@
 
 using namespace flashlm;
 using namespace flashlm::model;
+using support::run;
+using support::same_bits;
 
 namespace {
 
@@ -33,34 +35,9 @@ EngineOptions options(double share, int n_threads = 1, std::size_t max_batch = 8
   return options;
 }
 
-/// The logits after every token, computed in batches that end at `cuts`.
-std::vector<float> run(Engine& engine, const std::vector<Token>& tokens, const std::vector<std::size_t>& cuts) {
-  KvCache kv = engine.add_session();
-  Stats stats;
-  std::vector<float> logits(tokens.size() * kVocab);
-  std::size_t first = 0;
-  for (const std::size_t end : cuts) {
-    engine.forward(kv, first, std::span(tokens).subspan(first, end - first),
-                   std::span(logits).subspan(first * kVocab, (end - first) * kVocab), Phase::prefill, stats);
-    first = end;
-  }
-  engine.remove_session();
-  return logits;
-}
-
-std::vector<std::size_t> cuts_of(std::size_t n, std::size_t batch) {
-  std::vector<std::size_t> cuts;
-  for (std::size_t at = 0; at < n;) cuts.push_back(at = std::min(n, at + batch));
-  return cuts;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 /// A reader of the model's files in memory, and a look at it after the engine has taken it.
-std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> memory_reader(const Model& model) {
-  auto reader = std::make_unique<storage::MemoryReader>(support::file_contents(model.bundles()));
+std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> watched_reader(const Model& model) {
+  auto reader = support::memory_reader(model);
   storage::MemoryReader* seen = reader.get();
   return {std::move(reader), seen};
 }
@@ -90,7 +67,7 @@ TEST_CASE("logits equal the plain loops in double") {
   const support::TinyModel tiny(shape);
   Engine engine(Model::open(tiny.path()), options(0.6, 2));
   const std::vector<Token> tokens = support::random_tokens(30);
-  const std::vector<float> got = run(engine, tokens, cuts_of(tokens.size(), 8));
+  const std::vector<float> got = run(engine, tokens, 8);
   const std::vector<support::Row> expected = support::reference_logits(shape, tiny.weights, tokens);
   // A key that lies between two f16 numbers may be rounded to either.
   const double margin = shape.dtype == DType::f32 ? 2e-5 : 2e-3;
@@ -108,12 +85,12 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
   const support::TinyModel tiny(shape);
   const std::vector<Token> tokens = support::random_tokens(25);
   Engine resident(Model::open(tiny.path()), options(1.0));
-  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  const std::vector<float> expected = run(resident, tokens, 1);
   CHECK(resident.memory_plan().stream == 0);
   for (const double share : {0.3, 0.6, 0.9, 1.0}) {
     for (const int n_threads : {1, 3}) {
       auto opened = Model::open(tiny.path());
-      auto [reader, seen] = memory_reader(*opened);
+      auto [reader, seen] = watched_reader(*opened);
       std::vector<std::unique_ptr<Engine>> engines;
       engines.push_back(std::make_unique<Engine>(opened, options(share, n_threads), std::move(reader)));
       for (const char* name : {"threads", "uring"}) {
@@ -125,7 +102,7 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
       }
       for (const auto& engine : engines) {
         for (const std::size_t batch : {1, 3, 8}) {
-          CHECK(same_bits(run(*engine, tokens, cuts_of(tokens.size(), batch)), expected));
+          CHECK(same_bits(run(*engine, tokens, batch), expected));
         }
         CHECK(same_bits(run(*engine, tokens, {1, 9, 10, 17, 25}), expected));
       }
@@ -136,7 +113,7 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
 TEST_CASE("a pass reads exactly the weights that are not pinned, and counts hits and misses") {
   const support::TinyModel tiny;
   auto opened = Model::open(tiny.path());
-  auto [reader, seen] = memory_reader(*opened);
+  auto [reader, seen] = watched_reader(*opened);
   Engine engine(opened, options(0.6), std::move(reader));
   const MemoryPlan& plan = engine.memory_plan();
   REQUIRE(plan.pinned > 0);
@@ -173,13 +150,13 @@ TEST_CASE("the smallest budget runs, with the same bits, and one byte less is re
   const support::TinyModel tiny(shape);
   const std::vector<Token> tokens = support::random_tokens(12);
   Engine resident(Model::open(tiny.path()), options(1.0));
-  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 5));
+  const std::vector<float> expected = run(resident, tokens, 5);
   EngineOptions least = options(1.0);
   least.memory = {resident.memory_plan().smallest, std::nullopt};
   Engine engine(Model::open(tiny.path()), least);
   CHECK(engine.memory_plan().pinned == 0);
   CHECK(engine.memory_plan().total <= least.memory.bytes);
-  CHECK(same_bits(run(engine, tokens, cuts_of(tokens.size(), 5)), expected));
+  CHECK(same_bits(run(engine, tokens, 5), expected));
   least.memory.bytes -= 1;
   CHECK_THROWS_AS(Engine(Model::open(tiny.path()), least), BudgetError);
 }
@@ -187,7 +164,7 @@ TEST_CASE("the smallest budget runs, with the same bits, and one byte less is re
 TEST_CASE("passes without logits do not read the head") {
   const support::TinyModel tiny;
   auto opened = Model::open(tiny.path());
-  auto [reader, seen] = memory_reader(*opened);
+  auto [reader, seen] = watched_reader(*opened);
   EngineOptions least = options(1.0);
   least.memory = {Engine(opened, least).memory_plan().smallest, std::nullopt};
   Engine engine(opened, least, std::move(reader));
@@ -221,10 +198,10 @@ TEST_CASE("a read that fails anywhere in a step leaves the session as it was") {
   const support::TinyModel tiny;
   const std::vector<Token> tokens = support::random_tokens(12);
   Engine resident(Model::open(tiny.path()), options(1.0));
-  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  const std::vector<float> expected = run(resident, tokens, 1);
 
   auto opened = Model::open(tiny.path());
-  auto [reader, seen] = memory_reader(*opened);
+  auto [reader, seen] = watched_reader(*opened);
   Engine engine(opened, options(0.55), std::move(reader));
   KvCache kv = engine.add_session();
   Stats stats;
@@ -248,8 +225,8 @@ TEST_CASE("several sessions of one engine do not disturb each other") {
   const support::TinyModel tiny;
   Engine engine(Model::open(tiny.path()), options(0.6, 2));
   const std::vector<Token> one = support::random_tokens(20, 1), two = support::random_tokens(20, 2);
-  const std::vector<float> expected_one = run(engine, one, cuts_of(20, 1));
-  const std::vector<float> expected_two = run(engine, two, cuts_of(20, 1));
+  const std::vector<float> expected_one = run(engine, one, 1);
+  const std::vector<float> expected_two = run(engine, two, 1);
   KvCache kv_one = engine.add_session(), kv_two = engine.add_session();
   Stats stats;
   std::vector<float> logits(kVocab);
@@ -266,7 +243,7 @@ TEST_CASE("a budget in bytes makes room for further sessions out of pinned weigh
   const std::vector<Token> tokens = support::random_tokens(10);
   EngineOptions all = options(1.0);
   Engine measure(Model::open(tiny.path()), all);
-  const std::vector<float> expected = run(measure, tokens, cuts_of(10, 1));
+  const std::vector<float> expected = run(measure, tokens, 1);
   all.memory = {measure.memory_plan().total, std::nullopt};
   Engine engine(Model::open(tiny.path()), all);
   CHECK(engine.memory_plan().stream == 0);
@@ -292,7 +269,7 @@ TEST_CASE("an observer sees the input and the activations of every layer, and ch
   const support::TinyModel tiny;
   Engine engine(Model::open(tiny.path()), options(0.6, 2));
   const std::vector<Token> tokens = support::random_tokens(11);
-  const std::vector<float> expected = run(engine, tokens, cuts_of(11, 4));
+  const std::vector<float> expected = run(engine, tokens, 4);
   std::vector<std::size_t> seen_tokens(3);
   double largest_error = 0;
   engine.observe([&](std::size_t layer, std::size_t n_tokens, std::span<const float> x, std::span<const float> h) {
@@ -313,7 +290,7 @@ TEST_CASE("an observer sees the input and the activations of every layer, and ch
       }
     }
   });
-  CHECK(same_bits(run(engine, tokens, cuts_of(11, 4)), expected));
+  CHECK(same_bits(run(engine, tokens, 4), expected));
   CHECK(seen_tokens == std::vector<std::size_t>{11, 11, 11});
   CHECK(largest_error < 1e-5);
   engine.observe([](std::size_t layer, std::size_t, std::span<const float>, std::span<const float>) {
@@ -325,7 +302,7 @@ TEST_CASE("an observer sees the input and the activations of every layer, and ch
   const auto step = [&] { engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats); };
   CHECK_THROWS_AS(step(), std::runtime_error);
   engine.observe({});
-  CHECK(same_bits(run(engine, tokens, cuts_of(11, 4)), expected));
+  CHECK(same_bits(run(engine, tokens, 4), expected));
   CHECK(seen_tokens == std::vector<std::size_t>{11, 11, 11});
 }
 
@@ -366,7 +343,7 @@ TEST_CASE("pinned weights go back when memory becomes short, down to nothing, an
   const support::TinyModel tiny;
   const std::vector<Token> tokens = support::random_tokens(14);
   Engine resident(Model::open(tiny.path()), options(1.0));
-  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  const std::vector<float> expected = run(resident, tokens, 1);
   EngineOptions governed = options(1.0);
   MemoryState state;
   governed.sensor = [&] { return state; };
@@ -395,7 +372,7 @@ TEST_CASE("a step can be stopped between layers and while a device stalls, and t
   const support::TinyModel tiny;
   const std::vector<Token> tokens = support::random_tokens(6);
   Engine resident(Model::open(tiny.path()), options(1.0));
-  const std::vector<float> expected = run(resident, tokens, cuts_of(tokens.size(), 1));
+  const std::vector<float> expected = run(resident, tokens, 1);
   struct Stop {};
   bool stop = false;
   std::vector<storage::Stall> stalls;
@@ -406,7 +383,7 @@ TEST_CASE("a step can be stopped between layers and while a device stalls, and t
   watched.on_stall = [&](const storage::Stall& stall) { stalls.push_back(stall); };
   watched.stall_seconds = 3;
   auto opened = Model::open(tiny.path());
-  auto [reader, seen] = memory_reader(*opened);
+  auto [reader, seen] = watched_reader(*opened);
   Engine engine(opened, watched, std::move(reader));
   KvCache kv = engine.add_session();
   Stats stats;

@@ -12,8 +12,8 @@
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_fingerprint.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/engine_runs.hpp"
 #include "support/predictor_file.hpp"
 #include "support/readers.hpp"
 #include "support/tiny_model.hpp"
@@ -21,6 +21,9 @@
 
 using namespace flashlm;
 using namespace flashlm::model;
+using support::memory_reader;
+using support::run;
+using support::same_bits;
 
 namespace {
 
@@ -44,23 +47,6 @@ EngineOptions options(double share, int n_threads = 1) {
   return options;
 }
 
-std::vector<float> run(Engine& engine, const std::vector<Token>& tokens, std::size_t batch) {
-  KvCache kv = engine.add_session();
-  Stats stats;
-  std::vector<float> logits(tokens.size() * kVocab);
-  for (std::size_t first = 0; first < tokens.size(); first += batch) {
-    const std::size_t n = std::min(batch, tokens.size() - first);
-    engine.forward(kv, first, std::span(tokens).subspan(first, n),
-                   std::span(logits).subspan(first * kVocab, n * kVocab), Phase::prefill, stats);
-  }
-  engine.remove_session();
-  return logits;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 /// Whether no logit is further off than that share of the largest; all bits, where the share is 0.
 bool near(const std::vector<float>& got, const std::vector<float>& expected, float tolerance) {
   if (tolerance == 0) return same_bits(got, expected);
@@ -70,10 +56,6 @@ bool near(const std::vector<float>& got, const std::vector<float>& expected, flo
     worst = std::max(worst, std::abs(got[at] - expected[at]));
   }
   return worst <= tolerance * largest;
-}
-
-std::unique_ptr<storage::MemoryReader> memory_reader(const Model& model) {
-  return std::make_unique<storage::MemoryReader>(support::file_contents(model.bundles()));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/storage/threads_reader.hpp"
-#include <string>
 
 #include <algorithm>
 #include <atomic>
@@ -9,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -45,6 +46,29 @@ ssize_t gathered_pread(int fd, void* into, std::size_t n, off_t offset) {
   --g_at_once;
   return real_pread(fd, into, n, offset);
 }
+
+std::atomic<bool> g_held{true};
+
+/// One thread that reads a file of 10,000 x; no read comes back while `g_held`.
+struct HeldReader {
+  explicit HeldReader(std::size_t capacity) {
+    g_held = true;
+    put(folder / "file", std::string(10000, 'x'));
+    files = open_one(folder / "file", FileMode::buffered);
+    reader.emplace(files, ThreadsReaderOptions{.n_threads = 1, .capacity = capacity});
+    replaced.emplace([](int fd, void* into, std::size_t n, off_t offset) {
+      while (g_held) std::this_thread::yield();
+      return real_pread(fd, into, n, offset);
+    });
+  }
+
+  ~HeldReader() { g_held = false; }
+
+  TempFolder folder;
+  std::vector<File> files;
+  std::optional<ThreadsReader> reader;
+  std::optional<ReplacedPread> replaced;
+};
 
 }  // namespace
 
@@ -143,24 +167,15 @@ TEST_CASE("options out of range are ArgumentErrors") {
 }
 
 TEST_CASE("a device that stalls is told of, and the wait can be ended and taken up again") {
-  if (!support::kCanReplacePread) return;
-  static std::atomic<bool> held{true};
-  held = true;
-  const support::TempFolder folder;
-  support::put(folder.path() / "file", std::string(10000, 'x'));
-  std::vector<File> files;
-  files.push_back(File::open(folder.path() / "file"));
-  ThreadsReader reader(files, {.n_threads = 1, .capacity = 4});
-  const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) {
-    while (held) std::this_thread::yield();
-    return support::real_pread(fd, into, n, offset);
-  });
+  if (!kCanReplacePread) return;
+  HeldReader held(4);
+  ThreadsReader& reader = *held.reader;
   struct Stop {};
   std::vector<Stall> stalls;
   int waits = 0;
   reader.watch({[&] {
                   if (++waits == 3) throw Stop();
-                  if (waits == 5) held = false;
+                  if (waits == 5) g_held = false;
                 },
                 [&](const Stall& stall) { stalls.push_back(stall); }, 1e-9});
   std::vector<std::byte> into(100);
@@ -171,23 +186,14 @@ TEST_CASE("a device that stalls is told of, and the wait can be ended and taken 
   CHECK(waits >= 5);
   CHECK(into[99] == std::byte{'x'});
   REQUIRE(stalls.size() == 2);
-  CHECK(stalls[0].path == (folder.path() / "file").string());
+  CHECK(stalls[0].path == (held.folder / "file").string());
   CHECK(stalls[0].offset == 300);
 }
 
 TEST_CASE("a wait for room in the queue can be ended by a hook: the batch is told of as interrupted, and others work") {
-  if (!support::kCanReplacePread) return;
-  static std::atomic<bool> held{true};
-  held = true;
-  const support::TempFolder folder;
-  support::put(folder.path() / "file", std::string(10000, 'x'));
-  std::vector<File> files;
-  files.push_back(File::open(folder.path() / "file"));
-  ThreadsReader reader(files, {.n_threads = 1, .capacity = 2});
-  const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) {
-    while (held) std::this_thread::yield();
-    return support::real_pread(fd, into, n, offset);
-  });
+  if (!kCanReplacePread) return;
+  HeldReader held(2);
+  ThreadsReader& reader = *held.reader;
   struct Stop {};
   reader.watch({[] { throw Stop(); }, {}, 5});
   std::vector<std::vector<std::byte>> into(6, std::vector<std::byte>(100));
@@ -195,7 +201,7 @@ TEST_CASE("a wait for room in the queue can be ended by a hook: the batch is tol
   for (std::size_t at = 0; at < into.size(); ++at) reads.push_back({0, at * 1000, into[at]});
   const Ticket ticket = reader.submit(reads);
   CHECK_THROWS_AS(reader.wait(ticket), Stop);
-  held = false;
+  g_held = false;
   reader.watch({});
   try {
     reader.wait(ticket);

@@ -15,6 +15,7 @@
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "support/bundle_fixture.hpp"
+#include "support/same_bits.hpp"
 
 namespace support {
 
@@ -94,9 +95,5 @@ struct FfnFixture : BundleFixture {
   flashlm::sparse::FfnParameters parameters;
   flashlm::Stats stats;
 };
-
-inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 }  // namespace support

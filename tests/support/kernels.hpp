@@ -13,6 +13,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
+#include "support/same_bits.hpp"
 
 namespace support {
 
@@ -63,11 +64,6 @@ inline std::vector<float> random_numbers(std::size_t n, std::uint64_t seed, floa
   std::vector<float> result(n);
   for (float& number : result) number = random.uniform(-size, size);
   return result;
-}
-
-/// True if both have the same bits.
-inline bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
 /// The value of number `i` of a row, by the definition of its format, one number at a time.
