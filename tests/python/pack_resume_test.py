@@ -273,8 +273,9 @@ def test_of_two_processes_one_packs_and_the_other_waits(
             started[0].join(timeout=2)
 
     folder = home.packed(source, progress=progress)
-    other, stages = answers.get(timeout=1200)
     started[0].join(timeout=1200)
+    assert started[0].exitcode == 0
+    other, stages = answers.get(timeout=1200)
     assert Path(other) == folder
     assert "pack" not in stages
     _core.verify(str(folder))

@@ -169,7 +169,7 @@ class FakeHub:
     def answer(self, target: str) -> Answer | None:  # noqa: PLR0911 - one for each address
         """What the real servers would say."""
         self.asked.append(target)
-        for start, broken in self.broken.items():
+        for start, broken in list(self.broken.items()):  # an answer may mend what is broken
             if target.startswith(start):
                 return broken() if callable(broken) else broken
         parts = urlsplit(target)
