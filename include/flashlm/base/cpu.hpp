@@ -58,7 +58,8 @@ inline bool supports(Isa isa) noexcept {
 #endif
     case Isa::avx512:
 #if defined(__x86_64__)
-      return supports(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      return supports(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") &&
              __builtin_cpu_supports("avx512vl");
 #else
       return false;

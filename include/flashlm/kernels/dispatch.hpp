@@ -28,6 +28,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/base/tiles.hpp"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || __FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 2
@@ -59,8 +60,9 @@ struct Table {
                  std::size_t y_stride);
   void (*neuron_sum)(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
                      std::size_t y_stride, std::size_t begin_col, std::size_t end_col, const std::byte* next);
-  void (*tile_sum)(const MatrixView& tiles, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
-                   std::size_t y_stride, std::size_t begin_col, std::size_t end_col, const std::byte* next);
+  void (*tile_dots)(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens,
+                    float* y, std::size_t y_stride);
+  void (*to_blocks)(const float* x, ActivationBlock* blocks, std::size_t n_blocks);
   void (*gather_dots)(const RowsView& rows, const float* x, float* y);
   void (*gather_sum)(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col);
   void (*attend)(const Queries& queries, const MatrixView& keys, const MatrixView& values, float scale);

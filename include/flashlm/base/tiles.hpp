@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/// tiles.hpp: quantised matrices in tiles of 32 rows and 32 columns, and the activations that they are multiplied with.
+///
+/// A quantised matrix (q8_0, q4_0) has a block for every 32 columns of a row. Where it is multiplied, 32 blocks of 32
+/// rows, one below the other, lie together as a *tile*, so that one instruction works on four columns of many rows:
+///
+///     32 scales, f16, one a row
+///     q8_0: for columns 0 to 3, then 4 to 7, ...: of each row the four quants, int8        8 times 128 bytes
+///     q4_0: for columns 0 to 7, then 8 to 15, ...: of each row four bytes, byte j with     4 times 128 bytes
+///           column j of the eight in its low nibble and column j + 4 in its high one
+///
+/// Scales and quants are those of the blocks, and so is the number of bytes: only their places change. 32 rows are a
+/// *strip*. Rows that are missing in the last strip are zeros.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "flashlm/base/dtype.hpp"
+
+namespace flashlm::inline v0 {
+
+/// Rows and columns of a tile.
+inline constexpr std::size_t kTileRows = kBlockNumbers;
+
+/// Bytes of a tile of a block format.
+constexpr std::size_t tile_bytes(DType dtype) noexcept { return kTileRows * row_bytes(dtype, kBlockNumbers); }
+
+/// Strips of a matrix of `rows` rows.
+constexpr std::size_t n_strips(std::size_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
+
+/// Bytes of 32 rows of `cols` numbers.
+constexpr std::size_t strip_bytes(DType dtype, std::size_t cols) noexcept { return kTileRows * row_bytes(dtype, cols); }
+
+/// [rows, cols] of q8_0 or q4_0 in tiles; cols is a multiple of 32. Owns nothing.
+struct TilesView {
+  const std::byte* data = nullptr;
+  DType dtype = DType::q8_0;
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  std::size_t strip_stride = 0;  // bytes from a tile to that of the next 32 rows
+  std::size_t tile_stride = 0;   // bytes from a tile to that of the next 32 columns
+
+  /// The tile of rows 32 strip, ... and columns 32 block, ....
+  const std::byte* tile(std::size_t strip, std::size_t block) const noexcept {
+    return data + strip * strip_stride + block * tile_stride;
+  }
+
+  /// The rows [begin, end); `begin` is a multiple of 32.
+  TilesView slice(std::size_t begin, std::size_t end) const noexcept {
+    return {tile(begin / kTileRows, 0), dtype, end - begin, cols, strip_stride, tile_stride};
+  }
+
+  /// A matrix without gaps, strip after strip.
+  static TilesView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept {
+    return {data, dtype, rows, cols, strip_bytes(dtype, cols), tile_bytes(dtype)};
+  }
+};
+
+/// 32 activations, rounded to 8 bits: number k is scale * quants[k].
+struct ActivationBlock {
+  std::int8_t quants[kBlockNumbers];
+  float scale;
+  std::int32_t sum;  // of the quants
+};
+
+}  // namespace flashlm::inline v0
