@@ -16,7 +16,7 @@
 #include "flashlm/kernels/norm.hpp"
 #include "flashlm/kernels/rope.hpp"
 #include "flashlm/kernels/softmax.hpp"
-#include "flashlm/kernels/tile_sum.hpp"
+#include "flashlm/kernels/tile_dots.hpp"
 
 namespace kernels = flashlm::kernels;
 using flashlm::DType;
@@ -28,14 +28,16 @@ namespace {
 class Hash {
  public:
   void add(std::span<const float> numbers) {
-    for (float number : numbers) {
-      const std::uint32_t bits = std::bit_cast<std::uint32_t>(number);
-      for (int shift = 0; shift < 32; shift += 8) state_ = (state_ ^ ((bits >> shift) & 0xffu)) * 0x100000001b3u;
-    }
+    for (const std::byte byte : std::as_bytes(numbers)) add(byte);
+  }
+  void add(const flashlm::ActivationBlock& block) {
+    for (const std::byte byte : std::as_bytes(std::span(&block, 1))) add(byte);
   }
   std::uint64_t value() const { return state_; }
 
  private:
+  void add(std::byte byte) { state_ = (state_ ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u; }
+
   std::uint64_t state_ = 0xcbf29ce484222325u;
 };
 
@@ -43,6 +45,16 @@ std::vector<float> numbers(std::size_t n, float size, flashlm::Random& random) {
   std::vector<float> result(n);
   for (float& number : result) number = random.uniform(-size, size);
   return result;
+}
+
+/// The bytes of [rows, cols] in tiles: any quants, scales of numbers below 1.
+std::vector<std::byte> tiles_of(DType dtype, std::size_t rows, std::size_t cols, flashlm::Random& random) {
+  std::vector<std::byte> bytes(flashlm::n_strips(rows) * flashlm::strip_bytes(dtype, cols));
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next() >> 32);
+  for (std::size_t at = 0; at < bytes.size(); at += flashlm::tile_bytes(dtype)) {
+    kernels::from_f32(numbers(flashlm::kTileRows, 1, random), DType::f16, bytes.data() + at);
+  }
+  return bytes;
 }
 
 std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size_t n_tokens) {
@@ -57,12 +69,18 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
   kernels::matmul(weights, x.data(), dim, n_tokens, h.data(), rows);
   hash.add(h);
   if (flashlm::is_block(dtype)) {
-    const MatrixView tiles = MatrixView::dense(bytes.data(), dtype, flashlm::kBlockNumbers, dim);
-    kernels::tile_sum(tiles, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+    const std::size_t n_blocks = dim / flashlm::kBlockNumbers;
+    const std::vector<std::byte> tiles = tiles_of(dtype, rows, dim, random);
+    std::vector<flashlm::ActivationBlock> rounded(n_tokens * n_blocks);
+    kernels::to_blocks(x, rounded.data());
+    for (const flashlm::ActivationBlock& block : rounded) hash.add(block);
+    kernels::tile_dots(flashlm::TilesView::dense(tiles.data(), dtype, rows, dim), rounded.data(), n_blocks, n_tokens,
+                       h.data(), rows);
+    hash.add(h);
   } else {
     kernels::neuron_sum(weights, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
+    hash.add(y);
   }
-  hash.add(y);
   if (dtype == DType::f32 || dtype == DType::f16) {
     kernels::attend({x.data(), seen.data(), dim, n_tokens, 1, dim, rows - n_tokens}, weights, weights, 0.125f);
     hash.add(seen);
