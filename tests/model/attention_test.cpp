@@ -30,7 +30,8 @@ struct Fixture : support::OpenWeights {
   /// The attention outputs of n_tokens, cut into batches of `batch`.
   std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) {
     Parallel threads(n_threads);
-    Attention attention(config, threads, stream, batch, 64);
+    Product product(threads, stream, batch, model->tile_cols());
+    Attention attention(config, threads, product, batch, 64);
     KvCache kv(config, 64, kv_dtype);
     std::vector<float> y(x.size());
     const std::size_t n_tokens = x.size() / config.dim;

@@ -63,7 +63,8 @@ TEST_CASE("a layer adds attention and feed-forward network to its input") {
   for (float& value : x) value = random.uniform(-1.0f, 1.0f);
 
   Parallel parallel(1);
-  Attention attention(config, parallel, open.stream, n, 16);
+  Product product(parallel, open.stream, n, open.model->tile_cols());
+  Attention attention(config, parallel, product, n, 16);
   KvCache kv_expected(config, 16, DType::f32), kv(config, 16, DType::f32);
   std::vector<float> normed(x.size()), expected(x.size());
   normalize(config, x, weights.layer(2).attention_norm, normed);
@@ -71,7 +72,7 @@ TEST_CASE("a layer adds attention and feed-forward network to its input") {
   for (std::size_t at = 0; at < x.size(); ++at) expected[at] += x[at];
   normalize(config, expected, weights.layer(2).ffn_norm, normed);
 
-  Layer layer(config, parallel, open.stream, n, 16);
+  Layer layer(config, parallel, product, n, 16);
   Doubler ffn;
   Stats stats;
   layer.run(weights.layer(2), 2, ffn, kv, 0, n, x, stats);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/storage/tiling.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -26,14 +27,22 @@ void check_table(const MatrixView& got, const support::Matrix& expected) {
   }
 }
 
-/// The rows of `got`, as they lie in the file.
+/// The rows of `got`, which may be in tiles in the file.
 void check_equal(const support::TinyModel& tiny, const model::Matrix& got, const support::Matrix& expected) {
   const storage::File file = storage::File::open(tiny.path() / "resident.safetensors");
   REQUIRE(got.rows == expected.rows);
   REQUIRE(got.cols == expected.cols);
-  REQUIRE(got.extent.bytes == got.rows * got.row_size());
+  REQUIRE(got.extent.bytes == got.n_units() * got.unit_bytes());
   std::vector<std::byte> bytes(got.extent.bytes);
   file.read(got.extent.offset, bytes);
+  if (got.tiled) {
+    const std::size_t n_bytes = row_bytes(got.dtype, got.cols);
+    std::vector<std::byte> rows(got.rows * n_bytes);
+    for (std::size_t row = 0; row < got.rows; ++row) {
+      storage::row_of_tiles(got.tiles(bytes.data(), got.rows), row, rows.data() + row * n_bytes);
+    }
+    bytes = rows;
+  }
   check_table(got.view(bytes.data(), got.rows), expected);
 }
 
@@ -46,6 +55,8 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
   const Weights weights = Weights::open(tiny.path() / "resident.safetensors", ModelConfig::open(tiny.path()));
   check_equal(tiny, weights.embedding(), tiny.weights.at("embedding"));
   check_equal(tiny, weights.head(), tiny.weights.at(shape.tied ? "embedding" : "head"));
+  CHECK(weights.head().tiled == is_block(shape.dtype));
+  CHECK(weights.embedding().tiled == (is_block(shape.dtype) && shape.tied));
   CHECK(weights.head().segment == 5 * shape.n_layers);
   CHECK(weights.embedding().segment == 5 * shape.n_layers + (shape.tied ? 0 : 1));
   CHECK(weights.bytes() ==

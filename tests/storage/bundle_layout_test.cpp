@@ -112,3 +112,21 @@ TEST_CASE("a view without a gate begins with the up rows") {
   CHECK(whole.up.data == bytes.data());
   CHECK(whole.down.data == bytes.data() + 12);
 }
+
+TEST_CASE("tiles of bundles are matrices of all their neurons: gate and up have them as rows, down as columns") {
+  const DType dtype = GENERATE(DType::q8_0, DType::q4_0);
+  const bool gated = GENERATE(true, false);
+  const BundleLayout layout = BundleLayout::make(160, 32, 96, gated, dtype);
+  const std::vector<std::byte> bytes(4 * layout.stride);
+  const BundleTiles got = tiles(layout, bytes.data(), 4);
+  CHECK(got.gate.data == (gated ? bytes.data() : nullptr));
+  CHECK(got.gate.rows == (gated ? 128u : 0u));
+  CHECK(got.up.data == bytes.data() + (gated ? layout.matrix_bytes() : 0));
+  CHECK(got.down.data == got.up.data + layout.matrix_bytes());
+  CHECK(got.up.rows == 128);
+  CHECK(got.up.cols == 96);
+  CHECK(got.up.tile(3, 2) == got.up.data + 3 * layout.stride + 2 * tile_bytes(dtype));
+  CHECK(got.down.rows == 96);
+  CHECK(got.down.cols == 128);
+  CHECK(got.down.tile(2, 3) == got.down.data + 3 * layout.stride + 2 * tile_bytes(dtype));
+}

@@ -187,7 +187,7 @@ TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checks
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json[key] = nullptr; }), "x"), FormatError);
   }
   const std::function<void(Json&)> changes[] = {[](Json& json) { json["format"] = "other"; },
-                                                [](Json& json) { json["format_version"] = 2; },
+                                                [](Json& json) { json["format_version"] = 1; },
                                                 [](Json& json) { json["architecture"] = ""; },
                                                 [](Json& json) { json["more"] = 1; },
                                                 [](Json& json) { json["files"][0]["name"] = "../config.json"; },
@@ -218,7 +218,7 @@ TEST_CASE("a version from elsewhere says what to do") {
     return result;
   }();
   const auto text = changed(manifest, [](nlohmann::ordered_json& json) { json["format_version"] = 7; });
-  CHECK_THROWS_WITH(Manifest::parse(text, "x"), ContainsSubstring("expected 1, got 7") && ContainsSubstring("pack"));
+  CHECK_THROWS_WITH(Manifest::parse(text, "x"), ContainsSubstring("expected 2, got 7") && ContainsSubstring("pack"));
 }
 
 TEST_CASE("a manifest that could not be opened is not saved") {

@@ -2,9 +2,11 @@
 /// reference_model.hpp: the Llama and OPT graphs in plain loops and doubles, as written in the papers.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flashlm/base/dtype.hpp"
@@ -20,8 +22,23 @@ inline void add(const Row& x, Row& y) {
   for (std::size_t at = 0; at < x.size(); ++at) y[at] += x[at];
 }
 
+/// x as quantised matrices see it: blocks of 32 numbers that are multiples of a 127th of the largest.
+inline Row in_blocks(Row x) {
+  for (std::size_t first = 0; first < x.size(); first += flashlm::kBlockNumbers) {
+    double largest = 0;
+    for (std::size_t at = first; at < first + flashlm::kBlockNumbers; ++at) {
+      largest = std::max(largest, std::abs(x[at]));
+    }
+    for (std::size_t at = first; at < first + flashlm::kBlockNumbers && largest > 0; ++at) {
+      x[at] = std::nearbyint(x[at] / largest * 127) * (largest / 127);
+    }
+  }
+  return x;
+}
+
 /// weights x + bias; no bias where the model has none of that name.
-inline Row multiply(const TinyWeights& all, const std::string& name, const Row& x) {
+inline Row multiply(const TinyShape& shape, const TinyWeights& all, const std::string& name, Row x) {
+  if (flashlm::is_block(shape.dtype)) x = in_blocks(std::move(x));
   const Matrix& weights = all.at(name);
   Row y(weights.rows, 0.0);
   if (const auto bias = all.find(name + "_bias"); bias != all.end()) {
@@ -99,14 +116,14 @@ inline Row attend(const TinyShape& shape, const Row& query, const std::vector<Ro
 }
 
 inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights, const std::string& prefix, const Row& x) {
-  Row h = multiply(weights, prefix + "up", x);
+  Row h = multiply(shape, weights, prefix + "up", x);
   if (shape.is_opt()) {
     for (double& value : h) value = activate(shape, value);
   } else {
-    const Row gate = multiply(weights, prefix + "gate", x);
+    const Row gate = multiply(shape, weights, prefix + "gate", x);
     for (std::size_t neuron = 0; neuron < h.size(); ++neuron) h[neuron] *= activate(shape, gate[neuron]);
   }
-  return multiply(weights, prefix + "down", h);
+  return multiply(shape, weights, prefix + "down", h);
 }
 
 /// As the KV cache of a model that is not f32 does.
@@ -130,18 +147,18 @@ inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeigh
     for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
       const std::string prefix = flashlm::concat("layers.", layer, ".");
       const Row normed = normalize(weights, prefix + "attention_norm", x);
-      Row query = multiply(weights, prefix + "q", normed);
-      Row key = multiply(weights, prefix + "k", normed);
+      Row query = multiply(shape, weights, prefix + "q", normed);
+      Row key = multiply(shape, weights, prefix + "k", normed);
       if (!shape.is_opt()) {
         rotate(query, shape.n_heads, shape.head_dim, position);
         rotate(key, shape.n_kv_heads, shape.head_dim, position);
       }
       keys[layer].push_back(rounded(shape, key));
-      values[layer].push_back(rounded(shape, multiply(weights, prefix + "v", normed)));
-      add(multiply(weights, prefix + "o", attend(shape, query, keys[layer], values[layer])), x);
+      values[layer].push_back(rounded(shape, multiply(shape, weights, prefix + "v", normed)));
+      add(multiply(shape, weights, prefix + "o", attend(shape, query, keys[layer], values[layer])), x);
       add(feed_forward(shape, weights, prefix, normalize(weights, prefix + "ffn_norm", x)), x);
     }
-    logits.push_back(multiply(weights, shape.tied ? "embedding" : "head", normalize(weights, "final_norm", x)));
+    logits.push_back(multiply(shape, weights, shape.tied ? "embedding" : "head", normalize(weights, "final_norm", x)));
   }
   return logits;
 }

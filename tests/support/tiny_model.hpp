@@ -20,6 +20,7 @@
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/storage/tiling.hpp"
 #include "flashlm/text/bpe.hpp"
 #include "flashlm/text/utf8.hpp"
 #include "support/model_folder.hpp"
@@ -218,18 +219,37 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
     return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
   };
   const auto is_vector = [](const std::string& name) { return name.ends_with("norm") || name.ends_with("_bias"); };
+  // A quantised matrix is in tiles, unless it is only looked up.
+  const auto is_tiled = [&](const std::string& name) {
+    return flashlm::is_block(shape.dtype) && !is_vector(name) && name != "positions" &&
+           (name != "embedding" || shape.tied);
+  };
+  std::map<std::string, std::string> metadata;
   for (const auto& [name, matrix] : weights) {
     if (is_neuron(name)) continue;
     if (is_vector(name)) {
       specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
+    } else if (is_tiled(name)) {
+      specs.push_back({name,
+                       flashlm::DType::u8,
+                       {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
+      metadata[number_format_key(name)] = flashlm::name(shape.dtype);
     } else {
       specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});
     }
   }
-  SafetensorsWriter resident(folder / "resident.safetensors", specs);
+  SafetensorsWriter resident(folder / "resident.safetensors", specs, metadata);
   for (const std::string& name : resident.order()) {
     const flashlm::DType dtype = is_vector(name) ? flashlm::DType::f32 : shape.dtype;
-    resident.write(name, stored(weights.at(name), dtype));
+    const Matrix& matrix = weights.at(name);
+    std::vector<std::byte> bytes = stored(matrix, dtype);
+    if (is_tiled(name)) {
+      const auto rows = flashlm::MatrixView::dense(bytes.data(), dtype, matrix.rows, matrix.cols);
+      std::vector<std::byte> tiles(tiles_bytes(dtype, matrix.rows, matrix.cols));
+      to_tiles(rows, tiles.data());
+      bytes = std::move(tiles);
+    }
+    resident.write(name, bytes);
   }
   manifest.files.push_back(resident.finish());
 

@@ -10,50 +10,24 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/kernels/attention.hpp"
-#include "flashlm/kernels/elementwise.hpp"
-#include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/rope.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/product.hpp"
 #include "flashlm/model/rope_table.hpp"
 #include "flashlm/model/weights.hpp"
-#include "flashlm/sparse/weight_stream.hpp"
 
 namespace flashlm::inline v0::model {
-
-/// y[t, r] = weights[r] . x[t] + bias[r], the rows split among threads.
-///
-/// x [n_tokens, weights.cols], y [n_tokens, y_stride], row-major; bias [weights.rows] or empty.
-inline void multiply(Parallel& parallel, const MatrixView& weights, std::span<const float> x, std::size_t n_tokens,
-                     float* y, std::size_t y_stride, std::span<const float> bias = {}) {
-  constexpr std::size_t kRowGrain = 16;  // floats: a cache line of y for each thread
-  parallel.for_range(weights.rows, kRowGrain, [&](std::size_t begin, std::size_t end) {
-    kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens, y + begin, y_stride);
-    if (bias.empty()) return;
-    for (std::size_t token = 0; token < n_tokens; ++token) {
-      kernels::add(bias.subspan(begin, end - begin), {y + token * y_stride + begin, end - begin});
-    }
-  });
-}
-
-/// The same with rows that `stream` hands out; y [n_tokens, matrix.rows]. Throws IoError.
-inline void multiply(Parallel& parallel, sparse::WeightStream& stream, const Matrix& matrix, std::span<const float> x,
-                     std::size_t n_tokens, std::span<float> y, std::span<const float> bias = {}) {
-  stream.use(matrix.segment, [&](const sparse::WeightStream::Units& rows) {
-    multiply(parallel, matrix.view(rows.data, rows.n), x, n_tokens, y.data() + rows.first, matrix.rows,
-             bias.empty() ? bias : bias.subspan(rows.first, rows.n));
-  });
-}
 
 /// One layer's attention for a batch of new tokens. Holds scratch only. Not thread-safe.
 class Attention {
  public:
-  /// `parallel` and `stream` must outlive this object; batches of up to `max_tokens`, positions below `context`.
-  Attention(const ModelConfig& config, Parallel& parallel, sparse::WeightStream& stream, std::size_t max_tokens,
+  /// `parallel` and `product` must outlive this object; batches of up to `max_tokens`, positions below `context`.
+  Attention(const ModelConfig& config, Parallel& parallel, Product& product, std::size_t max_tokens,
             std::size_t context)
       : config_(config),
         parallel_(&parallel),
-        stream_(&stream),
+        product_(&product),
         max_tokens_(max_tokens),
         rope_(config.rope, rotary_dim(config), context),
         scratch_(floats(config, max_tokens) * sizeof(float)) {}
@@ -70,22 +44,17 @@ class Attention {
   /// Throws IoError.
   void forward(const LayerWeights& weights, std::size_t layer, KvCache& kv, std::size_t first, std::span<const float> x,
                std::size_t n_tokens, std::span<float> y) {
-    multiply(weights.query, x, n_tokens, queries(), weights.query_bias);
-    multiply(weights.value, x, n_tokens, values(), weights.value_bias);
-    multiply(weights.key, x, n_tokens, keys(), weights.key_bias);
+    product_->run(weights.query, x, n_tokens, queries(), weights.query_bias);
+    product_->run(weights.value, x, n_tokens, values(), weights.value_bias);
+    product_->run(weights.key, x, n_tokens, keys(), weights.key_bias);
     rotate_and_store(layer, kv, first, n_tokens);
     attend(layer, kv, first, n_tokens);
-    multiply(weights.output, mixed(), n_tokens, y, weights.output_bias);
+    product_->run(weights.output, mixed(), n_tokens, y, weights.output_bias);
   }
 
  private:
   std::size_t query_dim() const noexcept { return config_.n_heads * config_.head_dim; }
   std::size_t kv_dim() const noexcept { return config_.n_kv_heads * config_.head_dim; }
-
-  void multiply(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens, std::span<float> y,
-                std::span<const float> bias) {
-    model::multiply(*parallel_, *stream_, matrix, x, n_tokens, y, bias);
-  }
 
   static std::size_t rotary_dim(const ModelConfig& config) noexcept {
     return config.position == PositionKind::rotary ? config.head_dim : 0;
@@ -151,7 +120,7 @@ class Attention {
 
   ModelConfig config_;
   Parallel* parallel_;
-  sparse::WeightStream* stream_;
+  Product* product_;
   std::size_t max_tokens_;
   RopeTable rope_;
   AlignedBuffer scratch_;  // f32: queries, mixed [max_tokens, n_heads * head_dim]; keys, values [max_tokens,

@@ -30,10 +30,10 @@
 #include "flashlm/model/memory_needs.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
+#include "flashlm/model/product.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
 #include "flashlm/sparse/selective_ffn.hpp"
 #include "flashlm/sparse/selector.hpp"
-#include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
 #include "flashlm/storage/open_reader.hpp"
@@ -62,7 +62,8 @@ class Engine {
         embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
         ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
         selector_(model_->selector().load()),
-        layer_(config(), parallel_, stream_, options_.max_batch, options_.context),
+        product_(parallel_, stream_, options_.max_batch, model_->tile_cols()),
+        layer_(config(), parallel_, product_, options_.max_batch, options_.context),
         activations_(activation_bytes(config(), options_)),
         governor_(options_.sensor ? options_.sensor : [sensor = MemorySensor()] { return sensor.read(); }) {
     if (options_.lock_memory) weights_->lock();
@@ -172,6 +173,7 @@ class Engine {
   sparse::StreamedFfn ffn_;
   sparse::Selector selector_;
   std::unique_ptr<sparse::SelectiveFfn> selective_;  // null for the dense selector
+  Product product_;
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   Governor governor_;
@@ -219,7 +221,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
     if (const std::size_t n_logits = logits.size() / config().vocab_size; n_logits > 0) {
       const std::span<float> normed = activations(1, n_logits);
       normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
-      multiply(parallel_, stream_, weights_->head(), normed, n_logits, logits);
+      product_.run(weights_->head(), normed, n_logits, logits);
     }
   } catch (...) {
     stream_.restart();

@@ -13,8 +13,8 @@
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/product.hpp"
 #include "flashlm/model/weights.hpp"
-#include "flashlm/sparse/weight_stream.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -34,12 +34,11 @@ inline void normalize(const ModelConfig& config, std::span<const float> x, const
 /// Runs any layer of a model on a batch of tokens. Holds scratch only, which the layers share. Not thread-safe.
 class Layer {
  public:
-  /// `parallel` and `stream` must outlive this object; batches of up to `max_tokens`, positions below `context`.
-  Layer(const ModelConfig& config, Parallel& parallel, sparse::WeightStream& stream, std::size_t max_tokens,
-        std::size_t context)
+  /// `parallel` and `product` must outlive this object; batches of up to `max_tokens`, positions below `context`.
+  Layer(const ModelConfig& config, Parallel& parallel, Product& product, std::size_t max_tokens, std::size_t context)
       : config_(config),
         max_tokens_(max_tokens),
-        attention_(config, parallel, stream, max_tokens, context),
+        attention_(config, parallel, product, max_tokens, context),
         scratch_(2 * max_tokens * config.dim * sizeof(float)) {}
 
   /// Bytes that an object of that shape holds.

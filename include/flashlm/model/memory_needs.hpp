@@ -13,8 +13,9 @@
 #include "flashlm/model/layer.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
+#include "flashlm/model/product.hpp"
 #include "flashlm/sparse/selective_ffn.hpp"
-#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/sparse/streamed_ffn.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -64,7 +65,8 @@ inline MemoryNeeds memory_needs(const Model& model, const EngineOptions& options
   needs.resident = model.weights().bytes();
   needs.kv = KvCache::bytes(config, options.context, model.kv_dtype()) + config.vocab_size * sizeof(float);
   needs.scratch += activation_bytes(config, options) + Embedding::bytes(model.weights().embedding()) +
-                   sparse::SparseFfn::bytes(options.max_batch) +
+                   sparse::StreamedFfn::bytes(model.bundles(), options.max_batch) +
+                   Product::bytes(options.max_batch, model.tile_cols()) +
                    Layer::bytes(config, options.max_batch, options.context);
   needs.context = options.context;
   return needs;

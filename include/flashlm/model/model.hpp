@@ -40,6 +40,18 @@ class Model {
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
   const sparse::SelectorChoice& selector() const noexcept { return selector_; }
 
+  /// The most columns of a quantised matrix of attention or head; 0 if none is quantised.
+  std::size_t tile_cols() const noexcept {
+    std::size_t cols = weights_.head().tiled ? weights_.head().cols : 0;
+    for (std::size_t layer = 0; layer < config_.n_layers; ++layer) {
+      const LayerWeights& weights = weights_.layer(layer);
+      for (const Matrix* matrix : {&weights.query, &weights.key, &weights.value, &weights.output}) {
+        if (matrix->tiled) cols = std::max(cols, matrix->cols);
+      }
+    }
+    return cols;
+  }
+
   /// How keys and values are kept: f32 in a folder of f32, which promises exact logits; f16 where weights have fewer
   /// bits.
   DType kv_dtype() const noexcept {
@@ -99,7 +111,7 @@ class Model {
 
   void place_segments(std::uint32_t resident) {
     const auto place = [&](const Matrix& matrix) {
-      segments_.at(matrix.segment) = {resident, matrix.extent.offset, matrix.rows, matrix.row_size()};
+      segments_.at(matrix.segment) = {resident, matrix.extent.offset, matrix.n_units(), matrix.unit_bytes()};
     };
     segments_.resize(n_passed() + (config_.tied_embedding ? 0 : 1));
     for (std::size_t layer = 0; layer < config_.n_layers; ++layer) {

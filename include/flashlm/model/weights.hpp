@@ -12,6 +12,7 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/base/tiles.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/extent.hpp"
@@ -20,17 +21,27 @@
 namespace flashlm::inline v0::model {
 
 /// A matrix that may be in DRAM, on flash, or a part here and a part there: its place.
+///
+/// Its bytes are handed out in units: rows, or, of a quantised matrix that is multiplied, strips of 32 rows in tiles. A
+/// quantised embedding that is not the head too has rows, since it is looked up only.
 struct Matrix {
   DType dtype = DType::f32;
   std::size_t rows = 0;
   std::size_t cols = 0;
   storage::Extent extent;   // in resident.safetensors
   std::size_t segment = 0;  // of a pass
+  bool tiled = false;
 
-  std::size_t row_size() const noexcept { return row_bytes(dtype, cols); }
-  /// Rows that are in DRAM.
+  std::size_t rows_per_unit() const noexcept { return tiled ? kTileRows : 1; }
+  std::size_t n_units() const noexcept { return tiled ? n_strips(rows) : rows; }
+  std::size_t unit_bytes() const noexcept { return rows_per_unit() * row_bytes(dtype, cols); }
+  /// Rows that are in DRAM; not of a tiled matrix.
   MatrixView view(const std::byte* data, std::size_t n_rows) const noexcept {
     return MatrixView::dense(data, dtype, n_rows, cols);
+  }
+  /// Rows of a tiled matrix that are in DRAM.
+  TilesView tiles(const std::byte* data, std::size_t n_rows) const noexcept {
+    return TilesView::dense(data, dtype, n_rows, cols);
   }
 };
 
@@ -110,7 +121,8 @@ class Weights {
     const std::size_t head = kPerLayer * config.n_layers;
     const std::size_t query_dim = config.n_heads * config.head_dim;
     const std::size_t kv_dim = config.n_kv_heads * config.head_dim;
-    embedding_ = find.matrix("embedding", config.vocab_size, config.dim, head + (config.tied_embedding ? 0 : 1));
+    embedding_ = config.tied_embedding ? find.matrix("embedding", config.vocab_size, config.dim, head)
+                                       : find.rows("embedding", config.vocab_size, config.dim, head + 1);
     if (config.position == PositionKind::learned) {
       positions_ = find.table("positions", config.max_context + config.position_offset, config.dim);
     }
@@ -153,21 +165,37 @@ class Weights {
                                "). Does config.json belong to these weights?"));
     }
 
+    /// A matrix that is multiplied.
     Matrix matrix(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
+      return find(tensor, rows, cols, segment, is_block(number_format(tensor, cols)));
+    }
+
+    /// A matrix whose rows are looked up.
+    Matrix rows(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
+      return find(tensor, rows, cols, segment, false);
+    }
+
+    DType number_format(const std::string& tensor, std::size_t cols) const {
       const DType dtype = storage::number_format(tensors, tensor);
       if (dtype == DType::u8 || (is_block(dtype) && cols % kBlockNumbers != 0)) {
         throw FormatError(concat("[weights] dtype: expected F32, F16, BF16, or U8 with blocks of ", kBlockNumbers,
                                  " numbers, got ", name(dtype), " with rows of ", cols, " (",
                                  tensors.file().path().string(), ", ", tensor, ")"));
       }
+      return dtype;
+    }
+
+    Matrix find(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment, bool tiled) const {
+      Matrix matrix{number_format(tensor, cols), rows, cols, {}, segment, tiled};
       // Blocks are bytes in the file.
-      const storage::TensorInfo& info = checked(tensor, {rows, is_block(dtype) ? row_bytes(dtype, cols) : cols});
-      return {dtype, rows, cols, info.extent, segment};
+      const bool bytes = is_block(matrix.dtype);
+      matrix.extent = checked(tensor, {matrix.n_units(), bytes ? matrix.unit_bytes() : cols}).extent;
+      return matrix;
     }
 
     /// A matrix that always stays.
-    MatrixView table(const std::string& tensor, std::size_t rows, std::size_t cols) const {
-      return matrix(tensor, rows, cols, 0).view(data.data() + places.at(tensor), rows);
+    MatrixView table(const std::string& tensor, std::size_t n_rows, std::size_t cols) const {
+      return rows(tensor, n_rows, cols, 0).view(data.data() + places.at(tensor), n_rows);
     }
 
     std::span<const float> vector(const std::string& tensor, std::size_t n) const {

@@ -91,6 +91,10 @@ inline std::vector<storage::TensorSpec> gate_tensors(const storage::BundleFile& 
   std::vector<storage::TensorSpec> specs;
   for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
     const storage::BundleLayout& layout = file.layout(layer);
+    if (is_block(layout.dtype)) {
+      throw ArgumentError(concat("[gate_writer] number format: expected f32, f16 or bf16, got ", name(layout.dtype),
+                                 ". The gate selector needs bundles of one neuron, and a quantised model has 32."));
+    }
     if (layout.dim % kBlockNumbers != 0) {
       throw ArgumentError(concat("[gate_writer] dim: expected a multiple of ", kBlockNumbers, ", got ", layout.dim,
                                  ". The gate selector is not for this model."));

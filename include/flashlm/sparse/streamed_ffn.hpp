@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/base/dtype.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/activation_tap.hpp"
@@ -31,7 +32,12 @@ class StreamedFfn {
         stream_(&stream),
         segments_(std::move(segments)),
         max_tokens_(max_tokens),
-        ffn_(parallel, max_tokens) {}
+        ffn_(parallel, max_tokens, quantised_dim(file)) {}
+
+  /// Bytes that an object for these layers holds.
+  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens) {
+    return SparseFfn::bytes(max_tokens, quantised_dim(file));
+  }
 
   /// y = the feed-forward network of `layer`; adds to hits and misses.
   ///
@@ -60,6 +66,15 @@ class StreamedFfn {
   }
 
  private:
+  /// The dim of layers that are quantised; 0 if none is.
+  static std::size_t quantised_dim(const storage::BundleFile& file) {
+    std::size_t dim = 0;
+    for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
+      if (is_block(file.layout(layer).dtype)) dim = std::max(dim, file.layout(layer).dim);
+    }
+    return dim;
+  }
+
   const storage::BundleFile* file_;
   WeightStream* stream_;
   std::vector<std::size_t> segments_;  // [n_layers]

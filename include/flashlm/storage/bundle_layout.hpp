@@ -11,11 +11,10 @@
 ///
 /// The last bundle may hold fewer neurons; its missing rows are zeros.
 ///
-/// The blocks of a quantised down matrix (q8_0, q4_0) run along the neurons, so a bundle of 32 neurons holds one block
-/// of each column, whole. They lie as *column tiles*, in which neurons are rows again (`tile_down` in
-/// bundle_writer.hpp):
+/// Of a quantised layer (q8_0, q4_0) a bundle has 32 neurons, and each of its matrices lies in tiles (base/tiles.hpp):
 ///
-///     for each 32 columns: their 32 scales (f16), then for each of the 32 neurons its 32 quants, packed as in a block
+///     gate [32, dim], up [32, dim]: a strip each
+///     down [dim, 32], as it is in the model: its blocks run along the neurons, so that 32 neurons keep them whole
 #pragma once
 
 #include <cstddef>
@@ -26,6 +25,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/base/tiles.hpp"
 
 namespace flashlm::inline v0::storage {
 
@@ -69,7 +69,7 @@ struct BundleLayout {
   /// Matrices in a bundle: 3 with a gate, 2 without.
   std::size_t n_matrices() const noexcept { return gated ? 3 : 2; }
 
-  /// Bytes of one matrix of a bundle; column tiles take as many as rows.
+  /// Bytes of one matrix of a bundle; tiles take as many as rows.
   std::size_t matrix_bytes() const noexcept { return neurons_per_bundle * row_bytes(dtype, dim); }
 
   /// Bytes of a bundle that are numbers; the rest of the stride is zeros.
@@ -118,17 +118,16 @@ struct BundleLayout {
 };
 
 /// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.
-///
-/// A quantised `down` has column tiles instead of rows: kernels::tile_sum reads it, kernels::neuron_sum does not.
 struct BundleView {
   MatrixView gate;
   MatrixView up;
   MatrixView down;
 };
 
-/// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below n_bundles().
+/// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below n_bundles(). Not for a
+/// quantised layer.
 inline BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index) {
-  FLASHLM_ASSERT(index < layout.n_bundles());
+  FLASHLM_ASSERT(index < layout.n_bundles() && !is_block(layout.dtype));
   const std::size_t rows = layout.neurons_in(index);
   const std::size_t step = layout.matrix_bytes();
   BundleView result;
@@ -138,6 +137,28 @@ inline BundleView view(const BundleLayout& layout, const std::byte* bundle, std:
   }
   result.up = MatrixView::dense(bundle, layout.dtype, rows, layout.dim);
   result.down = MatrixView::dense(bundle + step, layout.dtype, rows, layout.dim);
+  return result;
+}
+
+/// The matrices of some bundles of a quantised layer together: gate and up [neurons, dim], down [dim, neurons]. `gate`
+/// is empty without a gate.
+struct BundleTiles {
+  TilesView gate;
+  TilesView up;
+  TilesView down;
+};
+
+/// The matrices of `n_bundles` bundles that lie a stride apart, the first at `bundles`.
+inline BundleTiles tiles(const BundleLayout& layout, const std::byte* bundles, std::size_t n_bundles) {
+  FLASHLM_ASSERT(is_block(layout.dtype) && n_bundles <= layout.n_bundles());
+  const std::size_t n = n_bundles * kTileRows, tile = tile_bytes(layout.dtype);
+  BundleTiles result;
+  if (layout.gated) {
+    result.gate = {bundles, layout.dtype, n, layout.dim, layout.stride, tile};
+    bundles += layout.matrix_bytes();
+  }
+  result.up = {bundles, layout.dtype, n, layout.dim, layout.stride, tile};
+  result.down = {bundles + layout.matrix_bytes(), layout.dtype, layout.dim, n, tile, layout.stride};
   return result;
 }
 

@@ -13,10 +13,10 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
-#include "flashlm/storage/column_tiles.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/layer_record.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/storage/tiling.hpp"
 
 namespace flashlm::inline v0::storage {
 
@@ -39,7 +39,7 @@ class BundleWriter {
   /// Appends the next neurons, one row each: gate, up and down [k, dim]. Row i of `down` is column i of the matrix.
   ///
   /// k is a multiple of neurons_per_bundle, except where the layer ends. `gate` is empty without a gate. Of a quantised
-  /// layer `down` is [dim, k], columns of the matrix as they are; they become column tiles here.
+  /// layer `down` is [dim, k], columns of the matrix as they are; all three become tiles here.
   /// Throws ShapeError if a shape or number format differs from the layout's, with nothing written; IoError.
   void write(const MatrixView& gate, const MatrixView& up, const MatrixView& down) {
     const std::size_t n = up.rows;
@@ -63,13 +63,12 @@ class BundleWriter {
       std::byte* into = bundle_.data();
       // What a shorter last bundle does not overwrite has to be zeros.
       if (rows < layout_.neurons_per_bundle) std::fill_n(into, layout_.stride, std::byte{0});
-      if (layout_.gated) into = copy(gate.slice(first, rows), into);
-      into = copy(up.slice(first, rows), into);
+      if (layout_.gated) into = put(gate.slice(first, rows), into);
+      into = put(up.slice(first, rows), into);
       if (is_block(layout_.dtype)) {
-        const std::byte* block = down.data + row_bytes(layout_.dtype, first);
-        to_column_tiles({block, layout_.dtype, layout_.dim, rows, down.stride}, into);
+        put({down.data + row_bytes(layout_.dtype, first), layout_.dtype, layout_.dim, rows, down.stride}, into);
       } else {
-        copy(down.slice(first, rows), into);
+        put(down.slice(first, rows), into);
       }
       writer_.write(tensor_, bundle_.bytes());
       done_ += rows;
@@ -105,8 +104,12 @@ class BundleWriter {
                concat(flashlm::name(matrix.dtype), " [", matrix.rows, ", ", matrix.cols, "]"));
   }
 
-  /// Copies the rows without gaps; returns where the next matrix begins.
-  std::byte* copy(const MatrixView& matrix, std::byte* into) const noexcept {
+  /// Writes the rows without gaps, or tiles of them; returns where the next matrix begins.
+  std::byte* put(const MatrixView& matrix, std::byte* into) const {
+    if (is_block(layout_.dtype)) {
+      to_tiles(matrix, into);
+      return into + layout_.matrix_bytes();
+    }
     const std::size_t bytes = row_bytes(layout_.dtype, layout_.dim);
     for (std::size_t row = 0; row < matrix.rows; ++row) std::copy_n(matrix.row(row), bytes, into + row * bytes);
     return into + layout_.matrix_bytes();

@@ -30,7 +30,7 @@ namespace flashlm::inline v0::storage {
 /// Its text carries its own checksum, and it carries the checksums of the other files: a changed byte anywhere in the
 /// folder is found, in the weights by `verify` and everywhere else by `open`.
 struct Manifest {
-  static constexpr int kFormatVersion = 1;
+  static constexpr int kFormatVersion = 2;
   static constexpr const char* kFileName = "flashlm.json";
   static constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 28;  // more cannot be a manifest and is not read
 

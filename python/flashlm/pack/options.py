@@ -12,7 +12,7 @@ from flashlm._core import ArgumentError
 from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED, choose
 from flashlm.pack.source import Source
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
