@@ -10,7 +10,7 @@
 #include "flashlm/kernels/gather.hpp"
 #include "flashlm/kernels/requantise.hpp"
 #include "flashlm/kernels/softmax.hpp"
-#include "flashlm/kernels/tile_sum.hpp"
+#include "flashlm/kernels/tile_dots.hpp"
 #include "flashlm/kernels/top_k.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/memory_plan.hpp"

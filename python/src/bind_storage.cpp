@@ -24,6 +24,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/base/tiles.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
@@ -33,6 +34,7 @@
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/storage/tiling.hpp"
 #include "system_text.hpp"
 
 namespace py = pybind11;
@@ -335,6 +337,39 @@ Raises:
     IoError: The file cannot be written.
     ShapeError: Neurons are missing.)");
 
+  module.def(
+      "tiles_bytes",
+      [](const std::string& dtype, std::size_t rows, std::size_t cols) {
+        return tiles_bytes(dtype_of(dtype), rows, cols);
+      },
+      "dtype"_a, "rows"_a, "cols"_a, "Bytes of a matrix of q8_0 or q4_0 in tiles; cols is a multiple of 32.");
+  module.def(
+      "to_tiles",
+      [](const py::array& array, const std::string& dtype) {
+        const MatrixView rows = matrix_of(array, dtype_of(dtype), "rows");
+        if (!is_block(rows.dtype)) {
+          throw ArgumentError("[to_tiles] number format: expected q8_0 or q4_0, got " + dtype);
+        }
+        const std::size_t strips = n_strips(rows.rows);
+        py::array_t<std::uint8_t> tiles({strips, strip_bytes(rows.dtype, rows.cols)});
+        std::byte* const to = reinterpret_cast<std::byte*>(tiles.mutable_data());
+        const Release release;
+        to_tiles(rows, to);
+        return tiles;
+      },
+      "rows"_a, "dtype"_a,
+      R"(Put the blocks of a matrix in tiles of 32 rows and 32 columns (docs/format.md).
+
+Args:
+    rows: [n, bytes of a row] of uint8.
+    dtype: 'q8_0' or 'q4_0'.
+
+Returns:
+    [ceil(n / 32), bytes] of uint8: a strip of 32 rows each, missing rows being zeros.
+
+Raises:
+    ArgumentError: Another number format.
+    ShapeError: Rows that are not whole blocks.)");
   module.def(
       "bundles_bytes",
       [](std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated, const std::string& dtype) {

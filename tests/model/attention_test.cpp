@@ -73,23 +73,12 @@ TEST_CASE("no token sees what comes after it") {
 }
 
 TEST_CASE("attention has the same bits wherever its weights are") {
-  Fixture resident;
+  const support::TinyShape shape = support::TinyShape::of(GENERATE(DType::f32, DType::q4_0));
+  Fixture resident(shape);
   const std::vector<float> x = resident.input(12);
   const std::vector<float> expected = resident.run(x, 5, 1, DType::f32);
   for (const std::size_t n : {2, 3, 1000}) {
-    Fixture fixture({}, n);
+    Fixture fixture(shape, n);
     CHECK(fixture.run(x, 5, 2, DType::f32) == expected);
   }
-}
-
-TEST_CASE("a product is the same for every number of threads") {
-  Fixture fixture;
-  const Matrix& embedding = fixture.model->weights().embedding();
-  const std::vector<float> x = fixture.input(3);
-  std::vector<float> expected(3 * 257), got(3 * 257);
-  Parallel one(1), three(3);
-  fixture.stream.begin(fixture.model->n_passed());
-  multiply(one, fixture.stream, embedding, x, 3, expected);
-  multiply(three, fixture.stream, embedding, x, 3, got);
-  CHECK(expected == got);
 }

@@ -69,12 +69,15 @@ TEST_CASE("logits equal the plain loops in double") {
   const std::vector<Token> tokens = support::random_tokens(30);
   const std::vector<float> got = run(engine, tokens, 8);
   const std::vector<support::Row> expected = support::reference_logits(shape, tiny.weights, tokens);
-  // A key that lies between two f16 numbers may be rounded to either.
-  const double margin = shape.dtype == DType::f32 ? 2e-5 : 2e-3;
-  double largest = 0;
+  // A key that lies between two f16 numbers may be rounded to either, and so may, of a quantised model, an activation
+  // between two steps, which is much: later tokens see it too. The first tokens do not meet one.
+  const double margin = shape.dtype == DType::f32 ? 2e-5 : is_block(shape.dtype) ? 0.5 : 2e-3;
+  double first = 0, largest = 0;
   for (std::size_t at = 0; at < got.size(); ++at) {
     largest = std::max(largest, std::abs(got[at] - expected[at / kVocab][at % kVocab]));
+    if (at < 5 * kVocab) first = largest;
   }
+  CHECK(first < (is_block(shape.dtype) ? 2e-5 : margin));
   CHECK(largest < margin);
 }
 

@@ -35,7 +35,7 @@ def test_the_worked_example_is_written_byte_by_byte(tmp_path: Path) -> None:
     config.write_text("{}\n")
     manifest = {
         "format": "flashlm",
-        "format_version": 1,
+        "format_version": 2,
         "architecture": "llama",
         "dtype": "f16",
         "source": {"name": "example"},

@@ -61,23 +61,22 @@ def expected_resident(weights: Tensors) -> Tensors:
     return result
 
 
-def column_tiles(down: np.ndarray[Any, Any], bundle: int, dtype: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The blocks of 32 neurons of a down matrix [dim, hidden_dim], turned by plain loops (docs/format.md)."""
-    dim = len(down)
+def tiles(rows: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Rows of blocks [n, bytes] in tiles [strips, bytes], by plain loops (docs/format.md)."""
     block_bytes = {"q8_0": 34, "q4_0": 18}[dtype]
-    blocks = stored(down, dtype).reshape(dim, -1, block_bytes)[:, bundle]
+    padded = np.zeros((-(-len(rows) // 32) * 32, rows.shape[1]), np.uint8)
+    padded[: len(rows)] = rows
     pieces: list[np.ndarray[Any, Any]] = []
-    for first in range(0, dim, 32):
-        tile = blocks[first : first + 32]
-        pieces.append(tile[:, :2].reshape(-1))
-        for neuron in range(32):
+    for strip in padded.reshape(-1, 32, rows.shape[1]):
+        for at in range(0, rows.shape[1], block_bytes):
+            scales, packed = strip[:, at : at + 2], strip[:, at + 2 : at + block_bytes]
+            pieces.append(scales.reshape(-1))
             if dtype == "q8_0":
-                pieces.append(tile[:, 2 + neuron])
+                pieces += [packed[:, k : k + 4].reshape(-1) for k in range(0, 32, 4)]
                 continue
-            pairs = tile[:, 2 + neuron % 16]
-            quants = pairs & 15 if neuron < 16 else pairs >> 4
-            pieces.append(quants[:16] | quants[16:] << 4)
-    return np.concatenate(pieces).astype(np.uint8)
+            quants = np.concatenate((packed & 15, packed >> 4), axis=1)
+            pieces += [(quants[:, k : k + 4] | quants[:, k + 4 : k + 8] << 4).reshape(-1) for k in range(0, 32, 8)]
+    return np.concatenate(pieces).astype(np.uint8).reshape(len(padded) // 32, -1)
 
 
 def expected_bundles(weights: Tensors, layer: int, record: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -85,19 +84,21 @@ def expected_bundles(weights: Tensors, layer: int, record: dict[str, Any]) -> np
     prefix, dtype = f"model.layers.{layer}.mlp.", record["dtype"]
     per_bundle, n = record["neurons_per_bundle"], record["neurons"]
     gate, up, down = (weights[f"{prefix}{name}_proj.weight"] for name in ("gate", "up", "down"))
-    matrices = [stored(gate, dtype), stored(up, dtype)]
-    if dtype not in {"q8_0", "q4_0"}:
-        matrices.append(stored(down.T, dtype))
-    row_bytes = matrices[0].shape[1]
     result = np.zeros((-(-n // per_bundle), record["stride"]), np.uint8)
+    if dtype in {"q8_0", "q4_0"}:
+        blocks = stored(down, dtype).reshape(len(down), len(result), -1)
+        strips = [tiles(stored(gate, dtype), dtype), tiles(stored(up, dtype), dtype)]
+        for bundle, row in enumerate(result):
+            parts = [strips[0][bundle], strips[1][bundle], tiles(blocks[:, bundle], dtype).reshape(-1)]
+            together = np.concatenate(parts)
+            row[: len(together)] = together
+        return result
+    matrices = [stored(gate, dtype), stored(up, dtype), stored(down.T, dtype)]
+    row_bytes = matrices[0].shape[1]
     for index, matrix in enumerate(matrices):
         for neuron in range(n):
             at = (index * per_bundle + neuron % per_bundle) * row_bytes
             result[neuron // per_bundle, at : at + row_bytes] = matrix[neuron]
-    if dtype in {"q8_0", "q4_0"}:
-        for bundle, row in enumerate(result):
-            tiles = column_tiles(down, bundle, dtype)
-            row[2 * 32 * row_bytes :][: len(tiles)] = tiles
     return result
 
 
@@ -117,6 +118,8 @@ def assert_holds(folder: Path, weights: Tensors, dtype: str, ends: str | None = 
         assert header[name]["dtype"] == ("U8" if blocks else wanted.upper())
         assert file.metadata().get(f"dtype.{name}") == (wanted if blocks else None)
         bytes_ = stored(weight, wanted)
+        if blocks and (name != "embedding" or "head" not in expected):
+            bytes_ = tiles(bytes_, wanted)
         assert file.shape(name) == (list(bytes_.shape) if blocks else list(weight.shape))
         begin, end = header[name]["data_offsets"]
         got = np.frombuffer(data[header_bytes + begin : header_bytes + end], np.uint8)

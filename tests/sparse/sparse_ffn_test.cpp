@@ -78,7 +78,7 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
     const std::vector<float> x = random_rows(n_tokens * shape.dim, 7);
     std::vector<float> y(x.size(), 0.0f);
     Parallel parallel(2);
-    SparseFfn ffn(parallel, n_tokens);
+    SparseFfn ffn(parallel, n_tokens, shape.dim);
     const storage::BundleLayout& layout = fixture.bundles.layout(0);
     ffn.accumulate(layout, parameters_of(fixture.model), bundles.data(), 0, layout.n_bundles(), x, n_tokens, y);
 
@@ -91,7 +91,8 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
       for (std::size_t at = 0; at < shape.dim; ++at) {
         INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
                                 << name(shape.dtype));
-        REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(4e-6));
+        // A number of h that the reference rounds to the next step costs a step's share of the output.
+        REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(is_block(shape.dtype) ? 4e-3 : 4e-6));
       }
     }
   }
@@ -107,13 +108,13 @@ TEST_CASE("the bits depend neither on where the neurons are cut, nor on threads,
     const std::size_t n_tokens = 9;
     const std::vector<float> x = random_rows(n_tokens * shape.dim, 8);
     Parallel one(1);
-    SparseFfn whole(one, n_tokens);
+    SparseFfn whole(one, n_tokens, shape.dim);
     std::vector<float> expected(x.size(), 0.0f);
     whole.accumulate(layout, parameters, bundles.data(), 0, layout.n_bundles(), x, n_tokens, expected);
 
     for (int n_threads = 1; n_threads <= 3; ++n_threads) {
       Parallel parallel(n_threads);
-      SparseFfn ffn(parallel, n_tokens);
+      SparseFfn ffn(parallel, n_tokens, shape.dim);
       for (std::size_t cut = 0; cut <= layout.n_bundles(); cut += layout.n_bundles() > 10 ? 37 : 1) {
         std::vector<float> y(x.size(), 0.0f);
         ffn.accumulate(layout, parameters, bundles.data(), 0, cut, x, n_tokens, y);
@@ -157,4 +158,15 @@ TEST_CASE("a batch beyond the scratch is a ShapeError") {
   const std::vector<float> x(3 * 24);
   std::vector<float> y(3 * 24);
   CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 3, y), ShapeError);
+}
+
+TEST_CASE("quantised layers beyond the scratch are a ShapeError") {
+  support::BundleFixture fixture(support::TinyShape::of(DType::q8_0));
+  const std::vector<std::byte> bundles = all_bundles(fixture);
+  Parallel parallel(1);
+  SparseFfn ffn(parallel, 1, 32);
+  const std::vector<float> x(64);
+  std::vector<float> y(64);
+  CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 1, y), ShapeError);
+  CHECK(SparseFfn::bytes(1) < SparseFfn::bytes(1, 32));
 }

@@ -25,7 +25,7 @@ namespace flashlm::inline v0::model {
 
 /// Goes up by one when a kernel or the graph gives other bits than before; stored keys and values are then unknown.
 /// tests/model/kv_fingerprint_test.cpp holds the bits of each number.
-inline constexpr int kNumerics = 2;
+inline constexpr int kNumerics = 3;
 
 /// The SHA-256 of what makes two models give the same keys and values for the same tokens, bit for bit: weights,
 /// shape, graph, rope, selector, number format of the cache, instruction set, and how this version computes.

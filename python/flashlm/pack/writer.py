@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import Error, FormatError
-from flashlm.pack.dtypes import QUANTISED
+from flashlm.pack.dtypes import BLOCK, QUANTISED
 from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
 from flashlm.pack.options import FORMAT_VERSION, Options
 from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
@@ -140,7 +140,9 @@ class _Writer:
         """Bytes of all weights in the folder."""
         config, dtypes = self._source.config, self._options.dtypes
         resident = sum(
-            weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
+            _core.tiles_bytes(dtypes[name], weight.n_rows, weight.n_columns)
+            if self._is_tiled(name)
+            else weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
             for name, weight in self._source.weights.items()
             if not name.endswith(_FEED_FORWARD)
         )
@@ -183,14 +185,24 @@ class _Writer:
     def _write_resident(self) -> tuple[dict[str, Any], None]:
         weights = {name: w for name, w in self._source.weights.items() if not name.endswith(_FEED_FORWARD)}
         dtypes = {name: self._options.dtypes[name] for name in weights}
-        specs = [(name, dtypes[name], list(weights[name].shape)) for name in sorted(weights, key=_pass_order)]
-        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, {"format": "flashlm"}, as_given=True)
+        specs, metadata = [], {"format": "flashlm"}
+        for name in sorted(weights, key=_pass_order):
+            dtype, shape = dtypes[name], list(weights[name].shape)
+            if self._is_tiled(name):
+                metadata[f"dtype.{name}"] = dtype
+                n_strips = -(-shape[0] // BLOCK)
+                dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
+            specs.append((name, dtype, shape))
+        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, metadata, as_given=True)
         if self._hollow:
             return writer.finish(hollow=True), None
         try:
             for name in writer.order():
-                for begin, end in weights[name].runs():
+                tiled = self._is_tiled(name)
+                for begin, end in weights[name].runs(BLOCK if tiled else 1):
                     array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
+                    if tiled:
+                        array = _core.to_tiles(array, dtypes[name])
                     writer.write(name, array)
                     self._tell(array.nbytes)
             return writer.finish(), None
@@ -198,6 +210,12 @@ class _Writer:
             # An unfinished file goes with its writer: now, not when a traceback that somebody keeps lets go of it, by
             # when a later run may be writing a file of the same name.
             del writer
+
+    def _is_tiled(self, name: str) -> bool:
+        """Whether a resident tensor lies in tiles: a quantised matrix that is multiplied, not only looked up."""
+        if self._options.dtypes[name] not in QUANTISED or name == "positions":
+            return False
+        return name != "embedding" or "head" not in self._source.weights
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         config, options = self._source.config, self._options
