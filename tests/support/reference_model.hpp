@@ -38,7 +38,7 @@ inline Row in_blocks(Row x) {
 
 /// weights x + bias; no bias where the model has none of that name.
 inline Row multiply(const TinyShape& shape, const TinyWeights& all, const std::string& name, Row x) {
-  if (flashlm::is_block(shape.dtype)) x = in_blocks(std::move(x));
+  if (flashlm::is_block(shape.dtype) && name.starts_with("layers.")) x = in_blocks(std::move(x));
   const Matrix& weights = all.at(name);
   Row y(weights.rows, 0.0);
   if (const auto bias = all.find(name + "_bias"); bias != all.end()) {

@@ -219,10 +219,9 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
     return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
   };
   const auto is_vector = [](const std::string& name) { return name.ends_with("norm") || name.ends_with("_bias"); };
-  // A quantised matrix is in tiles, unless it is only looked up.
+  // A quantised matrix of a layer is in tiles.
   const auto is_tiled = [&](const std::string& name) {
-    return flashlm::is_block(shape.dtype) && !is_vector(name) && name != "positions" &&
-           (name != "embedding" || shape.tied);
+    return flashlm::is_block(shape.dtype) && !is_vector(name) && name.starts_with("layers.");
   };
   std::map<std::string, std::string> metadata;
   for (const auto& [name, matrix] : weights) {

@@ -12,7 +12,7 @@
 
 namespace flashlm::inline v0 {
 
-/// How a weight is stored. Activations are always f32.
+/// How a weight is stored.
 ///
 /// q8_0 and q4_0 are ggml's: kBlockNumbers numbers make a block, an f16 scale followed by their quants. Of q8_0 these
 /// are bytes, value = scale * int8. Of q4_0 they are nibbles, value = scale * (nibble - 8); byte j holds number j in

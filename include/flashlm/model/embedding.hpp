@@ -17,7 +17,6 @@
 #include "flashlm/model/weights.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
 #include "flashlm/storage/reader.hpp"
-#include "flashlm/storage/tiling.hpp"
 
 namespace flashlm::inline v0::model {
 
@@ -31,8 +30,7 @@ class Embedding {
         reader_(&reader),
         file_bytes_(file_bytes),
         unit_(std::min(reader.alignment(), kPageBytes)),
-        scratch_(n_slots(matrix) * slot_bytes(matrix)),
-        blocks_(row_bytes(matrix.dtype, matrix.cols)) {}
+        scratch_(bytes(matrix)) {}
 
   Embedding(const Embedding&) = delete;
   Embedding& operator=(const Embedding&) = delete;
@@ -41,15 +39,12 @@ class Embedding {
   }
 
   /// Bytes that an object for that matrix holds.
-  static std::size_t bytes(const Matrix& matrix) noexcept {
-    return n_slots(matrix) * slot_bytes(matrix) + row_bytes(matrix.dtype, matrix.cols);
-  }
+  static std::size_t bytes(const Matrix& matrix) noexcept { return kRows * slot_bytes(matrix); }
 
   /// x[t] = the row of tokens[t]; x [n_tokens, cols]. Throws IoError.
   void run(std::span<const Token> tokens, std::span<float> x) {
-    const std::size_t most = n_slots(matrix_);
-    for (std::size_t first = 0; first < tokens.size(); first += most) {
-      const std::size_t n = std::min(most, tokens.size() - first);
+    for (std::size_t first = 0; first < tokens.size(); first += kRows) {
+      const std::size_t n = std::min(kRows, tokens.size() - first);
       some(tokens.subspan(first, n), x.subspan(first * matrix_.cols, n * matrix_.cols));
     }
   }
@@ -60,15 +55,10 @@ class Embedding {
   double waited_seconds() const noexcept { return waited_seconds_; }
 
  private:
-  static constexpr std::size_t kMostSlots = 32;  // units in flight
-  static constexpr std::size_t kLeastSlots = 4;
-  static constexpr std::size_t kSlotsBytes = std::size_t{1} << 20;  // strips are large
+  static constexpr std::size_t kRows = 32;  // in flight
 
   static std::size_t slot_bytes(const Matrix& matrix) noexcept {
     return round_up(matrix.unit_bytes(), kPageBytes) + kPageBytes;
-  }
-  static std::size_t n_slots(const Matrix& matrix) noexcept {
-    return std::clamp(kSlotsBytes / slot_bytes(matrix), kLeastSlots, kMostSlots);
   }
 
   void wait() {
@@ -94,20 +84,20 @@ class Embedding {
 
   void some(std::span<const Token> tokens, std::span<float> x) {
     settle();
-    std::array<const std::byte*, kMostSlots> units;
-    std::array<storage::Read, kMostSlots> reads;
+    std::array<const std::byte*, kRows> rows;
+    std::array<storage::Read, kRows> reads;
     std::size_t n_reads = 0;
     for (std::size_t at = 0; at < tokens.size(); ++at) {
-      const std::size_t unit = static_cast<std::size_t>(tokens[at]) / matrix_.rows_per_unit();
-      units[at] = stream_->find(matrix_.segment, unit);
-      if (units[at] != nullptr) continue;
+      const auto row = static_cast<std::size_t>(tokens[at]);
+      rows[at] = stream_->find(matrix_.segment, row);
+      if (rows[at] != nullptr) continue;
       const sparse::Segment& segment = stream_->layout().segments()[matrix_.segment];
-      const storage::Extent wanted{segment.offset + unit * matrix_.unit_bytes(), matrix_.unit_bytes()};
+      const storage::Extent wanted{segment.offset + row * matrix_.unit_bytes(), matrix_.unit_bytes()};
       const storage::Extent wide = wanted.aligned(unit_);
       const std::uint64_t count = std::min(wide.end(), file_bytes_) - wide.offset;
       std::byte* const into = scratch_.data() + n_reads * slot_bytes(matrix_);
       reads[n_reads++] = {segment.file, wide.offset, {into, static_cast<std::size_t>(count)}};
-      units[at] = into + (wanted.offset - wide.offset);
+      rows[at] = into + (wanted.offset - wide.offset);
       gap_bytes_ += count - wanted.bytes;
     }
     if (n_reads > 0) {
@@ -115,13 +105,7 @@ class Embedding {
       wait();
     }
     for (std::size_t at = 0; at < tokens.size(); ++at) {
-      const std::byte* row = units[at];
-      if (matrix_.tiled) {
-        storage::row_of_tiles(matrix_.tiles(row, kTileRows), static_cast<std::size_t>(tokens[at]) % kTileRows,
-                              blocks_.data());
-        row = blocks_.data();
-      }
-      kernels::to_f32(matrix_.dtype, row, x.subspan(at * matrix_.cols, matrix_.cols));
+      kernels::to_f32(matrix_.dtype, rows[at], x.subspan(at * matrix_.cols, matrix_.cols));
     }
   }
 
@@ -130,8 +114,7 @@ class Embedding {
   storage::Reader* reader_;
   std::uint64_t file_bytes_;
   std::size_t unit_;
-  AlignedBuffer scratch_;  // [n_slots, slot_bytes]
-  AlignedBuffer blocks_;   // a row out of its tiles
+  AlignedBuffer scratch_;  // [kRows, slot_bytes]
   std::uint64_t gap_bytes_ = 0;
   double waited_seconds_ = 0;
   std::optional<storage::Ticket> ticket_;  // not waited for

@@ -40,9 +40,9 @@ class Model {
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
   const sparse::SelectorChoice& selector() const noexcept { return selector_; }
 
-  /// The most columns of a quantised matrix of attention or head; 0 if none is quantised.
+  /// The most columns of a quantised matrix of attention; 0 if none is quantised.
   std::size_t tile_cols() const noexcept {
-    std::size_t cols = weights_.head().tiled ? weights_.head().cols : 0;
+    std::size_t cols = 0;
     for (std::size_t layer = 0; layer < config_.n_layers; ++layer) {
       const LayerWeights& weights = weights_.layer(layer);
       for (const Matrix* matrix : {&weights.query, &weights.key, &weights.value, &weights.output}) {

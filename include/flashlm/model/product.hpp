@@ -21,7 +21,8 @@ namespace flashlm::inline v0::model {
 
 /// Multiplies with matrices that a stream hands out, the rows split among threads.
 ///
-/// Activations are f32 for plain matrices; for tiles they are rounded to 8 bits in blocks of 32 (kernels::tile_dots).
+/// Activations are f32 for rows, of any number format; for tiles they are rounded to 8 bits in blocks of 32
+/// (kernels::tile_dots).
 /// Holds scratch only. Not thread-safe.
 class Product {
  public:

@@ -22,8 +22,8 @@ namespace flashlm::inline v0::model {
 
 /// A matrix that may be in DRAM, on flash, or a part here and a part there: its place.
 ///
-/// Its bytes are handed out in units: rows, or, of a quantised matrix that is multiplied, strips of 32 rows in tiles. A
-/// quantised embedding that is not the head too has rows, since it is looked up only.
+/// Its bytes are handed out in units: rows, or, of a quantised matrix of a layer, strips of 32 rows in tiles. Embedding
+/// and head have rows in any format: one is looked up, and the other sees activations that are not rounded.
 struct Matrix {
   DType dtype = DType::f32;
   std::size_t rows = 0;
@@ -121,13 +121,12 @@ class Weights {
     const std::size_t head = kPerLayer * config.n_layers;
     const std::size_t query_dim = config.n_heads * config.head_dim;
     const std::size_t kv_dim = config.n_kv_heads * config.head_dim;
-    embedding_ = config.tied_embedding ? find.matrix("embedding", config.vocab_size, config.dim, head)
-                                       : find.rows("embedding", config.vocab_size, config.dim, head + 1);
+    embedding_ = find.rows("embedding", config.vocab_size, config.dim, head + (config.tied_embedding ? 0 : 1));
     if (config.position == PositionKind::learned) {
       positions_ = find.table("positions", config.max_context + config.position_offset, config.dim);
     }
     final_norm_ = find.norm("final_norm", config);
-    head_ = config.tied_embedding ? embedding_ : find.matrix("head", config.vocab_size, config.dim, head);
+    head_ = config.tied_embedding ? embedding_ : find.rows("head", config.vocab_size, config.dim, head);
     for (std::size_t index = 0; index < config.n_layers; ++index) {
       const std::string layer = concat("layers.", index, ".");
       const std::size_t first = kPerLayer * index;
@@ -165,12 +164,12 @@ class Weights {
                                "). Does config.json belong to these weights?"));
     }
 
-    /// A matrix that is multiplied.
+    /// A matrix of a layer, in tiles if it is quantised.
     Matrix matrix(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
       return find(tensor, rows, cols, segment, is_block(number_format(tensor, cols)));
     }
 
-    /// A matrix whose rows are looked up.
+    /// A matrix that is not.
     Matrix rows(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const {
       return find(tensor, rows, cols, segment, false);
     }

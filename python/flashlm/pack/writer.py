@@ -212,10 +212,8 @@ class _Writer:
             del writer
 
     def _is_tiled(self, name: str) -> bool:
-        """Whether a resident tensor lies in tiles: a quantised matrix that is multiplied, not only looked up."""
-        if self._options.dtypes[name] not in QUANTISED or name == "positions":
-            return False
-        return name != "embedding" or "head" not in self._source.weights
+        """Whether a resident tensor lies in tiles: a quantised matrix of a layer."""
+        return self._options.dtypes[name] in QUANTISED and _kind(name) in _ATTENTION
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         config, options = self._source.config, self._options
