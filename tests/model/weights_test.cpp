@@ -37,12 +37,11 @@ void check_equal(const support::TinyModel& tiny, const model::Matrix& got, const
   std::vector<std::byte> bytes(got.extent.bytes);
   file.read(got.extent.offset, bytes);
   if (got.tiled) {
-    const std::size_t n_bytes = row_bytes(got.dtype, got.cols);
-    std::vector<std::byte> rows(got.rows * n_bytes);
-    for (std::size_t row = 0; row < got.rows; ++row) {
-      storage::row_of_tiles(got.tiles(bytes.data(), got.rows), row, rows.data() + row * n_bytes);
-    }
-    bytes = rows;
+    const std::vector<std::byte> rows = support::stored(expected, got.dtype);
+    std::vector<std::byte> tiles(bytes.size());
+    storage::to_tiles(MatrixView::dense(rows.data(), got.dtype, got.rows, got.cols), tiles.data());
+    REQUIRE(bytes == tiles);
+    return;
   }
   check_table(got.view(bytes.data(), got.rows), expected);
 }

@@ -57,19 +57,6 @@ TEST_CASE("tiles hold the scales of 32 rows, then their quants, four columns of 
   }
 }
 
-TEST_CASE("a row comes out of its tiles as it went in") {
-  const DType dtype = GENERATE(DType::q8_0, DType::q4_0);
-  const std::size_t n_rows = 50, cols = 64, bytes_of_row = row_bytes(dtype, cols);
-  const std::vector<std::byte> rows = support::random_bytes(n_rows * bytes_of_row, 4);
-  std::vector<std::byte> bytes(tiles_bytes(dtype, n_rows, cols));
-  to_tiles(MatrixView::dense(rows.data(), dtype, n_rows, cols), bytes.data());
-  for (std::size_t row = 0; row < n_rows; ++row) {
-    std::vector<std::byte> got(bytes_of_row);
-    row_of_tiles(TilesView::dense(bytes.data(), dtype, n_rows, cols), row, got.data());
-    REQUIRE(std::memcmp(got.data(), rows.data() + row * bytes_of_row, bytes_of_row) == 0);
-  }
-}
-
 TEST_CASE("no rows make no tiles") {
   to_tiles({nullptr, DType::q8_0, 0, 32, 0}, nullptr);
   CHECK(tiles_bytes(DType::q4_0, 0, 32) == 0);

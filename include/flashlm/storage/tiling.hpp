@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tiling.hpp: rows of blocks to tiles (base/tiles.hpp) and back. Bytes change their places, nothing else.
+/// tiling.hpp: rows of blocks to tiles (base/tiles.hpp). Bytes change their places, nothing else.
 #pragma once
 
 #include <cstddef>
@@ -47,24 +47,6 @@ inline void put_block(DType dtype, const std::byte* block, std::byte* tile, std:
   }
 }
 
-/// The inverse of `put_block`.
-inline void get_block(DType dtype, const std::byte* tile, std::size_t row, std::byte* block) noexcept {
-  std::memcpy(block, tile + row * kScaleBytes, kScaleBytes);
-  std::byte* quants = block + kScaleBytes;
-  const std::byte* from = tile + kTileRows * kScaleBytes + row * kQuadBytes;
-  if (dtype == DType::q8_0) {
-    for (std::size_t step = 0; step < 8; ++step) {
-      store_quad(quants + step * kQuadBytes, load_quad(from + step * kStepBytes));
-    }
-    return;
-  }
-  for (std::size_t half = 0; half < 2; ++half) {
-    const std::uint32_t low = load_quad(from + half * kStepBytes), high = load_quad(from + (half + 2) * kStepBytes);
-    store_quad(quants + 2 * half * kQuadBytes, (low & kLowNibbles) | (high & kLowNibbles) << 4);
-    store_quad(quants + (2 * half + 1) * kQuadBytes, (low >> 4 & kLowNibbles) | (high & ~kLowNibbles));
-  }
-}
-
 }  // namespace detail
 
 /// Bytes of a matrix in tiles without gaps.
@@ -89,15 +71,6 @@ inline void to_tiles(const MatrixView& rows, std::byte* tiles) {
     for (std::size_t k = 0; k < rows.cols; k += kBlockNumbers, block += n_bytes, tile += view.tile_stride) {
       detail::put_block(rows.dtype, block, tile, row % kTileRows);
     }
-  }
-}
-
-/// Writes one row of a matrix in tiles as blocks: row_bytes(dtype, cols) of them. Allocates nothing. Thread-safe.
-inline void row_of_tiles(const TilesView& tiles, std::size_t row, std::byte* blocks) {
-  FLASHLM_ASSERT(is_block(tiles.dtype) && row < tiles.rows);
-  const std::size_t n_bytes = row_bytes(tiles.dtype, kBlockNumbers);
-  for (std::size_t block = 0; block < tiles.cols / kBlockNumbers; ++block, blocks += n_bytes) {
-    detail::get_block(tiles.dtype, tiles.tile(row / kTileRows, block), row % kTileRows, blocks);
   }
 }
 
