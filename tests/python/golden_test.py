@@ -84,15 +84,20 @@ def test_a_gguf_of_the_same_weights_has_the_same_logits_to_the_bit(tmp_path: Pat
         np.testing.assert_array_equal(one.logits(case.tokens), two.logits(case.tokens))
 
 
-@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0"])
-def test_a_format_kept_as_it_is_differs_from_its_exact_f32_by_the_kv_cache_alone(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "most"), [("F16", 1e-2), ("BF16", 1e-2), ("Q8_0", 0.3), ("Q4_0", 0.3)])
+def test_a_format_kept_as_it_is_differs_from_its_exact_f32_by_what_is_rounded(
+    kind: str, most: float, tmp_path: Path
+) -> None:
+    """That is the KV cache, and beside blocks the activations: to 8 bits, of logits of up to 5."""
     case = random_llama.case("grouped")
     file = random_gguf.write(case, tmp_path / "model.gguf", kind)
     with (
         open_model(flashlm.pack(file, tmp_path / "native.flash")) as native,
         open_model(flashlm.pack(file, tmp_path / "f32.flash", dtype="f32")) as exact,
     ):
-        assert np.abs(native.logits(case.tokens) - exact.logits(case.tokens)).max() < 1e-2
+        difference = np.abs(native.logits(case.tokens) - exact.logits(case.tokens))
+        assert 0 < difference.max() < most
+        assert difference.mean() < most / 5
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +155,12 @@ def test_perplexity_of_the_real_model_in_f32(exact: flashlm.LanguageModel, text:
 def test_perplexity_of_the_real_model_with_fewer_bits(
     real_gguf: Path, text: dict[str, str], dtype: str, tmp_path: Path
 ) -> None:
-    """That of transformers with the same blocks; beside it how much the bits cost: almost nothing, and much."""
+    """That of transformers with the same blocks, but for activations of 8 bits; beside it how much the weights' bits
+    cost: almost nothing, and much."""
     with open_model(flashlm.pack(real_gguf, tmp_path / "out.flash", dtype=dtype)) as lm:
         for name in ("english", "code", "scripts"):
             golden = REAL["texts"][name]
-            assert lm.perplexity(text[name]) == pytest.approx(golden[f"perplexity_{dtype}"], rel=2e-3)
+            assert lm.perplexity(text[name]) == pytest.approx(golden[f"perplexity_{dtype}"], rel=1e-2)
             loss = golden[f"perplexity_{dtype}"] / golden["perplexity"] - 1
             assert 0 < loss < 0.01 if dtype == "q8_0" else 0.2 < loss < 0.6
 
