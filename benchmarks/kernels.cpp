@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
-#include "flashlm/kernels/tile_sum.hpp"
+#include "flashlm/kernels/tile_dots.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/storage/tiling.hpp"
 
 namespace {
 
@@ -77,12 +79,16 @@ class Benchmark {
   explicit Benchmark(const Options& options)
       : options_(options), parallel_(options.threads), memory_(options.mib << 20) {}
 
-  /// Fills the memory with numbers of that format; blocks of them repeat.
+  /// Fills the memory with numbers of that format, which repeat; blocks are in tiles.
   void fill(DType dtype) {
-    constexpr std::size_t kNumbers = std::size_t{1} << 15;
-    const std::vector<float> x = numbers(kNumbers, 1);
-    const std::size_t bytes = row_bytes(dtype, kNumbers);
-    kernels::from_f32(x, dtype, memory_.data());
+    pattern_ = numbers(std::size_t{1} << 15, 1);
+    const std::size_t bytes = row_bytes(dtype, pattern_.size());
+    kernels::from_f32(pattern_, dtype, memory_.data());
+    kernels::to_f32(dtype, memory_.data(), pattern_);
+    if (is_block(dtype)) {
+      const std::vector<std::byte> blocks(memory_.data(), memory_.data() + bytes);
+      storage::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32), memory_.data());
+    }
     for (std::size_t at = bytes; at + bytes <= memory_.size(); at += bytes) {
       std::memcpy(memory_.data() + at, memory_.data(), bytes);
     }
@@ -99,22 +105,33 @@ class Benchmark {
     return result;
   }
 
+  /// y[t][r] = weights[r] . x[t], the rows split among threads. Activations for tiles are rounded first, which counts.
   void product(const MatrixView& weights, const std::vector<float>& x, std::size_t n_tokens, std::vector<float>& y) {
+    if (is_block(dtype_)) {
+      round(x, weights.cols, n_tokens);
+      return tile_dots(TilesView::dense(weights.data, dtype_, weights.rows, weights.cols), n_tokens, y);
+    }
     parallel_.for_range(weights.rows, 16, [&](std::size_t begin, std::size_t end) {
       kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens, y.data() + begin,
                       weights.rows);
     });
   }
 
-  /// The down matrix of a layer, 32 neurons at a time, the columns split among threads.
+  /// y[t] = the sum of h[t][n] * weights[n], as the down matrix of a layer: 32 neurons at a time, the columns split
+  /// among threads. Tiles of it have neurons as columns.
   void down(const MatrixView& weights, const std::vector<float>& h, std::size_t n_tokens, std::vector<float>& y) {
+    if (is_block(dtype_)) {
+      round(h, weights.rows, n_tokens);
+      const std::size_t tile = tile_bytes(dtype_);
+      return tile_dots({weights.data, dtype_, weights.cols, weights.rows, tile, weights.cols / 32 * tile}, n_tokens, y);
+    }
+    std::fill(y.begin(), y.end(), 0.0f);
     parallel_.for_range(weights.cols, sparse::column_grain(weights.cols, options_.threads),
                         [&](std::size_t begin, std::size_t end) {
                           for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
-                            const auto sum = is_block(dtype_) ? kernels::tile_sum : kernels::neuron_sum;
                             const std::byte* next = row + 64 <= weights.rows ? weights.row(row + 32) : nullptr;
-                            sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens, y.data(), weights.cols,
-                                begin, end, next);
+                            kernels::neuron_sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens,
+                                                y.data(), weights.cols, begin, end, next);
                           }
                         });
   }
@@ -125,22 +142,22 @@ class Benchmark {
     });
   }
 
-  /// Whether a product is that of plain loops in double.
-  bool correct(std::size_t rows, std::size_t cols, std::size_t n_tokens) {
-    const MatrixView weights = next(rows, cols);
-    const std::vector<float> x = numbers(n_tokens * cols, 2);
-    std::vector<float> y(n_tokens * rows), row(cols);
-    product(weights, x, n_tokens, y);
-    for (std::size_t r = 0; r < rows; r += 97) {
-      kernels::to_f32(dtype_, weights.row(r), row);
-      for (std::size_t t = 0; t < n_tokens; ++t) {
-        double exact = 0, magnitude = 0;
-        for (std::size_t k = 0; k < cols; ++k) {
-          const double term = static_cast<double>(row[k]) * static_cast<double>(x[t * cols + k]);
-          exact += term;
-          magnitude += std::abs(term);
-        }
-        if (!(std::abs(static_cast<double>(y[t * rows + r]) - exact) <= 2e-6 * magnitude)) return false;
+  /// Whether product and down are those of plain loops in double.
+  bool correct(std::size_t n_neurons, std::size_t dim, std::size_t n_tokens) {
+    const MatrixView weights = next(n_neurons, dim);
+    const std::vector<float> x = numbers(n_tokens * dim, 2), h = numbers(n_tokens * n_neurons, 6);
+    std::vector<float> products(n_tokens * n_neurons), sums(n_tokens * dim);
+    product(weights, x, n_tokens, products);
+    down(weights, h, n_tokens, sums);
+    const std::vector<double> seen_x = seen(x), seen_h = seen(h);
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+      for (std::size_t n = 0; n < n_neurons; n += 97) {
+        const auto term = [&](std::size_t k) { return at(weights, n, k, false) * seen_x[t * dim + k]; };
+        if (!is_sum(products[t * n_neurons + n], dim, term)) return false;
+      }
+      for (std::size_t c = 0; c < dim; c += 97) {
+        const auto term = [&](std::size_t n) { return at(weights, n, c, true) * seen_h[t * n_neurons + n]; };
+        if (!is_sum(sums[t * dim + c], n_neurons, term)) return false;
       }
     }
     return true;
@@ -211,6 +228,57 @@ class Benchmark {
   const nlohmann::ordered_json& rows() const { return rows_; }
 
  private:
+  void round(const std::vector<float>& x, std::size_t n, std::size_t n_tokens) {
+    blocks_.resize(x.size() / 32);
+    parallel_.for_range(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
+      kernels::to_blocks(std::span(x).subspan(begin * n, (end - begin) * n), blocks_.data() + begin * (n / 32));
+    });
+  }
+
+  void tile_dots(const TilesView& tiles, std::size_t n_tokens, std::vector<float>& y) {
+    parallel_.for_range(tiles.rows, sparse::column_grain(tiles.rows, options_.threads),
+                        [&](std::size_t begin, std::size_t end) {
+                          for (std::size_t t = 0; t < n_tokens; ++t) {
+                            std::fill_n(y.data() + t * tiles.rows + begin, end - begin, 0.0f);
+                          }
+                          kernels::tile_dots(tiles.slice(begin, end), blocks_.data(), tiles.cols / 32, n_tokens,
+                                             y.data() + begin, tiles.rows);
+                        });
+  }
+
+  /// Activations as the kernel sees them.
+  std::vector<double> seen(const std::vector<float>& x) const {
+    std::vector<double> result(x.begin(), x.end());
+    if (!is_block(dtype_)) return result;
+    std::vector<ActivationBlock> blocks(x.size() / 32);
+    kernels::to_blocks(x, blocks.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      result[i] = static_cast<double>(blocks[i / 32].scale) * blocks[i / 32].quants[i % 32];
+    }
+    return result;
+  }
+
+  /// The number of neuron `n` in column `c`. In tiles neurons are rows; in those of a down matrix columns.
+  double at(const MatrixView& weights, std::size_t n, std::size_t c, bool is_down) const {
+    std::size_t i = static_cast<std::size_t>(weights.data - memory_.data()) / row_bytes(dtype_, 32) * 32;
+    if (is_block(dtype_)) {
+      i += (n / 32 * (weights.cols / 32) + c / 32) * 1024 + (is_down ? c % 32 * 32 + n % 32 : n % 32 * 32 + c % 32);
+    } else {
+      i += n * weights.cols + c;
+    }
+    return static_cast<double>(pattern_[i % pattern_.size()]);
+  }
+
+  template <class Term>
+  static bool is_sum(float got, std::size_t n, const Term& term) {
+    double exact = 0, magnitude = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      exact += term(i);
+      magnitude += std::abs(term(i));
+    }
+    return std::abs(static_cast<double>(got) - exact) <= 2e-6 * magnitude;
+  }
+
   std::string name(const char* what, std::size_t rows, std::size_t cols) const {
     return std::string(what) + ' ' + std::string(flashlm::name(dtype_)) + ' ' + std::to_string(rows) + 'x' +
            std::to_string(cols);
@@ -232,6 +300,8 @@ class Benchmark {
   Parallel parallel_;
   AlignedBuffer memory_;
   DType dtype_ = DType::f32;
+  std::vector<float> pattern_;  // what the memory repeats
+  std::vector<ActivationBlock> blocks_;
   std::size_t at_ = 0;
   nlohmann::ordered_json rows_ = nlohmann::ordered_json::array();
 };

@@ -229,9 +229,8 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
     if (is_vector(name)) {
       specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
     } else if (is_tiled(name)) {
-      specs.push_back({name,
-                       flashlm::DType::u8,
-                       {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
+      specs.push_back(
+          {name, flashlm::DType::u8, {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
       metadata[number_format_key(name)] = flashlm::name(shape.dtype);
     } else {
       specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// tiles.hpp: quantised matrices in tiles of 32 rows and 32 columns, and the activations that they are multiplied with.
 ///
-/// A quantised matrix (q8_0, q4_0) has a block for every 32 columns of a row. In a layer 32 blocks of 32 rows, one below
-/// the other, lie together as a *tile*, so that one instruction works on four columns of many rows:
+/// A quantised matrix (q8_0, q4_0) has a block for every 32 columns of a row. In a layer 32 blocks of 32 rows, one
+/// below the other, lie together as a *tile*, so that one instruction works on four columns of many rows:
 ///
 ///     32 scales, f16, one a row
 ///     q8_0: for columns 0 to 3, then 4 to 7, ...: of each row the four quants, int8        8 times 128 bytes

@@ -58,8 +58,7 @@ class SparseFfn {
 
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(std::size_t max_tokens, std::size_t quantised_dim = 0) noexcept {
-    return 2 * max_tokens * kRunNeurons * sizeof(float) +
-           n_blocks(max_tokens, quantised_dim) * sizeof(ActivationBlock);
+    return 2 * max_tokens * kRunNeurons * sizeof(float) + n_blocks(max_tokens, quantised_dim) * sizeof(ActivationBlock);
   }
 
   /// From now on `tap` is told every activation; null: nobody is. It must outlive its use.
