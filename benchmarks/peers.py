@@ -44,7 +44,7 @@ SLACK = 64 * MIB
 COMPARE_IDS = 8
 LONG = 256  # tokens: of longer prompts one round is enough where time is short
 # Root mean square of the difference of logits over that of the logits. llama.cpp rounds activations to f16 beside f16
-# weights, to bf16 beside bf16 and to q8_0 beside blocks; flashlm keeps them in f32.
+# weights and to bf16 beside bf16, where flashlm keeps them in f32; beside blocks both round to 8 bits.
 TOLERANCE = {"f32": 0.01, "f16": 0.02, "bf16": 0.06, "q8_0": 0.1, "q4_0": 0.15}
 LEAST_TOP_1 = 0.6
 
