@@ -18,6 +18,7 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/pinned_weights.hpp"
+#include "flashlm/sparse/solo.hpp"
 #include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::sparse {
@@ -45,14 +46,16 @@ class WeightStream {
   };
 
   /// `pinned` [n_pieces]. An empty ring fits a model that is pinned whole; else it needs two slots or more of
-  /// `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader` must outlive the stream.
+  /// `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader` and `parallel`, the threads
+  /// that compute, must outlive the stream.
   WeightStream(std::shared_ptr<const PassLayout> layout, storage::Reader& reader, std::vector<std::uint64_t> file_bytes,
                std::vector<bool> pinned, Ring ring, Parallel& parallel)
       : layout_(std::move(layout)),
         reader_(&reader),
         file_bytes_(std::move(file_bytes)),
         unit_(std::min(reader.alignment(), kPageBytes)),
-        pinned_(*layout_, std::move(pinned), parallel) {
+        pinned_(*layout_, std::move(pinned), parallel),
+        parallel_(&parallel) {
     make_ring(ring);
   }
 
@@ -65,19 +68,21 @@ class WeightStream {
     pinned_.load(*reader_, file_bytes_, on_progress);
   }
 
-  /// Begins a pass over the first `n_segments`; what lies behind them is not read for it.
+  /// Begins a pass of `n_tokens` over the first `n_segments`; what lies behind them is not read for it.
   ///
   /// After `restart`, waits for what is still under way; throws what a hook of the reader throws, to be called again.
-  void begin(std::size_t n_segments) {
+  void begin(std::size_t n_segments, std::size_t n_tokens = 1) {
     settle();
+    solo_.begin(n_tokens, parallel_->n_threads());
     ++pass_;
     next_pass_ = std::max(next_pass_, pass_);
     pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
-    read_ahead();
+    read_ahead(slots_.size());
   }
 
   /// Calls body(Units) until all units of a segment were handed out, ascending. Segments come in the order of a pass.
   ///
+  /// While `body` computes what arrived, `parallel` may be the caller alone (Solo).
   /// Throws IoError or FormatError if a read failed, and what `body` throws; call `restart` before the next pass then.
   template <class Body>
   void use(std::size_t segment, Body&& body) {
@@ -86,10 +91,18 @@ class WeightStream {
     for (std::size_t at = layout_->first_part(segment); at < end;) {
       const PassLayout::Part& part = parts[at];
       Units units{part.first, part.n_units, nullptr, pinned_.has(part.piece)};
+      if (units.pinned) read_ahead(slots_.size());
       units.data = units.pinned ? pinned_.data(part) : take(part.piece) + part.offset;
       // Pinned neighbours lie next to each other: they are one matrix.
       for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at) units.n += parts[at].n_units;
-      body(std::as_const(units));
+      if (units.pinned) {
+        body(std::as_const(units));
+      } else {
+        const Parallel::Alone alone(*parallel_, solo_.on());
+        const double start = now_seconds();
+        body(std::as_const(units));
+        solo_.computed(now_seconds() - start);
+      }
       const PassLayout::Piece& piece = layout_->pieces()[part.piece];
       if (!units.pinned && at == piece.first_part + piece.n_parts) release();
     }
@@ -179,7 +192,9 @@ class WeightStream {
       throw;
     }
     slot.open = false;
-    waited_seconds_ += now_seconds() - start;
+    const double seconds = now_seconds() - start;
+    waited_seconds_ += seconds;
+    solo_.waited(seconds);
   }
 
   /// Waits for reads that nobody wants any more: their buffers are needed.
@@ -203,10 +218,10 @@ class WeightStream {
   const std::byte* take(std::size_t piece) {
     if (taken_ && slots_[*taken_].piece != piece) release();
     while (!taken_) {
-      read_ahead();
       Slot& slot = slots_[released_ % slots_.size()];
       wait(slot);
       taken_ = released_ % slots_.size();
+      read_ahead(slots_.size());
       if (slot.piece != piece) release();
     }
     return memory_.data() + *taken_ * slot_bytes_ + slots_[*taken_].skew;
@@ -216,12 +231,14 @@ class WeightStream {
   void release() {
     taken_.reset();
     ++released_;
-    read_ahead();
+    // One slot is kept for the moment when the next piece is here: then the disk goes on before that is computed.
+    read_ahead(slots_.size() > 2 ? slots_.size() - 1 : slots_.size());
   }
 
-  void read_ahead() {
+  /// Starts reads until `n_slots` are under way or taken.
+  void read_ahead(std::size_t n_slots) {
     if (streamed_.empty()) return;
-    while (submitted_ < released_ + slots_.size()) {
+    while (submitted_ < released_ + n_slots) {
       if (next_ == streamed_.size() || (next_pass_ == pass_ && streamed_[next_] >= pass_end_)) {
         next_ = 0;
         ++next_pass_;
@@ -247,6 +264,8 @@ class WeightStream {
   std::vector<std::uint64_t> file_bytes_;
   std::size_t unit_;
   PinnedWeights pinned_;
+  Parallel* parallel_;
+  Solo solo_;
   AlignedBuffer memory_;  // [n_slots, slot_bytes_]
   std::size_t slot_bytes_ = 0;
   std::vector<Slot> slots_;            // [n_slots]
