@@ -40,25 +40,6 @@ TEST_CASE("every index is visited exactly once, in ranges that end at multiples 
   }
 }
 
-TEST_CASE("a caller that wants to be alone does everything itself, until it does not") {
-  Parallel parallel(3);
-  const auto parts = [&] {
-    std::atomic<int> n{0};
-    parallel.for_range(300, 1, [&](std::size_t, std::size_t) { ++n; });
-    return n.load();
-  };
-  REQUIRE(parts() > 1);
-  {
-    const Parallel::Alone no(parallel, false);
-    CHECK(parts() > 1);
-    const Parallel::Alone yes(parallel, true);
-    CHECK(parts() == 1);
-    const Parallel::Alone still(parallel, false);
-    CHECK(parts() == 1);
-  }
-  CHECK(parts() > 1);
-}
-
 TEST_CASE("work is spread over all threads, and every running call has a thread number of its own") {
   Parallel parallel(3);
   std::atomic<int> running{0};

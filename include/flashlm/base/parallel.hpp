@@ -51,21 +51,6 @@ class Parallel {
 
   int n_threads() const noexcept { return n_threads_; }
 
-  /// While one lives that is wanted, the caller does everything itself.
-  class Alone {
-   public:
-    Alone(Parallel& parallel, bool wanted) : parallel_(&parallel), before_(parallel.alone_) {
-      parallel.alone_ = before_ || wanted;
-    }
-    Alone(const Alone&) = delete;
-    Alone& operator=(const Alone&) = delete;
-    ~Alone() { parallel_->alone_ = before_; }
-
-   private:
-    Parallel* parallel_;
-    bool before_;
-  };
-
   /// Calls body(begin, end) on disjoint ranges that together are [0, n); inner ends are multiples of `grain`.
   ///
   /// Returns when all are done. If calls threw, the first exception is thrown again here.
@@ -80,7 +65,7 @@ class Parallel {
     const std::size_t n_grains = (n + grain - 1) / grain;
     const std::size_t n_parts = std::min(n_grains, kPartsPerThread * static_cast<std::size_t>(n_threads_));
     if (n_parts == 0) return;
-    if (n_parts == 1 || n_threads_ == 1 || alone_) {
+    if (n_parts == 1 || n_threads_ == 1) {
       body(std::size_t{0}, std::size_t{0}, n);
       return;
     }
@@ -209,7 +194,6 @@ class Parallel {
 #endif
 
   int n_threads_;
-  bool alone_ = false;  // the caller does everything
   std::mutex failure_mutex_;
   std::exception_ptr failure_;
 };

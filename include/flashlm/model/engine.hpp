@@ -207,7 +207,7 @@ inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Toke
   const std::span<float> x = activations(0, n);
   try {
     govern();
-    stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed(), n);
+    stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
     embed(tokens, first, x);
     for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
       check_in();

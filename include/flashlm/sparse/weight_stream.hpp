@@ -18,7 +18,6 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/pinned_weights.hpp"
-#include "flashlm/sparse/solo.hpp"
 #include "flashlm/storage/reader.hpp"
 
 namespace flashlm::inline v0::sparse {
@@ -46,16 +45,14 @@ class WeightStream {
   };
 
   /// `pinned` [n_pieces]. An empty ring fits a model that is pinned whole; else it needs two slots or more of
-  /// `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader` and `parallel`, the threads
-  /// that compute, must outlive the stream.
+  /// `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader` must outlive the stream.
   WeightStream(std::shared_ptr<const PassLayout> layout, storage::Reader& reader, std::vector<std::uint64_t> file_bytes,
                std::vector<bool> pinned, Ring ring, Parallel& parallel)
       : layout_(std::move(layout)),
         reader_(&reader),
         file_bytes_(std::move(file_bytes)),
         unit_(std::min(reader.alignment(), kPageBytes)),
-        pinned_(*layout_, std::move(pinned), parallel),
-        parallel_(&parallel) {
+        pinned_(*layout_, std::move(pinned), parallel) {
     make_ring(ring);
   }
 
@@ -68,12 +65,11 @@ class WeightStream {
     pinned_.load(*reader_, file_bytes_, on_progress);
   }
 
-  /// Begins a pass of `n_tokens` over the first `n_segments`; what lies behind them is not read for it.
+  /// Begins a pass over the first `n_segments`; what lies behind them is not read for it.
   ///
   /// After `restart`, waits for what is still under way; throws what a hook of the reader throws, to be called again.
-  void begin(std::size_t n_segments, std::size_t n_tokens = 1) {
+  void begin(std::size_t n_segments) {
     settle();
-    solo_.begin(n_tokens, parallel_->n_threads());
     ++pass_;
     next_pass_ = std::max(next_pass_, pass_);
     pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
@@ -82,7 +78,6 @@ class WeightStream {
 
   /// Calls body(Units) until all units of a segment were handed out, ascending. Segments come in the order of a pass.
   ///
-  /// While `body` computes what arrived, `parallel` may be the caller alone (Solo).
   /// Throws IoError or FormatError if a read failed, and what `body` throws; call `restart` before the next pass then.
   template <class Body>
   void use(std::size_t segment, Body&& body) {
@@ -95,14 +90,7 @@ class WeightStream {
       units.data = units.pinned ? pinned_.data(part) : take(part.piece) + part.offset;
       // Pinned neighbours lie next to each other: they are one matrix.
       for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at) units.n += parts[at].n_units;
-      if (units.pinned) {
-        body(std::as_const(units));
-      } else {
-        const Parallel::Alone alone(*parallel_, solo_.on());
-        const double start = now_seconds();
-        body(std::as_const(units));
-        solo_.computed(now_seconds() - start);
-      }
+      body(std::as_const(units));
       const PassLayout::Piece& piece = layout_->pieces()[part.piece];
       if (!units.pinned && at == piece.first_part + piece.n_parts) release();
     }
@@ -192,9 +180,7 @@ class WeightStream {
       throw;
     }
     slot.open = false;
-    const double seconds = now_seconds() - start;
-    waited_seconds_ += seconds;
-    solo_.waited(seconds);
+    waited_seconds_ += now_seconds() - start;
   }
 
   /// Waits for reads that nobody wants any more: their buffers are needed.
@@ -264,8 +250,6 @@ class WeightStream {
   std::vector<std::uint64_t> file_bytes_;
   std::size_t unit_;
   PinnedWeights pinned_;
-  Parallel* parallel_;
-  Solo solo_;
   AlignedBuffer memory_;  // [n_slots, slot_bytes_]
   std::size_t slot_bytes_ = 0;
   std::vector<Slot> slots_;            // [n_slots]
