@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -130,24 +129,22 @@ namespace detail {
 ///
 /// A disk is at its best with some MiB in flight. A ring of more than kRingBytes is slower where a processor's cache
 /// takes part in moving bytes: what arrives then leaves the cache before it is computed. Much less than that, and the
-/// disk runs dry whenever the system puts a computing thread aside. Pieces are small, since a disk that answers all
-/// of a ring at once stands still until one of them is computed.
+/// disk runs dry whenever the system puts a computing thread aside.
 struct RingSize {
   std::size_t piece_bytes = 0;
   std::size_t n_slots = 0;
 };
 inline RingSize choose_ring(std::size_t largest_unit, std::uint64_t most) {
-  constexpr std::size_t kRingBytes = std::size_t{13} << 19;
+  constexpr std::size_t kRingBytes = std::size_t{12} << 20;
   constexpr std::size_t kEnough = 6;  // of which one is computed and the others are read
   const auto slot_of = [&](std::size_t piece) {
     return round_up(std::max(piece, largest_unit), kPageBytes) + kPageBytes;
   };
   const auto n_slots = [&](std::size_t piece, std::size_t least) {
-    const std::size_t n = kRingBytes / std::max(piece / largest_unit * largest_unit, largest_unit);
-    return std::max<std::size_t>(least, std::min<std::uint64_t>(n, most / slot_of(piece)));
+    const std::size_t slot = slot_of(piece);
+    return std::max<std::size_t>(least, std::min<std::uint64_t>(most, kRingBytes + kEnough * kPageBytes) / slot);
   };
-  for (const std::size_t piece : {std::bit_ceil(std::max(std::size_t{512} << 10, largest_unit)), std::size_t{256} << 10,
-                                  std::size_t{128} << 10}) {
+  for (const std::size_t piece : {2u << 20, 1u << 20, 512u << 10, 256u << 10, 128u << 10}) {
     if (slot_of(piece) * kEnough <= most) return {piece, n_slots(piece, kEnough)};
   }
   return {largest_unit, n_slots(largest_unit, kLeastSlots)};
@@ -163,9 +160,8 @@ inline void MemoryPlan::pin(const MemoryNeeds& needs, std::uint64_t spare, const
   ring = {n_slots, n_slots != 0 ? layout->slot_bytes() : 0};
   stream = ring.bytes();
   const std::uint64_t left = spare > stream ? spare - stream : 0;
-  // Neighbours that together keep a quarter of the ring busy are pinned or streamed together: a disk likes long runs,
-  // and must not run dry while what lies between two of them is computed.
-  const sparse::PassLayout::Pinned chosen = layout->pin(left, std::max<std::size_t>(1, n_slots / 4), among);
+  // Neighbours that together keep half the ring busy are pinned or streamed together: a disk likes long runs.
+  const sparse::PassLayout::Pinned chosen = layout->pin(left, std::max<std::size_t>(1, n_slots / 2), among);
   pinned_pieces = chosen.pieces;
   pinned = chosen.bytes;
   shares = {};

@@ -73,7 +73,7 @@ class WeightStream {
     ++pass_;
     next_pass_ = std::max(next_pass_, pass_);
     pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
-    read_ahead(slots_.size());
+    read_ahead();
   }
 
   /// Calls body(Units) until all units of a segment were handed out, ascending. Segments come in the order of a pass.
@@ -86,7 +86,6 @@ class WeightStream {
     for (std::size_t at = layout_->first_part(segment); at < end;) {
       const PassLayout::Part& part = parts[at];
       Units units{part.first, part.n_units, nullptr, pinned_.has(part.piece)};
-      if (units.pinned) read_ahead(slots_.size());
       units.data = units.pinned ? pinned_.data(part) : take(part.piece) + part.offset;
       // Pinned neighbours lie next to each other: they are one matrix.
       for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at) units.n += parts[at].n_units;
@@ -204,10 +203,10 @@ class WeightStream {
   const std::byte* take(std::size_t piece) {
     if (taken_ && slots_[*taken_].piece != piece) release();
     while (!taken_) {
+      read_ahead();
       Slot& slot = slots_[released_ % slots_.size()];
       wait(slot);
       taken_ = released_ % slots_.size();
-      read_ahead(slots_.size());
       if (slot.piece != piece) release();
     }
     return memory_.data() + *taken_ * slot_bytes_ + slots_[*taken_].skew;
@@ -217,14 +216,12 @@ class WeightStream {
   void release() {
     taken_.reset();
     ++released_;
-    // One slot is kept for the moment when the next piece is here: then the disk goes on before that is computed.
-    read_ahead(slots_.size() > 2 ? slots_.size() - 1 : slots_.size());
+    read_ahead();
   }
 
-  /// Starts reads until `n_slots` are under way or taken.
-  void read_ahead(std::size_t n_slots) {
+  void read_ahead() {
     if (streamed_.empty()) return;
-    while (submitted_ < released_ + n_slots) {
+    while (submitted_ < released_ + slots_.size()) {
       if (next_ == streamed_.size() || (next_pass_ == pass_ && streamed_[next_] >= pass_end_)) {
         next_ = 0;
         ++next_pass_;
