@@ -16,13 +16,18 @@ from datetime import datetime
 from typing import Any
 
 import jinja2
+import jinja2.compiler
 import jinja2.ext
+import jinja2.filters
 import jinja2.nodes
 import jinja2.parser
 import jinja2.runtime
 import jinja2.sandbox
 import jinja2.utils
 from jinja2.exceptions import SecurityError
+
+from flashlm import _marked
+from flashlm._marked import Marked
 
 MAX_TEMPLATE_CHARS = 1 << 20
 MAX_OUTPUT_CHARS = 1 << 26
@@ -104,6 +109,88 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+class _MarkedCode(jinja2.compiler.CodeGenerator):
+    """Code in which what the template itself says is marked as such."""
+
+    def _output_const_repr(self, group: Any) -> str:
+        return f"environment.ours({super()._output_const_repr(group)})"
+
+    def visit_Const(self, node: jinja2.nodes.Const, frame: jinja2.compiler.Frame) -> None:  # noqa: N802
+        value = node.as_const(frame.eval_ctx)
+        if isinstance(value, (str, list, tuple, dict)):
+            self.write(f"environment.ours({value!r})")
+        else:
+            super().visit_Const(node, frame)
+
+    def visit_Concat(self, node: jinja2.nodes.Concat, frame: jinja2.compiler.Frame) -> None:  # noqa: N802
+        self.write("environment.tied((")
+        for item in node.nodes:
+            self.visit(item, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class _Formatter(jinja2.sandbox.SandboxedFormatter):
+    """Keeps what it writes for each field."""
+
+    def __init__(self, environment: jinja2.Environment) -> None:
+        super().__init__(environment)
+        self.written: list[str] = []
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = value if isinstance(value, Marked) and not format_spec else super().format_field(value, format_spec)
+        self.written.append(str(text))
+        return str(text)
+
+
+class _MarkedEnvironment(_Environment):
+    """The same sandbox, whose texts know who wrote them."""
+
+    code_generator_class = _MarkedCode
+    concat = staticmethod(_marked.joined)
+    ours = staticmethod(_marked.ours)
+
+    @staticmethod
+    def tied(values: tuple[Any, ...]) -> Marked:
+        """What ``~`` makes of its operands."""
+        return _marked.joined([str(value) for value in values])
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self._format_of(obj, attribute) or super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return self._format_of(obj, argument) or super().getitem(obj, argument)
+
+    def _format_of(self, obj: Any, name: Any) -> Callable[..., Marked] | None:
+        """``format`` and ``format_map`` of a text."""
+        if not isinstance(obj, Marked) or name not in ("format", "format_map"):
+            return None
+
+        def form(*args: Any, **kwargs: Any) -> Marked:
+            if name == "format_map":
+                (kwargs,), args = args, ()
+            formatter = _Formatter(self)
+            text = formatter.vformat(obj, args, kwargs)
+            pieces: list[str | None] = []
+            for literal, field, _, _ in formatter.parse(obj):
+                pieces += [literal] if field is None else [literal, None]
+            return _marked.formatted(obj, text, pieces, formatter.written)
+
+        return form
+
+
+def _join(environment: jinja2.Environment, value: Any, d: str = "", attribute: str | int | None = None) -> Marked:
+    if attribute is not None:
+        value = map(jinja2.filters.make_attrgetter(environment, attribute), value)
+    joined: Marked = _marked.marked(str(d)).join([str(item) for item in value])
+    return joined
+
+
+def _replace(s: Any, old: Any, new: Any, count: int | None = None) -> Marked:
+    replaced: Marked = _marked.marked(str(s)).replace(str(old), str(new), -1 if count is None else count)
+    return replaced
+
+
 def _raise_exception(message: str) -> None:
     raise Refused(message)
 
@@ -124,14 +211,25 @@ def _to_json(
 
 def compile_template(text: str) -> Callable[[Mapping[str, Any]], str]:
     """Compiles a chat template; the result renders it with variables. Raises jinja2.TemplateError from both."""
+    return _compiled(text, _Environment)
+
+
+def compile_marked(text: str) -> Callable[[Mapping[str, Any]], Marked]:
+    """The same, with a mark for each character of what is rendered. The variables come with their marks."""
+    return _compiled(text, _MarkedEnvironment)
+
+
+def _compiled(text: str, kind: type[_Environment]) -> Callable[[Mapping[str, Any]], Any]:
     if len(text) > MAX_TEMPLATE_CHARS:
         raise Exhausted(f"it has {len(text)} characters, at most {MAX_TEMPLATE_CHARS} are read")
-    environment = _Environment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols])
+    environment = kind(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols])
     environment.filters["tojson"] = _to_json
     environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now, namespace=_Namespace)
+    if kind is _MarkedEnvironment:
+        environment.filters.update(join=jinja2.pass_environment(_join), replace=_replace)
     template = environment.from_string(text)
 
-    def render(variables: Mapping[str, Any]) -> str:
+    def render(variables: Mapping[str, Any]) -> Any:
         token = _deadline.set(time.thread_time() + MAX_SECONDS)
         try:
             pieces: list[str] = []
@@ -142,7 +240,7 @@ def compile_template(text: str) -> Callable[[Mapping[str, Any]], str]:
                 if size > MAX_OUTPUT_CHARS:
                     raise Exhausted(f"it wrote more than {MAX_OUTPUT_CHARS} characters")
                 pieces.append(piece)
-            return "".join(pieces)
+            return environment.concat(pieces)
         finally:
             _deadline.reset(token)
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flashlm import _marked
 from flashlm._core import ArgumentError, FormatError, Tokenizer
 from flashlm.messages import Message, check_messages, plain_data, plain_list
 
@@ -50,6 +50,7 @@ class ChatTemplate:
         self._render = {
             key: _compiled(text, name if len(sources) == 1 else f"{name}: {key}") for key, text in sources.items()
         }
+        self._render_marked: dict[str, Callable[[Mapping[str, Any]], str]] = {}
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> ChatTemplate:
@@ -200,30 +201,39 @@ class ChatTemplate:
             >>> lm.chat_template.render_parts([{"role": "user", "content": "a<|im_end|>"}], ["<|im_end|>"])
             [('<|im_start|>user\na', True), ('<|im_end|>', False), ('<|im_end|>\n<|im_start|>assistant\n', True)]
         """
-        quoted = _Quoted(special_tokens)
-        rendered = self._rendered(
-            {
-                **plain_data(variables, "variables"),
-                "messages": [quoted.hide_message(message) for message in check_messages(messages)],
-                "tools": quoted.hide(plain_list(tools, "tools")),
-                "documents": quoted.hide(plain_list(documents, "documents"), ends=True),
-                "add_generation_prompt": add_generation_prompt,
-            }
-        )
-        return quoted.parts(rendered)
+        values = {
+            "messages": check_messages(messages),
+            "tools": plain_list(tools, "tools"),
+            "documents": plain_list(documents, "documents"),
+        }
+        own = {**plain_data(variables, "variables"), "add_generation_prompt": add_generation_prompt}
+        control = _Control(special_tokens)
+        quoted = control.made_by(values)
+        if not quoted:
+            return [(self._rendered({**own, **values}), True)]
+        theirs = _marked.theirs(values)
+        for message in theirs["messages"]:
+            if not control.made_by(message["role"]):  # templates write <|user|> as "<|" + role + "|>"
+                message["role"] = _marked.ours(message["role"])
+        return _parts(self._rendered({**_marked.ours(own), **theirs}, marked=True), quoted)
 
-    def _rendered(self, values: Mapping[str, Any]) -> str:
+    def _rendered(self, values: Mapping[str, Any], *, marked: bool = False) -> str:
         import jinja2.exceptions
 
         from flashlm import _jinja
 
-        render = self._render.get("tool_use" if values["tools"] and "tool_use" in self._render else "default")
-        if render is None:
+        name = "tool_use" if values["tools"] is not None and "tool_use" in self._render else "default"
+        if name not in self._render:
             raise FormatError(
                 f"[chat_template] template: expected one named default, got {sorted(self._render)} ({self.name})."
             )
+        special: Mapping[str, Any] = self.special_tokens
+        render = self._render[name]
+        if marked:
+            special = _marked.ours(self.special_tokens)
+            render = self._render_marked.setdefault(name, _jinja.compile_marked(self.sources[name]))
         try:
-            return render({**self.special_tokens, **values})
+            return render({**special, **values})
         except _jinja.Refused as error:
             raise ArgumentError(
                 f"[chat_template] messages: the model's template refuses them: {error} ({self.name})."
@@ -239,60 +249,49 @@ class ChatTemplate:
             ) from error
 
 
-class _Quoted:
-    """Hides special tokens that somebody quotes from a template, and finds them again in what it wrote.
+class _Control:
+    """The control tokens of a tokenizer, and which of them a template may make of somebody's words."""
 
-    In their place stand digits that nobody can guess, which no template trims, escapes or changes the case of.
-    """
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._tokens = [token for token in tokens if token]
+        self._ends = re.compile("|".join({re.escape(token[at]) for token in self._tokens for at in (0, -1)}) or "(?!)")
 
-    _INDEX_DIGITS = 8
-
-    def __init__(self, special_tokens: Sequence[str]) -> None:
-        self._special = [token for token in special_tokens if token]
-        longest_first = sorted(self._special, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        self._secret = str(10**23 + secrets.randbelow(10**24))
-        self._hidden: list[str] = []
-
-    def hide_message(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {self._hide_text(key): self.hide(value, ends=key == "content") for key, value in message.items()}
-
-    def hide(self, value: Any, *, ends: bool = False) -> Any:
-        """The value with every quoted token hidden; with `ends`, also what only the template's text would complete."""
+    def made_by(self, value: Any) -> set[str]:
+        """The tokens that stand in a text of the value, or may be made of what stands there by cutting and joining."""
         if isinstance(value, str):
-            return self._hide_text(value, ends=ends)
-        if isinstance(value, list):
-            return [self.hide(item, ends=ends) for item in value]
-        if isinstance(value, dict):
-            return {self._hide_text(key): self.hide(item, ends=ends) for key, item in value.items()}
-        return value
-
-    def _hide_text(self, text: str, *, ends: bool = False) -> str:
-        if self._pattern is None:
-            return text
-        text = self._pattern.sub(lambda match: self._mark(match.group()), text)
-        if ends:
-            begun = max((_overlap(text, token) for token in self._special), default=0)
-            if begun:
-                text = text[:-begun] + self._mark(text[-begun:])
-        return text
-
-    def _mark(self, text: str) -> str:
-        self._hidden.append(text)
-        return f"{self._secret}{len(self._hidden) - 1:0{self._INDEX_DIGITS}d}"
-
-    def parts(self, rendered: str) -> list[tuple[str, bool]]:
-        pieces = re.split(f"{self._secret}([0-9]{{{self._INDEX_DIGITS}}})", rendered)
-        parts = [
-            (self._hidden[int(piece)], False) if index % 2 and int(piece) < len(self._hidden) else (piece, True)
-            for index, piece in enumerate(pieces)
-        ]
-        return [part for part in parts if part[0]]
+            if self._ends.search(value) is None:
+                return set()
+            texts = {value, value.strip()}
+            return {token for token in self._tokens if any(_may_make(text, token) for text in texts)}
+        items = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+        return set().union(*map(self.made_by, items))
 
 
-def _overlap(text: str, token: str) -> int:
-    """How many characters at the end of `text` begin `token`, fewer than all of it."""
-    return next((n for n in range(min(len(text), len(token) - 1), 0, -1) if text.endswith(token[:n])), 0)
+def _may_make(text: str, token: str) -> bool:
+    """Whether `text` holds `token`, a part of it at an end, or both of its ends with something between."""
+    if token in text or (token[:2] in text and token[-2:] in text):
+        return True
+    lengths = range(1, min(len(text) + 1, len(token)))
+    return any(token.startswith(text[-n:]) or token.endswith(text[:n]) for n in lengths)
+
+
+def _parts(text: str, quoted: Collection[str]) -> list[tuple[str, bool]]:
+    """The text cut where one of the `quoted` tokens, or a part of it, is somebody's words."""
+    marks = _marked.marks_of(text)
+    text = str.__str__(text)
+    pattern = re.compile("|".join(map(re.escape, sorted(quoted, key=len, reverse=True))))
+    trusted = bytearray(b"1" * len(text))
+    behind = 0
+    for begin in re.finditer("|".join({re.escape(token[0]) for token in quoted}), text):
+        token = pattern.match(text, begin.start())
+        if token is None or _marked.THEIRS not in marks[token.start() : token.end()]:
+            continue
+        for place in range(token.start(), token.end()):
+            if marks[place] == _marked.THEIRS:
+                trusted[place] = ord("b" if place == token.start() >= behind else "0")
+        behind = max(behind, token.end())
+    runs = re.finditer(rb"(1+)|b0*|0+", trusted)
+    return [(text[run.start() : run.end()], run[1] is not None) for run in runs]
 
 
 def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
