@@ -112,7 +112,7 @@ int main(int argc, char* argv[]) {
         {.name = "summarize_paper",
          .description = "Downloads a paper, reads every page and returns a summary.",
          .parameters = flashlm::agent::json_schema(nlohmann::ordered_json{{"id", {{"enum", ids}}}}.dump()),
-         .run = [&](const nlohmann::json& given) { return summarize_paper(given["id"].get<std::string>()); }}};
+         .run = [&](const nlohmann::ordered_json& given) { return summarize_paper(given["id"].get<std::string>()); }}};
 
     // A small model follows an example better than a description.
     const nlohmann::ordered_json example = {

@@ -96,9 +96,9 @@ Tool tool_of(const ToolParts& parts) {
   const auto& [name, description, schema, run] = parts;
   Tool tool{.name = name, .description = description, .parameters = {}, .run = {}};
   tool.parameters = nlohmann::ordered_json::parse(schema, nullptr, false);
-  tool.run = [run = run](const nlohmann::json& arguments) {
+  tool.run = [run = run](const nlohmann::ordered_json& arguments) {
     try {
-      return run(arguments.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+      return run(arguments.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
     } catch (py::error_already_set& error) {
       if (!error.matches(PyExc_Exception)) throw Raised{error};
       const std::string kind = py::str(error.type().attr("__name__"));
@@ -130,8 +130,8 @@ std::unique_ptr<Agent> make_agent(Answer answer, CountTokens count_tokens, std::
 
 using Shown = std::tuple<std::string, std::string>;
 
-std::string dumped(const nlohmann::json& json) {
-  return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+std::string dumped(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 Shown shown(const Step& step) { return {dumped(to_json(step)), to_string(step)}; }
@@ -192,13 +192,8 @@ Raises:
       .def(
           "save", [](const Agent& self) { return dumped(self.save()); }, "The task and its steps as JSON.")
       .def(
-          "load",
-          [](Agent& self, const std::string& json) {
-            const auto parsed = nlohmann::json::parse(json, nullptr, false);
-            if (parsed.is_discarded()) throw flashlm::FormatError("[agent] saved task: expected JSON, got other text");
-            self.load(parsed);
-          },
-          "json"_a, "Go on with what `save` gave. Raises FormatError for anything else.")
+          "load", [](Agent& self, const std::string& json) { self.load(json); }, "json"_a,
+          "Go on with what `save` gave. Raises FormatError for anything else.")
       .def_property_readonly("task", &Agent::task, "The task.")
       .def_property_readonly("answer", &Agent::answer, "The answer; empty until there is one.")
       .def_property_readonly(

@@ -12,7 +12,7 @@
 #include "support/catch.hpp"
 
 using namespace flashlm::agent;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 

@@ -18,7 +18,7 @@ const std::vector<Tool> kTools = {
     {.name = "add",
      .description = "Adds \"two\" numbers.",
      .parameters = json_schema(R"({"b": {"type": "number"}, "a": {"type": "number"}})"),
-     .run = [](const nlohmann::json&) { return std::string(); }},
+     .run = [](const nlohmann::ordered_json&) { return std::string(); }},
 };
 
 }  // namespace

@@ -22,7 +22,7 @@
 
 using namespace flashlm;
 using namespace flashlm::agent;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 using text::ChatMessage;
 using text::ScriptedChatModel;
 

@@ -6,12 +6,11 @@
 #include "support/catch.hpp"
 
 using flashlm::agent::arguments_problem;
-using nlohmann::json;
-using nlohmann::ordered_json;
+using json = nlohmann::ordered_json;
 
 namespace {
 
-const ordered_json kSchema = ordered_json::parse(R"({
+const json kSchema = json::parse(R"({
   "type": "object",
   "properties": {
     "n": {"type": "integer"}, "size": {"type": "number"}, "when": {"type": ["string", "null"]},
@@ -40,10 +39,11 @@ TEST_CASE("what does not fit is named, with what was expected") {
   CHECK(problem({{"n", 1}, {"list", {{{"x", 1}}}}}) == "arguments.list[0].x: expected boolean, got 1");
   CHECK(problem({{"n", 1}, {"more", 1}}).find("there is no 'more'. Expected: n, size") != std::string::npos);
   CHECK(problem(json::array()) == "arguments: expected object, got []");
+  CHECK(arguments_problem(kSchema, "{").value_or("") == "arguments: expected JSON");
+  CHECK(arguments_problem(kSchema, R"({"n": "x"})").value_or("") == "arguments.n: expected integer, got \"x\"");
 }
 
 TEST_CASE("an open object takes other keys") {
-  const ordered_json open = {
-      {"type", "object"}, {"properties", ordered_json::object()}, {"additionalProperties", true}};
+  const json open = {{"type", "object"}, {"properties", json::object()}, {"additionalProperties", true}};
   CHECK_FALSE(arguments_problem(open, {{"more", 1}}));
 }

@@ -9,8 +9,7 @@
 #include "support/catch.hpp"
 
 using namespace flashlm::agent;
-using flashlm::storage::JsonField;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 

@@ -12,7 +12,7 @@
 
 using flashlm::ArgumentError;
 using namespace flashlm::agent;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 
@@ -30,6 +30,8 @@ TEST_CASE("a tool is called by its name with arguments that fit") {
   check_tools(tools);
   const ToolResult result = call_tool(tools, "shout", {{"text", "hey"}});
   CHECK(result.text == "hey!");
+  CHECK(call_tool(tools, "shout", R"({"text": "ho"})").text == "ho!");
+  CHECK(call_tool(tools, "shout", std::string("{")).text == "arguments: expected JSON");
   CHECK_FALSE(result.failed);
 }
 

@@ -10,7 +10,7 @@
 #include "support/catch.hpp"
 
 using Json = nlohmann::ordered_json;
-using View = flashlm::text::JsonSchemaView<Json>;
+using View = flashlm::text::JsonSchemaView;
 
 TEST_CASE("the types of a schema are said, or follow from its keywords") {
   const auto types = [](const char* text) {

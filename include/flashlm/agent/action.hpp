@@ -16,7 +16,7 @@ namespace flashlm::inline v0::agent {
 struct ToolCall {
   std::string id;
   std::string name;
-  nlohmann::json arguments = nlohmann::json::object();
+  nlohmann::ordered_json arguments = nlohmann::ordered_json::object();
 
   friend bool operator==(const ToolCall&, const ToolCall&) = default;
 };

@@ -56,12 +56,12 @@ class CallReader {
   std::optional<std::string> problem;  // of the first call that is none
 
   /// Whether `json` is a call or a list of calls; if so they are added.
-  bool read(const nlohmann::json& json) {
+  bool read(const nlohmann::ordered_json& json) {
     if (json.is_array()) {
       bool all = !json.empty();
-      for (const nlohmann::json& one : json) all = all && one.is_object() && is_call(one);
+      for (const nlohmann::ordered_json& one : json) all = all && one.is_object() && is_call(one);
       if (all) {
-        for (const nlohmann::json& one : json) read_object(one);
+        for (const nlohmann::ordered_json& one : json) read_object(one);
       }
       return all;
     }
@@ -71,22 +71,23 @@ class CallReader {
   }
 
  private:
-  static const nlohmann::json* find(const nlohmann::json& json, std::initializer_list<const char*> keys) {
+  static const nlohmann::ordered_json* find(const nlohmann::ordered_json& json,
+                                            std::initializer_list<const char*> keys) {
     for (const char* key : keys) {
       const auto found = json.find(key);
       if (found != json.end()) return &*found;
     }
     return nullptr;
   }
-  static const nlohmann::json* find_name(const nlohmann::json& json) {
-    const nlohmann::json* name = find(json, {"name", "tool", "tool_name", "action"});
+  static const nlohmann::ordered_json* find_name(const nlohmann::ordered_json& json) {
+    const nlohmann::ordered_json* name = find(json, {"name", "tool", "tool_name", "action"});
     return name != nullptr && name->is_string() ? name : nullptr;
   }
-  static const nlohmann::json* find_arguments(const nlohmann::json& json) {
+  static const nlohmann::ordered_json* find_arguments(const nlohmann::ordered_json& json) {
     return find(json, {"arguments", "parameters", "args", "action_input", "input"});
   }
 
-  static bool is_call(const nlohmann::json& json) {
+  static bool is_call(const nlohmann::ordered_json& json) {
     const auto list = json.find("tool_calls");
     if (list != json.end()) return list->is_array() && !list->empty();
     const auto function = json.find("function");
@@ -104,12 +105,12 @@ class CallReader {
     return true;
   }
 
-  void read_object(const nlohmann::json& json) {
-    const nlohmann::json* said = find(json, {"thought", "thoughts", "reasoning"});
+  void read_object(const nlohmann::ordered_json& json) {
+    const nlohmann::ordered_json* said = find(json, {"thought", "thoughts", "reasoning"});
     if (said != nullptr && said->is_string()) thought = said->get<std::string>();
     const auto list = json.find("tool_calls");
     if (list != json.end()) {
-      for (const nlohmann::json& one : *list) {
+      for (const nlohmann::ordered_json& one : *list) {
         if (!one.is_object() || !is_call(one)) {
           problem = "tool_calls: expected a list of {\"name\": ..., \"arguments\": {...}}";
         } else {
@@ -124,21 +125,21 @@ class CallReader {
       calls.push_back({"", "final_answer", {{"answer", *answer}}});
       return;
     }
-    const nlohmann::json* arguments = find_arguments(json);
-    add(find_name(json)->get<std::string>(), arguments == nullptr ? nlohmann::json::object() : *arguments);
+    const nlohmann::ordered_json* arguments = find_arguments(json);
+    add(find_name(json)->get<std::string>(), arguments == nullptr ? nlohmann::ordered_json::object() : *arguments);
   }
 
-  void add(std::string name, nlohmann::json arguments) {
+  void add(std::string name, nlohmann::ordered_json arguments) {
     if (arguments.is_string()) {  // OpenAI's JSON in a string
       const auto& text = arguments.get_ref<const std::string&>();
-      nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+      nlohmann::ordered_json parsed = nlohmann::ordered_json::parse(text, nullptr, false);
       if (parsed.is_object()) {
         arguments = std::move(parsed);
       } else if (name == "final_answer") {
         arguments = {{"answer", text}};
       }
     }
-    if (arguments.is_null()) arguments = nlohmann::json::object();
+    if (arguments.is_null()) arguments = nlohmann::ordered_json::object();
     if (!arguments.is_object() && name == "final_answer") arguments = {{"answer", std::move(arguments)}};
     if (!arguments.is_object()) {
       problem = concat("the arguments of ", name, " are no JSON object");
@@ -184,12 +185,12 @@ inline std::string clean_thought(std::string_view text) {
 }
 
 /// The answer in the arguments of final_answer.
-inline std::string answer_text(const nlohmann::json& arguments) {
+inline std::string answer_text(const nlohmann::ordered_json& arguments) {
   const auto named = arguments.find("answer");
-  const nlohmann::json& answer =
+  const nlohmann::ordered_json& answer =
       named != arguments.end() ? *named : (arguments.size() == 1 ? *arguments.begin() : arguments);
   return answer.is_string() ? answer.get<std::string>()
-                            : answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+                            : answer.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 /// "Action: NAME" and "Action Input: ..." of ReAct; nothing if there is no such pair.
@@ -204,7 +205,7 @@ inline std::optional<ParsedText> parse_react(std::string_view text) {
   if (name.empty() || name.find_first_of(" \n{") != std::string_view::npos) return std::nullopt;
   std::string_view given = stripped(text.substr(input + kInput.size()));
   if (!given.empty() && given.front() == '{') given = given.substr(0, std::max<std::size_t>(bracketed(given), 1));
-  const nlohmann::json call = {{"name", name}, {"arguments", given}};
+  const nlohmann::ordered_json call = {{"name", name}, {"arguments", given}};
   CallReader reader;
   reader.read(call);
   std::string thought = clean_thought(text.substr(0, action));
@@ -237,7 +238,7 @@ inline ParsedText parse_action(std::string_view text) {
     bool parsed = false;
     try {
       if (length > 0) {
-        const nlohmann::json json = nlohmann::json::parse(text.substr(place, length));
+        const nlohmann::ordered_json json = nlohmann::ordered_json::parse(text.substr(place, length));
         parsed = true;
         if (reader.read(json) && first == std::string_view::npos) first = place;
       } else if (text[place] == '{') {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -22,7 +23,6 @@
 #include "flashlm/agent/step.hpp"
 #include "flashlm/agent/tool.hpp"
 #include "flashlm/base/error.hpp"
-#include "flashlm/storage/json.hpp"
 #include "flashlm/text/chat_model.hpp"
 
 namespace flashlm::inline v0::agent {
@@ -137,20 +137,26 @@ class Agent {
   }
 
   /// The task and its steps, from which `load` goes on.
-  nlohmann::json save() const {
-    nlohmann::json steps = nlohmann::json::array();
+  nlohmann::ordered_json save() const {
+    nlohmann::ordered_json steps = nlohmann::ordered_json::array();
     for (const Step& step : steps_) steps.push_back(to_json(step));
     return {{"version", 1u}, {"task", task_}, {"status", name(status_)}, {"seconds", seconds_}, {"steps", steps}};
   }
 
-  /// Takes over a task that `save` wrote; the limits count what was done then. Throws FormatError for anything else,
-  /// and then the task is as it was.
-  void load(const nlohmann::json& json) {
-    const storage::JsonField fields(json, "agent", "saved task");
+  /// Takes over a task that `save` wrote, or its text; the limits count what was done then. Throws FormatError for
+  /// anything else, and then the task is as it was.
+  void load(std::string_view json) {
+    const auto parsed = nlohmann::ordered_json::parse(json.begin(), json.end(), nullptr, false);
+    if (parsed.is_discarded()) throw FormatError("[agent] saved task: expected JSON, got other text");
+    load(parsed);
+  }
+  template <std::same_as<nlohmann::ordered_json> Json>
+  void load(const Json& json) {
+    const JsonField fields(json, "agent", "saved task");
     fields.only({"version", "task", "status", "seconds", "steps"});
     fields["version"].count(1, 1);
     std::vector<Step> steps;
-    fields["steps"].elements([&](const storage::JsonField& one) {
+    fields["steps"].elements([&](const JsonField& one) {
       steps.push_back(read_step(one));
       if (steps.back().number != steps.size()) one["number"].wrong(std::to_string(steps.size()));
     });
@@ -173,7 +179,7 @@ class Agent {
 
   static double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-  static AgentStatus read_status(const storage::JsonField& field) {
+  static AgentStatus read_status(const JsonField& field) {
     for (int status = 0; status <= static_cast<int>(AgentStatus::out_of_time); ++status) {
       if (field.string() == name(static_cast<AgentStatus>(status))) return static_cast<AgentStatus>(status);
     }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/text/json_value.hpp"
 
 namespace flashlm::inline v0::agent {
 
@@ -16,7 +17,7 @@ namespace detail {
 
 inline constexpr int kDeepestSchema = 32;
 
-inline bool has_type(const nlohmann::json& value, std::string_view type) {
+inline bool has_type(const nlohmann::ordered_json& value, std::string_view type) {
   if (type == "string") return value.is_string();
   if (type == "integer") return value.is_number_integer();
   if (type == "number") return value.is_number();
@@ -34,17 +35,18 @@ inline bool is_nullable(const nlohmann::ordered_json& schema) {
 }
 
 /// `json` for a message: short.
-inline std::string shown(const nlohmann::json& json) {
+inline std::string shown(const nlohmann::ordered_json& json) {
   constexpr std::size_t kLongest = 80;
-  std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  std::string text = json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
   return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
 }
 
-inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema, const nlohmann::json& value,
-                                                const std::string& where, int depth);
+inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema,
+                                                const nlohmann::ordered_json& value, const std::string& where,
+                                                int depth);
 
-inline std::optional<std::string> type_problem(const nlohmann::ordered_json& schema, const nlohmann::json& value,
-                                               const std::string& where) {
+inline std::optional<std::string> type_problem(const nlohmann::ordered_json& schema,
+                                               const nlohmann::ordered_json& value, const std::string& where) {
   const auto type = schema.find("type");
   if (type == schema.end() || (value.is_null() && is_nullable(schema))) return std::nullopt;
   bool fits = false;
@@ -58,8 +60,9 @@ inline std::optional<std::string> type_problem(const nlohmann::ordered_json& sch
   return concat(where, ": expected ", expected, ", got ", shown(value));
 }
 
-inline std::optional<std::string> object_problem(const nlohmann::ordered_json& schema, const nlohmann::json& value,
-                                                 const std::string& where, int depth) {
+inline std::optional<std::string> object_problem(const nlohmann::ordered_json& schema,
+                                                 const nlohmann::ordered_json& value, const std::string& where,
+                                                 int depth) {
   const auto properties = schema.find("properties");
   if (properties == schema.end() || !properties->is_object()) return std::nullopt;
   const auto required = schema.find("required");
@@ -87,14 +90,15 @@ inline std::optional<std::string> object_problem(const nlohmann::ordered_json& s
   return std::nullopt;
 }
 
-inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema, const nlohmann::json& value,
-                                                const std::string& where, int depth) {
+inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema,
+                                                const nlohmann::ordered_json& value, const std::string& where,
+                                                int depth) {
   if (!schema.is_object() || depth > kDeepestSchema) return std::nullopt;
   if (auto problem = type_problem(schema, value, where)) return problem;
   if (const auto choices = schema.find("enum"); choices != schema.end() && choices->is_array()) {
     bool found = value.is_null() && is_nullable(schema);
-    for (const nlohmann::ordered_json& choice : *choices) found = found || nlohmann::json(choice) == value;
-    if (!found) return concat(where, ": expected one of ", shown(nlohmann::json(*choices)), ", got ", shown(value));
+    for (const nlohmann::ordered_json& choice : *choices) found = found || text::same_value(choice, value);
+    if (!found) return concat(where, ": expected one of ", shown(*choices), ", got ", shown(value));
   }
   if (value.is_object()) return object_problem(schema, value, where, depth);
   if (value.is_array() && schema.contains("items")) {
@@ -114,8 +118,15 @@ inline std::optional<std::string> value_problem(const nlohmann::ordered_json& sc
 /// Looks at type, properties, required, additionalProperties (absent: false), enum, items and nullable. What other
 /// keywords say is the tool's own to check.
 inline std::optional<std::string> arguments_problem(const nlohmann::ordered_json& schema,
-                                                    const nlohmann::json& arguments) {
+                                                    const nlohmann::ordered_json& arguments) {
   return detail::value_problem(schema, arguments, "arguments", 0);
+}
+
+/// The same for arguments as text.
+template <text::JsonText Text>
+std::optional<std::string> arguments_problem(const nlohmann::ordered_json& schema, const Text& arguments) {
+  const auto parsed = text::parse_value(arguments);
+  return parsed ? arguments_problem(schema, *parsed) : std::optional<std::string>("arguments: expected JSON");
 }
 
 }  // namespace flashlm::inline v0::agent

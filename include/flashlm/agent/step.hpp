@@ -17,6 +17,9 @@
 
 namespace flashlm::inline v0::agent {
 
+/// A place in what an agent saved.
+using JsonField = storage::BasicJsonField<nlohmann::ordered_json>;
+
 /// What a call of a tool gave.
 struct Observation {
   std::string call;  // id of the ToolCall
@@ -48,7 +51,7 @@ inline std::string to_string(const Step& step) {
     for (std::size_t index = 0; index < tools->calls.size(); ++index) {
       const ToolCall& call = tools->calls[index];
       text += concat("  Action: ", call.name, " ",
-                     call.arguments.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), "\n");
+                     call.arguments.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), "\n");
       if (index < step.observations.size()) {
         const Observation& seen = step.observations[index];
         text += concat(seen.failed ? "  Error: " : "  Observation: ", seen.text, "\n");
@@ -62,10 +65,10 @@ inline std::string to_string(const Step& step) {
   return text;
 }
 
-inline nlohmann::json to_json(const Step& step) {
-  nlohmann::json action;
+inline nlohmann::ordered_json to_json(const Step& step) {
+  nlohmann::ordered_json action;
   if (const auto* tools = std::get_if<CallTools>(&step.action)) {
-    action["calls"] = nlohmann::json::array();
+    action["calls"] = nlohmann::ordered_json::array();
     for (const ToolCall& call : tools->calls) {
       action["calls"].push_back({{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
     }
@@ -74,7 +77,7 @@ inline nlohmann::json to_json(const Step& step) {
   } else {
     action["problem"] = std::get<Malformed>(step.action).problem;
   }
-  nlohmann::json observations = nlohmann::json::array();
+  nlohmann::ordered_json observations = nlohmann::ordered_json::array();
   for (const Observation& seen : step.observations) {
     observations.push_back({{"call", seen.call}, {"tool", seen.tool}, {"text", seen.text}, {"failed", seen.failed}});
   }
@@ -84,16 +87,16 @@ inline nlohmann::json to_json(const Step& step) {
 }
 
 /// The step that `to_json` wrote. Throws FormatError for anything else.
-inline Step read_step(const storage::JsonField& json) {
+inline Step read_step(const JsonField& json) {
   json.only({"number", "output", "thought", "action", "observations", "output_tokens", "seconds"});
   Step step;
   step.number = json["number"].count(1);
   step.output = json["output"].string();
   step.thought = json["thought"].string();
-  const storage::JsonField action = json["action"];
+  const JsonField action = json["action"];
   if (action.has("calls")) {
     CallTools tools;
-    action["calls"].elements([&](const storage::JsonField& call) {
+    action["calls"].elements([&](const JsonField& call) {
       if (!call["arguments"].value().is_object()) call["arguments"].wrong("an object");
       tools.calls.push_back({call["id"].string(), call["name"].string(), call["arguments"].value()});
     });
@@ -103,7 +106,7 @@ inline Step read_step(const storage::JsonField& json) {
   } else {
     step.action = Malformed{action["problem"].string()};
   }
-  json["observations"].elements([&](const storage::JsonField& seen) {
+  json["observations"].elements([&](const JsonField& seen) {
     step.observations.push_back(
         {seen["call"].string(), seen["tool"].string(), seen["text"].string(), seen["failed"].flag()});
   });

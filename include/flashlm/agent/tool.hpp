@@ -30,14 +30,14 @@ namespace flashlm::inline v0::agent {
 ///
 ///     const Tool add{.name = "add", .description = "Adds two numbers.",
 ///                    .parameters = json_schema(R"({"a": {"type": "number"}, "b": {"type": "number"}})"),
-///                    .run = [](const nlohmann::json& arguments) {
+///                    .run = [](const nlohmann::ordered_json& arguments) {
 ///                      return std::to_string(arguments["a"].get<double>() + arguments["b"].get<double>());
 ///                    }};
 struct Tool {
   std::string name;         // letters, digits and '_'
   std::string description;  // for the model
   nlohmann::ordered_json parameters = {{"type", "object"}, {"properties", nlohmann::ordered_json::object()}};
-  std::function<std::string(const nlohmann::json& arguments)> run;
+  std::function<std::string(const nlohmann::ordered_json& arguments)> run;
   double max_seconds = 0;  // 0: no limit. After it the call is left alone: `run` must own all that it uses
 };
 
@@ -81,8 +81,8 @@ struct ToolResult {
 namespace detail {
 
 /// Runs the function; an exception becomes text. What is no std::exception passes through.
-inline ToolResult run_tool(const std::function<std::string(const nlohmann::json&)>& run,
-                           const nlohmann::json& arguments) {
+inline ToolResult run_tool(const std::function<std::string(const nlohmann::ordered_json&)>& run,
+                           const nlohmann::ordered_json& arguments) {
   try {
     return {run(arguments), false};
   } catch (const std::exception& error) {
@@ -91,7 +91,7 @@ inline ToolResult run_tool(const std::function<std::string(const nlohmann::json&
 }
 
 /// The same in a thread that is left alone after `seconds`.
-inline ToolResult run_tool_within(const Tool& tool, const nlohmann::json& arguments, double seconds) {
+inline ToolResult run_tool_within(const Tool& tool, const nlohmann::ordered_json& arguments, double seconds) {
   struct Shared {
     std::mutex mutex;
     std::condition_variable changed;
@@ -130,7 +130,8 @@ inline ToolResult run_tool_within(const Tool& tool, const nlohmann::json& argume
 
 /// Calls the tool of that name. Unknown names, arguments that its schema forbids, a std::exception from it and no
 /// result within its time are results that say so: the model may try again.
-inline ToolResult call_tool(std::span<const Tool> tools, std::string_view name, const nlohmann::json& arguments) {
+inline ToolResult call_tool(std::span<const Tool> tools, std::string_view name,
+                            const nlohmann::ordered_json& arguments) {
   const auto tool = std::find_if(tools.begin(), tools.end(), [&](const Tool& one) { return one.name == name; });
   if (tool == tools.end()) {
     std::string known = "final_answer";
@@ -140,6 +141,13 @@ inline ToolResult call_tool(std::span<const Tool> tools, std::string_view name, 
   if (const auto problem = arguments_problem(tool->parameters, arguments)) return {*problem, true};
   return tool->max_seconds > 0 ? detail::run_tool_within(*tool, arguments, tool->max_seconds)
                                : detail::run_tool(tool->run, arguments);
+}
+
+/// The same for arguments as text.
+template <text::JsonText Text>
+ToolResult call_tool(std::span<const Tool> tools, std::string_view name, const Text& arguments) {
+  const auto parsed = text::parse_value(arguments);
+  return parsed ? call_tool(tools, name, *parsed) : ToolResult{"arguments: expected JSON", true};
 }
 
 }  // namespace flashlm::inline v0::agent

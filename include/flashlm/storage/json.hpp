@@ -69,14 +69,15 @@ inline nlohmann::json parse_json(std::string_view text, std::string_view where, 
 /// A place in a JSON document: its value, and its name for errors. What is not as expected there is a FormatError
 /// `[where] path: expected X, got Y (file)`.
 ///
-/// A view: the document, `where` and `file` must outlive it.
-class JsonField {
+/// A view: the document, `where` and `file` must outlive it. Json is Json, or nlohmann::ordered_json.
+template <class Json>
+class BasicJsonField {
  public:
   /// `path` says where in the file the value stands: "" is the whole document, or "layers[3]".
-  JsonField(const nlohmann::json& value, std::string_view where, std::string_view file, std::string path = {})
+  BasicJsonField(const Json& value, std::string_view where, std::string_view file, std::string path = {})
       : value_(&value), where_(where), file_(file), path_(std::move(path)) {}
 
-  const nlohmann::json& value() const noexcept { return *value_; }
+  const Json& value() const noexcept { return *value_; }
 
   /// True for a null, and for a member that is not there.
   bool is_null() const noexcept { return value_->is_null(); }
@@ -85,14 +86,14 @@ class JsonField {
   bool has(std::string_view key) const { return !(*this)[key].is_absent(); }
 
   /// The member `key` of this object. If it is not there, the result is null, and all that needs a value throws.
-  JsonField operator[](std::string_view key) const {
+  BasicJsonField operator[](std::string_view key) const {
     if (!value_->is_object()) wrong("an object");
     const auto found = value_->find(std::string(key));
     return member(key, found == value_->end() ? absent() : *found);
   }
 
   /// The element `index` of an array, which must exist.
-  JsonField at(std::size_t index) const {
+  BasicJsonField at(std::size_t index) const {
     return {(*value_)[index], where_, file_, path_ + "[" + std::to_string(index) + "]"};
   }
 
@@ -109,7 +110,7 @@ class JsonField {
     for (std::size_t index = 0; index < count; ++index) visit(at(index));
   }
 
-  /// Calls `visit(key, member)` for each member of this object, by rising key.
+  /// Calls `visit(key, member)` for each member of this object, in their order: nlohmann::json has it by rising key.
   template <class Visit>
   void members(Visit&& visit) const {
     if (!value_->is_object()) wrong("an object");
@@ -119,7 +120,7 @@ class JsonField {
 
   /// Throws if this object has a member that is not in `known`: a misspelt field must not pass for an absent one.
   void only(std::initializer_list<std::string_view> known) const {
-    members([&](const std::string& key, const JsonField& field) {
+    members([&](const std::string& key, const BasicJsonField& field) {
       bool found = false;
       for (const std::string_view word : known) found = found || word == key;
       if (!found) field.refuse("unknown field");
@@ -128,7 +129,7 @@ class JsonField {
 
   const std::string& string() const {
     if (!value_->is_string()) wrong("a string");
-    return value_->get_ref<const std::string&>();
+    return value_->template get_ref<const std::string&>();
   }
 
   /// The same, or `fallback` for a null.
@@ -142,7 +143,7 @@ class JsonField {
 
   bool flag() const {
     if (!value_->is_boolean()) wrong("true or false");
-    return value_->get<bool>();
+    return value_->template get<bool>();
   }
 
   /// The same, or `fallback` for a null.
@@ -151,25 +152,26 @@ class JsonField {
   /// A whole number in [least, most]. One with a point or an exponent is refused.
   std::uint64_t count(std::uint64_t least = 0, std::uint64_t most = ~std::uint64_t{0}) const {
     // A number that is not negative is an unsigned one to the parser.
-    if (!value_->is_number_unsigned() || value_->get<std::uint64_t>() < least || value_->get<std::uint64_t>() > most) {
+    if (!value_->is_number_unsigned() || value_->template get<std::uint64_t>() < least ||
+        value_->template get<std::uint64_t>() > most) {
       wrong(concat("a whole number from ", least, " to ", most));
     }
-    return value_->get<std::uint64_t>();
+    return value_->template get<std::uint64_t>();
   }
 
   /// An array of whole numbers.
   std::vector<std::uint64_t> counts() const {
     std::vector<std::uint64_t> result;
-    elements([&](const JsonField& element) { result.push_back(element.count()); });
+    elements([&](const BasicJsonField& element) { result.push_back(element.count()); });
     return result;
   }
 
   /// A finite number above 0.
   double positive() const {
-    if (!value_->is_number() || !std::isfinite(value_->get<double>()) || value_->get<double>() <= 0) {
+    if (!value_->is_number() || !std::isfinite(value_->template get<double>()) || value_->template get<double>() <= 0) {
       wrong("a number above 0");
     }
-    return value_->get<double>();
+    return value_->template get<double>();
   }
 
   /// The same, or `fallback` for a null.
@@ -189,14 +191,14 @@ class JsonField {
 
  private:
   /// Stands for members that are not there. Known by its address: a null of a document is another one.
-  static const nlohmann::json& absent() noexcept {
-    static const nlohmann::json kAbsent;
+  static const Json& absent() noexcept {
+    static const Json kAbsent;
     return kAbsent;
   }
 
   bool is_absent() const noexcept { return value_ == &absent(); }
 
-  JsonField member(std::string_view key, const nlohmann::json& value) const {
+  BasicJsonField member(std::string_view key, const Json& value) const {
     return {value, where_, file_, path_.empty() ? std::string(key) : std::string(path_).append(".").append(key)};
   }
 
@@ -204,14 +206,16 @@ class JsonField {
     constexpr std::size_t kLongest = 200;  // characters, enough for the regex of a tokenizer
     // A container is only named: to print it would recurse as deeply as the file likes.
     if (value_->is_structured()) return concat("an ", value_->type_name());
-    std::string text = value_->dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
+    std::string text = value_->dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
     return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
   }
 
-  const nlohmann::json* value_;
+  const Json* value_;
   std::string_view where_;
   std::string_view file_;
   std::string path_;
 };
+
+using JsonField = BasicJsonField<nlohmann::json>;
 
 }  // namespace flashlm::inline v0::storage

@@ -2,8 +2,8 @@
 /// grammar.hpp: which texts a model may write, such as the JSON texts that a schema allows.
 #pragma once
 
+#include <concepts>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -32,12 +32,10 @@ class Grammar {
     return from_json_schema(json);
   }
 
-  /// The same for nlohmann::ordered_json, and for nlohmann::json, which keeps properties in the order of their names
-  /// only.
-  template <class Json>
-    requires std::is_same_v<Json, nlohmann::json> || std::is_same_v<Json, nlohmann::ordered_json>
+  /// The same for a schema that is parsed. nlohmann::json is not taken: it has lost the order of properties.
+  template <std::same_as<nlohmann::ordered_json> Json>
   static Grammar from_json_schema(const Json& schema) {
-    return Grammar(JsonSchema<Json>::compile(schema));
+    return Grammar(JsonSchema::compile(schema));
   }
 
   /// A language from its rules, which are finished. Throws FormatError if it has no text, or no short one.

@@ -30,14 +30,11 @@ namespace flashlm::inline v0::text {
 ///   - an object with `properties` has no others unless `additionalProperties` or `required` says so;
 ///   - keywords without `type` mean the type that they are about;
 ///   - each value of `enum` and `const` has one spelling.
-///
-/// Json is nlohmann::ordered_json, or nlohmann::json, which sorts properties by name.
-template <class Json>
 class JsonSchema {
  public:
   /// The rules of `schema`. Throws FormatError, with the place in the schema, for a keyword that is not known, a value
   /// that a keyword cannot have, or a schema that no text can meet.
-  static GrammarRules compile(const Json& schema) {
+  static GrammarRules compile(const nlohmann::ordered_json& schema) {
     GrammarRules rules;
     JsonSchema self(schema, rules);
     const Node start = self.rule_of("#");
@@ -54,8 +51,9 @@ class JsonSchema {
 
  private:
   using Node = GrammarRules::Node;
-  using View = JsonSchemaView<Json>;
-  using Place = typename View::Place;
+  using View = JsonSchemaView;
+  using Json = View::Json;
+  using Place = View::Place;
 
   static constexpr std::uint64_t kNoLimit = GrammarRules::kNoLimit;
 
@@ -73,21 +71,21 @@ class JsonSchema {
 
   /// A value that `place` allows, then `next`.
   Node value(const Place& place, Node next) {
-    if (place.json->is_boolean()) return place.json->template get<bool>() ? json_.any(next) : json_.nothing();
+    if (place.json->is_boolean()) return place.json->get<bool>() ? json_.any(next) : json_.nothing();
     view_.check(place);
     const Json* nullable = view_.find(place, "nullable");
     const Node node = not_null(place, next);
     if (nullable == nullptr) return node;
     if (!nullable->is_boolean()) view_.wrong(place, "nullable", "true or false");
-    return nullable->template get<bool>() ? rules_.either({node, rules_.literal("null", next)}) : node;
+    return nullable->get<bool>() ? rules_.either({node, rules_.literal("null", next)}) : node;
   }
 
   Node not_null(const Place& place, Node next) {
     if (const Json* reference = view_.find(place, "$ref")) {
       view_.alone(place, "$ref", {});
       if (!reference->is_string()) view_.wrong(place, "$ref", "a string");
-      view_.resolve(reference->template get_ref<const std::string&>(), &place);
-      return rules_.call(rule_of(reference->template get_ref<const std::string&>()), next);
+      view_.resolve(reference->get_ref<const std::string&>(), &place);
+      return rules_.call(rule_of(reference->get_ref<const std::string&>()), next);
     }
     if (const Json* fixed = view_.find(place, "const")) {
       view_.alone(place, "const", {"type"});
@@ -102,7 +100,7 @@ class JsonSchema {
       view_.alone(place, keyword, {});
       const std::vector<Place> parts = view_.elements(place, keyword);
       if (keyword == std::string_view("allOf") && parts.size() > 1) view_.wrong(place, keyword, "one schema");
-      if (keyword == std::string_view("oneOf")) JsonSchemaOverlap<Json>(view_).check_apart(place, parts);
+      if (keyword == std::string_view("oneOf")) JsonSchemaOverlap(view_).check_apart(place, parts);
       std::vector<Node> ways;
       for (const Place& part : parts) ways.push_back(value(part, next));
       return rules_.either(ways);
@@ -145,7 +143,7 @@ class JsonSchema {
       const Json* found = view_.find(place, keyword);
       if (found == nullptr) return;
       if (!found->is_number()) view_.wrong(place, keyword, "a number");
-      const double exact = found->template get<double>();
+      const double exact = found->get<double>();
       const double rounded = lower ? std::ceil(exact) : std::floor(exact);
       if (!whole && rounded != exact) {
         view_.wrong(place, keyword, "a whole number; bounds with a fraction are not supported");
@@ -153,7 +151,7 @@ class JsonSchema {
       constexpr double kLargest = static_cast<double>(JsonNumbers::kLargestBound);
       std::int64_t value = 0;
       if (std::abs(rounded) < kLargest) {
-        value = found->is_number_integer() ? found->template get<std::int64_t>() : static_cast<std::int64_t>(rounded);
+        value = found->is_number_integer() ? found->get<std::int64_t>() : static_cast<std::int64_t>(rounded);
       } else {
         value = rounded < 0 ? -JsonNumbers::kLargestBound : JsonNumbers::kLargestBound;
         if ((rounded > 0) == lower) value += lower ? 1 : -1;  // nothing of 18 digits lies beyond
@@ -212,7 +210,7 @@ class JsonSchema {
     std::vector<Property> properties =
         view_.find(place, "properties") == nullptr ? std::vector<Property>() : declared(place);
     const Json* additional = view_.find(place, "additionalProperties");
-    const bool closed = additional != nullptr && additional->is_boolean() && !additional->template get<bool>();
+    const bool closed = additional != nullptr && additional->is_boolean() && !additional->get<bool>();
     const bool open = additional != nullptr ? !closed : view_.find(place, "properties") == nullptr;
     const std::optional<Place> others =
         additional == nullptr ? std::nullopt
@@ -220,7 +218,7 @@ class JsonSchema {
     if (view_.find(place, "required") != nullptr) {
       for (const Place& name : view_.elements(place, "required")) {
         if (!name.json->is_string()) view_.refuse(name, "expected a string");
-        const auto& text = name.json->template get_ref<const std::string&>();
+        const auto& text = name.json->get_ref<const std::string&>();
         auto found =
             std::find_if(properties.begin(), properties.end(), [&](const Property& p) { return p.name == text; });
         if (found == properties.end()) found = properties.insert(properties.end(), {text, others, false});

@@ -12,16 +12,17 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/json_schema_view.hpp"
+#include "flashlm/text/json_value.hpp"
 
 namespace flashlm::inline v0::text {
 
 /// Compares the alternatives of a oneOf. It says that two are apart only where that is certain: their types differ,
 /// they list other values, or both require a property whose schemas are apart.
-template <class Json>
 class JsonSchemaOverlap {
  public:
-  using View = JsonSchemaView<Json>;
-  using Place = typename View::Place;
+  using View = JsonSchemaView;
+  using Json = View::Json;
+  using Place = View::Place;
 
   explicit JsonSchemaOverlap(const View& view) : view_(&view) {}
 
@@ -74,7 +75,7 @@ class JsonSchemaOverlap {
     for (int step = 0; step < kDeepest && place.json->is_object(); ++step) {
       const Json* reference = view_->find(place, "$ref");
       if (reference == nullptr || !reference->is_string()) break;
-      place = view_->resolve(reference->template get_ref<const std::string&>(), &place);
+      place = view_->resolve(reference->get_ref<const std::string&>(), &place);
     }
     return place;
   }
@@ -129,7 +130,7 @@ class JsonSchemaOverlap {
   bool no_common_value(const Place& left, const Place& right) {
     for (const Place& one : values(left)) {
       for (const Place& other : values(right)) {
-        if (++compared_ > kMostCompared || *one.json == *other.json) return false;
+        if (++compared_ > kMostCompared || same_value(*one.json, *other.json)) return false;
       }
     }
     return true;

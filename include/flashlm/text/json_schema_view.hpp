@@ -24,9 +24,10 @@ namespace flashlm::inline v0::text {
 
 /// A schema that belongs to the caller and must outlive the view. Every problem is a FormatError
 /// `[json_schema] #/place: what`.
-template <class Json>
 class JsonSchemaView {
  public:
+  using Json = nlohmann::ordered_json;
+
   /// A value in the schema and its JSON pointer (RFC 6901).
   struct Place {
     const Json* json = nullptr;
@@ -92,8 +93,8 @@ class JsonSchemaView {
   std::uint64_t count(const Place& place, std::string_view keyword, std::uint64_t fallback) const {
     const Json* found = find(place, keyword);
     if (found == nullptr) return fallback;
-    if (found->is_number_unsigned()) return found->template get<std::uint64_t>();
-    const double number = found->is_number() ? found->template get<double>() : -1;
+    if (found->is_number_unsigned()) return found->get<std::uint64_t>();
+    const double number = found->is_number() ? found->get<double>() : -1;
     if (!(number >= 0 && number < 1e15 && std::floor(number) == number)) {
       wrong(place, keyword, "a whole number of 0 or more");
     }
@@ -137,10 +138,10 @@ class JsonSchemaView {
     }
     std::vector<std::string> result;
     const auto add = [&](const Json& each) {
-      if (!each.is_string() || !contains(kTypes, each.template get_ref<const std::string&>())) {
+      if (!each.is_string() || !contains(kTypes, each.get_ref<const std::string&>())) {
         wrong(place, "type", "array, boolean, integer, null, number, object, string or a list of these");
       }
-      result.push_back(each.template get<std::string>());
+      result.push_back(each.get<std::string>());
     };
     if (type->is_array()) {
       for (const Json& each : *type) add(each);
@@ -187,9 +188,8 @@ class JsonSchemaView {
   /// A value as text, with one space after each ',' and ':'.
   std::string spelled(const Place& place) const {
     const Json& value = *place.json;
-    if (value.is_string()) return quoted(place, value.template get_ref<const std::string&>());
-    if (value.is_number_float() && !std::isfinite(value.template get<double>()))
-      refuse(place, "expected a finite number");
+    if (value.is_string()) return quoted(place, value.get_ref<const std::string&>());
+    if (value.is_number_float() && !std::isfinite(value.get<double>())) refuse(place, "expected a finite number");
     if (!value.is_structured()) return value.dump();
     std::string text = value.is_array() ? "[" : "{";
     std::size_t index = 0;
@@ -252,7 +252,7 @@ class JsonSchemaView {
   }
 
   static bool is_whole(const Json& number) {
-    const double value = number.template get<double>();
+    const double value = number.get<double>();
     return std::floor(value) == value;
   }
 
