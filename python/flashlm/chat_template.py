@@ -14,6 +14,13 @@ from flashlm import _marked
 from flashlm._core import ArgumentError, FormatError, Tokenizer
 from flashlm.messages import Message, check_messages, plain_data, plain_list
 
+DEFAULT = "chat_template.jinja"
+NAMED = "chat_templates.json"
+"""The templates beside the default one, by name, in a packed folder, which has no folders inside."""
+NAMED_FOLDER = "additional_chat_templates"
+FILES = ("tokenizer_config.json", "special_tokens_map.json", "config.json", "generation_config.json", DEFAULT, NAMED)
+"""What `ChatTemplate.open` reads, besides ``*.jinja`` in `NAMED_FOLDER`; what packing keeps too."""
+
 
 class ChatTemplate:
     """Turns messages into a prompt, by the Jinja template that came with the model.
@@ -56,8 +63,8 @@ class ChatTemplate:
     def open(cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> ChatTemplate:
         r"""Reads the template of a model folder.
 
-        ``chat_template.jinja`` comes before ``tokenizer_config.json``; ``additional_chat_templates/*.jinja`` are added
-        by name.
+        ``chat_template.jinja`` comes before ``tokenizer_config.json``; ``additional_chat_templates/*.jinja``, in a
+        packed folder ``chat_templates.json``, are added by name.
 
         Args:
             folder: A packed model folder, or a Hugging Face one.
@@ -74,10 +81,7 @@ class ChatTemplate:
             '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'
         """
         path = Path(folder)
-        names = ["tokenizer_config.json", "config.json", "generation_config.json", "chat_template.jinja"]
-        more = sorted((path / "additional_chat_templates").glob("*.jinja"))
-        files = [file for file in [*(path / name for name in names), *more] if file.is_file()]
-        contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+        contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in template_files(path)}
         return cls.parse(contents, tokenizer, name=str(path))
 
     @classmethod
@@ -104,23 +108,7 @@ class ChatTemplate:
         """
         path = Path(name)
         settings = _read_json(files, path, "tokenizer_config.json")
-        sources: dict[str, str] = {}
-        listed = settings.get("chat_template")
-        if isinstance(listed, str):
-            sources["default"] = listed
-        elif isinstance(listed, list):
-            for entry in listed:
-                if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("name", "template")):
-                    raise FormatError(
-                        "[chat_template] chat_template: expected a list of {name, template}, got "
-                        f"{entry!r} ({path / 'tokenizer_config.json'})."
-                    )
-                sources[entry["name"]] = entry["template"]
-        for file in sorted(files):
-            if file.startswith("additional_chat_templates/"):
-                sources[Path(file).stem] = _read_text(files, path, file)
-        if "chat_template.jinja" in files:
-            sources["default"] = _read_text(files, path, "chat_template.jinja")
+        sources = _templates(files, path, settings)
         if not sources:
             raise FormatError(
                 f"[chat_template] template: expected chat_template.jinja or tokenizer_config.json with "
@@ -294,6 +282,46 @@ def _parts(text: str, quoted: Collection[str]) -> list[tuple[str, bool]]:
     return [(text[run.start() : run.end()], run[1] is not None) for run in runs]
 
 
+def template_files(folder: Path) -> list[Path]:
+    """The files of a model folder that `ChatTemplate.open` reads."""
+    named = sorted((folder / NAMED_FOLDER).glob("*.jinja"))
+    return [file for file in [*(folder / name for name in FILES), *named] if file.is_file()]
+
+
+def named_templates(files: Mapping[str, bytes], folder: Path) -> dict[str, str]:
+    """The templates by name that have files of their own; errors as those of `ChatTemplate.parse`."""
+    sources: dict[str, str] = {}
+    for key, value in _read_json(files, folder, NAMED).items():
+        if not isinstance(value, str):
+            raise FormatError(
+                f"[chat_template] {key}: expected a template, got {type(value).__name__} ({folder / NAMED})."
+            )
+        sources[key] = value
+    for file in sorted(files):
+        if file.startswith(f"{NAMED_FOLDER}/"):
+            sources[Path(file).stem] = _read_text(files, folder, file)
+    return sources
+
+
+def _templates(files: Mapping[str, bytes], folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
+    """All templates by name. As in transformers, those of tokenizer_config.json do not count beside a file."""
+    sources: dict[str, str] = {}
+    listed = settings.get("chat_template")
+    if DEFAULT in files:
+        sources["default"] = _read_text(files, folder, DEFAULT)
+    elif isinstance(listed, str):
+        sources["default"] = listed
+    elif isinstance(listed, list):
+        for entry in listed:
+            if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("name", "template")):
+                raise FormatError(
+                    "[chat_template] chat_template: expected a list of {name, template}, got "
+                    f"{entry!r} ({folder / 'tokenizer_config.json'})."
+                )
+            sources[entry["name"]] = entry["template"]
+    return {**sources, **named_templates(files, folder)}
+
+
 def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
     import jinja2
 
@@ -320,7 +348,10 @@ def _special_tokens(
                 first = value[0] if isinstance(value, list) and value else value
                 if isinstance(first, int) and not isinstance(first, bool) and 0 <= first < tokenizer.vocab_size:
                     tokens.setdefault(name, tokenizer.decode([first]))
-    for name, value in settings.items():
+    if "added_tokens_decoder" not in settings:  # a folder of an older version of transformers
+        settings = {**settings, **_read_json(files, folder, "special_tokens_map.json")}
+    extra = settings.get("extra_special_tokens")
+    for name, value in [*settings.items(), *(extra.items() if isinstance(extra, dict) else ())]:
         spelled = value.get("content") if isinstance(value, dict) else value
         if name.endswith("_token") and isinstance(spelled, str):
             tokens[name] = spelled

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashlm._core import ArgumentError, Error, Tokenizer
-from flashlm.chat_template import ChatTemplate
+from flashlm.chat_template import NAMED, ChatTemplate
 
 NAME = "chat_format.json"
 VERSION = 1
@@ -65,7 +65,7 @@ def chat_format(files: Mapping[str, bytes], tokenizer: Tokenizer | None = None) 
         '[user]'
     """
     listed = json.loads(files.get("tokenizer_config.json", b"{}")).get("chat_template")
-    if "chat_template.jinja" not in files and not listed:
+    if "chat_template.jinja" not in files and NAMED not in files and not listed:
         return None
     try:
         content = _derive(ChatTemplate.parse(files, tokenizer, name="chat_template"))

@@ -13,11 +13,13 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
+from flashlm.chat_template import DEFAULT, NAMED
 from flashlm.pack.config import ARCHITECTURE, ModelConfig, parse_config
 from flashlm.pack.files import read_exactly
 from flashlm.pack.gguf_header import GgufHeader, GgufTensor, read_header
 from flashlm.pack.source import Source, Weight, match_tensors
 from flashlm.pack.tokenizer import tokenizer_json
+from flashlm.pack.turn_ends import turn_ends, with_ends
 
 _TOP = {"token_embd.weight": "embedding", "output_norm.weight": "final_norm", "output.weight": "head"}
 _IN_LAYER = {
@@ -55,9 +57,8 @@ _KNOWN = {
     "expert_count",
     "expert_used_count",
 }
-# What ends a turn in the chat formats of Llama models, if the file has it as a control token and its template uses it.
-_END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|end_of_turn|>", "<end_of_turn>")
-_CONTROL = 3
+_TEMPLATE = "tokenizer.chat_template"
+_CONTROL = (3, 4)  # control and user-defined tokens
 
 
 def open_gguf(path: Path) -> Source:
@@ -87,9 +88,11 @@ def open_gguf(path: Path) -> Source:
         "generation_config.json": _json(_generation_config(header, config)),
         "tokenizer.json": json.dumps(tokenizer_json(header.metadata), ensure_ascii=False).encode(),
     }
-    template = header.metadata.get("tokenizer.chat_template")
-    if isinstance(template, str):
-        small_files["chat_template.jinja"] = template.encode()
+    named = _templates(header)
+    if "default" in named:
+        small_files[DEFAULT] = named.pop("default").encode()
+    if named:
+        small_files[NAMED] = _json(named)
     return Source(
         kind="gguf",
         name=path.name,
@@ -204,21 +207,26 @@ def _generation_config(header: GgufHeader, config: Mapping[str, Any]) -> dict[st
     """Where generation begins and ends: a chat model ends at its end-of-turn token as well as at the end of text."""
     ends = [config.get("eos_token_id")]
     ends += [header.metadata.get(f"tokenizer.ggml.{key}_token_id") for key in ("eot", "eom")]
+    known = [end for end in ends if isinstance(end, int) and 0 <= end < config["vocab_size"]]
+    result: dict[str, Any] = {key: config[key] for key in ("bos_token_id", "pad_token_id") if key in config}
+    if known:
+        result["eos_token_id"] = list(dict.fromkeys(known)) if len(set(known)) > 1 else known[0]
     tokens = header.metadata.get("tokenizer.ggml.tokens")
     types = header.metadata.get("tokenizer.ggml.token_type")
-    template = header.metadata.get("tokenizer.chat_template")
-    if isinstance(tokens, list) and isinstance(types, list) and isinstance(template, str):
-        for text in _END_OF_TURN:
-            if text in template and text in tokens:
-                token = tokens.index(text)
-                if token < len(types) and types[token] == _CONTROL:
-                    ends.append(token)
-    known = [end for end in ends if isinstance(end, int) and 0 <= end < config["vocab_size"]]
-    unique = list(dict.fromkeys(known))
-    result: dict[str, Any] = {key: config[key] for key in ("bos_token_id", "pad_token_id") if key in config}
-    if unique:
-        result["eos_token_id"] = unique if len(unique) > 1 else unique[0]
-    return result
+    control: dict[str, int] = {}
+    if isinstance(tokens, list) and isinstance(types, list):
+        of_kind = zip(tokens, types, strict=False)
+        control = {text: token for token, (text, kind) in enumerate(of_kind) if kind in _CONTROL}
+    return with_ends(result, config, control, turn_ends(control, _templates(header).values()))
+
+
+def _templates(header: GgufHeader) -> dict[str, str]:
+    """The chat templates by name: ``tokenizer.chat_template`` is the default, ``tokenizer.chat_template.NAME`` another."""
+    return {
+        key.removeprefix(_TEMPLATE).removeprefix(".") or "default": value
+        for key, value in header.metadata.items()
+        if (key == _TEMPLATE or key.startswith(f"{_TEMPLATE}.")) and isinstance(value, str)
+    }
 
 
 def _weights(header: GgufHeader, sizes: ModelConfig) -> dict[str, Weight]:

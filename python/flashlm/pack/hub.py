@@ -8,20 +8,19 @@ import re
 from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
+from flashlm.chat_template import FILES as TEMPLATE_FILES
+from flashlm.chat_template import NAMED_FOLDER
 from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB
 from flashlm.pack.huggingface import INDEX_FILE, SINGLE_FILE
 from flashlm.pack.source import Progress
 
 # Never pickle files (.bin, .pt, .pth), never other copies of the weights (original/, onnx/, consolidated.*).
 FILES = (
-    "config.json",
-    "generation_config.json",
     "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
+    *TEMPLATE_FILES,
+    f"{NAMED_FOLDER}/*.jinja",
     VOCAB,
     MERGES,
-    "special_tokens_map.json",
     "added_tokens.json",
     SINGLE_FILE,
     INDEX_FILE,

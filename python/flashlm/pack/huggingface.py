@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flashlm._core import FormatError, Safetensors
+from flashlm._core import Error, FormatError, Safetensors
+from flashlm.chat_template import DEFAULT, FILES, NAMED, ChatTemplate, named_templates, template_files
 from flashlm.pack.config import parse_config
 from flashlm.pack.files import parse_object, read_exactly, read_object, read_small
 from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
 from flashlm.pack.source import Source, Weight, match_tensors
+from flashlm.pack.turn_ends import turn_ends, with_ends
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -227,23 +230,43 @@ def _check_tied(weights: Mapping[str, Weight]) -> None:
 
 def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
     """The files that are copied as they are, and what can be derived where one is missing."""
-    result = {"config.json": read_small(folder / "config.json")}
-    if not (folder / "tokenizer.json").is_file():
+    files = {file.relative_to(folder).as_posix(): read_small(file) for file in template_files(folder)}
+    result = {name: data for name, data in files.items() if name in FILES}
+    if (folder / "tokenizer.json").is_file():
+        result["tokenizer.json"] = read_small(folder / "tokenizer.json")
+    else:
         result["tokenizer.json"] = _older_tokenizer(folder, config)
-    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
-        if (folder / name).is_file():
-            result[name] = read_small(folder / name)
-            parse_object(result[name], folder / name)
-    if (folder / "chat_template.jinja").is_file():
-        result["chat_template.jinja"] = read_small(folder / "chat_template.jinja")
-    elif "tokenizer_config.json" in result:
-        template = json.loads(result["tokenizer_config.json"]).get("chat_template")
-        if isinstance(template, str):
-            result["chat_template.jinja"] = template.encode()
-    if "generation_config.json" not in result:
-        tokens = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in config}
-        result["generation_config.json"] = (json.dumps(tokens, indent=2) + "\n").encode()
+    objects = {name: parse_object(data, folder / name) for name, data in result.items() if name.endswith(".json")}
+    settings = objects.get("tokenizer_config.json", {})
+    if DEFAULT not in result and isinstance(settings.get("chat_template"), str):
+        result[DEFAULT] = settings["chat_template"].encode()
+    if "added_tokens_decoder" in settings:
+        result.pop("special_tokens_map.json", None)  # nobody reads it then
+    named = named_templates(files, folder)
+    if named:
+        result[NAMED] = (json.dumps(named, ensure_ascii=False, indent=2) + "\n").encode()
+    _add_generation_config(result, objects)
     return result
+
+
+def _add_generation_config(result: dict[str, bytes], objects: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes generation_config.json, which says what ends a text, where it is missing or lacks an end of a turn."""
+    config = objects["config.json"]
+    tokens = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in config}
+    generation = objects.get("generation_config.json", tokens)
+    added = objects["tokenizer.json"].get("added_tokens")
+    control = {
+        entry["content"]: entry["id"]
+        for entry in (added if isinstance(added, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("content"), str) and isinstance(entry.get("id"), int)
+    }
+    ends: list[str] = []
+    with contextlib.suppress(Error):  # without a template, or with a broken one, of which opening a chat tells
+        template = ChatTemplate.parse(result)
+        ends = turn_ends(control, template.sources.values(), template.special_tokens.get("eos_token"))
+    full = with_ends(generation, config, control, ends)
+    if full != generation or "generation_config.json" not in result:
+        result["generation_config.json"] = (json.dumps(full, indent=2) + "\n").encode()
 
 
 def _older_tokenizer(folder: Path, config: Mapping[str, Any]) -> bytes:
