@@ -45,6 +45,7 @@ class LanguageModel(Speaker):
     def __init__(self, native: _core.LanguageModel) -> None:
         self._model: _core.LanguageModel | None = native
         self._chat_template: ChatTemplate | None = None
+        self._ends: list[str] | None = None
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
     @classmethod
@@ -137,6 +138,17 @@ class LanguageModel(Speaker):
         if self._model is None:
             raise Error("[language_model] model: expected an open one, got one that is closed.")
         return self._model
+
+    def _turn_ends(self) -> list[str]:
+        if self._ends is None:
+            from flashlm.turn_ends import turn_ends
+
+            template, tokenizer, known = self.chat_template, self.tokenizer, self.config["eos"]
+            ends = turn_ends(
+                tokenizer.special_tokens, template.sources.values(), template.special_tokens.get("eos_token")
+            )
+            self._ends = [end for end in ends if tokenizer.id(end) not in known]
+        return self._ends
 
     @property
     def chat_template(self) -> ChatTemplate:

@@ -12,6 +12,9 @@ from flashlm._core import ArgumentError
 Message = Mapping[str, Any]
 """One message: ``{"role": "user", "content": "Hello"}``; a role and a text, or a list of text parts."""
 
+REASONING = ("reasoning_content", "thinking", "reasoning")
+"""Names of a thought beside the content, the one that templates read first."""
+
 _MAX_DEPTH = 64
 
 
@@ -46,7 +49,10 @@ def _check_message(message: object, where: str) -> dict[str, Any]:
         raise ArgumentError(f"[chat_template] {where}: expected content to be a text, got {type(content).__name__}.")
     for call in plain.get("tool_calls") or ():
         _check_call(call, where)
-    return plain
+    # As transformers has it: what is None is not there, and a thought has the names that templates know.
+    plain = {key: value for key, value in plain.items() if value is not None}
+    thought = next((plain[key] for key in REASONING if key in plain), None)
+    return plain if thought is None else {"thinking": thought, **plain, "reasoning_content": thought}
 
 
 def _check_call(call: object, where: str) -> None:

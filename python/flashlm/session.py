@@ -38,6 +38,9 @@ class Session(Speaker):
             raise Error("[language_model] session: expected an open one, got one that is closed.")
         return self._session
 
+    def _turn_ends(self) -> list[str]:
+        return self._model._turn_ends()  # noqa: SLF001 - both are speakers
+
     @property
     def model(self) -> LanguageModel:
         """The model that this is a conversation with.

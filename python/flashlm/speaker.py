@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from flashlm.chat_template import ChatTemplate
     from flashlm.messages import Message
 
+_NEW_TURN = (
+    "[language_model] messages: the last one is the assistant's, and another answer begins behind it. "
+    "continue_final_message=True goes on with it."
+)
+
 
 class Speaker(ABC):
     """What a model and a session have in common: they continue texts and answer messages."""
@@ -40,6 +45,10 @@ class Speaker(ABC):
     @abstractmethod
     def context(self) -> int:
         """How many tokens fit."""
+
+    def _turn_ends(self) -> list[str]:
+        """Control tokens that end a turn although the folder does not say so: an older version has packed it."""
+        return []
 
     def stream(
         self,
@@ -158,6 +167,7 @@ class Speaker(ABC):
         documents: Sequence[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
         template_variables: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
         max_new_tokens: int = 512,
         temperature: float = 0.0,
         top_k: int = 0,
@@ -179,6 +189,8 @@ class Speaker(ABC):
             response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "json_schema": {"schema": {}}}``:
                 the answer is JSON of that form, whatever the model. Say in a message what is wanted too.
             template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
+            continue_final_message: Goes on with the last message instead of answering it; only what is new is
+                returned. Without it, messages that end with the assistant's get a new answer, with a warning.
             max_new_tokens: Ends after so many tokens.
             temperature: As in ``stream``.
             top_k: As in ``stream``.
@@ -207,8 +219,11 @@ class Speaker(ABC):
             self.tokenizer.special_tokens,
             tools=tools,
             documents=documents,
+            continue_final_message=continue_final_message,
             **dict(template_variables or {}),
         )
+        if not continue_final_message and messages[-1].get("role") == "assistant":
+            self.chat_template._tell_once("assistant", _NEW_TURN)  # noqa: SLF001 - once for a model and its sessions
         _check_numbers(max_new_tokens=max_new_tokens, top_k=top_k, seed=seed)
         return self._native.stream(
             keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer),
@@ -219,7 +234,7 @@ class Speaker(ABC):
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=_stops(stop),
+            stop=[*_stops(stop), *([] if grammar else self._turn_ends())],
             on_prefill=on_prefill,
             grammar=grammar,
         )
@@ -232,6 +247,7 @@ class Speaker(ABC):
         documents: Sequence[Mapping[str, Any]] | None = None,
         response_format: Mapping[str, Any] | None = None,
         template_variables: Mapping[str, Any] | None = None,
+        continue_final_message: bool = False,
         max_new_tokens: int = 512,
         temperature: float = 0.0,
         top_k: int = 0,
@@ -259,6 +275,7 @@ class Speaker(ABC):
                 documents=documents,
                 response_format=response_format,
                 template_variables=template_variables,
+                continue_final_message=continue_final_message,
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
                 top_k=top_k,

@@ -30,6 +30,8 @@ from flashlm.smolagents import (  # noqa: E402
     paper_tools,
 )
 
+# The tiny model's template knows no tools, and these messages do not speak of them.
+pytestmark = pytest.mark.filterwarnings(r"ignore:\[chat_template\] tools")
 USER = [{"role": "user", "content": "Hello"}]
 needs_papers = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashlm._core import ArgumentError, Error, Tokenizer
-from flashlm.chat_template import NAMED, ChatTemplate
+from flashlm.chat_template import ChatTemplate
+from flashlm.template_files import NAMED
 
 NAME = "chat_format.json"
 VERSION = 1

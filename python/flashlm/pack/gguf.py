@@ -13,13 +13,13 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.chat_template import DEFAULT, NAMED
 from flashlm.pack.config import ARCHITECTURE, ModelConfig, parse_config
 from flashlm.pack.files import read_exactly
 from flashlm.pack.gguf_header import GgufHeader, GgufTensor, read_header
 from flashlm.pack.source import Source, Weight, match_tensors
 from flashlm.pack.tokenizer import tokenizer_json
-from flashlm.pack.turn_ends import turn_ends, with_ends
+from flashlm.template_files import DEFAULT, NAMED
+from flashlm.turn_ends import turn_ends, with_ends
 
 _TOP = {"token_embd.weight": "embedding", "output_norm.weight": "final_norm", "output.weight": "head"}
 _IN_LAYER = {
@@ -221,7 +221,7 @@ def _generation_config(header: GgufHeader, config: Mapping[str, Any]) -> dict[st
 
 
 def _templates(header: GgufHeader) -> dict[str, str]:
-    """The chat templates by name: ``tokenizer.chat_template`` is the default, ``tokenizer.chat_template.NAME`` another."""
+    """The chat templates by name; the key of the default one ends without a name."""
     return {
         key.removeprefix(_TEMPLATE).removeprefix(".") or "default": value
         for key, value in header.metadata.items()

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
-from flashlm.chat_template import FILES as TEMPLATE_FILES
-from flashlm.chat_template import NAMED_FOLDER
 from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB
 from flashlm.pack.huggingface import INDEX_FILE, SINGLE_FILE
 from flashlm.pack.source import Progress
+from flashlm.template_files import FILES as TEMPLATE_FILES
+from flashlm.template_files import NAMED_FOLDER
 
 # Never pickle files (.bin, .pt, .pth), never other copies of the weights (original/, onnx/, consolidated.*).
 FILES = (

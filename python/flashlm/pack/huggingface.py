@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import Error, FormatError, Safetensors
-from flashlm.chat_template import DEFAULT, FILES, NAMED, ChatTemplate, named_templates, template_files
+from flashlm.chat_template import ChatTemplate
 from flashlm.pack.config import parse_config
 from flashlm.pack.files import parse_object, read_exactly, read_object, read_small
 from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
 from flashlm.pack.source import Source, Weight, match_tensors
-from flashlm.pack.turn_ends import turn_ends, with_ends
+from flashlm.template_files import DEFAULT, FILES, NAMED, named_templates, template_files
+from flashlm.turn_ends import turn_ends, with_ends
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
