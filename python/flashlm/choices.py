@@ -3,31 +3,28 @@
 
 from __future__ import annotations
 
-import operator
-
+from flashlm import _values
 from flashlm._core import ArgumentError, parse_memory
+from flashlm._values import MOST_32_BITS
 
 READERS = ("auto", "threads", "uring")
 _SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
 _MOST_THREADS = 1024
-MOST_32_BITS = (1 << 31) - 1
-MOST_64_BITS = (1 << 63) - 1
 _POLICIES = ("auto", "combined", "window", "lru", "frequency", "paper", "none")
 
 
 def check_choices(*, selector: str, policy: str, window: int | None, drafter: object | None) -> None:
     """Raises NotImplementedError for what comes later, ArgumentError for what nobody knows."""
-    if selector == "router":
+    if isinstance(selector, str) and selector == "router":
         raise NotImplementedError(
             "[language_model] selector: 'router' comes with mixtures of experts, which this version does not have yet."
         )
-    for name, value, known in (("selector", selector, _SELECTORS), ("policy", policy, _POLICIES)):
-        if value not in known:
-            raise ArgumentError(f"[language_model] {name}: expected one of {', '.join(known)}, got {value!r}.")
+    _values.choice(selector, "selector", _SELECTORS, where="language_model")
+    _values.choice(policy, "policy", _POLICIES, where="language_model")
     check_whole("window", window, least=1, most=MOST_32_BITS)
     if drafter is not None:
         raise NotImplementedError(
-            f"[language_model] drafter: expected None, got {drafter!r}. Speculative decoding is "
+            f"[language_model] drafter: expected None, got {_values.shown(drafter)}. Speculative decoding is "
             "not in this version yet."
         )
 
@@ -40,39 +37,26 @@ def check_sizes(*, context: int | None, threads: int | None) -> None:
 
 def check_whole(name: str, value: object, *, least: int, most: int, where: str = "language_model") -> None:
     """Raises ArgumentError unless `value` is None or a whole number from `least` to `most`."""
-    if value is None:
-        return
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None:
-        raise ArgumentError(f"[{where}] {name}: expected a whole number, got {value!r}")
-    if number < least:
-        raise ArgumentError(f"[{where}] {name}: expected {least} or more, got {number}")
-    if number > most:
-        raise ArgumentError(f"[{where}] {name}: expected {least} to {most}, got {number}")
+    if value is not None:
+        _values.whole(value, name, where=where, least=least, most=most)
 
 
-def check_memory(memory: str | int) -> str:
+def check_memory(memory: str | int, name: str = "memory", where: str = "language_model") -> str:
     """The budget as the engine reads it. Raises ArgumentError for what is neither a number nor a text."""
-    if isinstance(memory, bool) or not isinstance(memory, (str, int)):
-        raise ArgumentError(
-            "[language_model] memory: expected bytes as a number or text such as '4GiB' or '50%', got "
-            f"{type(memory).__name__}."
-        )
-    return memory if isinstance(memory, str) else str(memory)
+    return _values.valid(memory) if isinstance(memory, str) else str(_bytes(memory, name, where, "'4GiB' or '50%'"))
 
 
-def check_size(size: str | int, name: str) -> int:
+def check_size(size: str | int, name: str, where: str = "language_model") -> int:
     """A number of bytes from a number or a text such as "8GiB". Raises ArgumentError for anything else."""
-    if isinstance(size, bool) or not isinstance(size, (str, int)):
-        raise ArgumentError(
-            f"[language_model] {name}: expected bytes as a number or text such as '8GiB', got {type(size).__name__}."
-        )
-    if isinstance(size, int):
-        return size
+    if not isinstance(size, str):
+        return _bytes(size, name, where, "'8GiB'")
     parsed = parse_memory(size)
     if parsed.share is not None:
-        raise ArgumentError(f"[language_model] {name}: expected bytes such as '8GiB', got a share, {size!r}.")
+        raise ArgumentError(f"[{where}] {name}: expected bytes such as '8GiB', got a share, {_values.shown(size)}.")
     return parsed.bytes
+
+
+def _bytes(size: object, name: str, where: str, texts: str) -> int:
+    if isinstance(size, bool) or not hasattr(size, "__index__"):
+        _values.refuse(where, name, f"bytes as a number or text such as {texts}", size)
+    return _values.whole(size, name, where=where, least=0, most=_values.MOST_64_BITS)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from flashlm import _core
+from flashlm import _core, _values
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
-from flashlm.choices import check_choices, check_memory, check_size, check_sizes
+from flashlm.choices import READERS, check_choices, check_memory, check_size, check_sizes
 from flashlm.session import Session
-from flashlm.speaker import Speaker, check_text
+from flashlm.speaker import Speaker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +112,9 @@ class LanguageModel(Speaker):
         """
         check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
         check_sizes(context=context, threads=threads)
+        budget = check_memory(memory)
+        _values.choice(reader, "reader", READERS, where="language_model")
+        _values.callback(progress, "progress", where="language_model")
         from flashlm.home import kv_folder, packed
 
         store = kv_folder(kv_store)
@@ -119,14 +122,14 @@ class LanguageModel(Speaker):
         folder = packed(source, progress=progress)
         native = _core.LanguageModel.open(
             folder,
-            memory=check_memory(memory),
+            memory=budget,
             context=context,
             threads=threads,
             reader=reader,
             selector=selector,
             policy=policy,
             window=window,
-            lock_memory=lock_memory,
+            lock_memory=_values.flag(lock_memory, "lock_memory", where="language_model"),
             kv_store=store,
             kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
@@ -273,7 +276,7 @@ class LanguageModel(Speaker):
             >>> again.stats.reused_tokens > 0
             True
         """
-        session = Session(self, self._native.load_session(path))
+        session = Session(self, self._native.load_session(_values.location(path, "path", where="language_model")))
         self._sessions.add(session)
         return session
 
@@ -295,7 +298,7 @@ class LanguageModel(Speaker):
             >>> lm.logits(ids).shape == (len(ids), lm.tokenizer.vocab_size)
             True
         """
-        return self._native.logits([int(token) for token in token_ids])
+        return self._native.logits(_values.ids(token_ids, "token_ids", where="language_model"))
 
     def collect(
         self,
@@ -320,7 +323,10 @@ class LanguageModel(Speaker):
             >>> shapes
             [(0, 208), (1, 208), (2, 208)]
         """
-        self._native.collect([int(token) for token in token_ids], on_layer)
+        self._native.collect(
+            _values.ids(token_ids, "token_ids", where="language_model"),
+            _values.callback(on_layer, "on_layer", where="language_model", optional=False),
+        )
 
     def perplexity(self, text: str, progress: Callable[[int, int], None] | None = None) -> float:
         """How surprised the model is by a text: exp of the mean negative log-likelihood of tokens 2 to n.
@@ -339,7 +345,10 @@ class LanguageModel(Speaker):
             >>> lm.perplexity("The moon is bright tonight.") > 1
             True
         """
-        return self._native.perplexity(check_text(text, "text"), progress)
+        return self._native.perplexity(
+            _values.text(text, "text", where="language_model"),
+            _values.callback(progress, "progress", where="language_model"),
+        )
 
     def close(self) -> None:
         """Gives the model's memory back, its sessions' too. Closing twice is fine.

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from flashlm import _values
 from flashlm._core import ArgumentError, Grammar
 
 JsonSchema = Mapping[str, Any] | bool | str
 """A schema, or its text."""
+
+_WHERE = "response_format"
+_KEYS = {"text": ("type",), "json_object": ("type", "schema"), "json_schema": ("type", "json_schema")}
+_JSON_SCHEMA_KEYS = ("schema", "name", "description", "strict")
 
 
 def grammar_of_schema(schema: JsonSchema) -> Grammar:
@@ -32,25 +36,23 @@ def grammar_of_schema(schema: JsonSchema) -> Grammar:
     """
     if isinstance(schema, str):
         return Grammar.from_json_schema(schema)
-    try:
-        text = json.dumps(schema, ensure_ascii=False, allow_nan=False, default=_as_dict)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ArgumentError(f"[json_schema] schema: expected a JSON value: {error}") from None
-    return Grammar.from_json_schema(text)
+    if not isinstance(schema, (Mapping, bool)):
+        _values.refuse("json_schema", "schema", "a mapping, True, False or the text of one", schema)
+    return Grammar.from_json_schema(_values.json_text(schema, "schema", where="json_schema"))
 
 
 def grammar_of_format(response_format: Mapping[str, Any] | None) -> Grammar | None:
     """Returns the grammar of a response format in OpenAI's form, or None where any text is good.
 
     Args:
-        response_format: ``{"type": "text"}``, ``{"type": "json_object"}``, or ``{"type": "json_schema", "json_schema":
-            {"schema": {...}}}``.
+        response_format: ``{"type": "text"}``; ``{"type": "json_object"}``, with ``"schema": {...}`` for JSON of that
+            schema, as in llama-cpp-python; or ``{"type": "json_schema", "json_schema": {"schema": {...}}}``.
 
     Returns:
         The grammar of the answers.
 
     Raises:
-        ArgumentError: It is of another form.
+        ArgumentError: It is of another form, or has a key that is not known.
         FormatError: The schema is not supported.
 
     Example:
@@ -60,22 +62,24 @@ def grammar_of_format(response_format: Mapping[str, Any] | None) -> Grammar | No
     if response_format is None:
         return None
     if not isinstance(response_format, Mapping):
-        raise ArgumentError(f"[response_format] expected a mapping with 'type', got {response_format!r}.")
-    kind = response_format.get("type")
+        _values.refuse(_WHERE, "response_format", "a mapping with 'type'", response_format)
+    kind = _values.choice(response_format.get("type"), "type", _KEYS, where=_WHERE)
+    _check_keys(response_format, kind, _KEYS[kind])
     if kind == "text":
         return None
     if kind == "json_object":
-        return grammar_of_schema({"type": "object"})
-    if kind != "json_schema":
-        raise ArgumentError(f"[response_format] type: expected 'text', 'json_object' or 'json_schema', got {kind!r}.")
+        return grammar_of_schema(response_format.get("schema", {"type": "object"}))
     wrapped = response_format.get("json_schema")
-    schema = wrapped.get("schema") if isinstance(wrapped, Mapping) else None
-    if not isinstance(schema, Mapping | bool):
-        raise ArgumentError(f"[response_format] json_schema: expected a mapping with 'schema', got {wrapped!r}.")
-    return grammar_of_schema(schema)
+    if not isinstance(wrapped, Mapping) or not isinstance(wrapped.get("schema"), (Mapping, bool)):
+        _values.refuse(_WHERE, "json_schema", "a mapping with 'schema'", wrapped)
+    _check_keys(wrapped, "json_schema", _JSON_SCHEMA_KEYS)
+    return grammar_of_schema(wrapped["schema"])
 
 
-def _as_dict(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+def _check_keys(given: Mapping[str, Any], name: str, known: Collection[str]) -> None:
+    """Refuses a key that would be ignored."""
+    for key in given:
+        if key not in known:
+            raise ArgumentError(
+                f"[{_WHERE}] {name}: expected {', '.join(known)}, got the unknown key {_values.shown(key)}."
+            )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flashlm import _core
+from flashlm import _core, _values
 from flashlm._core import Error, Stats, Tokenizer
 from flashlm.speaker import Speaker
 
@@ -130,7 +130,7 @@ class Session(Speaker):
             >>> lm.load_session("talk.kv").tokens == session.tokens
             True
         """
-        self._native.save(path)
+        self._native.save(_values.location(path, "path", where="session"))
 
     def close(self) -> None:
         """Gives the session's memory back.

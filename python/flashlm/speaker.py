@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flashlm import _core
-from flashlm._core import ArgumentError, Generation, Tokenizer
-from flashlm.choices import MOST_32_BITS, MOST_64_BITS, check_whole
+from flashlm import _core, _values
+from flashlm._core import Generation, Tokenizer
+from flashlm._values import MOST_32_BITS, MOST_64_BITS, MOST_UNSIGNED
 from flashlm.kept_tokens import keep_tokens
 from flashlm.response_format import JsonSchema, grammar_of_format, grammar_of_schema
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flashlm.chat_template import ChatTemplate
     from flashlm.messages import Message
 
+_WHERE = "language_model"  # what errors call it
 _NEW_TURN = (
     "[language_model] messages: the last one is the assistant's, and another answer begins behind it. "
     "continue_final_message=True goes on with it."
@@ -60,8 +62,8 @@ class Speaker(ABC):
         top_p: float = 1.0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: str | Sequence[str] = (),
+        seed: int | None = 0,
+        stop: str | Sequence[str] | None = (),
         parse_special: bool = True,
         add_special: bool = True,
         on_prefill: Callable[[int, int], None] | None = None,
@@ -77,8 +79,8 @@ class Speaker(ABC):
             top_p: Draws from the likeliest tokens that together have this probability.
             min_p: Draws from the tokens with at least this share of the likeliest one's probability.
             repetition_penalty: Above 1 makes tokens of the text so far less likely.
-            seed: The same seed draws the same tokens.
-            stop: Ends before the first of these texts.
+            seed: The same seed draws the same tokens; None takes one that nobody knows, for other tokens each time.
+            stop: Ends before the first of these texts; one text alone is a list of one.
             parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
             add_special: Adds the tokens that the tokenizer puts around a text.
             on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of how many.
@@ -99,20 +101,21 @@ class Speaker(ABC):
             >>> "".join(pieces) == lm.generate("Once upon a time", max_new_tokens=8)
             True
         """
-        _check_numbers(max_new_tokens=max_new_tokens, top_k=top_k, seed=seed)
         return self._native.stream(
-            check_text(prompt, "prompt"),
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=_stops(stop),
-            parse_special=parse_special,
-            add_special=add_special,
-            on_prefill=on_prefill,
+            _values.text(prompt, "prompt", where=_WHERE),
+            **_options(
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                seed=seed,
+                stop=stop,
+                on_prefill=on_prefill,
+            ),
+            parse_special=_values.flag(parse_special, "parse_special", where=_WHERE),
+            add_special=_values.flag(add_special, "add_special", where=_WHERE),
             grammar=None if json_schema is None else grammar_of_schema(json_schema),
         )
 
@@ -126,8 +129,8 @@ class Speaker(ABC):
         top_p: float = 1.0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: str | Sequence[str] = (),
+        seed: int | None = 0,
+        stop: str | Sequence[str] | None = (),
         parse_special: bool = True,
         add_special: bool = True,
         on_prefill: Callable[[int, int], None] | None = None,
@@ -144,18 +147,20 @@ class Speaker(ABC):
             True
         """
         return self._native.generate(
-            check_text(prompt, "prompt"),
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=_stops(stop),
-            parse_special=parse_special,
-            add_special=add_special,
-            on_prefill=on_prefill,
+            _values.text(prompt, "prompt", where=_WHERE),
+            **_options(
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                seed=seed,
+                stop=stop,
+                on_prefill=on_prefill,
+            ),
+            parse_special=_values.flag(parse_special, "parse_special", where=_WHERE),
+            add_special=_values.flag(add_special, "add_special", where=_WHERE),
             grammar=None if json_schema is None else grammar_of_schema(json_schema),
         )
 
@@ -174,8 +179,8 @@ class Speaker(ABC):
         top_p: float = 1.0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: str | Sequence[str] = (),
+        seed: int | None = 0,
+        stop: str | Sequence[str] | None = (),
         on_prefill: Callable[[int, int], None] | None = None,
     ) -> Generation:
         """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
@@ -186,8 +191,9 @@ class Speaker(ABC):
             messages: ``{"role": "user", "content": "Hello"}`` and so on, the oldest first.
             tools: JSON schemas of functions the model may call; the answer holds the calls as the model writes them.
             documents: What the model may quote: mappings with ``title`` and ``text``.
-            response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "json_schema": {"schema": {}}}``:
-                the answer is JSON of that form, whatever the model. Say in a message what is wanted too.
+            response_format: ``{"type": "json_object"}``, ``{"type": "json_object", "schema": {}}`` or
+                ``{"type": "json_schema", "json_schema": {"schema": {}}}``: the answer is JSON of that form, whatever
+                the model. Say in a message what is wanted too.
             template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
             continue_final_message: Goes on with the last message instead of answering it; only what is new is
                 returned. Without it, messages that end with the assistant's get a new answer, with a warning.
@@ -213,20 +219,7 @@ class Speaker(ABC):
             >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == lm.chat(messages, max_new_tokens=8)
             True
         """
-        grammar = grammar_of_format(response_format)
-        parts = self.chat_template.render_parts(
-            messages,
-            self.tokenizer.special_tokens,
-            tools=tools,
-            documents=documents,
-            continue_final_message=continue_final_message,
-            **dict(template_variables or {}),
-        )
-        if not continue_final_message and messages[-1].get("role") == "assistant":
-            self.chat_template._tell_once("assistant", _NEW_TURN)  # noqa: SLF001 - once for a model and its sessions
-        _check_numbers(max_new_tokens=max_new_tokens, top_k=top_k, seed=seed)
-        return self._native.stream(
-            keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer),
+        options = _options(
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_k=top_k,
@@ -234,10 +227,24 @@ class Speaker(ABC):
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=[*_stops(stop), *([] if grammar else self._turn_ends())],
+            stop=stop,
             on_prefill=on_prefill,
-            grammar=grammar,
         )
+        grammar = grammar_of_format(response_format)
+        parts = self.chat_template.render_parts(
+            messages,
+            self.tokenizer.special_tokens,
+            tools=tools,
+            documents=documents,
+            continue_final_message=continue_final_message,
+            **_values.mapping(template_variables, "template_variables", where=_WHERE),
+        )
+        if not continue_final_message and messages[-1].get("role") == "assistant":
+            self.chat_template._tell_once("assistant", _NEW_TURN)  # noqa: SLF001 - once for a model and its sessions
+        if grammar is None:
+            options["stop"] += self._turn_ends()
+        prompt = keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer)
+        return self._native.stream(prompt, **options, grammar=grammar)
 
     def chat(
         self,
@@ -254,8 +261,8 @@ class Speaker(ABC):
         top_p: float = 1.0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: str | Sequence[str] = (),
+        seed: int | None = 0,
+        stop: str | Sequence[str] | None = (),
         on_prefill: Callable[[int, int], None] | None = None,
     ) -> str:
         """Answers a conversation; arguments and errors are those of ``stream_chat``.
@@ -289,18 +296,34 @@ class Speaker(ABC):
         )
 
 
-def check_text(value: str, name: str) -> str:
-    """Returns a text; raises ArgumentError for anything else."""
-    if not isinstance(value, str):
-        raise ArgumentError(f"[language_model] {name}: expected a text, got {type(value).__name__}.")
-    return value
+def _options(
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    repetition_penalty: float,
+    seed: int | None,
+    stop: str | Sequence[str] | None,
+    on_prefill: Callable[[int, int], None] | None,
+) -> dict[str, Any]:
+    """What `generate`, `stream` and `chat` have in common, checked; ranges of fractions are the sampler's to check."""
+    fractions = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+    }
+    return {
+        "max_new_tokens": _values.whole(max_new_tokens, "max_new_tokens", where=_WHERE, least=0, most=MOST_64_BITS),
+        "top_k": _values.whole(top_k, "top_k", where=_WHERE, least=0, most=MOST_32_BITS),
+        **{name: _values.number(value, name, where=_WHERE) for name, value in fractions.items()},
+        "seed": secrets.randbits(64) if seed is None else _seed(seed),
+        "stop": [] if stop is None else _values.texts(stop, "stop", where=_WHERE),
+        "on_prefill": _values.callback(on_prefill, "on_prefill", where=_WHERE),
+    }
 
 
-def _check_numbers(*, max_new_tokens: int, top_k: int, seed: int) -> None:
-    check_whole("max_new_tokens", max_new_tokens, least=0, most=MOST_64_BITS)
-    check_whole("top_k", top_k, least=0, most=MOST_32_BITS)
-    check_whole("seed", seed, least=0, most=(1 << 64) - 1)
-
-
-def _stops(stop: str | Sequence[str]) -> list[str]:
-    return [stop] if isinstance(stop, str) else list(stop)
+def _seed(seed: int) -> int:
+    return _values.whole(seed, "seed", where=_WHERE, least=0, most=MOST_UNSIGNED)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// module.cpp: the extension module flashlm._core, bound layer by layer.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
+#include "checked_calls.hpp"
 #include "flashlm/version.hpp"
 
 void bind_base(pybind11::module_& module);
@@ -24,4 +26,5 @@ PYBIND11_MODULE(_core, module) {
   bind_model(module);
   bind_text(module);
   bind_agent(module);
+  check_calls(module);
 }

@@ -237,7 +237,7 @@ def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[s
         ({"policy": "oldest"}, "policy: expected one of .* got 'oldest'"),
         ({"policy": "lru", "window": 5}, "window: expected none for the policy lru, got 5"),
         ({"window": 0}, "window: expected 1 or more, got 0"),
-        ({"memory": 0.5}, "memory: expected bytes as a number or text .* got float"),
+        ({"memory": 0.5}, "memory: expected bytes as a number or text .* got 0.5"),
         ({"memory": "half"}, "got 'half'"),
         ({"memory": 0}, "got '0'"),
         ({"context": 0}, "context: expected 1 or more, got 0"),
@@ -273,7 +273,7 @@ def test_a_wrong_argument_of_generate_is_named(
 
 def test_a_prompt_must_be_a_text_that_fits(lm: flashlm.LanguageModel) -> None:
     prompt: Any = b"bytes"
-    with pytest.raises(flashlm.ArgumentError, match="prompt: expected a text, got bytes"):
+    with pytest.raises(flashlm.ArgumentError, match="prompt: expected a text, got b.*Decode"):
         lm.generate(prompt)
     with pytest.raises(flashlm.ShapeError, match="empty text"):
         lm.generate("")

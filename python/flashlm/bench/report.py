@@ -18,10 +18,11 @@ import numpy as np
 
 from flashlm import _core, home
 from flashlm._core import ArgumentError
+from flashlm._values import MOST_32_BITS, MOST_64_BITS
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.synthetic import synthetic_source
-from flashlm.choices import MOST_32_BITS, MOST_64_BITS, READERS, check_choices, check_memory, check_sizes, check_whole
+from flashlm.choices import READERS, check_choices, check_memory, check_sizes, check_whole
 from flashlm.pack.detect import is_packed
 from flashlm.pack.files import io_error
 from flashlm.pack.options import Options

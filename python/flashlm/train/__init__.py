@@ -18,7 +18,8 @@ import numpy as np
 
 from flashlm import _core
 from flashlm._core import ArgumentError, FormatError, ShapeError
-from flashlm.choices import MOST_64_BITS, check_memory, check_sizes, check_whole
+from flashlm._values import MOST_64_BITS
+from flashlm.choices import check_memory, check_sizes, check_whole
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.pack.config import parse_config
 from flashlm.pack.files import folder_error, io_error, locked, read_object

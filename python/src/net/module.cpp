@@ -16,6 +16,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "../checked_calls.hpp"
 #include "../tool_errors.hpp"
 #include "flashlm/tools/papers.hpp"
 
@@ -258,4 +259,5 @@ PYBIND11_MODULE(_net, module) {
   bind_http(module);
   bind_paper(module);
   bind_papers(module);
+  check_calls(module);
 }

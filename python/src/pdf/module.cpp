@@ -13,6 +13,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "../checked_calls.hpp"
 #include "../tool_errors.hpp"
 #include "flashlm/tools/pdf.hpp"
 
@@ -136,4 +137,5 @@ Raises:
     FormatError: It is no PDF, encrypted, or too damaged.
     ArgumentError: An option lies outside its range.
     Error: A limit is exceeded.)");
+  check_calls(module);
 }
