@@ -273,7 +273,7 @@ def test_a_wrong_argument_of_generate_is_named(
 
 def test_a_prompt_must_be_a_text_that_fits(lm: flashlm.LanguageModel) -> None:
     prompt: Any = b"bytes"
-    with pytest.raises(flashlm.ArgumentError, match="prompt: expected a text, got b.*Decode"):
+    with pytest.raises(flashlm.ArgumentError, match=r"prompt: expected a text, got b.*Decode"):
         lm.generate(prompt)
     with pytest.raises(flashlm.ShapeError, match="empty text"):
         lm.generate("")
