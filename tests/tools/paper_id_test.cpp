@@ -33,6 +33,25 @@ TEST_CASE("An id may come as people write it") {
   }
 }
 
+TEST_CASE("Months and numbers that arXiv cannot have given are no ids") {
+  for (const char* text : {"2313.11514",     "2300.11514",     "0703.0001",        "0613.0001",
+                           "0712.00001",     "1412.00001",     "1501.0001",        "2312.1151",
+                           "0704.0000",      "2312.00000",     "arXiv:2313.11514", "https://arxiv.org/abs/2313.11514",
+                           "hep-th/9913001", "hep-th/9900001", "hep-th/9901000",   "hep-th/0704001",
+                           "hep-th/1001001", "hep-th/9106001", "cs.CL/2312115",    "foo/9901001",
+                           "stat/0309136",   "maths/0309136",  "9912.00001x"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(PaperId::parse(text), ArgumentError);
+  }
+  CHECK_THROWS_WITH(PaperId::parse("2313.11514"), Catch::Matchers::ContainsSubstring("fourth digit are a month"));
+  CHECK_THROWS_WITH(PaperId::parse("1501.0001"), Catch::Matchers::ContainsSubstring("five digits"));
+  for (const char* text : {"0704.0001", "1412.9999", "1501.00001", "1412.0001v3", "2612.99999", "hep-lat/9107001",
+                           "hep-th/9108001", "math/0703999", "hep-th/0001001", "cond-mat/9212030v2"}) {
+    CAPTURE(text);
+    CHECK(PaperId::parse(text).text() == text);
+  }
+}
+
 TEST_CASE("Everything else is refused") {
   for (const char* text : {"",
                            " ",

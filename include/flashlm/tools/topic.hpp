@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/text/unicode.hpp"
+#include "flashlm/tools/caseless.hpp"
 #include "flashlm/tools/paper.hpp"
 
 namespace flashlm::inline v0::tools {
@@ -20,15 +22,20 @@ enum class TopicMatch { none, summary, keywords, title };
 
 /// Words that a paper must have, all of them, in title, keywords and summary together.
 ///
-/// "LLM agents" asks for both words, "robotics, speech" for one or the other. Case and plural do not count, a word of
-/// five letters also finds longer ones, and acronyms and what they stand for find each other: "LLM" finds "large
-/// language models" (and "MLLMs"), "reinforcement learning" finds "RL". Thread-safe.
+/// "LLM agents" asks for both words, "robotics, speech" for one or the other. Case and plural do
+/// not count, nor whether an accent is part of a letter or follows it; a word without accents also
+/// finds those with them ("Poincare"), one with accents only these. A word of five letters also
+/// finds longer ones, and acronyms and what they stand for find each other: "LLM" finds "large
+/// language models" (and "MLLMs"), "reinforcement learning" finds "RL". Words of scripts without
+/// spaces are found anywhere. Thread-safe.
 class Topic {
  public:
   /// Throws ArgumentError if there is no word in it.
-  explicit Topic(std::string_view text) {
+  explicit Topic(std::string_view topic) {
+    const std::u32string whole = code_points(topic);
+    std::u32string_view text = whole;
     while (!text.empty()) {
-      const std::size_t end = std::min(text.find_first_of(",;|"), text.size());
+      const std::size_t end = std::min(text.find_first_of(kCommas), text.size());
       Words words = split(text.substr(0, end));
       if (std::any_of(words.begin(), words.end(), [](const Word& word) { return counts(word); })) {
         choices_.push_back(std::move(words));
@@ -40,7 +47,7 @@ class Topic {
 
   /// Whether `text` has all words of the topic.
   bool is_in(std::string_view text) const {
-    const Words words = split(text);
+    const Words words = split(code_points(text));
     return std::any_of(choices_.begin(), choices_.end(), [&](const Words& choice) { return covers(words, choice); });
   }
 
@@ -56,51 +63,72 @@ class Topic {
 
  private:
   struct Word {
-    std::string text;      // small letters, without a plural's s
+    std::u32string text;   // caseless, without a plural's s
+    std::u32string plain;  // the same without accents
     bool acronym = false;  // written in capitals, two or more
   };
   using Words = std::vector<Word>;
 
-  static bool is_filler(std::string_view word) {
-    constexpr std::array<std::string_view, 14> kFillers{"a",  "an", "and", "by",  "for", "from", "in",
-                                                        "of", "on", "or",  "the", "to",  "via",  "with"};
+  static constexpr std::u32string_view kCommas = U",;|\uff0c\uff1b\uff5c\u3001\u061b\u060c";
+  static constexpr std::u32string_view kStops = U".\u3002\uff0e\u0964";
+
+  static bool is_filler(std::u32string_view word) {
+    constexpr std::array<std::u32string_view, 14> kFillers{U"a",  U"an", U"and", U"by",  U"for", U"from", U"in",
+                                                           U"of", U"on", U"or",  U"the", U"to",  U"via",  U"with"};
     return std::find(kFillers.begin(), kFillers.end(), word) != kFillers.end();
   }
 
-  static bool counts(const Word& word) { return word.text != "." && !is_filler(word.text); }
+  static bool counts(const Word& word) { return word.text != U"." && !is_filler(word.text); }
 
-  static Words split(std::string_view text) {
+  static bool is_letter(char32_t code) {
+    return code != '_' && (text::is_word(code) || text::is_number(code) || is_mark(code));
+  }
+
+  /// Whether the scripts of Chinese, Japanese and South-East Asia, which put no spaces between
+  /// words.
+  static bool is_unspaced(char32_t code) {
+    return (code >= 0x0e00 && code < 0x0f00) || (code >= 0x1000 && code < 0x10a0) ||
+           (code >= 0x1780 && code < 0x1800) || (code >= 0x3040 && code < 0x3100) ||
+           (code >= 0x3400 && code < 0xa000) || (code >= 0xf900 && code < 0xfb00) ||
+           (code >= 0x20000 && code < 0x32000);
+  }
+
+  static Words split(std::u32string_view text) {
     Words words;
-    std::string current;
+    std::u32string current;
     const auto finish = [&] {
       if (!current.empty()) words.push_back(normal(current));
       current.clear();
     };
-    for (const char c : text) {
-      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-      if (letter || static_cast<unsigned char>(c) >= 0x80) {
+    for (const char32_t c : text) {
+      if (is_letter(c)) {
         current += c;
-      } else {
+      } else if (c != 0xad && !(c >= 0x200b && c <= 0x200d)) {  // hyphens and joints that nobody sees
         finish();
-        if (c == '.') words.push_back({".", false});  // ends a phrase
+        if (kStops.find(c) != kStops.npos) words.push_back({U".", U".", false});  // ends a phrase
       }
     }
     finish();
     return words;
   }
 
-  static Word normal(std::string word) {
-    const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
-    const std::string_view stem = std::string_view(word).substr(0, word.size() - (word.ends_with('s') ? 1 : 0));
+  static Word normal(std::u32string_view written) {
+    const auto capital = [](char32_t c) {
+      if (c < 0x80) return c >= 'A' && c <= 'Z';
+      return !is_mark(c) && caseless({&c, 1}) != detail::decomposed({&c, 1});
+    };
+    const std::u32string_view stem = written.substr(0, written.size() - (written.ends_with(U's') ? 1 : 0));
     const bool acronym = stem.size() >= 2 && std::all_of(stem.begin(), stem.end(), capital);
-    for (char& c : word) c = capital(c) ? static_cast<char>(c - 'A' + 'a') : c;
-    if (word.size() > 4 && word.ends_with("ies")) {
-      word.replace(word.size() - 3, 3, "y");
-    } else if (word.size() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us") &&
-               !word.ends_with("is")) {
+    std::u32string word = caseless(written);
+    if (word.size() > 4 && word.ends_with(U"ies")) {
+      word.replace(word.size() - 3, 3, U"y");
+    } else if (word.size() > 3 && word.ends_with(U's') && !word.ends_with(U"ss") && !word.ends_with(U"us") &&
+               !word.ends_with(U"is")) {
       word.pop_back();
     }
-    return {std::move(word), acronym};
+    std::u32string plain = word;
+    std::erase_if(plain, [](char32_t c) { return c >= 0x300 && c < 0x370; });  // accents of Latin, Greek and Cyrillic
+    return {std::move(word), std::move(plain), acronym};
   }
 
   /// Whether each word of `choice` is found in `words`.
@@ -116,14 +144,14 @@ class Topic {
   }
 
   /// Marks the words of the topic that `acronym`, a word of the text, stands for.
-  static void mark_spelt_out(const Words& choice, std::string_view acronym, std::vector<bool>& found) {
+  static void mark_spelt_out(const Words& choice, std::u32string_view acronym, std::vector<bool>& found) {
     for (std::size_t at = 0; at + acronym.size() <= choice.size(); ++at) {
       if (!spells(choice, at, acronym)) continue;
       std::fill_n(found.begin() + static_cast<std::ptrdiff_t>(at), acronym.size(), true);
     }
   }
 
-  static bool spells(const Words& words, std::size_t at, std::string_view acronym) {
+  static bool spells(const Words& words, std::size_t at, std::u32string_view acronym) {
     if (at + acronym.size() > words.size()) return false;
     for (std::size_t i = 0; i < acronym.size(); ++i) {
       if (words[at + i].text.front() != acronym[i]) return false;
@@ -132,16 +160,15 @@ class Topic {
   }
 
   static bool has(const Words& words, const Word& wanted) {
-    constexpr std::size_t kLongEnough = 5;
     // Of two letters the initials say too little, so these are spelt out.
-    constexpr std::array<std::array<std::string_view, 3>, 3> kShort{
-        {{"ai", "artificial", "intelligence"}, {"cv", "computer", "vision"}, {"rl", "reinforcement", "learning"}}};
-    const std::string& text = wanted.text;
+    constexpr std::array<std::array<std::u32string_view, 3>, 3> kShort{{{U"ai", U"artificial", U"intelligence"},
+                                                                        {U"cv", U"computer", U"vision"},
+                                                                        {U"rl", U"reinforcement", U"learning"}}};
+    const std::u32string& text = wanted.text;
     const bool acronym = is_acronym(wanted);
     for (std::size_t at = 0; at < words.size(); ++at) {
       const Word& word = words[at];
-      if (word.text == text) return true;
-      if (text.size() >= kLongEnough && word.text.starts_with(text)) return true;
+      if (finds(text, word.text) || finds(text, word.plain)) return true;
       if (acronym && (spells(words, at, text) || (word.acronym && word.text.ends_with(text)))) return true;
       if (at + 1 == words.size()) continue;
       for (const auto& [letters, first, second] : kShort) {
@@ -151,12 +178,25 @@ class Topic {
     return false;
   }
 
-  /// Whether the letters of a topic's word stand for words: in capitals, or without a vowel, or known for it.
+  /// Whether a word is the wanted one, begins with it, or holds it where its script has no spaces.
+  static bool finds(std::u32string_view wanted, std::u32string_view word) {
+    constexpr std::ptrdiff_t kLongEnough = 5;
+    if (word == wanted) return true;
+    if (std::all_of(wanted.begin(), wanted.end(), &is_unspaced)) return word.find(wanted) != word.npos;
+    const auto n_letters = std::count_if(wanted.begin(), wanted.end(), [](char32_t c) { return !is_mark(c); });
+    if (n_letters < kLongEnough || !word.starts_with(wanted)) return false;
+    return word.size() == wanted.size() || !is_mark(word[wanted.size()]);  // the last letter has no other accent
+  }
+
+  /// Whether the letters of a topic's word stand for words: in capitals, or without a vowel, or
+  /// known for it.
   static bool is_acronym(const Word& word) {
-    constexpr std::array<std::string_view, 6> kKnown{"asr", "gan", "moe", "rag", "vae", "vla"};
+    constexpr std::array<std::u32string_view, 6> kKnown{U"asr", U"gan", U"moe", U"rag", U"vae", U"vla"};
     if (word.text.size() < 3 || word.text.size() > 6) return false;
-    return word.acronym || word.text.find_first_of("aeiouy0123456789") == std::string::npos ||
-           std::find(kKnown.begin(), kKnown.end(), word.text) != kKnown.end();
+    const bool no_vowel = std::all_of(word.text.begin(), word.text.end(), [](char32_t c) {
+      return c < 0x80 && std::u32string_view(U"aeiouy0123456789").find(c) == std::u32string_view::npos;
+    });
+    return word.acronym || no_vowel || std::find(kKnown.begin(), kKnown.end(), word.text) != kKnown.end();
   }
 
   std::vector<Words> choices_;
