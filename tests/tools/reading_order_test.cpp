@@ -33,10 +33,10 @@ class Page {
     }
     return *this;
   }
-  double lines(double x, double y, const std::vector<std::string>& texts) {
+  double lines(double x, double y, const std::vector<std::string>& texts, double pitch = 12) {
     for (const std::string& text : texts) {
       line(x, y, text);
-      y += 12;
+      y += pitch;
     }
     return y;
   }
@@ -152,6 +152,103 @@ TEST_CASE("three columns are read one after the other") {
   page.lines(220, 72, fill_lines(b, 30));
   page.lines(390, 72, fill_lines(c, 30));
   CHECK(page.words() == joined({a, b, c}));
+}
+
+TEST_CASE("columns of two lines are read one after the other, with a title and a footer around them or without") {
+  const auto title = split_words("A title over both of the columns of the page here");
+  for (const double pitch : {12.0, 18.0, 24.0}) {  // single, one and a half, double spacing
+    for (const bool framed : {false, true}) {
+      CAPTURE(pitch, framed);
+      const auto left = numbered_words("l", 18);
+      const auto right = numbered_words("r", 16);
+      Page page;
+      if (framed) page.line(100, 30, "A title over both of the columns of the page here");
+      page.lines(72, 72, fill_lines(left, 40), pitch);
+      page.lines(306, 72, fill_lines(right, 40), pitch);
+      REQUIRE(fill_lines(left, 40).size() == 2);
+      REQUIRE(fill_lines(right, 40).size() == 2);
+      if (framed) page.line(280, 72 + 4 * pitch + 20, "12");
+      const std::vector<std::string> number{"12"};
+      CHECK(page.words() == (framed ? joined({title, left, right, number}) : joined({left, right})));
+    }
+  }
+}
+
+TEST_CASE("the last line of a text may stand alone in the second column") {
+  const auto left = numbered_words("left", 12);
+  const auto right = split_words("and it ends here.");
+  Page page;
+  page.lines(72, 72, fill_lines(left, 40));
+  page.line(306, 72, "and it ends here.");
+  CHECK(page.words() == joined({left, right}));
+}
+
+TEST_CASE("pages of one to three columns are read in order, however few their lines") {
+  flashlm::Random random(7);
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz";
+  for (int round = 0; round < 3000; ++round) {
+    const std::size_t n_columns = 1 + random.next() % 3;
+    const std::size_t n_lines = 2 + random.next() % 5;
+    const std::size_t characters = n_columns == 3 ? 30 : n_columns == 2 ? 42 : 80;
+    const double pitch = 11 + static_cast<double>(random.next() % 8);
+    const double gap = 11 + static_cast<double>(random.next() % 20);
+    std::vector<std::string> expected;
+    Page page;
+    for (std::size_t column = 0; column < n_columns; ++column) {
+      // Words of a text: of one to nine letters, filled into lines until there are enough.
+      std::vector<std::string> words;
+      const std::size_t last = column + 1 < n_columns || n_lines < 3 ? n_lines : n_lines - random.next() % 2;
+      do {
+        std::string word;
+        for (std::uint64_t n = 1 + random.next() % 9; n > 0; --n) word += letters[random.next() % letters.size()];
+        words.push_back(word);
+      } while (fill_lines(words, characters).size() <= last);
+      words.pop_back();
+      page.lines(60 + static_cast<double>(column) * (5 * static_cast<double>(characters) + gap), 72,
+                 fill_lines(words, characters), pitch);
+      expected.insert(expected.end(), words.begin(), words.end());
+    }
+    for (std::size_t n = page.boxes.size(); n > 1; --n) std::swap(page.boxes[n - 1], page.boxes[random.next() % n]);
+    CAPTURE(round, n_columns, n_lines, pitch, gap, page.text());
+    REQUIRE(page.words() == expected);
+  }
+}
+
+TEST_CASE("double-spaced columns are columns from their first line to their last") {
+  const auto left = numbered_words("l", 100);
+  const auto right = numbered_words("r", 90);
+  Page page;
+  page.lines(72, 72, fill_lines(left, 42), 24);
+  page.lines(306, 72, fill_lines(right, 42), 24);
+  CHECK(page.words() == joined({left, right}));
+}
+
+TEST_CASE("two rows of a table or a form stay rows") {
+  const std::vector<std::vector<std::vector<std::string>>> tables = {
+      {{"OPT 6.7B with a window", "24 % of the weights"}, {"Falcon 7B", "5.5 % of them, at best"}},
+      {{"Accepted by the editor on 4 May 2024", "Version 2 of the text"}, {"Received", "4 January 2024 at noon"}},
+      {{"name", "what it does in a longer sentence here"}, {"size", "how many bytes it takes on the disk"}}};
+  for (const auto& table : tables) {
+    Page page;
+    std::vector<std::string> expected;
+    for (std::size_t row = 0; row < table.size(); ++row) {
+      for (std::size_t column = 0; column < 2; ++column) {
+        page.line(72 + 234 * static_cast<double>(column), 72 + 12 * static_cast<double>(row), table[row][column]);
+        for (const std::string& word : split_words(table[row][column])) expected.push_back(word);
+      }
+    }
+    CHECK(page.words() == expected);
+  }
+}
+
+TEST_CASE("wide spaces of justified lines that happen to lie below each other are no gutter") {
+  Page page;
+  page.lines(72, 72, {"one two three four five six seven", "now two three more words than six", "the end of it"});
+  for (std::size_t n = 0; n < 14; ++n) {  // of the first two lines, which are alike letter by letter
+    page.boxes[n].x_min += 12 * static_cast<double>(n % 7), page.boxes[n].x_max += 12 * static_cast<double>(n % 7);
+  }
+  CHECK(page.words() ==
+        split_words("one two three four five six seven now two three more words than six the end of it"));
 }
 
 TEST_CASE("a table is read row by row") {

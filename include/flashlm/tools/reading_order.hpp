@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// reading_order.hpp: the text of a page from the boxes of its words, column by column.
 ///
-/// A page is cut where a gutter, a strip that no word crosses, has prose on both sides; what crosses the gutter (a
-/// title, a wide figure's caption) separates the columns above it from those below. Each part is cut again until no
-/// gutter is left, which gives three and more columns. Tables, lists and equation numbers have too few words on one
-/// side to be columns, so that they are read row by row. Scripts that run from right to left are not put in order.
+/// A page is cut where a gutter, a strip that no word crosses, has prose on both sides; what
+/// crosses the gutter (a title, a wide figure's caption) separates the columns above it from those
+/// below. Each part is cut again until no gutter is left, which gives three and more columns.
+/// Tables, lists and equation numbers have too few words on one side to be columns, so that they
+/// are read row by row. Columns of a line or two are told from wide spaces by how their lines begin
+/// and end. Scripts that run from right to left are not put in order.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/tools/page_columns.hpp"
 #include "flashlm/tools/page_lines.hpp"
 
 namespace flashlm::inline v0::tools {
@@ -37,52 +40,20 @@ class PageLayout {
   }
 
  private:
-  using Words = std::vector<const WordBox*>;  // always by rising y_min
+  using Words = PageColumn::Words;
 
   static constexpr std::size_t kMostWords = 50'000;  // of a part that is searched for columns
   static constexpr std::size_t kGutters = 64;        // places that are tried
   static constexpr int kDeepest = 8;
-  static constexpr double kGutter = 1.0;       // narrowest, in line heights
-  static constexpr double kWordsPerRow = 2.2;  // least of prose, on average
-  static constexpr double kCell = 6;           // what is narrower, in line heights, is a table's column
-
-  /// One side of a gutter.
-  struct Column {
-    Words words;
-    std::size_t n_rows = 0;
-    double width = 0;  // of all words
-
-    bool is_prose(double height) const {
-      const double rows = static_cast<double>(n_rows);
-      return n_rows > 0 && width >= kCell * height * rows &&
-             (static_cast<double>(words.size()) >= kWordsPerRow * rows || width >= 2 * kCell * height * rows);
-    }
-  };
-
-  /// A horizontal strip of a part: two columns, or words that are read together.
-  struct Band {
-    Column left;
-    Column right;
-
-    bool is_columns(double height) const {
-      // A column of a line or two beside a long one ends a text; beside a few lines it is a wide space by chance.
-      const auto [fewer, more] = std::minmax(left.n_rows, right.n_rows);
-      return more >= (fewer < 3 ? 8u : 3u) && left.is_prose(height) && right.is_prose(height);
-    }
-  };
-
-  static double centre(const WordBox& word) { return (word.y_min + word.y_max) / 2; }
-
   void cut(const Words& words, int depth, std::string& text) {
     if (words.empty()) return;
-    std::vector<Band> best;
+    std::vector<PageBand> best;
     std::size_t most = 0;  // words in columns
     if (depth < kDeepest && words.size() <= kMostWords) {
       for (const double gutter : candidates(words)) {
-        std::vector<Band> bands = split(words, gutter);
+        std::vector<PageBand> bands = split(words, gutter);
         std::size_t n = 0;
-        for (const Band& band : bands)
-          n += band.is_columns(height_) ? band.left.words.size() + band.right.words.size() : 0;
+        for (const PageBand& band : bands) n += band.is_columns ? band.left.words.size() + band.right.words.size() : 0;
         if (n > most) {
           most = n;
           best = std::move(bands);
@@ -96,19 +67,18 @@ class PageLayout {
       cut(together, depth + 1, text);
       together.clear();
     };
-    for (Band& band : best) {
-      Words below;
-      if (band.is_columns(height_)) {
-        take_lone_row(band, true, together);
-        take_lone_row(band, false, below);
+    for (const PageBand& band : best) {
+      const auto add = [&](const Words& some) { together.insert(together.end(), some.begin(), some.end()); };
+      add(band.above);
+      if (band.is_columns) {
         flush();
         cut(band.left.words, depth + 1, text);
         cut(band.right.words, depth + 1, text);
       } else {
-        together.insert(together.end(), band.left.words.begin(), band.left.words.end());
-        together.insert(together.end(), band.right.words.begin(), band.right.words.end());
+        add(band.left.words);
+        add(band.right.words);
       }
-      together.insert(together.end(), below.begin(), below.end());
+      add(band.below);
     }
     flush();
   }
@@ -131,11 +101,12 @@ class PageLayout {
     return places;
   }
 
-  /// The bands from top to bottom when columns begin at `gutter`: free ones, and between them what crosses it.
-  std::vector<Band> split(const Words& words, double gutter) const {
+  /// The bands from top to bottom when columns begin at `gutter`: free ones, and between them what
+  /// crosses it.
+  std::vector<PageBand> split(const Words& words, double gutter) const {
     std::vector<std::pair<double, double>> crossed;  // in y, disjoint, rising
     for (const WordBox* word : words) {
-      if (word->x_min >= gutter || word->x_max <= gutter - kGutter * height_) continue;
+      if (word->x_min >= gutter || word->x_max <= gutter - PageBand::kGutter * height_) continue;
       const double top = word->y_min + 0.2 * (word->y_max - word->y_min);  // boxes of neighbouring lines may touch
       const double bottom = word->y_max - 0.2 * (word->y_max - word->y_min);
       if (!crossed.empty() && top <= crossed.back().second) {
@@ -144,59 +115,18 @@ class PageLayout {
         crossed.emplace_back(top, bottom);
       }
     }
-    std::vector<Band> bands(2 * crossed.size() + 1);  // free, crossed, free, ...
-    std::vector<std::pair<double, double>> bottoms(bands.size(), {-1e30, -1e30});
+    std::vector<PageBand> bands(2 * crossed.size() + 1);  // free, crossed, free, ...
     for (const WordBox* word : words) {
       const double y = centre(*word);
       const auto after = std::upper_bound(crossed.begin(), crossed.end(), y,
                                           [](double value, const auto& range) { return value < range.first; });
       const auto n = static_cast<std::size_t>(after - crossed.begin());
       const std::size_t index = n > 0 && y <= crossed[n - 1].second ? 2 * n - 1 : 2 * n;
-      Band& band = bands[index];
-      const bool is_left = word->x_min < gutter;
-      Column& column = is_left ? band.left : band.right;
-      column.words.push_back(word);
-      column.width += word->x_max - word->x_min;
-      double& bottom = is_left ? bottoms[index].first : bottoms[index].second;
-      if (y > bottom) {
-        if (index % 2 == 0) ++column.n_rows;  // a crossed band never is columns
-        bottom = word->y_max;
-      }
+      PageBand& band = bands[index];
+      (word->x_min < gutter ? band.left : band.right).words.push_back(word);
     }
+    for (std::size_t index = 0; index < bands.size(); index += 2) bands[index].decide(gutter, height_);
     return bands;
-  }
-
-  /// Moves the first or last row of both columns to `into` if it stands alone, as headers and footers do.
-  void take_lone_row(Band& band, bool first, Words& into) const {
-    const double sign = first ? 1 : -1;
-    const auto top = [&](const WordBox* word) { return first ? word->y_min : -word->y_max; };
-    const auto bottom = [&](const WordBox* word) { return first ? word->y_max : -word->y_min; };
-    double row_top = 1e30;
-    double row_bottom = 0;
-    for (const Words* side : {&band.left.words, &band.right.words}) {
-      for (const WordBox* word : *side) {
-        if (top(word) < row_top) row_top = top(word), row_bottom = bottom(word);
-      }
-    }
-    const auto in_row = [&](const WordBox* word) { return sign * centre(*word) <= row_bottom; };
-    double next_top = 1e30;
-    std::size_t n_left = 0;
-    std::size_t n_right = 0;
-    for (const Words* side : {&band.left.words, &band.right.words}) {
-      for (const WordBox* word : *side) {
-        if (in_row(word)) {
-          ++(side == &band.left.words ? n_left : n_right);
-        } else {
-          next_top = std::min(next_top, top(word));
-        }
-      }
-    }
-    const bool leaves_both = n_left < band.left.words.size() && n_right < band.right.words.size();
-    if (!leaves_both || next_top - row_bottom < 0.7 * height_) return;
-    for (Words* side : {&band.left.words, &band.right.words}) {
-      std::copy_if(side->begin(), side->end(), std::back_inserter(into), in_row);
-      std::erase_if(*side, in_row);
-    }
   }
 
   double height_ = 1;  // of a usual word
@@ -216,10 +146,11 @@ inline WordBox upright(WordBox word) {
 
 }  // namespace detail
 
-/// The text of a page: a line for each line, an empty line between paragraphs, columns one after the other.
+/// The text of a page: a line for each line, an empty line between paragraphs, columns one after
+/// the other.
 ///
-/// Every word is there once, whatever the boxes say. Words of another writing direction than most (an axis of a figure,
-/// a stamp in the margin) come last. Costs O(n log n) for n words of a page.
+/// Every word is there once, whatever the boxes say. Words of another writing direction than most
+/// (an axis of a figure, a stamp in the margin) come last. Costs O(n log n) for n words of a page.
 inline std::string reading_order(std::span<const WordBox> words) {
   std::size_t counts[4] = {};
   for (const WordBox& word : words) ++counts[word.rotation & 3];
