@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,14 @@ class Document:
         kind: ``"pdf"``, or ``"markdown"``, whose "pages" are parts of some 4,000 characters.
         n_pages: How many there are; ``pages`` may be some of them.
         pages: What was read.
+        note: Why it is the hub's Markdown although PDFs can be read here; else nothing.
     """
 
     path: Path
     kind: str
     n_pages: int
     pages: tuple[Page, ...]
+    note: str = ""
 
     @property
     def unit(self) -> str:
@@ -205,7 +207,7 @@ def find_ids(topic: str, num_papers: int = 1) -> list[str]:
 def download(
     paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
 ) -> Path:
-    """The file of a paper: its PDF, or where PDFs cannot be read its Markdown from the hub.
+    """The file of a paper: its PDF, or its Markdown from the hub where the PDF does not come or cannot be read here.
 
     Args:
         paper_id: arXiv's, such as ``"2312.11514"`` or ``"2312.11514v2"``, or the address of the paper's page.
@@ -214,7 +216,7 @@ def download(
         progress: Told about the stage ``"download"``.
 
     Returns:
-        A file in the cache, to be left as it is.
+        A file in the cache, to be left as it is; its name ends in ``.pdf`` or ``.md``.
 
     Raises:
         ArgumentError: It is no id.
@@ -228,12 +230,45 @@ def download(
         Traceback (most recent call last):
         flashlm.ArgumentError: [papers] id: expected an arXiv id such as 2312.11514, ...
     """
+    return _download(net.paper_id(paper_id), papers or Papers(), refresh=refresh, progress=progress)[0]
+
+
+def read(
+    paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
+) -> Document:
+    """A paper with all its pages; arguments and errors are those of `download` and `read_file`.
+
+    Where its PDF does not come or cannot be read, its Markdown is, if the hub has it; `Document.note` says why.
+
+    Example:
+        >>> from flashlm import papers
+        >>> papers.read("no id")
+        Traceback (most recent call last):
+        flashlm.ArgumentError: [papers] id: expected an arXiv id such as 2312.11514, ...
+    """
     paper_id = net.paper_id(paper_id)
     papers = papers or Papers()
+    path, note = _download(paper_id, papers, refresh=refresh, progress=progress)
+    try:
+        return replace(read_file(path, progress=progress), note=note)
+    except Error as error:  # encrypted, scanned, damaged or too large: perhaps the hub has the text
+        if path.suffix == ".md":
+            raise
+        path = _markdown_instead(error, paper_id, papers, refresh=refresh, progress=progress)
+        return replace(read_file(path, progress=progress), note=f"its PDF cannot be read: {error}")
+
+
+def _download(paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None) -> tuple[Path, str]:
+    """The file of `download`, and why it is not the PDF, where that could be read."""
     counted = _counted(progress, "download")
+    note = ""
     _tell(progress, "download", 0, 1)
     if pdf.available():
-        path = papers.pdf(paper_id, refresh=refresh, progress=counted)
+        try:
+            path = papers.pdf(paper_id, refresh=refresh, progress=counted)
+        except Error as error:  # refused, no PDF, cut short, too large, too slow, or offline and not in the cache
+            path = _markdown_instead(error, paper_id, papers, refresh=refresh, progress=progress)
+            note = f"its PDF did not come: {error}"
     elif papers.markdown(paper_id, refresh=refresh, progress=counted) is not None:
         path = _markdown_path(papers, paper_id)
     else:
@@ -242,31 +277,20 @@ def download(
             "reads no PDF. These two commands bring that:\n" + "\n".join(f"  {line}" for line in _PDF_COMMANDS)
         )
     _tell(progress, "download", 1, 1)
-    return path
+    return path, note
 
 
-def read(
-    paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
-) -> Document:
-    """A paper with all its pages; arguments and errors are those of `download` and `read_file`.
-
-    Where its PDF cannot be read, its Markdown is, if the hub has it.
-
-    Example:
-        >>> from flashlm import papers
-        >>> papers.read("no id")
-        Traceback (most recent call last):
-        flashlm.ArgumentError: [papers] id: expected an arXiv id such as 2312.11514, ...
-    """
-    papers = papers or Papers()
-    path = download(paper_id, refresh=refresh, papers=papers, progress=progress)
+def _markdown_instead(error: Error, paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None) -> Path:
+    """The Markdown of a paper whose PDF failed with `error`, which is raised again where there is none."""
     try:
-        return read_file(path, progress=progress)
-    except FormatError:  # encrypted, scanned or damaged: perhaps the hub has the text
-        paper_id = net.paper_id(paper_id)
-        if path.suffix == ".md" or papers.markdown(paper_id, progress=_counted(progress, "download")) is None:
-            raise
-        return read_file(_markdown_path(papers, paper_id), progress=progress)
+        found = papers.markdown(paper_id, refresh=refresh, progress=_counted(progress, "download"))
+    except Error as other:
+        error.args = (f"{error} Its Markdown did not come either: {other}",)
+        raise error from other
+    if found is None:
+        error.args = (f"{error} The hub has no Markdown of it.",)
+        raise error
+    return _markdown_path(papers, paper_id)
 
 
 def read_file(
@@ -311,6 +335,9 @@ def read_text(
 ) -> str:
     """The same as one text, in which each page begins with a line about its number. What agents call.
 
+    Where it is a PDF that `download` brought and it cannot be read, its Markdown is, if the hub has it; the first line
+    says so.
+
     Args:
         file_path: As for `read_file`.
         first_page: As for `read_file`.
@@ -332,13 +359,14 @@ def read_text(
         [part 1 of 1]
         # Title
     """
-    document = read_file(file_path, first_page, last_page)
-    blocks: list[str] = []
+    document = _read_download(Path(file_path), first_page, last_page)
+    blocks: list[str] = [f"[{document.note}]\n[what follows is the hub's Markdown]"] if document.note else []
+    n_notes = len(blocks)
     room = max_characters
     for page in document.pages:
         block = f"[{document.unit} {page.number} of {document.n_pages}]\n{page.text.strip()}"
         if max_characters and len(block) > room:
-            if not blocks:
+            if len(blocks) == n_notes:
                 blocks.append(f"{block[:max_characters]}\n[the rest of {document.unit} {page.number} is left out]")
             else:
                 blocks.append(
@@ -349,6 +377,23 @@ def read_text(
         room -= len(block)
         blocks.append(block)
     return "\n\n".join(blocks)
+
+
+def _read_download(file: Path, first_page: int, last_page: int | None) -> Document:
+    """`read_file`, with the fallback of `read` where the file is one that `download` put into the cache."""
+    try:
+        return read_file(file, first_page, last_page)
+    except ArgumentError:
+        raise
+    except Error as error:
+        if file.suffix == ".md" or not net.available():
+            raise
+        papers = Papers()
+        if file.resolve().parent != (papers.cache / "pdf").resolve():
+            raise
+        paper_id = net.paper_id(file.stem.replace("_", "/"))
+        path = _markdown_instead(error, paper_id, papers, refresh=False, progress=None)
+        return replace(read_file(path, first_page, last_page), note=f"the PDF cannot be read: {error}")
 
 
 def _read_pdf(file: Path, first_page: int, last_page: int | None, progress: Progress | None) -> Document:

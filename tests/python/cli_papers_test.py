@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 import flashlm
-from fake_hub import FakeHub, fake_hub
+from fake_hub import FakeHub, FakePaper, fake_hub
 from flashlm import net, pdf
 from flashlm.cli import agent, app, options, papers, screen
 from scripted_model import ScriptedSession, call
@@ -137,11 +137,45 @@ def test_where_the_hub_is_dead_the_cached_list_is_taken(
 def test_a_paper_that_cannot_be_read_does_not_stop_the_others(
     run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hub.broken = {"/pdf/2611.00001": (404, {}, b"gone")}
+    hub.broken = {"/pdf/2611.00002": (404, {}, b"gone")}  # the hub has no Markdown of it
     assert run("papers", "--topic", "LLM", "--top", "2", "-o", "json", answers=["So."]) == 1
     first, second = json.loads(capsys.readouterr().out)["papers"]
-    assert "404" in first["error"]
-    assert second["summary"] == "So."
+    assert first["summary"] == "So."
+    assert "404" in second["error"]
+
+
+def test_a_paper_whose_pdf_does_not_come_is_read_as_markdown_and_says_so(
+    run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.broken = {"/pdf/": (403, {}, b"Forbidden")}
+    assert run("papers", "--topic", "LLM", "--top", "1", answers=["So."]) == 0
+    assert "Made of part 1 (markdown, since its PDF did not come: [http] " in capsys.readouterr().out
+    assert run("papers", "--topic", "LLM", "--top", "1", "--offline", "--json", answers=["So."]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["papers"]
+    assert (found["summary"], found["source"]) == ("So.", "markdown")
+    assert found["note"].startswith("its PDF did not come: [papers] offline")
+
+
+@pytest.mark.usefixtures("hub")
+def test_json_gives_the_summaries_to_a_program(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("papers", "--topic", "LLM", "--top", "1", "--json", answers=["So."]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["topic"], told["papers"][0]["id"], told["papers"][0]["summary"]) == ("LLM", "2611.00001", "So.")
+    assert told["papers"][0]["note"] == ""
+    assert run("papers", "--topic", "LLM", "--top", "1", "--json", "-o", "json", answers=["So."]) == 0
+    capsys.readouterr()
+    assert run("papers", "--top", "1", "--json", "-o", "markdown", answers=[]) == 1
+    assert "expected json or nothing with --json, got 'markdown'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("topic", ["\u00e9tude", "\u00c9TUDE", "e\u0301tude"], ids=["small", "capital", "decomposed"])
+def test_a_topic_with_accents_finds_its_papers(
+    run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str], topic: str
+) -> None:
+    hub.papers = [FakePaper("2611.10001", "Une \u00c9tude", "About cases.")]
+    assert run("papers", "--topic", topic, "--json", answers=["So."]) == 0
+    assert json.loads(capsys.readouterr().out)["papers"][0]["title"] == "Une \u00c9tude"
 
 
 @pytest.mark.usefixtures("hub")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import inspect
 import json
 import os
 import pty
@@ -278,6 +279,12 @@ def test_the_commands_are_those_that_exist() -> None:
     assert tuple(command.name for command in app.registered_commands) == COMMANDS
 
 
+def test_every_command_gives_its_answer_to_a_program() -> None:
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert "json" in inspect.signature(command.callback).parameters, command.name
+
+
 class Output:
     """What a process writes, read up to what is waited for."""
 
@@ -459,6 +466,10 @@ def test_a_conversation_can_be_piped(tiny: Path, lm: flashlm.LanguageModel) -> N
     ]
     second = lm.chat(messages, max_new_tokens=4)
     assert succeed("chat", tiny, "-n", "4", stdin="Hi\nAnd?\n") == f"{first}\n{second}\n"
+    told = [json.loads(line) for line in succeed("chat", tiny, "-n", "4", "--json", stdin="Hi\nAnd?\n").splitlines()]
+    assert [one["text"] for one in told] == [first, second]
+    assert told[0]["finish_reason"] == "length"
+    assert set(told[0]) >= STAT_NAMES
 
 
 def test_a_piped_conversation_that_fails_says_so(tiny: Path) -> None:

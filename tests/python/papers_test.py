@@ -7,6 +7,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,71 @@ def test_a_bad_pdf_says_what_is_wrong_or_the_hubs_text_is_read(
     file.write_bytes(content)
     with pytest.raises(flashlm.FormatError, match=said):
         papers.read_file(file)
-    if said in ("scanned", "encrypted|password"):
-        assert papers.read("2611.10002", papers=source).pages[0].text == "# The text"
+    document = papers.read("2611.10002", papers=source)
+    assert (document.kind, document.pages[0].text) == ("markdown", "# The text")
+    assert re.search(f"its PDF (did not come|cannot be read): .*({said})", document.note)
+
+
+CAPTCHA = (200, {"Content-Type": "text/html"}, b"<!DOCTYPE html><title>Are you a robot?</title>")
+
+
+@needs_pdf
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ((403, {}, b"Forbidden"), "403"),
+        ((404, {}, b"No PDF"), "404"),
+        (CAPTCHA, "web page"),
+        ((200, {"Content-Type": "application/pdf"}, b"%PDF-1.4\ncut"), "end"),
+        ((200, {"Content-Type": "application/pdf"}, b"%PDF-1.4\nbroken\n%%EOF"), "PDF"),
+        ((200, {"Content-Length": str(1 << 40)}, b"%PDF"), "128 MiB"),
+        ((429, {"Retry-After": "9999"}, b"slow down"), "9999"),
+    ],
+    ids=["forbidden", "missing", "captcha", "cut short", "broken", "too large", "too busy"],
+)
+def test_where_the_pdf_does_not_come_the_hubs_text_is_read(
+    hub: FakeHub, source: papers.Papers, broken: Any, said: str
+) -> None:
+    hub.papers = [paper(1, markdown="# The text\n\nof it"), paper(2)]
+    hub.broken = {"/pdf/": broken}
+    document = papers.read("2611.10001", papers=source)
+    assert (document.kind, [page.text for page in document.pages]) == ("markdown", ["# The text\n\nof it"])
+    assert document.note.startswith(("its PDF did not come: ", "its PDF cannot be read: "))
+    assert said in document.note
+    with pytest.raises(flashlm.Error, match="The hub has no Markdown of it") as raised:
+        papers.read("2611.10002", papers=source)
+    assert said in str(raised.value)
+    hub.broken["/papers/"] = (403, {}, b"Forbidden")
+    with pytest.raises(flashlm.Error, match=r"Its Markdown did not come either: .*403"):
+        papers.read("2611.10002", papers=source)
+    hub.broken = {}
+    assert papers.read("2611.10001", refresh=True, papers=source).note == ""
+
+
+@needs_pdf
+def test_what_agents_call_falls_back_too(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(papers, "Papers", partial(papers.Papers, arxiv_interval_seconds=0))
+    hub.papers = [paper(1, markdown="# The text", pdf=make_pdf(["secret"], encrypted=True)), paper(2, markdown="# Two")]
+    path = papers.download("2611.10001v1")
+    assert path.suffix == ".pdf"
+    text = papers.read_text(path)
+    assert text.startswith("[the PDF cannot be read: ")
+    assert text.endswith("[what follows is the hub's Markdown]\n\n[part 1 of 1]\n# The text")
+    assert papers.read_text(path, max_characters=20).endswith("[the rest of part 1 is left out]")
+    hub.broken = {"/pdf/": CAPTCHA}
+    assert papers.read_text(papers.download("arXiv: 2611.10002")) == "[part 1 of 1]\n# Two"
+
+
+@needs_pdf
+def test_offline_the_cached_text_is_read_where_there_is_no_pdf(hub: FakeHub, tmp_path: Path) -> None:
+    hub.papers = [paper(1, markdown="# The text"), paper(2)]
+    hub.broken = {"/pdf/": (403, {}, b"Forbidden")}
+    options: dict[str, Any] = {"hub": hub.url, "arxiv": hub.url, "cache": tmp_path / "c", "arxiv_interval_seconds": 0}
+    papers.read("2611.10001", papers=papers.Papers(**options))
+    offline = papers.Papers(**options, offline=True)
+    assert papers.read("2611.10001", papers=offline).pages[0].text == "# The text"
+    with pytest.raises(flashlm.IoError, match="offline"):
+        papers.read("2611.10002", papers=offline)
 
 
 def test_a_network_that_fails_says_so(hub: FakeHub, source: papers.Papers) -> None:

@@ -19,6 +19,7 @@ EXAMPLES = options.examples(
     "flashlm chat model.flash",
     'flashlm chat model.flash --system "Answer in one sentence." -n 16',
     'echo "Why is the sky blue?" | flashlm chat model.flash -n 16',
+    'echo "Why is the sky blue?" | flashlm chat model.flash -n 16 --json',
 )
 HELP = """\
 /help   these lines
@@ -51,10 +52,11 @@ def main(
     repetition_penalty: options.RepetitionPenalty = 1.0,
     seed: options.Seed = 0,
     stop: options.Stop = None,
+    json: options.Json = False,
 ) -> None:
     """Talks with a chat model. Ctrl-C stops an answer; /help lists what else can be typed.
 
-    Where stdin is no terminal, each line of it is one message.
+    Where stdin is no terminal, each line of it is one message. With --json each answer is one JSON object, on one line.
     """
     lm = options.open_source(
         source,
@@ -79,14 +81,15 @@ def main(
     }
     with lm:
         _ = lm.chat_template  # a model without one is told before the first line is typed
-        Conversation(lm, system, settings).talk()
+        Conversation(lm, system, settings, json=json).talk()
 
 
 class Conversation:
     """The messages so far, and the loop that adds to them."""
 
-    def __init__(self, lm: LanguageModel, system: str | None, settings: dict[str, Any]) -> None:
+    def __init__(self, lm: LanguageModel, system: str | None, settings: dict[str, Any], *, json: bool = False) -> None:
         self._lm = lm
+        self._json = json
         self._settings = settings
         self._start: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
         self._messages = list(self._start)
@@ -154,29 +157,32 @@ class Conversation:
         messages = [*self._messages, {"role": "user", "content": line}]
         pieces: list[str] = []
         try:
-            ending = self._say(messages, pieces)
+            reason = self._say(messages, pieces)
         except KeyboardInterrupt:
             if not self._interactive:
                 raise
-            ending = "stopped"
+            reason = "stopped"
         except Error as error:
             screen.print_error(error, expected=True)
             if not self._interactive:
                 raise typer.Exit(1) from error
             return
         finally:
-            screen.write("\n")
-        if ending:
-            screen.err.print(f"({ending})", style="dim")
+            if not self._json:
+                screen.write("\n")
+        if self._json:
+            screen.print_json({"text": "".join(pieces), "finish_reason": reason, **self._lm.stats.to_dict()})
+        elif reason in ("length", "context", "stopped"):
+            screen.err.print(f"({'' if reason == 'stopped' else 'cut: '}{reason})", style="dim")
         self._messages = [*messages, {"role": "assistant", "content": "".join(pieces)}]
 
     def _say(self, messages: list[dict[str, str]], pieces: list[str]) -> str | None:
-        """Writes an answer and keeps its pieces. Returns why it was cut, if it was."""
+        """Writes an answer, unless it is one for programs, and keeps its pieces. Returns why it ended."""
         with self._interrupts.allowed():
             generation = self._lm.stream_chat(messages, **self._settings)
             with contextlib.closing(generation):
                 for piece in generation:
                     pieces.append(piece)
-                    screen.write(piece)
-        reason = generation.finish_reason
-        return f"cut: {reason}" if reason in ("length", "context") else None
+                    if not self._json:
+                        screen.write(piece)
+        return generation.finish_reason

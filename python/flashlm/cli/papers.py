@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flashlm import Error, IoError, LanguageModel, papers
+from flashlm import ArgumentError, Error, IoError, LanguageModel, papers
 from flashlm.cli import options, screen
 from flashlm.papers import Paper
 from flashlm.summarize import Summary, summarize
@@ -18,7 +18,7 @@ NAME = "papers"
 EXAMPLES = options.examples(
     'flashlm papers --topic "LLM" --top 3',
     "flashlm papers --topic speech --top 1 --week 2026-W47 --output markdown --model model.flash",
-    'flashlm papers --topic "LLM" --top 1 --output json --offline',
+    'flashlm papers --topic "LLM" --top 1 --json --offline',
 )
 
 
@@ -45,6 +45,7 @@ class Report:
     topic: str
     summary: Summary | None
     source: str = ""
+    note: str = ""
     error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class Report:
             **facts,
             "summary": self.summary.text,
             "source": self.source,
+            "note": self.note,
             "pages": list(self.summary.pages),
             "empty_pages": list(self.summary.empty_pages),
         }
@@ -66,7 +68,10 @@ class Report:
         """What the summary was made of, or why there is none."""
         if self.summary is None:
             return f"Not summarized: {self.error}"
-        return f"Made of {self.summary.pages_text}" + ("." if self.source == "pdf" else f" ({self.source}).")
+        made = f"Made of {self.summary.pages_text}"
+        if self.source == "pdf":
+            return f"{made}."
+        return f"{made} ({self.source}, since {self.note})." if self.note else f"{made} ({self.source})."
 
     def markdown(self) -> str:
         """For people who keep it."""
@@ -89,7 +94,9 @@ def main(
     week: Annotated[str | None, typer.Option("--week", metavar="WEEK", help="Of a week: 2026-W47.")] = None,
     month: Annotated[str | None, typer.Option("--month", metavar="MONTH", help="Of a month: 2026-11.")] = None,
     by: Annotated[By, typer.Option("--by", help="What makes a paper a top one.")] = By.votes,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How the summaries are written.")] = Output.text,
+    output: Annotated[
+        Output | None, typer.Option("--output", "-o", help="How the summaries are written; by default as text.")
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Takes everything from the cache.")] = False,
     model: options.Model = None,
     memory: options.Memory = "50%",
@@ -97,8 +104,12 @@ def main(
     threads: options.Threads = None,
     max_new_tokens: options.MaxNewTokens = 256,
     kv_store: options.KvStore = True,
+    json: options.Json = False,
 ) -> None:
     """Finds the top daily papers of a topic, reads every page, and summarizes each."""
+    if json and output not in (None, Output.json):
+        raise ArgumentError(f"[papers] output: expected json or nothing with --json, got {output.value!r}.")
+    written = Output.json if json else output or Output.text
     with screen.progress_bar() as progress:
         source, found = _find(
             papers.Papers(offline=True if offline else None),
@@ -123,13 +134,13 @@ def main(
         for number, paper in enumerate(found, 1):
             if len(found) > 1:
                 screen.tell(f"Paper {number} of {len(found)}: {paper.id}")
-            text = _Shown(paper, topic) if output is Output.text else None
+            text = _Shown(paper, topic) if written is Output.text else None
             reports.append(_report(lm, paper, topic, source, max_new_tokens, text))
             if text is not None:
                 text.end(reports[-1])
-            elif output is Output.markdown:
+            elif written is Output.markdown:
                 screen.write(reports[-1].markdown())
-    if output is Output.json:
+    if written is Output.json:
         screen.print_json({"topic": topic, "papers": [report.to_dict() for report in reports]})
     if any(report.summary is None for report in reports):
         raise typer.Exit(1)
@@ -197,4 +208,4 @@ def _report(  # noqa: PLR0917
             progress.stop()
             screen.print_error(error, expected=True)
             return Report(paper, topic, None, error=str(error))
-        return Report(paper, topic, summary, source=document.kind)
+        return Report(paper, topic, summary, source=document.kind, note=document.note)
