@@ -109,7 +109,12 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: format_bytes(max(int(value), 0)))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_title(f"{format_bytes(plan.weights)} of weights in {format_bytes(plan.total)} of DRAM", loc="left")
+    other = plan.kv + plan.scratch  # needed whatever the weights, so the title counts it apart
+    axes.set_title(
+        f"{format_bytes(plan.total - other)} of DRAM for {format_bytes(plan.weights)} of weights, "
+        f"{format_bytes(other)} for KV cache and scratch",
+        loc="left",
+    )
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return figure
 

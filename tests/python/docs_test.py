@@ -7,6 +7,7 @@ import contextlib
 import doctest
 import importlib
 import inspect
+import re
 import shutil
 import types
 from collections.abc import Iterator
@@ -116,3 +117,15 @@ def test_what_python_defines_has_an_example(name: str) -> None:
     owner = name.split(".")[1]
     if owner in {"LanguageModel", "Session", "ChatTemplate", "pack", "verify"}:
         assert ">>>" in (OBJECTS[name].__doc__ or "")
+
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.stem
+)
+def test_a_page_whose_commands_draw_installs_what_draws(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    if "--plot" in text:
+        assert re.search(r"pip install '[^']*\[[^]]*\bplot\b[^]]*\]'", text)

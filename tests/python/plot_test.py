@@ -34,9 +34,15 @@ def test_the_bars_of_a_sparse_plan_are_its_numbers_too(tiny_opt_copy: Path) -> N
     pytest.importorskip("matplotlib")
     with flashlm.LanguageModel.from_pretrained(tiny_opt_copy, memory="90%", selector="gate") as lm:
         plan = lm.memory_plan
-    bars = [bars[0] for bars in flashlm.plot.memory_plan(plan).axes[0].containers]
+    figure = flashlm.plot.memory_plan(plan)
+    bars = [bars[0] for bars in figure.axes[0].containers]
     assert sum(bar.get_width() for bar in bars if bar.get_y() < 0.5) == plan.total
     assert plan.window > 0
+    size = flashlm.format_bytes
+    assert figure.axes[0].get_title(loc="left") == (
+        f"{size(plan.resident + plan.pinned + plan.stream + plan.selector + plan.window)} of DRAM for "
+        f"{size(plan.weights)} of weights, {size(plan.kv + plan.scratch)} for KV cache and scratch"
+    )
 
 
 def test_the_lines_of_a_probe_are_its_points(tmp_path: Path) -> None:
