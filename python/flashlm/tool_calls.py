@@ -16,6 +16,11 @@ _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTA
 _NAMED = re.compile(r"([\w.-]+)\s*\[ARGS\]\s*(?=\{)")  # Mistral
 
 
+_BEFORE = re.compile(r"(?:<[^<>\s/]*tool[^<>]*>|<\|python_tag\|>|\[TOOL_CALLS\]|```\w*)\s*\Z")
+_BEHIND = re.compile(r"\s*(?:</[^<>\s]*tool[^<>]*>|<\|[^<>]*tool[^<>]*\|>|\[/TOOL_CALLS\]|```)")
+_MAY_BEGIN = re.compile(r"[{\[`]|<(?!/?think>)")
+
+
 @dataclass(frozen=True)
 class ToolCall:
     """A call that a model asks for."""
@@ -47,21 +52,51 @@ def find_tool_calls(
         >>> [call.name for call in find_tool_calls(text)]
         ['f', 'g']
     """
-    text = _THOUGHTS.sub("", text)
-    tagged = [_tagged(match) for match in _FUNCTION.finditer(text)]
-    if tagged:
-        return tagged
-    calls: list[ToolCall] = []
-    named = {match.end(): match.group(1) for match in _NAMED.finditer(text)}
-    for begin, value in _json_values(text):
-        if begin in named:
-            calls.append(ToolCall(named[begin], value))
-            continue
-        for item in value if isinstance(value, list) else [value]:
-            call = _call_of(item, tools, name_key, arguments_key)
-            if call is not None:
-                calls.append(call)
-    return calls
+    found = _found(text, tools, name_key, arguments_key)
+    return [call for calls, _, _ in found for call in calls]
+
+
+def cut_tool_calls(
+    text: str, tools: Collection[str] = (), *, name_key: str = "name", arguments_key: str = "arguments"
+) -> tuple[list[ToolCall], str]:
+    r"""The calls in a text, and the text without them and the marks around them.
+
+    Args:
+        text: As in ``find_tool_calls``.
+        tools: As in ``find_tool_calls``.
+        name_key: As in ``find_tool_calls``.
+        arguments_key: As in ``find_tool_calls``.
+
+    Returns:
+        The calls, and the rest of the text without blanks at its ends; the text as it is where there is no call.
+
+    Example:
+        >>> from flashlm.tool_calls import cut_tool_calls
+        >>> text = 'I ask.\n<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+        >>> cut_tool_calls(text)
+        ([ToolCall(name='f', arguments={})], 'I ask.')
+    """
+    found = _found(text, tools, name_key, arguments_key)
+    if not found:
+        return [], text
+    rest: list[str] = []
+    at = 0
+    for _, begin, end in found:
+        before = text[at:begin]
+        mark = _BEFORE.search(before)
+        rest.append(before[: mark.start()] if mark else before)
+        behind = _BEHIND.match(text, end)
+        at = behind.end() if behind else end
+    rest.append(text[at:])
+    pieces = [piece.strip() for piece in rest]
+    return [call for calls, _, _ in found for call in calls], "\n".join(piece for piece in pieces if piece)
+
+
+def may_begin_call(text: str) -> int:
+    """Where a call may begin in a text that is still being written; its length if nowhere."""
+    plain = _THOUGHTS.sub(lambda thought: " " * len(thought[0]), text)
+    begin = _MAY_BEGIN.search(plain)
+    return begin.start() if begin else len(text)
 
 
 def call_schema(
@@ -103,6 +138,27 @@ def call_schema(
     return {"type": "array", "items": call, "minItems": 1} if several else call
 
 
+def _found(
+    text: str, tools: Collection[str], name_key: str, arguments_key: str
+) -> list[tuple[list[ToolCall], int, int]]:
+    """The calls, and where each of them, or a list of them, begins and ends."""
+    text = _THOUGHTS.sub(lambda thought: " " * len(thought[0]), text)
+    tagged = [([_tagged(match)], *match.span()) for match in _FUNCTION.finditer(text)]
+    if tagged:
+        return tagged
+    found: list[tuple[list[ToolCall], int, int]] = []
+    named = {match.end(): match for match in _NAMED.finditer(text)}
+    for begin, end, value in _json_values(text):
+        if begin in named:
+            found.append(([ToolCall(named[begin].group(1), value)], named[begin].start(), end))
+            continue
+        items = value if isinstance(value, list) else [value]
+        calls = [_call_of(item, tools, name_key, arguments_key) for item in items]
+        if any(calls):
+            found.append(([call for call in calls if call is not None], begin, end))
+    return found
+
+
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of smolagents as JSON schema knows them: an image or a sound is named by a text."""
     properties = {name: _plain_property(value) for name, value in parameters.get("properties", {}).items()}
@@ -119,8 +175,8 @@ def _plain_property(value: Any) -> Any:
     return {**value, "type": [names.get(each, each) for each in kind]} if isinstance(kind, list) else dict(value)
 
 
-def _json_values(text: str) -> Iterator[tuple[int, Any]]:
-    """The objects and lists in a text, and where they begin. What stands inside one is not another."""
+def _json_values(text: str) -> Iterator[tuple[int, int, Any]]:
+    """The objects and lists in a text, where they begin, and where they end. What stands inside one is not another."""
     decoder = json.JSONDecoder()
     at = 0
     for _ in range(_MOST_TRIES):
@@ -132,7 +188,7 @@ def _json_values(text: str) -> Iterator[tuple[int, Any]]:
             value, at = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             continue
-        yield match.start(), value
+        yield match.start(), at, value
 
 
 def _call_of(value: Any, tools: Collection[str], name_key: str, arguments_key: str) -> ToolCall | None:

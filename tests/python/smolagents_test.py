@@ -139,12 +139,106 @@ def test_several_calls_have_different_ids(lm: flashlm.LanguageModel, stream: boo
         else:
             message = model.generate(USER, tools_to_call_from=[Add()])
         assert [each.function.arguments for each in message.tool_calls] == [{"x": 1}, {"x": 2, "y": 3}]
-        assert message.content == text
+        assert message.content == ""
         ids += [each.id for each in message.tool_calls]
     assert len(set(ids)) == 4
     assert ids == sorted(ids)
     assert "response_format" not in session.asked[0]
     assert session.asked[0]["tools"][0]["function"]["name"] == "add"
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ('I add.\n<tool_call>{"name": "add", "arguments": {"x": 1}}</tool_call>', "I add."),
+        ('<think>Is {"name": "no"} it?</think>\n```json\n{"name": "add", "arguments": {"x": 1}}\n```\nDone.',
+         '<think>Is {"name": "no"} it?</think>\nDone.'),
+        ('So: [TOOL_CALLS][{"name": "add", "arguments": {"x": 1}}]', "So:"),
+        ('a < b\n<function=add>{"x": 1}</function>', "a < b"),
+        ('<|python_tag|>{"name": "add", "parameters": {"x": 1}}', ""),
+        ("Thought [1]: no call {}.", "Thought [1]: no call {}."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [True, False])
+def test_under_auto_a_call_is_cut_out_of_the_text(
+    lm: flashlm.LanguageModel, text: str, content: str, stream: bool
+) -> None:
+    model, _ = scripted(lm, text)
+    if stream:
+        deltas = list(model.generate_stream(USER, tools_to_call_from=[Add()], tool_choice="auto"))
+        message = models.agglomerate_stream_deltas(deltas)
+    else:
+        message = model.generate(USER, tools_to_call_from=[Add()], tool_choice="auto")
+        assert message.raw["out"] == text
+    assert message.content.strip() == content
+    assert len(message.tool_calls or []) == (0 if content == text else 1)
+
+
+def test_what_is_no_call_is_streamed_at_once(lm: flashlm.LanguageModel) -> None:
+    text = "<think>a { b </think> The answer is four, and no call comes."
+    model, _ = scripted(lm, text)
+    deltas = list(model.generate_stream(USER, tools_to_call_from=[Add()], tool_choice="auto"))
+    assert "".join(delta.content or "" for delta in deltas) == text
+    assert len(deltas) > 5
+
+
+def test_no_messages_at_all_are_answered(lm: flashlm.LanguageModel) -> None:
+    model, session = scripted(lm, "a", "b")
+    assert model.generate([]).content == "a"
+    assert models.agglomerate_stream_deltas(list(model.generate_stream([]))).content == "b"
+    assert session.asked[0]["messages"] == [{"role": "user", "content": ""}]
+
+
+def test_completion_settings_are_those_of_smolagents(lm: flashlm.LanguageModel) -> None:
+    message = [models.ChatMessage(models.MessageRole.USER, [{"type": "text", "text": "Hello"}])]
+    prepare = FlashModel(lm, max_tokens=100, temperature=0.5)._prepare_completion_kwargs
+    settings = prepare(message, max_tokens=50, top_p=0.9)
+    assert (settings["max_tokens"], settings["temperature"], settings["top_p"]) == (100, 0.5, 0.9)
+    removed = FlashModel(lm, max_tokens=models.REMOVE_PARAMETER, temperature=0.7)
+    assert "max_tokens" not in removed._prepare_completion_kwargs(message, max_tokens=200)
+    for choice in ("auto", "add", {"type": "function", "function": {"name": "add"}}):
+        settings = FlashModel(lm)._prepare_completion_kwargs(message, tools_to_call_from=[Add()], tool_choice=choice)
+        assert settings["tool_choice"] == choice
+    plain = FlashModel(lm)._prepare_completion_kwargs
+    assert plain(message, tools_to_call_from=[Add()])["tool_choice"] == "required"
+    assert "tool_choice" not in plain(message, tools_to_call_from=[Add()], tool_choice=None)
+    assert "tool_choice" not in plain(message)
+
+
+def test_the_models_settings_come_before_a_calls_but_for_its_length(lm: flashlm.LanguageModel) -> None:
+    model, session = scripted(lm, *"abcd", temperature=0.5, max_new_tokens=7)
+    model.generate(USER, temperature=1.0, top_k=3)
+    assert {name: session.asked[0][name] for name in ("temperature", "top_k", "max_new_tokens")} == {
+        "temperature": 0.5, "top_k": 3, "max_new_tokens": 7,
+    }  # fmt: skip
+    model.generate(USER, max_tokens=9)
+    assert session.asked[1]["max_new_tokens"] == 9
+    other, asked = scripted(lm, *"ab", temperature=models.REMOVE_PARAMETER, max_tokens=11)
+    other.generate(USER, temperature=1.0)
+    assert "temperature" not in asked.asked[0]
+    assert asked.asked[0]["max_new_tokens"] == 11
+
+
+def test_without_a_tool_choice_a_tool_may_be_called_or_not(lm: flashlm.LanguageModel) -> None:
+    model, session = scripted(lm, "no", call("add", x=1))
+    assert model.generate(USER, tools_to_call_from=[Add()], tool_choice=None).content == "no"
+    assert "response_format" not in session.asked[0]
+    tools = [Add(), smolagents.FinalAnswerTool()]
+    model.generate(USER, tools_to_call_from=tools, tool_choice="add")
+    assert [tool["function"]["name"] for tool in session.asked[1]["tools"]] == ["add"]
+
+
+def test_arguments_of_transformers_models_are_taken_and_ignored_with_one_warning(tiny: Path) -> None:
+    with pytest.warns(UserWarning, match="device_map, torch_dtype, trust_remote_code, model_kwargs: ignored") as told:
+        model = FlashModel(
+            str(tiny), device_map="auto", torch_dtype="float16", trust_remote_code=True, model_kwargs={"a": 1},
+            max_new_tokens=2, do_sample=False, apply_chat_template_kwargs={"enable_thinking": False},
+        )  # fmt: skip
+    assert [warning.filename for warning in told] == [__file__]
+    assert model.template_variables == {"enable_thinking": False}
+    assert model.generate(USER).token_usage.output_tokens <= 2
+    assert "device_map" not in model.to_dict()
+    model.close()
 
 
 def test_a_required_call_is_held_to_the_tools_schema(lm: flashlm.LanguageModel) -> None:
@@ -245,7 +339,7 @@ def test_the_context_is_the_models_own_as_far_as_the_budget_allows(tiny: Path) -
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
-        ({"device_map": "auto"}, "device_map"),
+        ({"num_beams": 4}, "num_beams"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"temperature": -1}, "temperature"),
     ],

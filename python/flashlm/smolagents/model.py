@@ -22,11 +22,13 @@ from smolagents.monitoring import TokenUsage
 from flashlm._core import Generation
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.session import Session
-from flashlm.smolagents.question import Question, check_tool_choice, sampling_of
+from flashlm.smolagents.question import REMOVED, Question, check_tool_choice, sampling_of, without_ignored
 from flashlm.smolagents.turn import Turn
-from flashlm.tool_calls import ToolCall, find_tool_calls
+from flashlm.tool_calls import ToolCall, cut_tool_calls, find_tool_calls, may_begin_call
 
 __all__ = ["FlashModel"]
+
+_MAX_NEW_TOKENS = 1024
 
 
 class FlashModel(Model):  # type: ignore[misc]
@@ -51,9 +53,9 @@ class FlashModel(Model):  # type: ignore[misc]
         threads: How many compute; by default one per core.
         reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
         kv_store: A folder where prompts stay computed for later processes; ``True`` for the default one.
-        max_new_tokens: An answer ends after so many tokens.
+        max_new_tokens: An answer ends after so many tokens, by default 1024.
         max_tokens: Another name for it.
-        tool_choice: ``"required"``, ``"auto"`` or ``"none"``.
+        tool_choice: ``"required"``, ``"auto"`` or ``"none"``; by default that of each call.
         parallel_tool_calls: Under ``"required"``, one answer may hold several calls.
         template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
         custom_role_conversions: Roles of your own and what the template calls them: system, user or assistant.
@@ -61,8 +63,11 @@ class FlashModel(Model):  # type: ignore[misc]
         tool_arguments_key: How the model calls the arguments.
         progress: Told how far downloading, packing and loading are.
         on_prefill: Told how many tokens of a prompt are computed, and of how many.
+        apply_chat_template_kwargs: ``TransformersModel``'s name of ``template_variables``.
         **sampling: ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``, ``seed``; and
-            ``do_sample=False``, which is temperature 0.
+            ``do_sample=False``, which is temperature 0. As in every model of smolagents, what is given here comes
+            before what a call gives, except how many tokens. What only ``TransformersModel`` has a use for, such as
+            ``device_map`` and ``torch_dtype``, is ignored with a warning.
 
     Raises:
         ArgumentError: An argument is not known, or lies outside its range.
@@ -86,27 +91,34 @@ class FlashModel(Model):  # type: ignore[misc]
         threads: int | None = None,
         reader: str = "auto",
         kv_store: str | os.PathLike[str] | bool | None = None,
-        max_new_tokens: int = 1024,
+        max_new_tokens: int | None = None,
         max_tokens: int | None = None,
-        tool_choice: str = "required",
-        parallel_tool_calls: bool = False,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool | None = None,
         template_variables: Mapping[str, Any] | None = None,
         custom_role_conversions: Mapping[str, str] | None = None,
         tool_name_key: str = "name",
         tool_arguments_key: str = "arguments",
         progress: Progress | None = None,
         on_prefill: Callable[[int, int], None] | None = None,
+        apply_chat_template_kwargs: Mapping[str, Any] | None = None,
         **sampling: Any,
     ) -> None:
-        settings = {
-            "max_new_tokens": max_new_tokens if max_tokens is None else max_tokens,
+        given = {
+            "max_new_tokens": max_new_tokens,
+            "max_tokens": max_tokens,
             "tool_choice": tool_choice,
             "parallel_tool_calls": parallel_tool_calls,
-            "template_variables": dict(template_variables or {}),
-            "custom_role_conversions": dict(custom_role_conversions or {}),
-            **sampling_of(sampling),
         }
-        check_tool_choice(tool_choice)
+        settings = {name: value for name, value in given.items() if value is not None}
+        if not settings.keys() & {"max_new_tokens", "max_tokens"}:
+            settings["max_new_tokens"] = _MAX_NEW_TOKENS
+        check_tool_choice(settings.get("tool_choice", "auto"))
+        sampling = without_ignored(sampling)
+        sampling_of(sampling)  # refuses what is not known
+        settings.update(sampling)
+        self.template_variables = {**(template_variables or {}), **(apply_chat_template_kwargs or {})}
+        self.custom_role_conversions = dict(custom_role_conversions or {})
         opened = isinstance(model_id, (LanguageModel, Session))
         super().__init__(
             flatten_messages_as_text=True,
@@ -198,10 +210,10 @@ class FlashModel(Model):  # type: ignore[misc]
             generation = self._start(asked)
             turn.generation = generation
             text = "".join(generation)
-        calls = self._calls(text, asked)
+        calls, content = self._calls(text, asked)
         return ChatMessage(
             role=MessageRole.ASSISTANT,
-            content=text,
+            content=content,
             tool_calls=calls or None,
             raw={
                 "out": text,
@@ -240,14 +252,25 @@ class FlashModel(Model):  # type: ignore[misc]
             tools=tools_to_call_from,
             kwargs=kwargs,
         )
-        pieces: list[str] = []
+        text = ""
+        shown = 0
         with self._turn.taken() as turn:
             generation = self._start(asked)
             turn.generation = generation
             for piece in generation:
-                pieces.append(piece)
-                yield ChatMessageStreamDelta(content=piece)
-        for index, call in enumerate(self._calls("".join(pieces), asked, as_text=True)):
+                text += piece
+                end = may_begin_call(text) if asked.is_free and asked.tool_names else len(text)
+                if end > shown:
+                    yield ChatMessageStreamDelta(content=text[shown:end])
+                    shown = end
+        calls, content = self._calls(text, asked, as_text=True)
+        rest = content[shown:]
+        if calls:
+            begun = text[:shown].lstrip()
+            rest = content.removeprefix(begun if content.startswith(begun) else begun.rstrip())
+        if rest.strip():
+            yield ChatMessageStreamDelta(content=rest)
+        for index, call in enumerate(calls):
             yield ChatMessageStreamDelta(
                 tool_calls=[
                     ChatMessageToolCallStreamDelta(index=index, id=call.id, type=call.type, function=call.function)
@@ -291,7 +314,9 @@ class FlashModel(Model):  # type: ignore[misc]
             **opening,
             "tool_name_key": self.tool_name_key,
             "tool_arguments_key": self.tool_arguments_key,
-            **self.kwargs,
+            "template_variables": self.template_variables,
+            "custom_role_conversions": self.custom_role_conversions,
+            **{name: value for name, value in self.kwargs.items() if value is not REMOVED},
         }
 
     @classmethod
@@ -321,8 +346,14 @@ class FlashModel(Model):  # type: ignore[misc]
     def _find(self, text: str, tools: Sequence[str]) -> list[ToolCall]:
         return find_tool_calls(text, tools, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key)
 
-    def _calls(self, text: str, asked: Question, *, as_text: bool = False) -> list[ChatMessageToolCall]:
-        return self._numbered(self._find(text, asked.tool_names), as_text=as_text) if asked.tool_names else []
+    def _calls(self, text: str, asked: Question, *, as_text: bool = False) -> tuple[list[ChatMessageToolCall], str]:
+        """The calls in an answer, and its text: without the calls, unless it had to be a call as a whole."""
+        if not asked.tool_names:
+            return [], text
+        calls, rest = cut_tool_calls(
+            text, asked.tool_names, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key
+        )
+        return self._numbered(calls, as_text=as_text), rest if asked.is_free else text
 
     def _numbered(self, calls: Sequence[ToolCall], *, as_text: bool = False) -> list[ChatMessageToolCall]:
         """With ids that no other call of this model has; agents sort by them."""

@@ -6,18 +6,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from smolagents.models import get_tool_json_schema
+import smolagents.models
 
 from flashlm._core import ArgumentError
 from flashlm.smolagents.messages import fitted, plain_messages
 from flashlm.speaker import Speaker
 from flashlm.tool_calls import call_schema
+from flashlm.warnings import warn
 
 if TYPE_CHECKING:
     from flashlm.smolagents.model import FlashModel
 
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
+_SETTINGS = ("max_new_tokens", "max_tokens", "tool_choice", "parallel_tool_calls", "template_variables")
 _TOOL_CHOICES = ("required", "auto", "none")
+_MAX_NEW_TOKENS = 1024
+# What TransformersModel passes to transformers, and what means nothing here.
+_IGNORED = (
+    *("device_map", "torch_dtype", "dtype", "trust_remote_code", "model_kwargs", "attn_implementation"),
+    *("low_cpu_mem_usage", "use_cache", "pad_token_id"),
+)
+REMOVED = getattr(smolagents.models, "REMOVE_PARAMETER", None)
+"""A setting of the model that is this takes the same setting from every call."""
 _ANSWER_SHARE = 4  # of the context, one part at most is kept free for the answer where results of tools are cut
 
 
@@ -34,22 +44,36 @@ class Question:
         tools: Sequence[Any] | None,
         kwargs: Mapping[str, Any],
     ) -> None:
-        given = dict(kwargs)
+        given = without_ignored(kwargs)
         conversions = given.pop("custom_role_conversions", None)
-        given.pop("flatten_messages_as_text", None)
-        given.pop("convert_images_to_image_urls", None)
-        settings = {**model.kwargs, **_call_settings(given)}
-        conversions = {**settings.pop("custom_role_conversions"), **(conversions or {})}
-        self._messages = plain_messages(messages, conversions)
-        choice = settings.pop("tool_choice")
-        several = settings.pop("parallel_tool_calls")
-        schemas = _chosen([get_tool_json_schema(tool) for tool in tools or ()], choice)
+        variables = given.pop("template_variables", None)
+        for name in ("flatten_messages_as_text", "convert_images_to_image_urls"):
+            given.pop(name, None)
+        settings = model._prepare_completion_kwargs(  # noqa: SLF001 - its own; the messages are made plain below
+            messages=[], stop_sequences=stop_sequences, response_format=response_format,
+            tools_to_call_from=list(tools or ()) or None, **given,
+        )  # fmt: skip
+        del settings["messages"]
+        conversions = {**model.custom_role_conversions, **(conversions or {})}
+        # smolagents asks some models with no messages at all.
+        self._messages = plain_messages(messages or [{"role": "user", "content": ""}], conversions)
+        stop = list(settings.pop("stop", None) or ())
+        response_format = settings.pop("response_format", None)
+        choice = settings.pop("tool_choice", None) or "auto"
+        several = settings.pop("parallel_tool_calls", False)
+        schemas = _chosen(settings.pop("tools", None) or [], choice)
         self.tool_names = [schema["function"]["name"] for schema in schemas]
-        stop = list(stop_sequences or ())
-        self.arguments: dict[str, Any] = dict(settings)
+        self.is_free = choice == "auto"  # to write what it likes, and calls in it
+        for name in ("max_new_tokens", "max_tokens"):
+            settings.pop(name, None)
+        self.arguments: dict[str, Any] = {
+            "max_new_tokens": _most_tokens(given, model.kwargs),
+            "template_variables": {**model.template_variables, **(variables or {})},
+            **sampling_of(settings),
+        }
         if schemas:
             self.arguments["tools"] = schemas
-            if response_format is None and choice != "auto":
+            if response_format is None and not self.is_free:
                 schema = call_schema(
                     schemas,
                     name_key=model.tool_name_key,
@@ -90,7 +114,7 @@ class Question:
 
 def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of sampling in our words; others are refused."""
-    settings = dict(given)
+    settings = {name: value for name, value in given.items() if value is not None and value is not REMOVED}
     if settings.pop("do_sample", True) is False:
         settings["temperature"] = 0.0
     unknown = sorted(set(settings) - set(_SAMPLING))
@@ -102,21 +126,30 @@ def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _call_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of one call."""
-    own = ("max_new_tokens", "max_tokens", "tool_choice", "parallel_tool_calls", "template_variables")
-    settings = {key: given[key] for key in own if given.get(key) is not None}
-    if "max_tokens" in settings:
-        settings["max_new_tokens"] = settings.pop("max_tokens")
-    if "tool_choice" in settings:
-        check_tool_choice(settings["tool_choice"])
-    return {**settings, **sampling_of({key: value for key, value in given.items() if key not in own})}
+def without_ignored(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that mean nothing here, with a warning about these."""
+    ignored = [name for name in _IGNORED if name in given]
+    if ignored:
+        warn(
+            f"[smolagents] {', '.join(ignored)}: ignored; flashlm runs the model from flash in the number format it "
+            "is packed in, on the processor."
+        )
+    return {name: value for name, value in given.items() if name not in ignored}
+
+
+def _most_tokens(given: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+    """As TransformersModel has it: the call's number before the model's, each by either name."""
+    for settings in (given, own):
+        for name in ("max_new_tokens", "max_tokens"):
+            if settings.get(name) is not None and settings[name] is not REMOVED:
+                return settings[name]
+    return _MAX_NEW_TOKENS
 
 
 def check_tool_choice(choice: Any) -> None:
     """Refuses what is no tool choice."""
     named = isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping)
-    if choice not in _TOOL_CHOICES and not named:
+    if choice not in _TOOL_CHOICES and choice is not REMOVED and not named:
         raise ArgumentError(
             f"[smolagents] tool_choice: expected 'required', 'auto', 'none' or {{'function': {{'name': ...}}}}, got "
             f"{choice!r}."
@@ -124,14 +157,15 @@ def check_tool_choice(choice: Any) -> None:
 
 
 def _chosen(schemas: list[dict[str, Any]], choice: Any) -> list[dict[str, Any]]:
-    """The tools that may be called."""
+    """The tools that may be called. A tool may also be chosen by its bare name."""
+    names = [schema["function"]["name"] for schema in schemas]
+    if choice not in names:
+        check_tool_choice(choice)
     if choice == "none":
         return []
-    if isinstance(choice, Mapping):
-        name = choice["function"].get("name")
-        chosen = [schema for schema in schemas if schema["function"]["name"] == name]
-        if schemas and not chosen:
-            names = ", ".join(schema["function"]["name"] for schema in schemas)
-            raise ArgumentError(f"[smolagents] tool_choice: expected one of {names}, got {name!r}.")
-        return chosen
-    return schemas
+    if choice in _TOOL_CHOICES:
+        return schemas
+    name = choice["function"].get("name") if isinstance(choice, Mapping) else choice
+    if schemas and name not in names:
+        raise ArgumentError(f"[smolagents] tool_choice: expected one of {', '.join(names)}, got {name!r}.")
+    return [schema for schema in schemas if schema["function"]["name"] == name]
