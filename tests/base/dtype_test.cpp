@@ -108,8 +108,30 @@ TEST_CASE("a number format has one name and a row of it a size") {
   CHECK_THROWS_AS(parse_dtype("F32"), FormatError);
 }
 
+TEST_CASE("every row of the table of number formats is found by its name, and is of one kind") {
+  for (const NumberFormat& format : kNumberFormats) {
+    CAPTURE(format.name);
+    CHECK(&format_of(format.dtype) == &format);
+    CHECK(name(format.dtype) == format.name);
+    CHECK(parse_dtype(format.name) == format.dtype);
+    CHECK(is_block(format.dtype) == (format.numbers > 1));
+    CHECK(is_block(format.dtype) + is_plain(format.dtype) == is_number(format.dtype));
+    CHECK(row_bytes(format.dtype, 3u * format.numbers) == 3u * format.bytes);
+    CHECK(format.gguf_name.empty() == (format.gguf_type < 0));
+  }
+}
+
 TEST_CASE("numbers share a scale in the two block formats") {
   for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) CHECK_FALSE(is_block(dtype));
   CHECK(is_block(DType::q8_0));
   CHECK(is_block(DType::q4_0));
+}
+
+TEST_CASE("messages list number formats by what they are") {
+  CHECK(names_of(is_plain) == "f32, f16 or bf16");
+  CHECK(names_of(is_block) == "q8_0 or q4_0");
+  CHECK(names_of(+[](DType dtype) { return dtype == DType::u8; }) == "u8");
+  CHECK(names_of(+[](DType) { return false; }).empty());
+  CHECK_THROWS_WITH(parse_dtype("Q4"),
+                    "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got 'Q4'");
 }

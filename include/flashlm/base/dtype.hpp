@@ -19,45 +19,86 @@ namespace flashlm::inline v0 {
 /// its low nibble and number j + 16 in its high one.
 enum class DType : std::uint8_t { f32, f16, bf16, q8_0, q4_0, u8 };
 
+/// What is known of a number format. docs/number_formats.md says how to add one.
+struct NumberFormat {
+  DType dtype;
+  std::string_view name;
+  std::string_view gguf_name;  // empty: GGUF has it not
+  int gguf_type;               // ggml's number of it; -1: GGUF has it not
+  std::uint16_t numbers;       // of a block; 1: they stand alone
+  std::uint16_t bytes;         // of a block
+  std::uint8_t largest;        // magnitude of a quant, which is a number over its scale, after rounding; else 1
+};
+
+// clang-format off
+/// One row a format, in the order of DType.
+inline constexpr NumberFormat kNumberFormats[] = {
+    {DType::f32, "f32", "F32", 0, 1, 4, 1},
+    {DType::f16, "f16", "F16", 1, 1, 2, 1},
+    {DType::bf16, "bf16", "BF16", 30, 1, 2, 1},
+    {DType::q8_0, "q8_0", "Q8_0", 8, 32, 34, 127},
+    {DType::q4_0, "q4_0", "Q4_0", 2, 32, 18, 8},
+    {DType::u8, "u8", "", -1, 1, 1, 1},
+};
+// clang-format on
+
+/// The row of `dtype`.
+constexpr const NumberFormat& format_of(DType dtype) noexcept {
+  return kNumberFormats[static_cast<std::size_t>(dtype)];
+}
+
+namespace detail {
+
+constexpr bool formats_are_in_order() noexcept {
+  std::size_t at = 0;
+  for (const NumberFormat& format : kNumberFormats) {
+    if (static_cast<std::size_t>(format.dtype) != at++) return false;
+  }
+  return at == static_cast<std::size_t>(DType::u8) + 1;  // the last one
+}
+static_assert(formats_are_in_order(), "every DType has a row of kNumberFormats, at its place");
+
+}  // namespace detail
+
 /// Numbers in a block of q8_0 or q4_0.
 inline constexpr std::size_t kBlockNumbers = 32;
 
 /// Whether numbers share a scale, and rows are whole blocks.
-constexpr bool is_block(DType dtype) noexcept { return dtype == DType::q8_0 || dtype == DType::q4_0; }
+constexpr bool is_block(DType dtype) noexcept { return format_of(dtype).numbers > 1; }
+
+/// Whether it is a format of numbers, not of bytes.
+constexpr bool is_number(DType dtype) noexcept { return dtype != DType::u8; }
+
+/// Whether each number stands alone: f32, f16, bf16.
+constexpr bool is_plain(DType dtype) noexcept { return is_number(dtype) && !is_block(dtype); }
 
 /// "f32", "f16", "bf16", "q8_0", "q4_0", "u8".
-constexpr std::string_view name(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f16: return "f16";
-    case DType::bf16: return "bf16";
-    case DType::q8_0: return "q8_0";
-    case DType::q4_0: return "q4_0";
-    case DType::u8: return "u8";
+constexpr std::string_view name(DType dtype) noexcept { return format_of(dtype).name; }
+
+/// The names of all formats for which `holds`, for a message: "f32, f16 or bf16".
+inline std::string names_of(bool (*holds)(DType)) {
+  std::string names, last;
+  for (const NumberFormat& format : kNumberFormats) {
+    if (!holds(format.dtype)) continue;
+    if (!last.empty()) names += (names.empty() ? "" : ", ") + last;
+    last = format.name;
   }
-  return "?";
+  return names.empty() ? last : names + " or " + last;
 }
 
 /// The inverse of `name`. Throws FormatError for any other word.
 inline DType parse_dtype(std::string_view word) {
-  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::u8}) {
-    if (name(dtype) == word) return dtype;
+  for (const NumberFormat& format : kNumberFormats) {
+    if (format.name == word) return format.dtype;
   }
-  throw FormatError(
-      concat("[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got '", word, "'"));
+  constexpr auto any = [](DType) { return true; };
+  throw FormatError(concat("[dtype] unknown number format: expected ", names_of(any), ", got '", word, "'"));
 }
 
-/// Bytes of a row of `n` numbers; whole blocks of a block format, so that `n` is a multiple of kBlockNumbers.
+/// Bytes of a row of `n` numbers; of a block format `n` is a multiple of its numbers a block.
 constexpr std::size_t row_bytes(DType dtype, std::size_t n) noexcept {
-  switch (dtype) {
-    case DType::f32: return n * 4;
-    case DType::f16:
-    case DType::bf16: return n * 2;
-    case DType::q8_0: return n / kBlockNumbers * (2 + kBlockNumbers);
-    case DType::q4_0: return n / kBlockNumbers * (2 + kBlockNumbers / 2);
-    case DType::u8: return n;
-  }
-  return 0;
+  const NumberFormat& format = format_of(dtype);
+  return n / format.numbers * format.bytes;
 }
 
 /// IEEE 754 binary16 to binary32. Exact for every input; a NaN stays a NaN.

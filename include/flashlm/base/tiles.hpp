@@ -21,10 +21,15 @@
 namespace flashlm::inline v0 {
 
 /// Rows and columns of a tile.
-inline constexpr std::size_t kTileRows = kBlockNumbers;
+inline constexpr std::size_t kTileRows = 32;
+inline constexpr std::size_t kTileCols = 32;
+
+/// Activations that share a scale.
+inline constexpr std::size_t kActivationNumbers = 32;
+static_assert(kActivationNumbers == kTileCols, "a tile is multiplied with one block of activations");
 
 /// Bytes of a tile of a block format.
-constexpr std::size_t tile_bytes(DType dtype) noexcept { return kTileRows * row_bytes(dtype, kBlockNumbers); }
+constexpr std::size_t tile_bytes(DType dtype) noexcept { return kTileRows * row_bytes(dtype, kTileCols); }
 
 /// Strips of a matrix of `rows` rows.
 constexpr std::size_t n_strips(std::size_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
@@ -59,7 +64,7 @@ struct TilesView {
 
 /// 32 activations, rounded to 8 bits: number k is scale * quants[k].
 struct ActivationBlock {
-  std::int8_t quants[kBlockNumbers];
+  std::int8_t quants[kActivationNumbers];
   float scale;
   std::int32_t sum;  // of the quants
 };

@@ -99,14 +99,14 @@ namespace detail {
 
 /// Throws ArgumentError for bytes that are no numbers; `where` names the kernel.
 inline void require_number(DType dtype, const char* where) {
-  if (dtype != DType::u8) return;
-  throw ArgumentError(concat("[", where, "] number format: expected f32, f16, bf16, q8_0 or q4_0, got ", name(dtype)));
+  if (is_number(dtype)) return;
+  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_number), ", got ", name(dtype)));
 }
 
 /// Throws ArgumentError for a format in which a number does not stand alone; `where` names the kernel.
 inline void require_plain(DType dtype, const char* where) {
-  if (dtype != DType::u8 && !is_block(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected f32, f16 or bf16, got ", name(dtype)));
+  if (is_plain(dtype)) return;
+  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_plain), ", got ", name(dtype)));
 }
 
 /// Throws ArgumentError for a number format that keys and values have not; `where` names the kernel.

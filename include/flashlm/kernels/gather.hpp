@@ -12,24 +12,22 @@ namespace flashlm::inline v0::kernels {
 
 /// y[r] = sum over k of row r [k] * x[k], with the bits of `matmul` for one token.
 ///
-/// rows [n_rows, cols] in any number format but u8, x [cols], y [n_rows]; y may not overlap x. cols is a multiple of
-/// kBlockNumbers for a block format. Throws ArgumentError for u8. Allocates nothing. Thread-safe.
+/// rows [n_rows, cols] in f32, f16 or bf16, x [cols], y [n_rows]; y may not overlap x. Throws ArgumentError for another
+/// number format. Allocates nothing. Thread-safe.
 inline void gather_dots(const RowsView& rows, const float* x, float* y) {
-  detail::require_number(rows.dtype, "gather_dots");
-  FLASHLM_ASSERT(!is_block(rows.dtype) || rows.cols % kBlockNumbers == 0);
+  detail::require_plain(rows.dtype, "gather_dots");
   active().gather_dots(rows, x, y);
 }
 
 /// y[c] += sum over r, ascending, of h[r] * row r [c], for the columns c in [begin_col, end_col).
 ///
-/// rows [n_rows, cols] in any number format but u8, h [n_rows], y [cols]; y may not overlap h. Each element is one
-/// chain of multiply-adds over ascending r, with the bits of `neuron_sum`, however columns or (in ascending order) rows
-/// are cut into calls. Columns are cut at multiples of kBlockNumbers in a block format. Throws ArgumentError for u8.
-/// Allocates nothing. Thread-safe: give each thread its own columns.
+/// rows [n_rows, cols] in f32, f16 or bf16, h [n_rows], y [cols]; y may not overlap h. Each element is one chain of
+/// multiply-adds over ascending r, with the bits of `neuron_sum`, however columns or (in ascending order) rows are cut
+/// into calls. Throws ArgumentError for another number format. Allocates nothing. Thread-safe: give each thread its own
+/// columns.
 inline void gather_sum(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col) {
-  detail::require_number(rows.dtype, "gather_sum");
+  detail::require_plain(rows.dtype, "gather_sum");
   FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
-  FLASHLM_ASSERT(!is_block(rows.dtype) || (begin_col % kBlockNumbers == 0 && end_col % kBlockNumbers == 0));
   active().gather_sum(rows, h, y, begin_col, end_col);
 }
 

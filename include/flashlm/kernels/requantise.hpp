@@ -66,7 +66,7 @@ inline float largest_of_blocks(DType dtype, const std::byte* row, std::size_t n)
     std::memcpy(&scale, row + row_bytes(dtype, first), sizeof scale);
     largest = std::max(largest, scale & 0x7fffu);
   }
-  return f16_to_f32(static_cast<std::uint16_t>(largest)) * (dtype == DType::q8_0 ? 127 : 8);
+  return f16_to_f32(static_cast<std::uint16_t>(largest)) * format_of(dtype).largest;
 }
 
 }  // namespace detail

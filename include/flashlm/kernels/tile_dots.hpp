@@ -17,8 +17,8 @@ namespace flashlm::inline v0::kernels {
 /// finite has the scale NaN, so that every product is NaN. The same bits on every instruction set.
 /// Allocates nothing. Thread-safe.
 inline void to_blocks(std::span<const float> x, ActivationBlock* blocks) {
-  FLASHLM_ASSERT(x.size() % kBlockNumbers == 0);
-  active().to_blocks(x.data(), blocks, x.size() / kBlockNumbers);
+  FLASHLM_ASSERT(x.size() % kActivationNumbers == 0);
+  active().to_blocks(x.data(), blocks, x.size() / kActivationNumbers);
 }
 
 /// y[t][r] += sum over k of tiles[r][k] * x[t][k].
@@ -32,10 +32,11 @@ inline void to_blocks(std::span<const float> x, ActivationBlock* blocks) {
 inline void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens,
                       float* y, std::size_t y_stride) {
   if (!is_block(tiles.dtype)) {
-    throw ArgumentError(concat("[tile_dots] number format: expected q8_0 or q4_0, got ", name(tiles.dtype)));
+    throw ArgumentError(
+        concat("[tile_dots] number format: expected ", names_of(is_block), ", got ", name(tiles.dtype)));
   }
-  FLASHLM_ASSERT(tiles.cols % kBlockNumbers == 0);
-  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kBlockNumbers && y_stride >= tiles.rows));
+  FLASHLM_ASSERT(tiles.cols % kTileCols == 0);
+  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kTileCols && y_stride >= tiles.rows));
   active().tile_dots(tiles, x, x_stride, n_tokens, y, y_stride);
 }
 
