@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +15,8 @@ from flashlm.cli import options, screen
 
 NAME = "agent"
 EXAMPLES = options.examples(
-    'flashlm agent "What is 17 * 23?" --tool calculate',
-    'flashlm agent "Which paper about LLMs is on top today?" --model model.flash --max-steps 4',
+    'flashlm agent "What is 17 * 23?" --tool calculate --model model.flash --max-steps 3 -n 96',
+    'flashlm agent "Which paper about LLMs is on top today?" --model model.flash --max-steps 6',
 )
 _MOST_CHARACTERS = 12_000  # of a text that a tool returns
 _MOST_BITS = 4096  # of a number that is worked with
@@ -119,9 +119,13 @@ def main(
 ) -> None:
     """Answers a question with tools: thinks, acts, looks at what came, and goes on until it knows.
 
-    Steps go to stderr, the answer to stdout. Exit code 1 if there is none.
+    Steps go to stderr, the answer to stdout. Exit code 1 if there is none, if it came only because the steps were used
+    up, or if no call gave a result. Take a model of some billions of parameters: the demo's calls tools, and answers
+    nonsense.
     """
     functions = _chosen(tool or _DEFAULT)
+    if model is None:
+        screen.tell("The demo's model is too small for most questions; --model takes a larger one.")
     with screen.progress_bar() as progress:
         lm = options.open_model(
             model, memory=memory, context=context, threads=threads, kv_store=kv_store, progress=progress
@@ -136,14 +140,27 @@ def main(
             steps.append({name: value for name, value in vars(step).items() if not name.startswith("_")})
             screen.err.print(str(step), style="dim", markup=False)
         answer, status = agent.answer, agent.status
+    problem = _problem(answer, status, steps, max_steps)
     if json:
-        screen.print_json({"question": question, "answer": answer, "status": status, "steps": steps})
+        told = {"question": question, "answer": answer, "status": status, "problem": problem, "steps": steps}
+        screen.print_json(told)
     elif answer is not None:
         screen.out.print(answer, markup=False)
-    else:
-        screen.err.print(f"No answer: {status.replace('_', ' ')}.", style="yellow")
-    if answer is None:
+    if problem is not None:
+        screen.err.print(problem, style="yellow", markup=False)
         raise typer.Exit(1)
+
+
+def _problem(answer: str | None, status: str, steps: Sequence[Mapping[str, Any]], max_steps: int) -> str | None:
+    """Why an answer is none, or not to be relied on; None where it is one."""
+    if answer is None:
+        return f"No answer: {status.replace('_', ' ')}. --max-steps allows more steps, -n longer ones."
+    seen = [observation for step in steps for observation in step["observations"]]
+    if seen and all(observation["failed"] for observation in seen):
+        return "Not to be relied on: every call failed, so that the answer is of no tool."
+    if len(steps) >= max_steps:
+        return f"Not to be relied on: the model was made to answer after {max_steps} steps. --max-steps allows more."
+    return None
 
 
 def _chosen(names: Sequence[str]) -> list[Callable[..., str]]:
