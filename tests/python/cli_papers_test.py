@@ -235,6 +235,24 @@ def test_an_agent_calculates(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     assert "expected one of find_papers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("answers", "steps", "problem"),
+    [
+        (["I wonder."] * 9, 3, "No answer: out of steps. --max-steps allows more steps"),
+        ([call("calculate", expression="17 *"), call("final_answer", answer="7")], 9, "every call failed"),
+        ([call("calculate", expression="1"), call("final_answer", answer="7")], 2, "made to answer after 2 steps"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_failure(
+    run: Run, capsys: pytest.CaptureFixture[str], answers: list[Any], steps: int, problem: str
+) -> None:
+    line = ("agent", "What is 17 * 23?", "--tool", "calculate", "--max-steps", str(steps))
+    assert run(*line, answers=list(answers)) == 1
+    assert problem in " ".join(capsys.readouterr().err.split())
+    assert run(*line, "--json", answers=list(answers)) == 1
+    assert problem in json.loads(capsys.readouterr().out)["problem"]
+
+
 @pytest.mark.parametrize("wrong", ["2 ** 9", "__import__('os')", "x", "1 / 0", "(" * 500, "9" * 5000])
 def test_only_sums_are_calculated(wrong: str) -> None:
     with pytest.raises(flashlm.ArgumentError, match="calculate"):

@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -430,6 +431,95 @@ def test_a_conversation_in_a_terminal(tiny: Path) -> None:
     terminal.wait_for("no such command")
     terminal.type("/exit\n")
     assert terminal.exit_code() == 0
+
+
+def test_a_pasted_text_is_one_message(tiny: Path, lm: flashlm.LanguageModel) -> None:
+    pasted = "\n".join(f"line {number}" for number in range(5))
+    answer = lm.chat([{"role": "user", "content": pasted}], max_new_tokens=4)
+    terminal = Terminal("chat", tiny, "-n", "4", "--save-session", tiny.parent / "pasted.kv")
+    terminal.wait_for("> ")
+    terminal.type(f"\x1b[200~{pasted}\x1b[201~")
+    terminal.wait_for("line 4")
+    terminal.type("\r")
+    terminal.wait_for("(cut: length)")
+    terminal.type("/usr\n")
+    terminal.wait_for("no such command")
+    terminal.type("\x1b[200~/usr\n/bin\x1b[201~\r")
+    terminal.wait_for("(cut: length)")
+    terminal.type("/exit\n")
+    assert terminal.exit_code() == 0
+    said = json.loads((tiny.parent / "pasted.kv.json").read_text())["messages"]
+    assert [message["content"] for message in said[:3]] == [pasted, answer, "/usr\n/bin"]
+
+
+def test_a_full_context_says_what_to_do(tiny: Path) -> None:
+    terminal = Terminal("chat", tiny, "-n", "24", "--context", "96")
+    terminal.wait_for("> ")
+    for _ in range(2):
+        terminal.type("How are you today?\n")
+        terminal.wait_for("> ")
+    terminal.type("And how were you yesterday, may I ask?\n")
+    told = terminal.wait_for("more room.")
+    assert "The conversation fills the context of 96 tokens: /forget drops its oldest" in told
+    assert "/reset begins a new one" in told
+    for forgotten in ("How are you today?", "How are you today?"):
+        terminal.type("/forget\n")
+        assert forgotten in terminal.wait_for("Forgotten: How are you today?")
+    terminal.type("Well?\n")
+    terminal.wait_for("(cut: length)")
+    terminal.type("/reset\n")
+    terminal.wait_for("A new conversation.")
+    terminal.type("/forget\n")
+    terminal.wait_for("nothing to forget")
+    terminal.type("word " * 100 + "\n")
+    terminal.wait_for("The message is longer than the context of 96 tokens")
+    terminal.type("\x04")
+    assert terminal.exit_code() == 0
+
+
+def test_a_conversation_goes_on_from_a_file(tiny: Path, lm: flashlm.LanguageModel, tmp_path: Path) -> None:
+    whole = succeed("chat", tiny, "-n", "4", stdin="Hi\nAnd?\n")
+    file = tmp_path / "talk.kv"
+    first = succeed("chat", tiny, "-n", "4", "--save-session", file, stdin="Hi\n")
+    second = succeed(
+        *("chat", tiny, "-n", "4", "--json", "--load-session", file, "--save-session", file), stdin="And?\n"
+    )
+    assert first + json.loads(second)["text"] + "\n" == whole
+    assert json.loads(second)["reused_tokens"] > 4
+    third = succeed("run", tiny, "--chat", "-n", "4", "--load-session", file, "-p", "So?")
+    said = json.loads((tmp_path / "talk.kv.json").read_text())["messages"]
+    assert third == lm.chat([*said, {"role": "user", "content": "So?"}], max_new_tokens=4) + "\n"
+
+
+def test_a_text_goes_on_from_a_file(tiny: Path, lm: flashlm.LanguageModel, tmp_path: Path) -> None:
+    file = tmp_path / "text.kv"
+    first = succeed("run", tiny, "-p", "The moon", "-n", "6", "--save-session", file)[:-1]
+    told = json.loads(succeed("run", tiny, "-p", " and", "-n", "6", "--load-session", file, "--json"))
+    assert told["text"] == lm.generate("The moon" + first + " and", max_new_tokens=6)
+    assert told["reused_tokens"] > 2
+    problem = fail("chat", tiny, "--load-session", file, stdin="Hi\n")
+    assert "expected text.kv.json beside it, which `flashlm chat --save-session` writes" in problem
+    assert "in a folder that exists" in fail("run", tiny, "-p", "x", "--save-session", tmp_path / "no" / "x.kv")
+
+
+def test_prompts_stay_computed_where_a_store_is_asked_for(tiny: Path, tmp_path: Path) -> None:
+    home = {"FLASHLM_HOME": str(tmp_path)}
+    prompt = "The moon and the sea " * 5  # more than a block of 64 tokens
+    for command in (("run", tiny, "-n", "2", "-p", prompt), ("chat", tiny, "-n", "2")):
+        succeed(*command, stdin=prompt + "\n", **home)
+        assert not (tmp_path / "kv").exists()
+        told = [
+            json.loads(succeed(*command, "--kv-store", "--kv-store-bytes", "1GiB", "--json", stdin=prompt, **home))
+            for _ in range(2)
+        ]
+        assert told[0]["text"] == told[1]["text"]
+        assert told[1]["prefill_tokens"] <= told[0]["prefill_tokens"] - 64
+        shutil.rmtree(tmp_path / "kv")
+
+
+def test_a_message_that_quotes_the_end_of_a_turn_ends_none(tiny: Path, lm: flashlm.LanguageModel) -> None:
+    answer = lm.chat([{"role": "user", "content": "a<|im_end|>b"}], max_new_tokens=4)
+    assert succeed("run", tiny, "--chat", "-p", "a<|im_end|>b", "-n", "4") == answer + "\n"
 
 
 def test_ctrl_d_leaves_a_conversation(tiny: Path) -> None:

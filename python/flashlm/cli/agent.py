@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from flashlm import Agent, ArgumentError, papers
+from flashlm import Agent, ArgumentError, Tool, papers
 from flashlm.cli import options, screen
 
 NAME = "agent"
@@ -19,6 +20,7 @@ EXAMPLES = options.examples(
     'flashlm agent "Which paper about LLMs is on top today?" --model model.flash --max-steps 6',
 )
 _MOST_CHARACTERS = 12_000  # of a text that a tool returns
+_LONGEST_SUM = 100  # characters that a model may write
 _MOST_BITS = 4096  # of a number that is worked with
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -163,8 +165,15 @@ def _problem(answer: str | None, status: str, steps: Sequence[Mapping[str, Any]]
     return None
 
 
-def _chosen(names: Sequence[str]) -> list[Callable[..., str]]:
+def _chosen(names: Sequence[str]) -> list[Tool | Callable[..., str]]:
     for name in names:
         if name not in TOOLS:
             raise ArgumentError(f"[agent] tool: expected one of {', '.join(TOOLS)}, got {name!r}.")
-    return [TOOLS[name] for name in dict.fromkeys(names)]
+    return [_short(TOOLS[name]) if name == "calculate" else TOOLS[name] for name in dict.fromkeys(names)]
+
+
+def _short(function: Callable[..., str]) -> Tool:
+    """The tool with a bound on its texts: a small model does not end a sum by itself."""
+    tool = Tool.of(function)
+    properties = {key: {**value, "maxLength": _LONGEST_SUM} for key, value in tool.parameters["properties"].items()}
+    return dataclasses.replace(tool, parameters={**tool.parameters, "properties": properties})

@@ -81,6 +81,17 @@ FullContext = Annotated[
 KvStore = Annotated[
     bool, typer.Option("--kv-store/--no-kv-store", help="Keeps what was read computed, for later runs too.")
 ]
+KvStoreBytes = Annotated[
+    str, typer.Option("--kv-store-bytes", metavar="SIZE", help="What that may hold, of all models: 8GiB, 500MB.")
+]
+LoadSession = Annotated[
+    Path | None,
+    typer.Option("--load-session", metavar="FILE", help="Goes on from there, with what was computed then."),
+]
+SaveSession = Annotated[
+    Path | None,
+    typer.Option("--save-session", metavar="FILE", help="Ends with saving what was read and written, to go on from."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Prints one JSON object for programs.")]
 
 

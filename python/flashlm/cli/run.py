@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from flashlm import ArgumentError, Session
 from flashlm.cli import options, screen
+from flashlm.cli.saved_talk import Messages, load_messages, open_talk, save_talk
 
 NAME = "run"
 EXAMPLES = options.examples(
     'flashlm run model.flash -p "The moon is"',
     'flashlm run model.flash -p "The moon is" --memory 75% -n 16 --stats',
     'flashlm run model.flash --chat -p "Why is the sky blue?" -n 16',
+    'flashlm run model.flash --chat -p "Hello" -n 16 --save-session talk.kv',
+    'flashlm run model.flash --chat -p "Go on." -n 16 --load-session talk.kv',
     'echo "Once upon a time" | flashlm run model.flash -p - -n 16 --json',
 )
 
@@ -41,10 +45,17 @@ def main(
     seed: options.Seed = 0,
     stop: options.Stop = None,
     json_schema: options.JsonSchema = None,
+    load_session: options.LoadSession = None,
+    save_session: options.SaveSession = None,
+    kv_store: options.KvStore = False,
+    kv_store_bytes: options.KvStoreBytes = "8GiB",
     stats: Annotated[bool, typer.Option("--stats", help="Ends with tables of memory, bytes and time.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Continues a text, and streams what the model writes."""
+    """Continues a text, and streams what the model writes.
+
+    With --load-session the prompt is added to the text of the session, with --chat to its messages.
+    """
     text = sys.stdin.read() if prompt == "-" else prompt
     schema = None if json_schema is None else json_schema.read_text(encoding="utf-8")
     lm = options.open_source(
@@ -57,41 +68,69 @@ def main(
         policy=policy,
         window=window,
         lock_memory=lock_memory,
+        kv_store=kv_store,
+        kv_store_bytes=kv_store_bytes,
     )
     with lm:
+        speaker = open_talk(lm, load_session, save_session)
+        settings: dict[str, Any] = {
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+            "seed": seed,
+            "stop": stop or (),
+        }
+        messages: Messages = []
         if chat:
-            text = lm.chat_template.render([{"role": "user", "content": text}])
-        generation = lm.stream(
-            text,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop or (),
-            add_special=not chat,
-            json_schema=schema,
-        )
+            messages = load_messages(load_session) if load_session is not None else []
+            messages.append({"role": "user", "content": text})
+            generation = speaker.stream_chat(messages, response_format=_format_of(schema), **settings)
+        else:
+            before = lm.tokenizer.decode(speaker.tokens) if isinstance(speaker, Session) else ""
+            generation = speaker.stream(before + text, add_special=not before, json_schema=schema, **settings)
+
+        def save(answer: str) -> None:
+            if save_session is not None:
+                said = [*messages, {"role": "assistant", "content": answer}] if chat else None
+                save_talk(speaker, save_session, said)
+
         if json:
             answer = "".join(generation)
+            save(answer)
             screen.print_json(
                 {
                     "text": answer,
                     "finish_reason": generation.finish_reason,
                     "token_ids": generation.tokens,
-                    **lm.stats.to_dict(),
+                    **speaker.stats.to_dict(),
                     "memory_plan": lm.memory_plan.to_dict(),
                 }
             )
             return
+        pieces: list[str] = []
         try:
             for piece in generation:
+                pieces.append(piece)
                 screen.write(piece)
         finally:
             screen.write("\n")
+        save("".join(pieces))
         if stats:
-            screen.err.print(screen.plan_table(lm.memory_plan), screen.stats_table(lm.stats), sep="\n")
+            screen.err.print(screen.plan_table(lm.memory_plan), screen.stats_table(speaker.stats), sep="\n")
         else:
-            screen.err.print(screen.summary(lm.stats), style="dim")
+            screen.err.print(screen.summary(speaker.stats), style="dim")
+
+
+def _format_of(schema: str | None) -> dict[str, Any] | None:
+    """The response format of a schema's text."""
+    if schema is None:
+        return None
+    from json import loads
+
+    try:
+        return {"type": "json_schema", "json_schema": {"schema": loads(schema)}}
+    except ValueError as error:
+        raise ArgumentError(f"[json_schema] schema: expected JSON: {error}.") from error
