@@ -240,6 +240,11 @@ def test_an_agent_calculates(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     [
         (["I wonder."] * 9, 3, "No answer: out of steps. --max-steps allows more steps"),
         ([call("calculate", expression="17 *"), call("final_answer", answer="7")], 9, "every call failed"),
+        (
+            [call("calculate", expression="1"), call("final_answer", answer="The answer to the task.")],
+            9,
+            "No answer: the",
+        ),
         ([call("calculate", expression="1"), call("final_answer", answer="7")], 2, "made to answer after 2 steps"),
     ],
 )

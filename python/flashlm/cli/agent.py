@@ -20,6 +20,7 @@ EXAMPLES = options.examples(
     'flashlm agent "Which paper about LLMs is on top today?" --model model.flash --max-steps 6',
 )
 _MOST_CHARACTERS = 12_000  # of a text that a tool returns
+_NO_ANSWERS = ("", "the answer", "the answer to the task")  # what small models copy from their instructions
 _LONGEST_SUM = 100  # characters that a model may write
 _MOST_BITS = 4096  # of a number that is worked with
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -109,6 +110,9 @@ def main(
         ),
     ] = None,
     max_steps: Annotated[int, typer.Option("--max-steps", metavar="N", help="Ends after so many steps.")] = 10,
+    min_calls: Annotated[
+        int, typer.Option("--min-calls", metavar="N", help="Calls that must give a result before an answer.")
+    ] = 1,
     model: options.Model = None,
     memory: options.Memory = "50%",
     context: options.FullContext = None,
@@ -134,7 +138,13 @@ def main(
         )
     with lm:
         agent = Agent(
-            lm, functions, max_steps=max_steps, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed
+            lm,
+            functions,
+            max_steps=max_steps,
+            min_calls=min_calls,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            seed=seed,
         )
         agent.start(question)
         steps = []
@@ -146,17 +156,23 @@ def main(
     if json:
         told = {"question": question, "answer": answer, "status": status, "problem": problem, "steps": steps}
         screen.print_json(told)
-    elif answer is not None:
+    elif answer is not None and not _is_none(answer):
         screen.out.print(answer, markup=False)
     if problem is not None:
         screen.err.print(problem, style="yellow", markup=False)
         raise typer.Exit(1)
 
 
+def _is_none(answer: str) -> bool:
+    return answer.strip(" .").lower() in _NO_ANSWERS
+
+
 def _problem(answer: str | None, status: str, steps: Sequence[Mapping[str, Any]], max_steps: int) -> str | None:
     """Why an answer is none, or not to be relied on; None where it is one."""
     if answer is None:
         return f"No answer: {status.replace('_', ' ')}. --max-steps allows more steps, -n longer ones."
+    if _is_none(answer):
+        return f"No answer: the model wrote {answer!r}. A larger model may know better."
     seen = [observation for step in steps for observation in step["observations"]]
     if seen and all(observation["failed"] for observation in seen):
         return "Not to be relied on: every call failed, so that the answer is of no tool."
