@@ -40,7 +40,9 @@ struct FoldRange {
 
 struct LongFold {
   std::uint32_t code;
-  std::uint32_t folded[3];  // 0: none
+  std::uint32_t first;
+  std::uint32_t second;
+  std::uint32_t third;  // 0: none
 };
 
 #include "flashlm/tools/fold_tables.inc"
@@ -89,9 +91,9 @@ inline void append_folded(std::u32string& text, char32_t code) {
     text += code;
     return;
   }
-  for (const std::uint32_t part : several->folded) {
-    if (part != 0) text += part;
-  }
+  text += several->first;
+  text += several->second;
+  if (several->third != 0) text += several->third;
 }
 
 inline std::u32string decomposed(std::u32string_view text) {
