@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The words to live by; the work is in scripts/.
-.PHONY: help demo test test-live test-sanitizers test-neon format lint docs-check clean
+.PHONY: help demo test test-live test-all test-sanitizers test-neon format lint docs-check clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): *##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -11,8 +11,13 @@ demo:  ## Install into ./.venv, fetch a small chat model, run it from flash in h
 test:  ## Install what is missing and run all tests
 	@scripts/test
 
-test-live:  ## Compare with transformers (installs it, and torch)
+test-live:  ## Compare with what transformers and torch answered, as recorded
 	@scripts/test-live
+
+test-all:  ## All of these; asks transformers and torch again (installs them)
+	@scripts/test
+	@scripts/test-live --anew
+	@scripts/test-sanitizers
 
 test-sanitizers:  ## C++ tests under the address, undefined behaviour and thread sanitizers
 	@scripts/test-sanitizers

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live, real and privileged tests must run.
+"""conftest.py: where FLASHLM_REQUIRE_LIVE=1 is set, as in CI, live, torch, real and privileged tests must run.
 
 No test fails for want of time: what limits it is a hang, far above what a slow machine needs.
 """
@@ -21,7 +21,7 @@ def pytest_runtest_makereport(
     """Turns their skips into failures; other tests may skip, such as those of a compiler that is not there."""
     report = yield
     required = os.environ.get("FLASHLM_REQUIRE_LIVE", "") not in ("", "0")
-    marked = any(item.get_closest_marker(name) for name in ("live", "real", "privileged"))
+    marked = any(item.get_closest_marker(name) for name in ("live", "torch", "real", "privileged"))
     if required and marked and report.skipped:
         report.outcome = "failed"
         report.longrepr = (

@@ -19,6 +19,7 @@ from flashlm.bench.synthetic import BLOCK, synthetic_source
 from flashlm.pack.options import Options
 from flashlm.pack.writer import write_folder
 from flashlm.shapes import SHAPES, shape_config
+from theirs import Theirs
 
 DTYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")
 IDS = [3, 141, 59, 26, 270, 0, 7]
@@ -70,17 +71,21 @@ def test_an_opt_shape_is_written_and_exported_for_transformers(config: dict[str,
 @pytest.mark.live
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_transformers_computes_the_same_from_the_export(
-    shape: Path, tmp_path: Path, need: Callable[[str], Any], dtype: str
+    shape: Path, tmp_path: Path, need: Callable[[str], Any], theirs: Theirs, dtype: str
 ) -> None:
-    torch, transformers = need("torch"), need("transformers")
     exported = bench.export(shape, tmp_path / "hf", "hf", dtype=dtype)
-    model = transformers.AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32)
-    with torch.no_grad():
-        theirs = model(torch.tensor([IDS])).logits[0].numpy()
+
+    def ask() -> np.ndarray[Any, Any]:
+        torch, transformers = need("torch"), need("transformers")
+        model = transformers.AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32)
+        with torch.no_grad():
+            return np.asarray(model(torch.tensor([IDS])).logits[0].numpy())
+
+    expected = theirs(ask, given=[exported / "model.safetensors", IDS], within=1e-5)
     ours = logits(flashlm.pack(exported, tmp_path / "packed.flash"))
     f32 = dtype in {"f32", "q8_0", "q4_0"}  # blocks are exported as f32
     tolerance = 1e-4 if f32 else 2e-2  # keys and values are f16 there
-    assert np.max(np.abs(ours - theirs)) < tolerance * np.max(np.abs(theirs))
+    assert np.max(np.abs(ours - expected)) < tolerance * np.max(np.abs(expected))
 
 
 def test_a_synthetic_model_is_alive_and_verifies(shape: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 import byte_level
 import flashlm
+import theirs as recorded_answers
 from flashlm.pack.tokenizer import byte_characters
 
 TINY_CONFIG: dict[str, Any] = {
@@ -197,6 +198,13 @@ def need() -> Callable[[str], Any]:
             pytest.skip(f"{name} cannot be imported: {error}")
 
     return import_or_skip
+
+
+@pytest.fixture
+def theirs(request: pytest.FixtureRequest) -> recorded_answers.Theirs:
+    """What another program answers to what the test asks: recorded, or asked today (tests/support/theirs.py)."""
+    case = getattr(request.node, "callspec", None)
+    return recorded_answers.Theirs(request.node.originalname, case.id if case else "")
 
 
 @pytest.fixture(scope="session")

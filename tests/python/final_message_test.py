@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import flashlm
+from theirs import Theirs
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -61,23 +62,29 @@ def test_the_prompt_ends_where_the_last_message_ends(
 @pytest.mark.live
 @pytest.mark.parametrize(("source", "messages", "wanted", "expected"), CASES)
 def test_transformers_goes_on_at_the_same_place(
-    source: str, messages: Any, wanted: bool | str, expected: str, need: Callable[[str], Any]
+    source: str, messages: Any, wanted: bool | str, expected: str, *, need: Callable[[str], Any], theirs: Theirs
 ) -> None:
-    need("transformers")
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
+    def ask() -> dict[str, str]:
+        need("transformers")
+        from tokenizers import Tokenizer, models
+        from transformers import PreTrainedTokenizerFast
 
-    theirs = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
-    try:
-        prompt = theirs.apply_chat_template(
-            messages, chat_template=source, tokenize=False, continue_final_message=wanted
-        )
-    except ValueError as error:
-        assert "does not appear in the chat" in str(error)  # noqa: PT017 - only some cases raise
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
+        try:
+            prompt = tokenizer.apply_chat_template(
+                messages, chat_template=source, tokenize=False, continue_final_message=wanted
+            )
+        except ValueError as error:
+            return {"error": str(error)}
+        return {"prompt": prompt}
+
+    answer = theirs(ask, given=[source, messages, wanted])
+    if "error" in answer:
+        assert "does not appear in the chat" in answer["error"]
         with pytest.raises(flashlm.ArgumentError, match="expected the template to write the last message as it is"):
             flashlm.ChatTemplate(source).render(messages, continue_final_message=wanted)
     else:
-        assert prompt == expected
+        assert answer["prompt"] == expected
 
 
 def test_quotes_in_the_last_message_stay_text() -> None:

@@ -17,6 +17,7 @@ import random_gguf
 import random_llama
 from flashlm import template_files
 from flashlm.pack import hub
+from theirs import Theirs
 
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOL = {"type": "function", "function": {"name": "weather", "description": "", "parameters": {"type": "object"}}}
@@ -66,11 +67,21 @@ def test_named_templates_of_a_folder_are_packed(
 @pytest.mark.parametrize("make", [folder_with_named, folder_with_list])
 @pytest.mark.parametrize("tools", [None, [], [TOOL]])
 def test_named_templates_make_the_prompts_of_transformers(
-    make: Callable[[Write, Path], Path], tools: Any, write_tiny: Write, tmp_path: Path, need: Callable[[str], Any]
+    make: Callable[[Write, Path], Path],
+    tools: Any,
+    write_tiny: Write,
+    tmp_path: Path,
+    *,
+    need: Callable[[str], Any],
+    theirs: Theirs,
 ) -> None:
     source = make(write_tiny, tmp_path)
-    theirs = need("transformers").PreTrainedTokenizerFast.from_pretrained(source)
-    expected = theirs.apply_chat_template(HELLO, tools=tools, tokenize=False, add_generation_prompt=True)
+
+    def ask() -> Any:
+        tokenizer = need("transformers").PreTrainedTokenizerFast.from_pretrained(source)
+        return tokenizer.apply_chat_template(HELLO, tools=tools, tokenize=False, add_generation_prompt=True)
+
+    expected = theirs(ask, given=[PLAIN, TOOLS, RAG, HELLO, tools])
     assert packed(source, tmp_path).render(HELLO, tools=tools) == expected
 
 

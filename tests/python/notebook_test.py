@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TRAINING = {"02_sparsity_and_predictors"}  # these need torch
 ON_TINY_OPT = {"02_sparsity_and_predictors", "03_window_and_policies"}  # tests/models
 NOTEBOOKS = [
-    pytest.param(path, marks=[pytest.mark.live] * (path.stem in TRAINING), id=path.stem)
+    pytest.param(path, marks=[pytest.mark.torch] * (path.stem in TRAINING), id=path.stem)
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 ]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import random
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from flashlm._core import Tokenizer
+from theirs import Theirs, fingerprints
 
 TEXT = Path(__file__).parents[1] / "text"
 GOLDEN = TEXT / "golden"
@@ -79,7 +81,6 @@ FRAGMENTS = [
     ),
     *("  <", "<", ">"),
 ]
-pytestmark = pytest.mark.live
 
 
 def random_text(source: random.Random) -> str:
@@ -108,50 +109,110 @@ def load_script(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_random_text_has_the_same_ids_and_the_same_text(name: str, need: Callable[[str], Any]) -> None:
-    tokenizers = need("tokenizers")
-    path = GOLDEN / f"{name}.tokenizer.json"
-    theirs = tokenizers.Tokenizer.from_file(str(path))
-    ours = Tokenizer.open(path)
+def answers(name: str, texts: list[str], tokenizer: Any) -> list[Any]:
+    """Ids with special tokens parsed and without, and the text of the same ids in another order, of each text."""
     source = random.Random(name)
-    for _ in range(4000):
-        text = random_text(source)
-        theirs.encode_special_tokens = False
-        ids = ours.encode(text)
-        assert ids == theirs.encode(text).ids, repr(text)
-        theirs.encode_special_tokens = True
-        plain = theirs.encode(text, add_special_tokens=False).ids
-        assert ours.encode(text, parse_special=False, add_special=False) == plain, repr(text)
-        source.shuffle(ids)  # cuts characters
-        for skip in (False, True):
-            assert ours.decode(ids, skip_special=skip) == theirs.decode(ids, skip_special_tokens=skip), repr(text)
+    result = []
+    for text in texts:
+        ids = tokenizer.encode(text)
+        plain = tokenizer.encode(text, parse_special=False, add_special=False)
+        mixed = list(ids)
+        source.shuffle(mixed)  # cuts characters
+        result.append([ids, plain, *(tokenizer.decode(mixed, skip_special=skip) for skip in (False, True))])
+    return result
 
 
+class OfLibrary:
+    """A tokenizer of the `tokenizers` library with the calls of ours."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, text: str, *, parse_special: bool = True, add_special: bool = True) -> list[int]:
+        self._tokenizer.encode_special_tokens = not parse_special
+        return list(self._tokenizer.encode(text, add_special_tokens=add_special).ids)
+
+    def decode(self, ids: list[int], *, skip_special: bool) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=skip_special))
+
+
+def assert_same(ours: list[Any], expected: Any, texts: list[str]) -> None:
+    """Each answer has the 64 bits that were recorded of theirs."""
+    for answer, mine, wanted, text in zip(ours, fingerprints(ours), expected, texts, strict=True):
+        assert mine == wanted, f"{text!r}: {answer}"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", NAMES)
+def test_random_text_has_the_same_ids_and_the_same_text(name: str, need: Callable[[str], Any], theirs: Theirs) -> None:
+    path = GOLDEN / f"{name}.tokenizer.json"
+    source = random.Random(name)
+    texts = [random_text(source) for _ in range(4000)]
+
+    def ask() -> Any:
+        return fingerprints(answers(name, texts, OfLibrary(need("tokenizers").Tokenizer.from_file(str(path)))))
+
+    assert_same(answers(name, texts, Tokenizer.open(path)), theirs(ask, given=[path, texts]), texts)
+
+
+@pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "llama3", "smollm"])
-def test_every_character_is_cut_alike(name: str, need: Callable[[str], Any]) -> None:
-    tokenizers = need("tokenizers")
+def test_every_character_is_cut_alike(name: str, need: Callable[[str], Any], theirs: Theirs) -> None:
     path = GOLDEN / f"{name}.tokenizer.json"
-    theirs = tokenizers.Tokenizer.from_file(str(path))
-    ours = Tokenizer.open(path)
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-    for begin in range(0, len(characters), 64):
-        chunk = characters[begin : begin + 64]
-        text = "".join(f"a{each}1 {each}b '{each} <word>{each}\n" for each in chunk)
-        assert ours.encode(text) == theirs.encode(text).ids, f"U+{ord(chunk[0]):04X} and on"
+
+    def answer(tokenizer: Any) -> list[Any]:
+        """Ids of text about a thousand characters at a time."""
+        result = []
+        for begin in range(0, len(characters), 1024):
+            ids: list[list[int]] = []
+            for first in range(begin, min(begin + 1024, len(characters)), 64):
+                chunk = characters[first : first + 64]
+                text = "".join(f"a{each}1 {each}b '{each} <word>{each}\n" for each in chunk)
+                ids.append(tokenizer.encode(text))
+            result.append(ids)
+        return result
+
+    def ask() -> Any:
+        return fingerprints(answer(OfLibrary(need("tokenizers").Tokenizer.from_file(str(path)))))
+
+    expected = theirs(ask, given=path)
+    for index, (mine, wanted) in enumerate(zip(fingerprints(answer(Tokenizer.open(path))), expected, strict=True)):
+        assert mine == wanted, f"U+{ord(characters[1024 * index]):04X} and on"
 
 
-def test_the_character_tables_are_those_of_the_library(need: Callable[[str], Any]) -> None:
-    need("tokenizers")
-    module = load_script("make_unicode_tables")
-    assert module.render().split("\n\n", 1)[1] == module.TABLES.read_text().split("\n\n", 1)[1]
+@pytest.mark.live
+@pytest.mark.parametrize("name", NAMES)
+def test_one_id_that_is_wrong_is_noticed(name: str) -> None:
+    """The comparison above can fail, at each text."""
+    source = random.Random(name)
+    texts = [random_text(source) for _ in range(4000)]
+    expected = Theirs("test_random_text_has_the_same_ids_and_the_same_text", name).recorded(name)
+    ours = answers(name, texts, Tokenizer.open(GOLDEN / f"{name}.tokenizer.json"))
+    assert (fingerprints(ours) == expected).all()
+    for answer in ours:
+        answer[0].append(0)
+    assert not (fingerprints(ours) == expected).any()
 
 
-def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(real_gguf: Path, need: Callable[[str], Any]) -> None:
-    gguf = need("gguf")
-    transformers = need("transformers")
-    tokenizers = need("tokenizers")
+@pytest.mark.live
+def test_the_character_tables_are_those_of_the_library(need: Callable[[str], Any], theirs: Theirs) -> None:
+    def ask() -> str:
+        need("tokenizers")
+        return hashlib.sha256(load_script("make_unicode_tables").render().split("\n\n", 1)[1].encode()).hexdigest()
+
+    tables = Path(__file__).parents[2] / "include" / "flashlm" / "text" / "unicode_tables.inc"
+    body = tables.read_text().split("\n\n", 1)[1]
+    assert hashlib.sha256(body.encode()).hexdigest() == theirs(ask, given="every code point")
+
+
+@pytest.mark.live
+def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(
+    real_gguf: Path, need: Callable[[str], Any], theirs: Theirs
+) -> None:
+    import gguf
+
     from flashlm.pack.tokenizer import tokenizer_json
 
     fields = gguf.GGUFReader(real_gguf).fields
@@ -159,20 +220,31 @@ def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(real_gguf: Path, 
         tokenizer_json({name: field.contents() for name, field in fields.items() if not name.startswith("GGUF.")})
     )
     ours = Tokenizer.parse(document)
-    same = tokenizers.Tokenizer.from_str(document)
-    reference = transformers.AutoTokenizer.from_pretrained(str(real_gguf.parent), gguf_file=real_gguf.name)
-    assert ours.vocab_size == len(reference)
     source = random.Random(1)
     cases = json.loads((GOLDEN / "smollm.json").read_text())["cases"]
-    for text in [*(case["text"] for case in cases), *(random_text(source) for _ in range(4000))]:
-        ids = ours.encode(text)
-        assert ids == same.encode(text).ids, repr(text)
-        # transformers forgets that this vocabulary cuts off every digit, so only text without digits can agree.
-        if not any(character.isnumeric() for character in text):
-            assert ids == reference.encode(text), repr(text)
-        assert ours.decode(ids) == reference.decode(ids, clean_up_tokenization_spaces=False), repr(text)
+    texts = [*(case["text"] for case in cases), *(random_text(source) for _ in range(4000))]
+    # transformers forgets that this vocabulary cuts off every digit, so only text without digits can agree.
+    has_digits = [any(character.isnumeric() for character in text) for text in texts]
+    assert not all(has_digits)
+
+    def ask() -> list[Any]:
+        same = need("tokenizers").Tokenizer.from_str(document)
+        reference = need("transformers").AutoTokenizer.from_pretrained(str(real_gguf.parent), gguf_file=real_gguf.name)
+        result = []
+        for text, digits in zip(texts, has_digits, strict=True):
+            ids = same.encode(text).ids
+            plain = None if digits else reference.encode(text)
+            assert digits or ids == plain, repr(text)
+            result.append([ids, reference.decode(ids, clean_up_tokenization_spaces=False)])
+        return [len(reference), [int(each) for each in fingerprints(result)]]
+
+    size, expected = theirs(ask, given=[real_gguf.name, real_gguf.stat().st_size, texts])
+    assert ours.vocab_size == size
+    mine = [[ids, ours.decode(ids)] for ids in map(ours.encode, texts)]
+    assert_same(mine, expected, texts)
 
 
+@pytest.mark.torch
 def test_the_committed_probabilities_are_those_of_transformers(need: Callable[[str], Any]) -> None:
     need("transformers")
     need("torch")

@@ -250,7 +250,7 @@ def test_auto_ranks_are_those_of_the_paper() -> None:
     assert fit.ranks(64) == [32]
 
 
-@pytest.mark.live
+@pytest.mark.torch
 def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_path: Path) -> None:
     need("torch")
     work = trainer(tmp_path / "work")
@@ -272,7 +272,7 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
     assert [_core.crc32(tensors.read(name).tobytes()) for name in names] == sums.tolist()
 
 
-@pytest.mark.live
+@pytest.mark.torch
 def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_path: Path) -> None:
     need("torch").set_num_threads(1)
     first = trainer(tmp_path)
@@ -308,7 +308,7 @@ def train_to_the_end(work: Path, out: Path) -> None:
     store.write(out, [(each.predictor, each.report.threshold) for each in fitted], "q8_0", "model")
 
 
-@pytest.mark.live
+@pytest.mark.torch
 def test_training_killed_at_random_moments_gives_the_same_file(need: Callable[[str], Any], tmp_path: Path) -> None:
     need("torch")
     context = multiprocessing.get_context("fork")

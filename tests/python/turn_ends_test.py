@@ -16,6 +16,7 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm.turn_ends import turn_ends, with_ends
+from theirs import Theirs
 
 HELLO = [{"role": "user", "content": "Hello"}]
 TEXT_END, TURN_BEGIN, TURN_END = 0, 1, 2  # of the tiny model's tokens
@@ -86,12 +87,18 @@ def test_the_same_model_ends_alike_as_folder_and_as_gguf(tmp_path: Path) -> None
 
 
 @pytest.mark.live
-def test_transformers_would_end_at_the_same_ids(write_tiny: Write, tmp_path: Path, need: Callable[[str], Any]) -> None:
+def test_transformers_would_end_at_the_same_ids(
+    write_tiny: Write, tmp_path: Path, need: Callable[[str], Any], theirs: Theirs
+) -> None:
     source = write_tiny(tmp_path / "source", eos_token_id=TEXT_END)
-    (source / "generation_config.json").write_text('{"eos_token_id": [2, 0]}')
-    theirs = need("transformers").GenerationConfig.from_pretrained(source).eos_token_id
+    config = '{"eos_token_id": [2, 0]}'
+    (source / "generation_config.json").write_text(config)
+
+    def ask() -> Any:
+        return need("transformers").GenerationConfig.from_pretrained(source).eos_token_id
+
     with flashlm.LanguageModel.from_pretrained(packed(source)) as lm:
-        assert lm.config["eos"] == theirs
+        assert lm.config["eos"] == theirs(ask, given=config)
 
 
 def test_a_folder_that_was_packed_without_the_end_of_a_turn_ends_there_too(write_tiny: Write, tmp_path: Path) -> None:
