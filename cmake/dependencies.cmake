@@ -18,8 +18,9 @@ function(flashlm_find_in_wheel result file folder)
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
-# flashlm_depend(TARGET PACKAGE OLDEST FILE WHEEL FOLDER): TARGET, from PACKAGE or from FOLDER of WHEEL.
-function(flashlm_depend target package oldest file wheel folder)
+# flashlm_depend(TARGET PACKAGE OLDEST FILE WHEEL FOLDER APT CONDA): TARGET, from PACKAGE or from FOLDER of WHEEL. What is
+# missing is noted in flashlm_missing, with the names under which Debian, pip and conda have it.
+function(flashlm_depend target package oldest file wheel folder apt conda)
   if(TARGET ${target})
     return()
   endif()
@@ -37,10 +38,27 @@ function(flashlm_depend target package oldest file wheel folder)
     find_package(${package} CONFIG QUIET GLOBAL)
   endif()
   if(NOT TARGET ${target} OR ${package}_VERSION VERSION_LESS oldest)
-    message(FATAL_ERROR "flashlm needs ${package} ${oldest} or newer, found '${${package}_VERSION}'. "
-                        "Install it from the system, or `pip install ${wheel}` into the Python that CMake finds.")
+    set(found "none")
+    if(${package}_VERSION)
+      set(found "${${package}_VERSION}")
+    endif()
+    set(flashlm_missing "${flashlm_missing}\n  ${package}: expected ${oldest} or newer, found ${found}" PARENT_SCOPE)
+    set(flashlm_missing_apt ${flashlm_missing_apt} ${apt} PARENT_SCOPE)
+    set(flashlm_missing_pip ${flashlm_missing_pip} ${wheel} PARENT_SCOPE)
+    set(flashlm_missing_conda ${flashlm_missing_conda} ${conda} PARENT_SCOPE)
   endif()
 endfunction()
 
-flashlm_depend(Eigen3::Eigen Eigen3 3.4 Eigen/Core cmeel-eigen cmeel.prefix/include/eigen3)
-flashlm_depend(nlohmann_json::nlohmann_json nlohmann_json 3.11 nlohmann/json.hpp nlohmann-json nlohmann_json/include)
+flashlm_depend(Eigen3::Eigen Eigen3 3.4 Eigen/Core cmeel-eigen cmeel.prefix/include/eigen3 libeigen3-dev eigen)
+flashlm_depend(nlohmann_json::nlohmann_json nlohmann_json 3.11 nlohmann/json.hpp nlohmann-json nlohmann_json/include
+               nlohmann-json3-dev nlohmann_json)
+if(flashlm_missing)
+  foreach(source IN ITEMS apt pip conda)
+    list(JOIN flashlm_missing_${source} " " flashlm_missing_${source})
+  endforeach()
+  message(FATAL_ERROR "flashlm needs what CMake does not find:${flashlm_missing}\n"
+    "Any of these brings it:\n"
+    "  apt-get install ${flashlm_missing_apt}\n"
+    "  pip install ${flashlm_missing_pip}   # into the Python that CMake finds\n"
+    "  conda install -c conda-forge ${flashlm_missing_conda}")
+endif()

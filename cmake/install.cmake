@@ -25,7 +25,7 @@ configure_package_config_file(cmake/flashlmConfig.cmake.in ${PROJECT_BINARY_DIR}
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/flashlmConfig.cmake ${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
-  cmake/FindPopplerCpp.cmake
+  cmake/FindPopplerCpp.cmake cmake/build_type.cmake
   DESTINATION ${config_folder})
 
 if(flashlm_bundle OR DEFINED SKBUILD)

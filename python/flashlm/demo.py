@@ -19,6 +19,7 @@ import numpy as np
 from flashlm._core import Error, FormatError, MemoryPlan, Stats, format_bytes
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
+from flashlm.plan_lines import plan_lines
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -139,6 +140,8 @@ def run(
         True
     """
     tell = tell or (lambda _: None)
+    for line in plan_lines(folder, memory=memory, context=context, threads=threads):
+        tell(line)
     with LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=threads) as lm:
         plan = lm.memory_plan
         tell(

@@ -8,8 +8,9 @@ import fcntl
 import os
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from flashlm._core import ArgumentError
 from flashlm.pack.detect import is_packed, open_source
 from flashlm.pack.files import io_error
 from flashlm.pack.options import Options
-from flashlm.pack.source import Progress
-from flashlm.pack.writer import write_folder
+from flashlm.pack.source import Progress, Source
+from flashlm.pack.writer import growth, write_folder
 
 
 def home() -> Path:
@@ -67,6 +68,7 @@ def packed(
     dtype: str = "source",
     neurons_per_bundle: int | str = "auto",
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """The packed folder of a source; packs it into `home` if that has not been done.
 
@@ -78,6 +80,7 @@ def packed(
         dtype: As for `flashlm.pack`.
         neurons_per_bundle: As for `flashlm.pack`.
         progress: As for `flashlm.pack`; told ``"wait"`` while another process packs.
+        tell: Given a line before something is packed: what, where to, and how large it gets.
 
     Returns:
         A packed folder.
@@ -91,14 +94,50 @@ def packed(
         return Path(source).expanduser()
     opened = open_source(source, progress)
     options = Options.resolve(opened, dtype, neurons_per_bundle)
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "--", opened.name.removesuffix(".gguf")).strip(".-")[:80] or "model"
-    folder = home() / f"{slug}-{options.dtype}-{options.fingerprint(opened)[:16]}.flash"
+    folder = _place(opened, options)
     if is_packed(folder):
         return folder
+    if tell is not None:
+        tell(f"Packing {opened.name} once, into {folder}: {growth(opened, options)}")
     with _locked(folder, progress):
         if not is_packed(folder):
             write_folder(opened, folder, options, progress)
     return folder
+
+
+@contextmanager
+def outlined(source: str | os.PathLike[str], progress: Progress | None = None) -> Iterator[Path]:
+    """A packed folder of a source to look at and plan with: its weights may be holes, so that packing takes no time.
+
+    Args:
+        source: A packed folder, one that `packed` has packed before, or what `flashlm.pack` takes.
+        progress: Told about a download.
+
+    Yields:
+        The folder; one that was made for it goes again.
+
+    Raises:
+        FormatError: The source cannot be packed.
+        IoError: The source is not there.
+        ArgumentError: An empty source.
+    """
+    if os.fspath(source) and is_packed(source):
+        yield Path(source).expanduser()
+        return
+    opened = open_source(source, progress)
+    options = Options.resolve(opened, "source", "auto")
+    folder = _place(opened, options)
+    if is_packed(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="flashlm-") as scratch:
+        yield write_folder(opened, Path(scratch) / folder.name, options, hollow=True)
+
+
+def _place(opened: Source, options: Options) -> Path:
+    """Where `packed` puts a source."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "--", opened.name.removesuffix(".gguf")).strip(".-")[:80] or "model"
+    return home() / f"{slug}-{options.dtype}-{options.fingerprint(opened)[:16]}.flash"
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bind_model.cpp: flashlm.MemoryPlan and flashlm.Stats.
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include <pybind11/pybind11.h>
@@ -9,6 +11,7 @@
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/units.hpp"
+#include "flashlm/model/config.hpp"
 #include "flashlm/model/memory_plan.hpp"
 
 namespace py = pybind11;
@@ -77,6 +80,30 @@ std::string text(const Stats& stats) {
 }  // namespace
 
 void bind_model(py::module_& module) {
+  module.def(
+      "check_config",
+      [](const std::string& config, const std::string& path, const std::string& generation,
+         const std::string& generation_path) {
+        flashlm::model::ModelConfig::parse(config, path, generation, generation_path);
+      },
+      "config"_a, "path"_a, "generation"_a = "", "generation_path"_a = "",
+      R"(Read a config as the engine does, so that what it refuses is refused before a model is packed.
+
+Args:
+    config: The content of config.json.
+    path: Its name in messages.
+    generation: The content of generation_config.json; empty if there is none.
+    generation_path: Its name in messages.
+
+Raises:
+    FormatError: The engine cannot run such a model; names the file and the key.)");
+  module.def(
+      "free_memory",
+      []() -> std::optional<std::uint64_t> {
+        const std::uint64_t room = flashlm::MemorySensor().read().room;
+        return room == flashlm::MemoryState::kUnlimited ? std::nullopt : std::optional(room);
+      },
+      "Bytes of DRAM until the nearest limit of the machine or its control groups; None where that is not known.");
   py::class_<MemoryPlan>(module, "MemoryPlan", R"(Where every byte of a memory budget goes; printable.
 
 Bytes, unless the name says otherwise.

@@ -31,6 +31,7 @@
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/disk_probe.hpp"
 #include "flashlm/storage/file_record.hpp"
+#include "flashlm/storage/foreign_file.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
@@ -85,6 +86,8 @@ class PySafetensorsWriter {
       : writer_(path, specs_of(tensors), std::move(metadata), as_given ? TensorOrder::as_given : TensorOrder::by_size) {
     for (const auto& [name, dtype, shape] : tensors) dtypes_[name] = dtype_of(dtype);
   }
+
+  std::uint32_t header_crc32() const { return writer_.header_crc32(); }
 
   std::vector<std::string> order() const { return writer_.order(); }
 
@@ -262,6 +265,8 @@ Args:
 Raises:
     IoError: The file cannot be written.
     ArgumentError: A name comes twice, a dtype is unknown, a size overflows, or rows are not whole blocks.)")
+      .def("header_crc32", &PySafetensorsWriter::header_crc32,
+           "The checksum of everything that stands before the data.")
       .def("order", &PySafetensorsWriter::order, "The names in the order in which they have to be written.")
       .def("write", &PySafetensorsWriter::write, "name"_a, "array"_a, R"(Append to a tensor; it may come in pieces.
 
@@ -400,6 +405,30 @@ Args:
 Raises:
     IoError: A file cannot be read or written.
     FormatError: What `read_manifest` would refuse.)");
+  module.def(
+      "foreign_file",
+      [](const py::bytes& begin, const std::string& expected) -> std::optional<std::pair<std::string, std::string>> {
+        using flashlm::storage::FileKind;
+        std::optional<FileKind> kind;
+        for (const auto& [word, value] : {std::pair("json", FileKind::json), std::pair("text", FileKind::text),
+                                          std::pair("safetensors", FileKind::safetensors),
+                                          std::pair("gguf", FileKind::gguf), std::pair("kv", FileKind::kv)}) {
+          if (expected == word) kind = value;
+        }
+        if (!kind) throw ArgumentError(concat("[python] expected: got '", expected, "'"));
+        const auto found = flashlm::storage::foreign_file(std::string_view(begin), *kind);
+        if (!found) return std::nullopt;
+        return std::pair(found->what, std::string(found->hint));
+      },
+      "begin"_a, "expected"_a,
+      R"(Tell what a file is that was refused: a Git LFS pointer, a web page, an archive.
+
+Args:
+    begin: The first bytes of the file: 512, or all it has.
+    expected: What it should have been: 'json', 'text', 'safetensors', 'gguf' or 'kv'.
+
+Returns:
+    What it is and the way out; None if the bytes do not tell.)");
   module.def(
       "read_manifest", [](const Path& folder) { return Manifest::open(folder).text(); }, "folder"_a,
       py::call_guard<Release>(),

@@ -32,14 +32,20 @@ void repair(const std::filesystem::path& path) {
   {
     const storage::Safetensors file = storage::Safetensors::open(path);
     const storage::TensorInfo* target = file.find(SelectorFile::kChecksums);
-    if (target == nullptr || target->extent.bytes != 4 * (file.tensors().size() - 1)) return;
+    const std::size_t n_others = file.tensors().size() - 1;
+    if (target == nullptr || (target->extent.bytes != 4 * n_others && target->extent.bytes != 4 * (1 + n_others))) {
+      return;
+    }
     place = target->extent.offset;
+    const auto add = [&](std::uint32_t sum) {
+      for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+    };
+    if (target->extent.bytes > 4 * n_others) add(storage::crc32_of(file.file(), {0, file.header_bytes()}));
     for (const storage::TensorInfo& tensor : file.tensors()) {
       if (&tensor == target) continue;
       std::vector<std::byte> data(static_cast<std::size_t>(tensor.extent.bytes));
       file.file().read(tensor.extent.offset, data);
-      const std::uint32_t sum = storage::crc32(data);
-      for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+      add(storage::crc32(data));
     }
   }
   std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);

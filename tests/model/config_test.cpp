@@ -218,3 +218,20 @@ TEST_CASE("generation_config.json has the last word on the end of a text") {
   write("generation_config.json", {{"eos_token_id", {7, 256}}});
   CHECK(ModelConfig::open(folder.path()).eos == std::vector<Token>{7, 256});
 }
+
+TEST_CASE("ids that nothing uses may be any, and generation_config.json has the last word on what ends a text") {
+  nlohmann::json json = good();
+  for (const char* key : {"pad_token_id", "unk_token_id", "sep_token_id", "mask_token_id"}) json[key] = 4294967295;
+  json["pad_token_id"] = -1;
+  CHECK(parse(json).eos == std::vector<Token>{256});
+  json["eos_token_id"] = 257;  // one beyond the vocabulary
+  CHECK_THROWS_AS(parse(json), FormatError);
+  const auto with = [&](const std::string& generation) {
+    return ModelConfig::parse(json.dump(), "config.json", generation, "generation_config.json").eos;
+  };
+  CHECK(with(R"({"eos_token_id": [7, 8]})") == std::vector<Token>{7, 8});
+  CHECK_THROWS_AS(with(R"({"temperature": 1})"), FormatError);
+  CHECK_THROWS_WITH(with(R"({"eos_token_id": [7, 257]})"),
+                    Catch::Matchers::ContainsSubstring("generation_config.json"));
+  CHECK_THROWS_WITH(parse(json), Catch::Matchers::ContainsSubstring("eos_token_id"));
+}

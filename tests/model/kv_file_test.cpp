@@ -139,6 +139,17 @@ TEST_CASE("any flipped byte and any other length is a FormatError") {
   CHECK_THROWS_AS(read(), FormatError);
 }
 
+TEST_CASE("what stands where a saved session was expected is named") {
+  const support::TempFolder folder(support::memory_folder());
+  const KvCache kv(shape(), 8, DType::f16);
+  for (const auto& [content, words] : std::vector<std::pair<std::string, std::string>>{
+           {"<html>", "got a web page"}, {std::string(9000, ' ') + "{", "got blanks"}, {"", "got an empty file"}}) {
+    support::put(folder / "x.kv", content);
+    CHECK_THROWS_AS(KvFile::open(folder / "x.kv", counting(), kv), FormatError);
+    CHECK_THROWS_WITH(KvFile::open(folder / "x.kv", counting(), kv), Catch::Matchers::ContainsSubstring(words));
+  }
+}
+
 TEST_CASE("another model, another shape and too small a context are told apart") {
   const support::TempFolder folder;
   KvCache kv(shape(), 8, DType::f16);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,47 @@ def test_floors_are_rates(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(1 << 20))
     rate, _ = disk_bytes_per_second(tmp_path / "file", seconds=0.05)
     assert rate > 0
+
+
+@pytest.mark.parametrize(("size", "read_bytes"), [(9000, None), (5 << 20, None), (5 << 20, 300_000), (64 << 20, 7e5)])
+def test_the_floor_of_the_disk_is_that_of_reads_as_large_as_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, read_bytes: float | None
+) -> None:
+    (tmp_path / "file").write_bytes(bytes(size))
+    asked: dict[str, Any] = {}
+    real = _core.probe
+
+    def probe(path: Path, **options: Any) -> Any:
+        asked.update(options)
+        return real(path, **options)
+
+    monkeypatch.setattr(_core, "probe", probe)
+    rate, _ = disk_bytes_per_second(tmp_path / "file", seconds=0.02, read_bytes=read_bytes)
+    assert rate > 0
+    if size == 9000:
+        assert asked["chunk_bytes"] == [4096]
+    else:  # 5 MB is what the layers of a small model have: single pages of it are no measure of a stream
+        assert asked["chunk_bytes"][0] >= 256 << 10
+        assert max(asked["chunk_bytes"]) >= 1 << 20
+    if read_bytes is not None:
+        assert any(abs(chunk - read_bytes) <= 4096 for chunk in asked["chunk_bytes"])
+
+
+def test_a_floor_above_the_measured_time_says_that_it_is_none(shape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from flashlm.cli.bench import table
+
+    report = bench.run(shape, memory="75%", tokens=2, prompt=2)
+    slow = dataclasses.replace(report, disk_rates=[1.0], dram_rates=[1e30])
+    fast = dataclasses.replace(report, disk_rates=[1e30], dram_rates=[1.0])
+    for one, no_floor, floor in ((slow, "disk", "DRAM"), (fast, "DRAM", "disk")):
+        Console(width=120).print(table(one))
+        lines = [line for line in capsys.readouterr().out.splitlines() if "GB/s" in line]
+        assert [f"NO FLOOR, as the run was faster: {no_floor}" in line for line in lines].count(True) == 1
+        assert [f" floor: {floor}" in line for line in lines].count(True) == 1
+        told = one.to_dict()["floors"]
+        assert (told["disk_is_floor"], told["dram_is_floor"]) == (floor == "disk", floor == "DRAM")
 
 
 def test_what_makes_no_sense_is_refused(shape: Path, config: dict[str, Any], tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def test_smollm_cuts_off_every_digit() -> None:
     assert ids("ab 12", pre="gpt-2") == [7, 6, 4, 5]
 
 
-@pytest.mark.parametrize("pre", ["gpt-2", "smollm", "starcoder", "llama-bpe", "llama3", "qwen2"])
+@pytest.mark.parametrize(
+    "pre", ["gpt-2", "smollm", "starcoder", "llama-bpe", "llama3", "smaug-bpe", "dbrx", "falcon3", "qwen2"]
+)
 def test_every_known_pre_tokenizer_is_read_by_the_engine(pre: str) -> None:
     assert ids(" ab<tool>b", pre=pre, add_bos_token=False) == [8, 1, 3]
 
@@ -58,6 +60,21 @@ def test_bos_and_eos_are_added_where_the_file_says_so() -> None:
     assert ids("a", add_bos_token=True, add_eos_token=True, eos_token_id=1) == [0, 2, 1]
     assert ids("a", pre="llama-bpe", add_bos_token=None) == [0, 2]
     assert ids("a", add_bos_token=None) == [2]
+
+
+def test_smaug_cuts_as_llama_3_but_has_no_other_of_its_rules() -> None:
+    tokens = ["<|begin|>", "a", "b", "c", "ab", "abc", *"123", "12", "123", "\u0120"]
+    changes: dict[str, Any] = {
+        "tokens": tokens,
+        "token_type": [3] + [1] * (len(tokens) - 1),
+        "merges": ["a b", "1 2", "12 3"],
+        "add_bos_token": None,
+    }
+    for pre in ("smaug-bpe", "dbrx"):
+        assert ids("1231", pre=pre, **changes) == [10, 6]  # up to three digits
+        assert ids("abc", pre=pre, **changes) == [4, 3]  # merges count, though the whole is a token
+        assert ids("a", pre=pre, **{**changes, "add_bos_token": True}) == [0, 1]
+    assert ids("abc1231", pre="llama-bpe", **changes) == [0, 5, 10, 6]
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_gguf_of_opt_is_refused_by_name(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(flashlm.FormatError, match="expected llama, got 'opt': there is no OPT in GGUF"):
+    with pytest.raises(flashlm.FormatError, match=r"expected llama, got 'opt' .*There is no OPT in GGUF"):
         flashlm.pack(path, tmp_path / "out.flash")
 
 

@@ -303,3 +303,14 @@ def test_the_partial_folder_holds_a_journal_of_finished_files(source: Path, tmp_
     journal = json.loads((tmp_path / "out.flash.partial" / "journal.json").read_text())
     assert journal["files"][0]["file"]["name"] == "resident.safetensors"
     assert len(journal["fingerprint"]) == 64
+
+
+def test_a_journal_with_a_changed_digit_is_not_believed(source: Path, tmp_path: Path) -> None:
+    total = n_calls(source, tmp_path / "counted.flash")
+    with pytest.raises(KeyboardInterrupt):
+        flashlm.pack(source, tmp_path / "out.flash", progress=interrupt(total))
+    path = tmp_path / "out.flash.partial" / "journal.json"
+    journal = json.loads(path.read_text())
+    crc = journal["files"][0]["file"]["crc32"]
+    path.write_text(path.read_text().replace(crc, f"{int(crc, 16) ^ 1:08x}"))
+    flashlm.verify(flashlm.pack(source, tmp_path / "out.flash"))

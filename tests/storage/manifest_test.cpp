@@ -139,6 +139,24 @@ TEST_CASE("any changed byte of the weights is found by verify, which names the f
   }
 }
 
+TEST_CASE("what was copied in the place of a file of the folder is named") {
+  const TempFolder folder(memory_folder());
+  const Manifest manifest = make_model_folder(folder.path(), two_layers());
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
+  for (const FileRecord& record : manifest.files) {
+    const auto bytes = content(folder / record.name);
+    for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
+             {pointer, "a Git LFS pointer"}, {"<html>", "a web page"}, {std::string(record.bytes, '\0'), "zeros"}}) {
+      put(folder / record.name, text);
+      CHECK_THROWS_AS(Manifest::open(folder.path()), FormatError);
+      CHECK_THROWS_WITH(manifest.verify(folder.path()), ContainsSubstring(record.name) && ContainsSubstring(words));
+    }
+    put(folder / record.name, bytes);
+  }
+  put(folder / Manifest::kFileName, pointer);
+  CHECK_THROWS_WITH(Manifest::open(folder.path()), ContainsSubstring("expected a JSON file, got a Git LFS pointer"));
+}
+
 TEST_CASE("verify reports progress up to all bytes, and passes on what the observer throws") {
   const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());

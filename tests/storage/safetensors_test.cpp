@@ -204,6 +204,22 @@ TEST_CASE("holes and overlaps between tensors are FormatErrors") {
   check_refused(two("[1,5]", "[5,9]"), 9);
 }
 
+TEST_CASE("what stands where a safetensors file was expected is named") {
+  const TempFolder folder(memory_folder());
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
+  for (const auto& [content, words] : std::vector<std::pair<std::string, std::string>>{
+           {pointer, "expected a safetensors file, got a Git LFS pointer to a file of 12 bytes"},
+           {"", "got an empty file"},
+           {"<!doctype html><html>", "got a web page"},
+           {"Denied", "got a text, 'Denied'"},
+           {R"({"error":"Repository not found"})", "got an error in JSON, '{\"error\":\"Repository not found\"}'"},
+           {std::string(64, '\0'), "got zeros"}}) {
+    put(folder / "x", content);
+    CHECK_THROWS_AS(Safetensors::open(folder / "x"), FormatError);
+    CHECK_THROWS_WITH(Safetensors::open(folder / "x"), ContainsSubstring(words) && ContainsSubstring("x). "));
+  }
+}
+
 TEST_CASE("a file that is missing or a folder is an IoError") {
   const TempFolder folder(memory_folder());
   CHECK_THROWS_AS(Safetensors::open(folder / "x"), IoError);

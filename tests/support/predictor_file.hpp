@@ -67,15 +67,19 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
     flat(prefix + "bias", bias);
     flat(prefix + "threshold", {shape.threshold});
   }
-  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {specs.size(), 4}});
+  const bool old = metadata["format_version"] == sparse::SelectorFile::kOldVersion;
+  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {specs.size() + (old ? 0 : 1), 4}});
   const std::filesystem::path path = folder / sparse::Predictor::kFileName;
   std::filesystem::remove(path);
   storage::SafetensorsWriter writer(path, specs, metadata);
   std::vector<std::byte> sums;
+  const auto add_sum = [&](std::uint32_t sum) {
+    for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+  };
+  if (!old) add_sum(writer.header_crc32());
   for (const std::string& name : writer.order()) {
     if (name == sparse::SelectorFile::kChecksums) continue;
-    const std::uint32_t sum = storage::crc32(data[name]);
-    for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+    add_sum(storage::crc32(data[name]));
     writer.write(name, data[name]);
   }
   writer.write(sparse::SelectorFile::kChecksums, sums);

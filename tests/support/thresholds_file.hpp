@@ -34,12 +34,16 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
         {concat("layers.", layer, ".gate"), DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
     specs.push_back({concat("layers.", layer, ".threshold"), DType::f32, {1}});
   }
-  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {specs.size(), 4}});
+  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});
   storage::SafetensorsWriter writer(folder / sparse::ThresholdSelector::kFileName, specs,
                                     {{"format", sparse::ThresholdSelector::kFormat},
                                      {"format_version", sparse::SelectorFile::kVersion},
                                      {"model", model}});
   std::vector<std::byte> sums;
+  const auto add_sum = [&](std::uint32_t sum) {
+    for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+  };
+  add_sum(writer.header_crc32());
   for (const std::string& name : writer.order()) {
     if (name == sparse::SelectorFile::kChecksums) continue;
     std::span<const std::byte> data = std::as_bytes(std::span(&threshold, 1));
@@ -49,8 +53,7 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
       const std::size_t width = row_bytes(DType::q8_0, layout.dim);
       data = {file.raw(name, layout.n_neurons, width), layout.n_neurons * width};
     }
-    const std::uint32_t sum = storage::crc32(data);
-    for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+    add_sum(storage::crc32(data));
     writer.write(name, data);
   }
   writer.write(sparse::SelectorFile::kChecksums, sums);

@@ -70,6 +70,17 @@ TEST_CASE("tokens swallow the spaces beside them when they say so") {
   CHECK(split(added, "<r>  <l>") == Parts{"2", "1"});
 }
 
+TEST_CASE("white space that a token has swallowed makes no token of its own that swallows it too") {
+  const AddedTokens added({{.id = 1, .content = "<r>", .rstrip = true}, {.id = 2, .content = " ", .lstrip = true}});
+  CHECK(split(added, "<r> ") == Parts{"1"});
+  CHECK(split(added, "<r>  a b") == Parts{"1", "'a'", "2", "'b'"});
+  CHECK(split(added, "<r> \n \na") == Parts{"1", "'a'"});
+  CHECK(split(added, "a  b") == Parts{"'a'", "2", "2", "'b'"});
+  // One that strips nothing is found again in what was swallowed, as in `tokenizers`.
+  const AddedTokens plain({{.id = 1, .content = "<r>", .rstrip = true}, {.id = 2, .content = "\n"}});
+  CHECK(split(plain, "<r> \na") == Parts{"1", "2", "'a'"});
+}
+
 TEST_CASE("a single word is no part of a word") {
   const AddedTokens added({{.id = 1, .content = "cat", .single_word = true}});
   CHECK(split(added, "cat") == Parts{"1"});

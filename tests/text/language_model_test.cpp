@@ -75,6 +75,32 @@ TEST_CASE("perplexity is exp of the mean negative log-likelihood, in windows tha
   CHECK(lm.perplexity(text) == Approx(std::exp(sum / static_cast<double>(tokens.size() - 1))).epsilon(1e-5));
 }
 
+TEST_CASE("tokens that the model has no row for are never written, and refused where a text has one") {
+  const support::TinyModel tiny;
+  nlohmann::json document = nlohmann::json::parse(storage::read_text(tiny.path() / "tokenizer.json"));
+  document["added_tokens"].push_back({{"id", 257}, {"content", "<pad>"}, {"special", true}});
+  document["added_tokens"].push_back({{"id", 258}, {"content", "ab"}, {"special", false}});
+  const auto tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::parse(document.dump()));
+  REQUIRE(tokenizer->vocab_size() == 259);
+  LanguageModel plain = LanguageModel::open(tiny.path(), options("100%"));
+  LanguageModel lm(std::make_shared<model::Engine>(model::Model::open(tiny.path(), "auto"), model::EngineOptions{}),
+                   tokenizer);
+  CHECK(lm.generate("Hello", {.max_new_tokens = 20}) == plain.generate("Hello", {.max_new_tokens = 20}));
+  CHECK(lm.tokenizer().encode("<pad>") == std::vector<Token>{257});
+  for (const std::string prompt : {"a <pad>", "xaby"}) {
+    CHECK_THROWS_AS(lm.generate(prompt), ArgumentError);
+    CHECK_THROWS_AS(lm.perplexity(prompt), ArgumentError);
+  }
+  CHECK_THROWS_WITH(lm.generate("a <pad>"),
+                    Catch::Matchers::ContainsSubstring("ids below 257, got 257, which is '<pad>'"));
+  CHECK_THROWS_AS(lm.logits(std::vector<Token>{257}), ArgumentError);
+  // A grammar's text that the tokenizer would spell with such a token is spelled otherwise.
+  const auto grammar =
+      std::make_shared<const text::Grammar>(text::Grammar::from_json_schema(R"({"enum": ["xxabyy"]})"));
+  const text::GenerationOptions guided{.max_new_tokens = 30, .grammar = grammar};
+  CHECK(lm.generate("Say:", guided) == "\"xxabyy\"");
+}
+
 TEST_CASE("perplexity of fewer than two tokens is a ShapeError") {
   const support::TinyModel tiny;
   LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));

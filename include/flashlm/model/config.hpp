@@ -65,8 +65,10 @@ struct ModelConfig {
   /// Throws FormatError for what is missing, out of range or not supported, and names it.
   static ModelConfig open(const std::filesystem::path& folder);
 
-  /// `text` is the content of config.json; `path` stands in messages.
-  static ModelConfig parse(std::string_view text, const std::string& path);
+  /// `text` is the content of config.json, `generation` that of generation_config.json, empty where there is none; the
+  /// paths stand in messages. Ids that nothing uses, such as that of padding, may be any.
+  static ModelConfig parse(std::string_view text, const std::string& path, std::string_view generation = {},
+                           const std::string& generation_path = {});
 };
 
 namespace detail {
@@ -193,7 +195,8 @@ inline void parse_opt(const storage::JsonField& config, ModelConfig& model) {
 
 }  // namespace detail
 
-inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& path) {
+inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& path, std::string_view generation,
+                                      const std::string& generation_path) {
   constexpr std::size_t kMostLayers = 65536;
   const nlohmann::json document = storage::parse_foreign_json(text, "config", path);
   const storage::JsonField config(document, "config", path);
@@ -211,20 +214,23 @@ inline ModelConfig ModelConfig::parse(std::string_view text, const std::string& 
   is_llama ? detail::parse_llama(config, model) : detail::parse_opt(config, model);
   const std::vector<Token> bos = detail::parse_tokens(config["bos_token_id"], model.vocab_size);
   if (!bos.empty()) model.bos = bos.front();
+  if (!generation.empty()) {
+    const nlohmann::json other = storage::parse_foreign_json(generation, "config", generation_path);
+    const storage::JsonField eos = storage::JsonField(other, "config", generation_path)["eos_token_id"];
+    if (!eos.is_null()) {
+      model.eos = detail::parse_tokens(eos, model.vocab_size);
+      return model;
+    }
+  }
   model.eos = detail::parse_tokens(config["eos_token_id"], model.vocab_size);
   return model;
 }
 
 inline ModelConfig ModelConfig::open(const std::filesystem::path& folder) {
   const std::string path = (folder / "config.json").string();
-  ModelConfig model = parse(storage::read_text(path), path);
-  if (const std::string generation = (folder / "generation_config.json").string();
-      std::filesystem::exists(generation)) {
-    const nlohmann::json document = storage::parse_foreign_json(storage::read_text(generation), "config", generation);
-    const storage::JsonField eos = storage::JsonField(document, "config", generation)["eos_token_id"];
-    if (!eos.is_null()) model.eos = detail::parse_tokens(eos, model.vocab_size);
-  }
-  return model;
+  const std::string generation = (folder / "generation_config.json").string();
+  const std::string text = std::filesystem::exists(generation) ? storage::read_text(generation) : std::string();
+  return parse(storage::read_text(path), path, text, generation);
 }
 
 }  // namespace flashlm::inline v0::model

@@ -29,6 +29,7 @@
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/foreign_file.hpp"
 #include "flashlm/storage/open_reader.hpp"
 #include "flashlm/storage/sha256.hpp"
 
@@ -153,11 +154,18 @@ inline KvFile KvFile::open(const std::filesystem::path& path, const storage::Dig
   KvFile file(storage::File::open(path, mode));
   const std::uint64_t size = file.files_.front().size();
   std::array<std::byte, kKvHeadBytes> head;
+  const auto refuse_foreign = [&] {
+    std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(size, storage::kForeignBytes)));
+    file.files_.front().read(0, begin);
+    storage::refuse_foreign(begin, storage::FileKind::kv, "kv_file", file.path());
+  };
   if (size < kKvAlignment + 4) {
+    refuse_foreign();
     throw file.fail(concat("size: expected at least ", kKvAlignment + 4, " bytes, got ", size));
   }
   file.files_.front().read(0, head);
   if (std::memcmp(head.data(), kKvMagic.data(), kKvMagic.size()) != 0) {
+    refuse_foreign();
     throw file.fail("content: expected a KV file of this version of flashlm, got something else");
   }
   const std::uint32_t expected = static_cast<std::uint32_t>(kv_number(head.data() + kKvHeadBytes - 4, 4));

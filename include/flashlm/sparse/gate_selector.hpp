@@ -61,6 +61,8 @@ class GateSelector {
   /// Takes a file that is loaded. neurons [n_layers]: how many each layer has. Throws FormatError for another shape.
   GateSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
       : file_(std::move(file)), dim_(dim) {
+    static constexpr std::string_view kParts[] = {"gate", "facts"};
+    file_.expect_tensors(neurons.size(), kParts);
     for (std::size_t index = 0; index < neurons.size(); ++index) {
       const std::string prefix = concat("layers.", index, ".");
       layers_.push_back({file_.matrix(prefix + "gate", neurons[index], dim),

@@ -103,7 +103,7 @@ inline std::vector<storage::TensorSpec> gate_tensors(const storage::BundleFile& 
     specs.push_back({prefix + "facts", DType::u8, {layout.n_neurons, sizeof(GateSelector::RowFacts)}});
     specs.push_back({prefix + "gate", DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
   }
-  specs.push_back({SelectorFile::kChecksums, DType::u8, {specs.size(), 4}});
+  specs.push_back({SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});
   return specs;
 }
 
@@ -129,9 +129,12 @@ inline void write_gates(const std::filesystem::path& folder,
   const std::filesystem::path path = folder / GateSelector::kFileName, part = path.string() + ".part";
   storage::SafetensorsWriter writer = detail::gates_writer(part, file, manifest);
   std::vector<std::byte> sums;
-  const auto write = [&](const std::string& name, std::span<const std::byte> bytes) {
-    const std::uint32_t sum = storage::crc32(bytes);
+  const auto add_sum = [&](std::uint32_t sum) {
     for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
+  };
+  add_sum(writer.header_crc32());
+  const auto write = [&](const std::string& name, std::span<const std::byte> bytes) {
+    add_sum(storage::crc32(bytes));
     writer.write(name, bytes);
   };
   std::size_t done = 0;

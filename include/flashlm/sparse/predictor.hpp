@@ -38,6 +38,8 @@ class Predictor {
   /// Throws FormatError for a predictor of another shape, and for thresholds that are NaN.
   Predictor(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
       : file_(std::move(file)), dim_(dim) {
+    static constexpr std::string_view kParts[] = {"a", "b", "bias", "threshold"};
+    file_.expect_tensors(neurons.size(), kParts);
     for (std::size_t index = 0; index < neurons.size(); ++index) {
       const std::string prefix = concat("layers.", index, ".");
       Layer layer;
@@ -51,9 +53,6 @@ class Predictor {
         largest_rank_ = std::max(largest_rank_, rank);
       }
       layers_.push_back(layer);
-    }
-    if (file_.has(concat("layers.", neurons.size(), ".a"))) {
-      file_.fail(concat("layers: expected ", neurons.size(), ", got more"), concat("layers.", neurons.size(), ".a"));
     }
   }
 

@@ -2,6 +2,7 @@
 /// selector_file.hpp: what a selector needs beside the weights, in a safetensors file of its own (docs/format.md).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/sha256.hpp"
@@ -42,17 +44,21 @@ inline std::string weights_fingerprint(const storage::Manifest& manifest) {
 /// A predictor.safetensors or gates.safetensors: its header at once, its tensors after `load`.
 ///
 /// The metadata name what the file is (`format`), its `format_version`, and the weights it belongs to (`model`). The U8
-/// tensor `tensor_checksums` [n, 4] holds the CRC-32 of each other tensor in the order of the file, little-endian.
+/// tensor `tensor_checksums` [1 + n, 4] holds the CRC-32 of the header and of each other tensor in the order of the
+/// file, little-endian. In files of version 1 that of the header is missing.
 class SelectorFile {
  public:
-  static constexpr const char* kVersion = "1";
+  static constexpr const char* kVersion = "2";
+  static constexpr const char* kOldVersion = "1";
   static constexpr const char* kChecksums = "tensor_checksums";
 
   /// Checks the header. Throws IoError, or FormatError for another format, another version or another model's file.
   static SelectorFile open(const std::filesystem::path& path, const std::string& format, const std::string& model) {
     SelectorFile file(storage::Safetensors::open(path));
     file.expect("format", format, "Is it another kind of file?");
-    file.expect("format_version", kVersion, "Another version of flashlm wrote it.");
+    const auto version = file.tensors_.metadata().find("format_version");
+    file.has_header_sum_ = version == file.tensors_.metadata().end() || version->second != kOldVersion;
+    if (file.has_header_sum_) file.expect("format_version", kVersion, "Another version of flashlm wrote it.");
     file.expect("model", model, "It belongs to the weights of another model.");
     return file;
   }
@@ -75,23 +81,55 @@ class SelectorFile {
     AlignedBuffer data(bytes());
     storage::File::open(tensors_.file().path(), storage::FileMode::direct).read(tensors_.header_bytes(), data.bytes());
     data_ = std::move(data);
-    const storage::TensorInfo& sums = at(kChecksums, {tensors_.tensors().size() - 1, 4}, "U8");
+    const storage::TensorInfo& sums = checksums();
     const std::byte* sum = address(sums);
-    for (const storage::TensorInfo& tensor : tensors_.tensors()) {
-      if (&tensor == &sums) continue;
+    const auto compare = [&](std::uint32_t got, const std::string& what) {
       std::uint32_t expected = 0;
       for (std::size_t i = 0; i < 4; ++i) expected |= std::to_integer<std::uint32_t>(*sum++) << (8 * i);
-      const std::uint32_t got = storage::crc32({address(tensor), static_cast<std::size_t>(tensor.extent.bytes)});
-      if (got != expected) {
-        fail(concat("checksum: expected ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got)),
-             tensor.name);
+      if (got == expected) return;
+      fail(concat("checksum: expected ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got)), what);
+    };
+    if (has_header_sum_) {
+      compare(storage::crc32_of(tensors_.file(), {0, tensors_.header_bytes()}), "the header");
+    }
+    for (const storage::TensorInfo& tensor : tensors_.tensors()) {
+      if (&tensor == &sums) continue;
+      compare(storage::crc32({address(tensor), static_cast<std::size_t>(tensor.extent.bytes)}), tensor.name);
+    }
+  }
+
+  /// Throws FormatError if a tensor is none of `parts` of a layer below `n_layers`, or if a layer has some of them
+  /// only: where a name is wrong, the layer must not pass for one that has nothing.
+  void expect_tensors(std::size_t n_layers, std::span<const std::string_view> parts) const {
+    std::vector<std::size_t> found(n_layers);
+    for (const storage::TensorInfo& tensor : tensors_.tensors()) {
+      if (tensor.name == kChecksums) continue;
+      bool known = false;
+      constexpr std::string_view kPrefix = "layers.";
+      const std::size_t dot = tensor.name.rfind('.');
+      if (tensor.name.starts_with(kPrefix) && dot != std::string::npos && dot > kPrefix.size()) {
+        const std::string number = tensor.name.substr(kPrefix.size(), dot - kPrefix.size());
+        const std::string_view part = std::string_view(tensor.name).substr(dot + 1);
+        known = number.size() < 10 && number.find_first_not_of("0123456789") == std::string::npos &&
+                (number == "0" || number.front() != '0') && std::find(parts.begin(), parts.end(), part) != parts.end();
+        if (known) {
+          const std::size_t layer = std::stoul(number);
+          if (layer >= n_layers) fail(concat("layers: expected ", n_layers, ", got more"), tensor.name);
+          ++found[layer];
+        }
       }
+      if (!known) fail("tensor: expected the name of one that this selector has, got another", tensor.name);
+    }
+    for (std::size_t layer = 0; layer < n_layers; ++layer) {
+      if (found[layer] == 0 || found[layer] == parts.size()) continue;
+      fail(concat("tensors of layer ", layer, ": expected ", parts.size(), ", got ", found[layer]),
+           concat("layers.", layer));
     }
   }
 
   /// Names the content: the SHA-256 of its checksums, in hexadecimal. Needs no `load`. Throws IoError, FormatError.
   std::string digest() const {
-    const storage::TensorInfo& sums = at(kChecksums, {tensors_.tensors().size() - 1, 4}, "U8");
+    const storage::TensorInfo& sums = checksums();
     std::vector<std::byte> bytes(static_cast<std::size_t>(sums.extent.bytes));
     tensors_.file().read(sums.extent.offset, bytes);
     storage::Sha256 hash;
@@ -152,6 +190,10 @@ class SelectorFile {
                              tensors_.file().path().string(), "). ", hint));
   }
 
+  const storage::TensorInfo& checksums() const {
+    return at(kChecksums, {tensors_.tensors().size() - (has_header_sum_ ? 0 : 1), 4}, "U8");
+  }
+
   const storage::TensorInfo& at(const std::string& tensor, const std::vector<std::uint64_t>& shape,
                                 const std::string& tag) const {
     const storage::TensorInfo& info = tensors_.at(tensor);
@@ -169,6 +211,7 @@ class SelectorFile {
   }
 
   storage::Safetensors tensors_;
+  bool has_header_sum_ = true;
   AlignedBuffer data_;  // everything behind the header
 };
 

@@ -35,6 +35,8 @@ class ThresholdSelector {
   /// and for thresholds that are NaN.
   ThresholdSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
       : file_(std::move(file)), dim_(dim) {
+    static constexpr std::string_view kParts[] = {"gate", "threshold"};
+    file_.expect_tensors(neurons.size(), kParts);
     for (std::size_t index = 0; index < neurons.size(); ++index) {
       const std::string prefix = concat("layers.", index, ".");
       const float threshold = file_.floats(prefix + "threshold", {1})[0];

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/storage/foreign_file.hpp"
 
 namespace flashlm::inline v0::storage {
 
@@ -27,9 +28,13 @@ inline nlohmann::json parse_object(std::string_view text, std::string_view where
   try {
     json = nlohmann::json::parse(text.begin(), text.end(), check);
   } catch (const nlohmann::json::exception& error) {
+    refuse_foreign(text, FileKind::json, where, file);
     throw FormatError(concat("[", where, "] not JSON: ", error.what(), " (", file, ")"));
   }
-  if (json.is_object()) return json;
+  if (json.is_object()) {
+    refuse_foreign(text, FileKind::json, where, file);  // a server's error
+    return json;
+  }
   throw FormatError(concat("[", where, "] JSON: expected an object, got ", json.type_name(), " (", file, ")"));
 }
 

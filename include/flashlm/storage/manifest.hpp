@@ -2,6 +2,7 @@
 /// manifest.hpp: flashlm.json, the page of a model folder that says what the other files are.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +21,7 @@
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/foreign_file.hpp"
 #include "flashlm/storage/json.hpp"
 #include "flashlm/storage/layer_record.hpp"
 
@@ -166,7 +168,10 @@ struct Manifest {
 
   static void check_own_checksum(const std::string& text, const std::string& file) {
     const std::size_t place = checksum_place(text);
-    if (place == std::string::npos) throw fail("checksum is missing", file);
+    if (place == std::string::npos) {
+      refuse_foreign(text, FileKind::json, "manifest", file);
+      throw fail("checksum is missing", file);
+    }
     std::string zeroed = text;
     const std::string expected = crc32_hex(crc32(std::as_bytes(std::span(zeroed.replace(place, 8, "00000000")))));
     if (const std::string got = text.substr(place, 8); got != expected) {
@@ -209,9 +214,22 @@ struct Manifest {
     }
   }
 
+  /// Throws if it can be said what stands in the place of a file whose size or checksum is another.
+  static void refuse_foreign_file(const File& file, FileKind expected) {
+    std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kForeignBytes)));
+    file.read(0, begin);
+    refuse_foreign(begin, expected, "manifest", file.path().string());
+  }
+
+  static FileKind kind_of(const FileRecord& record) {
+    if (record.is_weights()) return FileKind::safetensors;
+    return record.name.ends_with(".json") ? FileKind::json : FileKind::text;
+  }
+
   static File open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
     File file = File::open(folder / record.name, mode);
     if (file.size() != record.bytes) {
+      refuse_foreign_file(file, kind_of(record));
       throw fail(concat("size: expected ", record.bytes, " bytes, got ", file.size(), "; was the copy cut short?"),
                  file.path().string());
     }
@@ -222,6 +240,7 @@ struct Manifest {
                          const std::function<void(std::uint64_t)>& seen = {}) {
     const std::uint32_t got = crc32_of(file, extent, seen);
     if (got != expected) {
+      if (extent.offset == 0) refuse_foreign_file(file, FileKind::text);
       throw fail(concat(what, ": expected checksum ", crc32_hex(expected), ", got ", crc32_hex(got),
                         "; the file was changed or damaged"),
                  file.path().string());

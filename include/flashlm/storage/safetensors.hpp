@@ -26,6 +26,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/storage/foreign_file.hpp"
 #include "flashlm/storage/json.hpp"
 
 namespace flashlm::inline v0::storage {
@@ -138,18 +139,35 @@ class Safetensors {
     return FormatError(concat("[safetensors] ", what, " (", path(), "). Was the copy cut short?"));
   }
 
+  /// Throws a FormatError if the file is none of safetensors, and it can be said what it is.
+  void refuse_foreign() const {
+    std::array<std::byte, kForeignBytes> bytes;
+    const auto begin = std::span(bytes).first(static_cast<std::size_t>(std::min<std::uint64_t>(size(), bytes.size())));
+    file_.read(0, begin);
+    storage::refuse_foreign(begin, FileKind::safetensors, "safetensors", path());
+  }
+
   void read_header() {
-    if (size() < 8) throw cut_short(concat("header: expected at least 8 bytes, got ", size()));
+    if (size() < 8) {
+      refuse_foreign();
+      throw cut_short(concat("header: expected at least 8 bytes, got ", size()));
+    }
     std::array<std::byte, 8> prefix;
     file_.read(0, prefix);
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < 8; ++i) length |= std::to_integer<std::uint64_t>(prefix[i]) << (8 * i);
     const std::uint64_t largest = std::min(kLargestHeader, size() - 8);
-    if (length > largest) throw cut_short(concat("header: expected at most ", largest, " bytes, got ", length));
+    if (length > largest) {
+      refuse_foreign();
+      throw cut_short(concat("header: expected at most ", largest, " bytes, got ", length));
+    }
     header_bytes_ = 8 + length;
     std::string text(static_cast<std::size_t>(length), '\0');
     file_.read(8, std::as_writable_bytes(std::span(text)));
-    if (text.empty() || text.front() != '{') throw fail("header: expected JSON that begins with '{'");
+    if (text.empty() || text.front() != '{') {
+      refuse_foreign();
+      throw fail("header: expected JSON that begins with '{'");
+    }
     const std::string file = path();
     const nlohmann::json json = parse_json(text, "safetensors", file);
     JsonField(json, "safetensors", file).members([&](const std::string& name, const JsonField& field) {

@@ -96,6 +96,9 @@ class SafetensorsWriter {
     left_ -= bytes.size();
   }
 
+  /// The checksum of everything that stands before the data.
+  std::uint32_t header_crc32() const noexcept { return record_.header_crc32; }
+
   /// Waits until the file is on the device. Throws ShapeError if bytes are missing, IoError.
   FileRecord finish() {
     for (std::size_t index = current_; index < tensors_.size(); ++index) {

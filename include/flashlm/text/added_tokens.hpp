@@ -209,6 +209,9 @@ class AddedTokens {
       const AddedToken& token = tokens_[static_cast<std::size_t>(value)];
       if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
       if (token.lstrip) begin = std::max(begin_of_last_spaces(text.substr(0, begin)), done);
+      // White space that the token before has swallowed is gone, and makes no token that would swallow it too. (Where
+      // it was more than this token, `tokenizers` panics.)
+      if (begin >= end) continue;
       if (token.rstrip) end += spaces_at_begin(text.substr(end));
       if (done < begin) on_text(text.substr(done, begin - done));
       on_token(token.id);

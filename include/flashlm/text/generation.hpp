@@ -92,6 +92,7 @@ class Generation {
         text_(std::move(prompt)),
         n_prompt_(text_.size()) {
     if (n_prompt_ == 0) throw ShapeError("[generation] prompt: expected 1 token or more, got an empty text");
+    tokenizer_->check_rows(text_, "generation");
     if (n_prompt_ > session_->context()) {
       throw ShapeError(concat("[generation] prompt: expected at most the context of ", session_->context(),
                               " tokens, got ", n_prompt_, ". A larger context takes more memory."));

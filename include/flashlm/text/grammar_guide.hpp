@@ -2,6 +2,7 @@
 /// grammar_guide.hpp: leads a model through a grammar: what it need not choose, what it may, and when it must end.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -89,6 +90,7 @@ class GrammarGuide {
     if (bytes.empty() || !is_utf8(bytes)) return {};
     std::vector<Token> tokens = tokenizer_->encode(bytes, {.parse_special = false, .add_special = false});
     if (joined(tokens) != bytes) return {};
+    if (!std::all_of(tokens.begin(), tokens.end(), [&](Token token) { return tokenizer_->has_row(token); })) return {};
     if (!mask_.must_end(bytes)) tokens.pop_back();
     return tokens;
   }

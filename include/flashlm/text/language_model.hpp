@@ -92,14 +92,9 @@ class LanguageModel {
   LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer,
                 std::shared_ptr<KvStore> kv_store = nullptr)
       : engine_(std::move(engine)),
-        tokenizer_(std::move(tokenizer)),
+        tokenizer_(within_rows(std::move(tokenizer), engine_->config().vocab_size)),
         kv_store_(std::move(kv_store)),
-        session_(std::make_shared<model::Session>(engine_)) {
-    if (tokenizer_->vocab_size() > config().vocab_size) {
-      throw FormatError(concat("[language_model] vocabulary: tokenizer.json has ", tokenizer_->vocab_size(),
-                               " tokens, config.json says ", config().vocab_size));
-    }
-  }
+        session_(std::make_shared<model::Session>(engine_)) {}
 
   /// The continuation of `prompt` in the model's own session, which keeps what the prompt shares with the last one.
   Generation stream(std::string_view prompt, GenerationOptions options = {}) {
@@ -197,6 +192,12 @@ class LanguageModel {
     return engine;
   }
 
+  /// Tokenizers may have more tokens than the model has rows, such as a padding token that was added and never trained.
+  static std::shared_ptr<const Tokenizer> within_rows(std::shared_ptr<const Tokenizer> tokenizer, std::size_t n_rows) {
+    if (tokenizer->vocab_size() <= n_rows) return tokenizer;
+    return std::make_shared<const Tokenizer>(tokenizer->within(n_rows));
+  }
+
   GenerationOptions with_store(GenerationOptions options) const {
     if (!options.kv_store) options.kv_store = kv_store_;
     return options;
@@ -224,6 +225,7 @@ inline double negative_log_likelihood(std::span<const float> logits, Token token
 
 inline double LanguageModel::perplexity(std::string_view text, const model::Session::Progress& on_progress) {
   const std::vector<Token> tokens = tokenizer_->encode(text);
+  tokenizer_->check_rows(tokens, "language_model");
   if (tokens.size() < 2) {
     throw ShapeError(concat("[language_model] perplexity: expected a text of 2 tokens or more, got ", tokens.size()));
   }

@@ -142,11 +142,30 @@ class Tokenizer {
            table_[static_cast<std::size_t>(token)].special;
   }
 
+  /// The same for a model with rows for the first `n_rows` ids only: `trie` leaves out what it cannot take or write.
+  Tokenizer within(std::size_t n_rows) const {
+    Tokenizer result = *this;
+    result.n_rows_ = n_rows;
+    result.trie_ = std::make_shared<LazyTrie>();
+    return result;
+  }
+
+  bool has_row(Token token) const noexcept { return token < 0 || static_cast<std::size_t>(token) < n_rows_; }
+  /// Throws ArgumentError if one of `tokens` is not `within` the model's rows. `where` names the caller.
+  void check_rows(std::span<const Token> tokens, std::string_view where) const {
+    for (const Token token : tokens) {
+      if (has_row(token)) continue;
+      throw ArgumentError(concat("[", where, "] text: expected tokens that the model has a row for, ids below ",
+                                 n_rows_, ", got ", token, ", which is '", bytes(token),
+                                 "'. The model was not trained with it: leave it out."));
+    }
+  }
+
   /// The bytes of all tokens but the control tokens as a tree: made at the first call, shared by copies.
   std::shared_ptr<const ByteTrie> trie() const {
     std::call_once(trie_->once, [&] {
       std::vector<std::pair<std::string_view, Token>> tokens;
-      for (std::size_t index = 0; index < table_.size(); ++index) {
+      for (std::size_t index = 0; index < std::min(table_.size(), n_rows_); ++index) {
         if (!table_[index].special) tokens.emplace_back(table_[index].bytes, static_cast<Token>(index));
       }
       trie_->value = std::make_shared<const ByteTrie>(std::move(tokens));
@@ -271,8 +290,9 @@ class Tokenizer {
   PreTokenizer pre_tokenizer_;
   Bpe bpe_;
   AddedTokens added_;
-  std::vector<Entry> table_;   // by id
-  std::vector<Token> prefix_;  // added under add_special
+  std::vector<Entry> table_;              // by id
+  std::size_t n_rows_ = ~std::size_t{0};  // ids that the model has a row for
+  std::vector<Token> prefix_;             // added under add_special
   std::vector<Token> suffix_;
   std::shared_ptr<LazyTrie> trie_ = std::make_shared<LazyTrie>();
 };

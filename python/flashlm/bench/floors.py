@@ -15,8 +15,9 @@ import numpy as np
 
 from flashlm import _core
 
-_CHUNKS = [1 << 20, 4 << 20]  # what a stream of weights reads
-_DEPTHS = [4, 16]
+_CHUNKS = (256 << 10, 1 << 20, 4 << 20)  # what a stream of weights reads
+_DEPTHS = (1, 4, 16)
+_PAGE = 4096
 
 
 def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], float]:
@@ -38,13 +39,35 @@ def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], f
     return read
 
 
-def disk_bytes_per_second(path: Path, reader: str = "auto", seconds: float = 1.0) -> tuple[float, bool]:
-    """The rate of large reads around the page cache at their best depth, and whether it is the disk's, not the cache's.
+def disk_bytes_per_second(
+    path: Path, reader: str = "auto", seconds: float = 1.0, read_bytes: float | None = None
+) -> tuple[float, bool]:
+    """The fastest rate of reads around the page cache, and whether it is the disk's, not the cache's.
 
     The larger the file the better: disks hold what was just read or written in caches of their own.
+
+    Args:
+        path: The file to read.
+        reader: How.
+        seconds: How long to measure, about.
+        read_bytes: The mean size of the reads that are to be bounded, to measure reads of this size too.
+
+    Example:
+        >>> rate, direct = flashlm.bench.floors.disk_bytes_per_second(Path("tiny.flash/resident.safetensors"))
+        >>> rate > 0
+        True
     """
     file_bytes = path.stat().st_size
-    chunks = [chunk for chunk in _CHUNKS if chunk * min(_DEPTHS) <= file_bytes // 2] or [4096]
-    depths = [depth for depth in _DEPTHS if chunks[0] * depth <= file_bytes // 2] or [1]
-    probe = _core.probe(path, seconds=seconds, chunk_bytes=chunks, depths=depths, reader=reader, page_cache=True)
-    return max(point.bytes_per_second_median for point in probe.points), probe.direct
+    own = () if read_bytes is None else (max(_PAGE, round(read_bytes / _PAGE) * _PAGE),)
+    # At most half of the file is read at once: the probe leaves out the depths for which a size is too large.
+    chunks = sorted({chunk for chunk in (*_CHUNKS, *own) if chunk <= file_bytes // 2}) or [_largest_page(file_bytes)]
+    probe = _core.probe(path, seconds=seconds, chunk_bytes=chunks, depths=list(_DEPTHS), reader=reader, page_cache=True)
+    return max(point.bytes_per_second_max for point in probe.points), probe.direct
+
+
+def _largest_page(file_bytes: int) -> int:
+    """The largest power of two, from a page on, that is at most half of a file."""
+    size = _PAGE
+    while 2 * size <= file_bytes // 2:
+        size *= 2
+    return size

@@ -69,6 +69,16 @@ class Report:
         """Seconds a token that reading all weights takes at the fastest rate DRAM showed in this run."""
         return self.bytes_per_token_from_dram / max(self.dram_rates)
 
+    @property
+    def disk_is_floor(self) -> bool:
+        """Whether the run was not faster than `disk_floor`: if it was, the disk gave less when measured alone."""
+        return self.disk_floor <= float(self.stats["seconds_per_token"])
+
+    @property
+    def dram_is_floor(self) -> bool:
+        """The same of `dram_floor`: small models stay in the caches of the processor, which are faster than DRAM."""
+        return self.dram_floor <= float(self.stats["seconds_per_token"])
+
     def to_dict(self) -> dict[str, Any]:
         """Everything by name, as JSON can hold it; the names of `stats` stand at the top."""
         return {
@@ -82,7 +92,9 @@ class Report:
             "predicted_seconds_per_token": None,
             "floors": {
                 "disk_seconds_per_token": self.disk_floor,
+                "disk_is_floor": self.disk_is_floor,
                 "dram_seconds_per_token": self.dram_floor,
+                "dram_is_floor": self.dram_is_floor,
                 "disk_bytes_per_second": _spread(self.disk_rates),
                 "disk_is_direct": self.disk_is_direct,
                 "dram_bytes_per_second": _spread(self.dram_rates),
@@ -181,10 +193,11 @@ def run(
             plant_predictor(folder, source)
         if selector == "gate" and not (folder / GATES_FILE).is_file():
             _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
-        layers = sorted(folder.glob("neurons-*.safetensors"))
+        # The largest two: in small files there is no room for many large reads.
+        second, largest = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_size)[-2:]
         read_memory = memory_bytes_per_second(threads or os.cpu_count() or 1)
         dram = [read_memory() for _ in range(_DRAM_READS)]
-        disk, direct = disk_bytes_per_second(layers[0], reader)
+        disk, direct = disk_bytes_per_second(second, reader)
         model = _core.LanguageModel.open(
             folder,
             **opening,
@@ -192,7 +205,9 @@ def run(
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model, ids, prompt, n_warm, progress)
-        disk_after, _ = disk_bytes_per_second(layers[-1], reader)
+        disk_after, _ = disk_bytes_per_second(
+            largest, reader, read_bytes=stats["bytes_read"] / stats["reads"] if stats["reads"] else None
+        )
         dram += [read_memory() for _ in range(_DRAM_READS)]
         plan = model.memory_plan.to_dict()
     firing = None

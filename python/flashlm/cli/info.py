@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,9 @@ import typer
 from rich.table import Table
 
 from flashlm import BudgetError, LanguageModel, _core
+from flashlm.choices import check_memory, check_sizes
 from flashlm.cli import formats, options, screen
-from flashlm.home import packed
+from flashlm.home import outlined
 
 NAME = "info"
 EXAMPLES = options.examples("flashlm info model.flash", "flashlm info model.flash --memory 75% --json")
@@ -23,19 +25,26 @@ def main(
     *,
     memory: Annotated[
         str | None,
-        typer.Option("--memory", "-m", metavar="SIZE", help="Opens the model too, and tells where this memory goes."),
+        typer.Option("--memory", "-m", metavar="SIZE", help="Tells too where this memory would go."),
     ] = None,
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Tells what a model is and the smallest budget that works; with --memory also where the memory goes."""
+    """Tells what a model is and the smallest budget that works; with --memory also where the memory would go.
+
+    Nothing is packed for it: of a model that is not packed yet, the headers are read.
+    """
     plan = None
-    with screen.progress_bar() as progress:
-        folder = packed(source, progress=progress)
+    with contextlib.ExitStack() as stack:
+        with screen.progress_bar() as progress:
+            folder = stack.enter_context(outlined(source, progress))
+        check_sizes(context=context, threads=None)
         if memory is not None:
-            with LanguageModel.from_pretrained(folder, memory=memory, context=context, progress=progress) as lm:
-                plan = lm.memory_plan
-    facts = {**_facts(folder), "smallest": _smallest(folder, context)}
+            plan = _core.LanguageModel.plan(folder, memory=check_memory(memory), context=context)
+        facts = {**_facts(folder), "smallest": _smallest(folder, context)}
+    facts["packed"] = folder.exists()
+    if not folder.exists():  # it was made for this only
+        facts["folder"] = source
     if json:
         screen.print_json(facts if plan is None else {**facts, "memory_plan": plan.to_dict()})
         return
@@ -81,12 +90,13 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 def _table(facts: dict[str, Any]) -> Table:
     source = facts["source"]
+    when = "" if facts["packed"] else " when packed"
     rows = {
         "architecture": f"{facts['architecture']}, {facts['n_layers']} layers",
         "sizes": f"dim {facts['dim']}, hidden dim {facts['hidden_dim']}, vocabulary {facts['vocab_size']}",
         "attention": f"{facts['n_heads']} heads, {facts['n_kv_heads']} for keys and values",
         "longest context": f"{facts['max_context']} tokens",
-        "numbers": f"{_core.format_bytes(facts['bytes'])} in all, {formats.one_line(facts['tensor_dtypes'])}",
+        "numbers": f"{_core.format_bytes(facts['bytes'])} in all{when}, {formats.one_line(facts['tensor_dtypes'])}",
         "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),

@@ -100,10 +100,22 @@ def examples(*lines: str) -> str:
     return "Examples:\n" + "\n".join(f"  $ {line}" for line in lines)
 
 
-def open_source(source: str, **options: Any) -> LanguageModel:
-    """The model that `Source` names, opened with a bar of progress; `options` are those of `from_pretrained`."""
+def open_source(source: str, *, quiet: bool = False, **options: Any) -> LanguageModel:
+    """The model that `Source` names, opened with a bar of progress; `options` are those of `from_pretrained`.
+
+    Unless it is ``quiet``, the plan is told before any weight is read.
+    """
+    from flashlm.home import packed
+    from flashlm.plan_lines import plan_lines
+
+    names = ("context", "threads", "selector", "policy", "window")
+    opening = {name: options[name] for name in names if name in options}
     with screen.progress_bar() as progress:
-        return LanguageModel.from_pretrained(source, **options, progress=progress)
+        folder = packed(source, progress=progress, tell=screen.tell)
+        if not quiet:
+            for line in plan_lines(folder, memory=options.get("memory", "50%"), **opening):
+                screen.tell(line)
+        return LanguageModel.from_pretrained(folder, **options, progress=progress)
 
 
 def open_model(
@@ -120,7 +132,7 @@ def open_model(
     from flashlm.context_size import largest_context
     from flashlm.home import packed
 
-    folder = demo.prepare(progress) if model is None else packed(model, progress=progress)
+    folder = demo.prepare(progress) if model is None else packed(model, progress=progress, tell=screen.tell)
     return LanguageModel.from_pretrained(
         folder,
         memory=memory,

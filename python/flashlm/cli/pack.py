@@ -48,8 +48,9 @@ def main(
             raise typer.BadParameter(
                 f"expected a number or auto, got {neurons_per_bundle!r}", param_hint="--neurons-per-bundle"
             ) from None
+    tell = None if json else screen.tell
     with screen.progress_bar() as progress:
-        packed = flashlm.pack(source, folder, dtype=dtype, neurons_per_bundle=bundle, progress=progress)
+        packed = flashlm.pack(source, folder, dtype, bundle, progress, tell=tell)
     manifest = json_module.loads(_core.read_manifest(str(packed)))
     files, errors = manifest["files"], manifest["source"].get("rounding_error", {})
     size = sum(file["bytes"] for file in files)

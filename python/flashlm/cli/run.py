@@ -70,6 +70,7 @@ def main(
         lock_memory=lock_memory,
         kv_store=kv_store,
         kv_store_bytes=kv_store_bytes,
+        quiet=json,
     )
     with lm:
         speaker = open_talk(lm, load_session, save_session)

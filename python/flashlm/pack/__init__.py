@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from flashlm.pack.detect import open_source
 from flashlm.pack.options import Options
 from flashlm.pack.source import Progress
-from flashlm.pack.writer import write_folder
+from flashlm.pack.writer import growth, write_folder
 
 __all__ = ["pack"]
 
@@ -20,6 +21,8 @@ def pack(
     dtype: str = "source",
     neurons_per_bundle: int | str = "auto",
     progress: Progress | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Packs a model of the Llama or OPT architecture into a new folder.
 
@@ -38,6 +41,7 @@ def pack(
         neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32 for q8_0 and q4_0, which allow no other
             number; 1 where the activation makes zeros (ReLU and its family), so that some can be left out; else 32.
         progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and ``"pack"`` (bytes).
+        tell: Given a line before anything is written: how large the packed weights get, and why.
 
     Returns:
         The folder.
@@ -53,4 +57,7 @@ def pack(
         PosixPath('packed.flash')
     """
     opened = open_source(source, progress)
-    return write_folder(opened, Path(folder).expanduser(), Options.resolve(opened, dtype, neurons_per_bundle), progress)
+    options = Options.resolve(opened, dtype, neurons_per_bundle)
+    if tell is not None:
+        tell(f"Packing {opened.name}: {growth(opened, options)}")
+    return write_folder(opened, Path(folder).expanduser(), options, progress)

@@ -17,6 +17,11 @@ _OPT = "OPTForCausalLM"
 # model_type -> the architecture of Hugging Face. ProSparse's is Llama's graph with FATReLU.
 _ARCHITECTURES = {"llama": ARCHITECTURE, "sparsellama": "SparseLlamaForCausalLM", "opt": _OPT}
 
+RUNS = (
+    "What runs are llama (Llama 3, SmolLM2 and their like) as GGUF, and LlamaForCausalLM, SparseLlamaForCausalLM and "
+    "OPTForCausalLM as Hugging Face folders, all with a byte-level BPE tokenizer."
+)
+
 # Key -> values that mean "not used". Anything else changes the graph in a way that the engine does not know.
 _MUST_BE_OFF: dict[str, tuple[object, ...]] = {
     "attention_bias": (False, None),

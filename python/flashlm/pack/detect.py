@@ -8,22 +8,13 @@ import errno
 import os
 from pathlib import Path
 
-from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer
+from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer, foreign_file
 from flashlm.pack.chat_format import NAME as CHAT_FORMAT
 from flashlm.pack.chat_format import chat_format
-from flashlm.pack.files import io_error
+from flashlm.pack.files import check_engine_reads, io_error
 from flashlm.pack.source import Progress, Source
 
 MANIFEST = "flashlm.json"
-_FOREIGN = {
-    b"ggml": "an old GGML file; convert the original model to GGUF",
-    b"tjgg": "an old GGML file; convert the original model to GGUF",
-    b"lmgg": "an old GGML file; convert the original model to GGUF",
-    b"PK\x03\x04": "a zip archive or a PyTorch file; flashlm reads GGUF and safetensors",
-    b"vers": "a Git LFS pointer, not the file itself; fetch it with git lfs pull",
-    b"<!DO": "a web page, not a model; download the file itself",
-    b"<htm": "a web page, not a model; download the file itself",
-}
 
 
 def is_packed(source: str | os.PathLike[str]) -> bool:
@@ -52,11 +43,25 @@ def open_source(source: str | os.PathLike[str], progress: Progress | None = None
     # What the engine could not open later is better said now.
     text = opened.small_files["tokenizer.json"].decode(errors="replace")
     tokenizer = Tokenizer.parse(text, f"{opened.name}, tokenizer.json")
+    _check_engine(opened, tokenizer)
     # The same holds for what the engine cannot run: Jinja.
     form = chat_format(opened.small_files, tokenizer)
     if form is None:
         return opened
     return dataclasses.replace(opened, small_files={**opened.small_files, CHAT_FORMAT: form})
+
+
+def _check_engine(opened: Source, tokenizer: Tokenizer) -> None:
+    """Raises the FormatError that opening the packed folder would raise."""
+    place = opened.weight_files[0].parent if opened.kind == "huggingface" else opened.weight_files[0]
+    n_rows = opened.config.vocab_size
+    check_engine_reads(opened.small_files, place)
+    for token in tokenizer.encode(""):
+        if token >= n_rows:
+            raise FormatError(
+                f"[pack] tokenizer: expected tokens around a text below {n_rows}, which is how many rows the embedding "
+                f"has, got {token} ({place / 'tokenizer.json'}, post_processor). No text could be read."
+            )
 
 
 def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
@@ -105,18 +110,21 @@ def _open_folder(path: Path) -> Source:
 
 def _open_file(path: Path) -> Source:
     with path.open("rb") as file:
-        begin = file.read(4)
-    if begin == b"GGUF":
+        begin = file.read(512)
+    if begin.startswith(b"GGUF"):
         from flashlm.pack.gguf import open_gguf
 
         return open_gguf(path)
-    if path.suffix == ".safetensors" or path.name in ("config.json", MANIFEST):
+    foreign = foreign_file(begin, "json" if path.suffix == ".json" else "gguf")
+    hint = ""
+    is_safetensors = path.suffix == ".safetensors" and (foreign is None or foreign[0] == "a safetensors file")
+    if path.suffix == ".json" or is_safetensors:
         what = "one file of a model; pass the folder that holds it together with its config.json and tokenizer.json"
-    elif not begin:
-        what = "an empty file"
+    elif foreign is not None:
+        what, hint = foreign
     else:
-        what = _FOREIGN.get(begin, f"of an unknown kind (it begins with {begin!r})")
-    raise FormatError(f"[pack] source: expected a GGUF file, this is {what} ({path}).")
+        what = f"of an unknown kind (it begins with {begin[:4]!r})"
+    raise FormatError(f"[pack] source: expected a GGUF file, this is {what} ({path}). {hint}".rstrip())
 
 
 def _neighbours(path: Path) -> str:

@@ -8,11 +8,14 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from flashlm import _core
 from flashlm._core import FormatError, IoError
+
+_FOREIGN_BYTES = 512  # of a file that tell what it is
 
 
 def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
@@ -67,6 +70,45 @@ def read_small(path: Path, limit: int = 256 << 20) -> bytes:
         raise io_error("read", error, path) from error
 
 
+def read_text_file(path: Path) -> bytes:
+    """The whole of a small file that holds a text, such as a chat template.
+
+    Raises:
+        FormatError: The file is larger than 256 MiB, or something else stands in its place, such as a web page.
+        IoError: The file cannot be read.
+    """
+    data = read_small(path)
+    refuse_foreign(data, "text", path)
+    return data
+
+
+def refuse_foreign(begin: bytes, expected: str, path: Path) -> None:
+    """Raises a FormatError if the first bytes of a file tell that it is no ``expected`` one, but a Git LFS pointer, ...
+
+    Args:
+        begin: The first bytes of the file.
+        expected: "json", "text", "safetensors" or "gguf".
+        path: For the message.
+    """
+    found = _core.foreign_file(bytes(begin[:_FOREIGN_BYTES]), expected)
+    if found is not None:
+        what, hint = found
+        name = {"json": "a JSON file", "text": "a text", "gguf": "a GGUF file"}.get(expected, f"a {expected} file")
+        raise FormatError(f"[pack] file: expected {name}, got {what} ({path}). {hint}")
+
+
+def check_engine_reads(files: Mapping[str, bytes], place: Path) -> None:
+    """Raises the FormatError that opening a packed folder would raise for its configs.
+
+    Args:
+        files: config.json, and generation_config.json if there is one, by name.
+        place: The folder that messages name.
+    """
+    names = ("config.json", "generation_config.json")
+    texts = [files.get(name, b"").decode(errors="replace") for name in names]
+    _core.check_config(texts[0], str(place / names[0]), texts[1], str(place / names[1]))
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a small file.
 
@@ -82,7 +124,9 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
+        refuse_foreign(data, "json", path)
         raise FormatError(f"[pack] json: {error} ({path})") from error
+    refuse_foreign(data, "json", path)  # what a server said where there was no file is JSON too
     if not isinstance(value, dict):
         raise FormatError(f"[pack] json: expected an object, got {type(value).__name__} ({path})")
     return value

@@ -13,10 +13,11 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.config import ARCHITECTURE, ModelConfig, parse_config
+from flashlm.pack.config import ARCHITECTURE, RUNS, ModelConfig, parse_config
 from flashlm.pack.files import read_exactly
-from flashlm.pack.gguf_header import GgufHeader, GgufTensor, read_header
-from flashlm.pack.source import Source, Weight, match_tensors
+from flashlm.pack.gguf_header import GgufHeader, GgufTensor
+from flashlm.pack.gguf_parts import read_parts
+from flashlm.pack.source import TIED, Source, Weight, match_tensors, untie
 from flashlm.pack.tokenizer import tokenizer_json
 from flashlm.template_files import DEFAULT, NAMED
 from flashlm.turn_ends import turn_ends, with_ends
@@ -33,6 +34,7 @@ _IN_LAYER = {
     "ffn_up.weight": "up",
     "ffn_down.weight": "down",
 }
+_NO_TOKEN = 0xFFFFFFFF  # llama.cpp's -1: there is no such token
 _ROPE_FACTORS = "rope_freqs.weight"  # llama3 scaling: what each rope frequency is divided by
 
 # Metadata that shapes the graph and that `_config` reads or checks. Any other llama.* key is refused by name.
@@ -69,15 +71,14 @@ def open_gguf(path: Path) -> Source:
             a broken header; names the file and the tensor or key.
         IoError: The file cannot be read.
     """
-    header = read_header(path)
+    headers = read_parts(path)
+    header = headers[0]
     architecture = header.metadata.get("general.architecture")
     if architecture != "llama":
-        hint = ""
+        hint = RUNS
         if architecture == "opt":
-            hint = ": there is no OPT in GGUF, since llama.cpp has none. Pack its Hugging Face folder"
-        raise _error(header, f"architecture: expected llama, got {architecture!r}{hint}")
-    if header.metadata.get("split.count", 1) not in (0, 1):
-        raise _error(header, "one part of a split file. Join the parts with llama.cpp's gguf-split --merge")
+            hint = "There is no OPT in GGUF, since llama.cpp has none. Pack its Hugging Face folder."
+        raise FormatError(f"[gguf] architecture: expected llama, got {architecture!r} ({path}). {hint}")
     config = _config(header)
     sizes = parse_config(config, path)
     factors = header.tensors.get(_ROPE_FACTORS)
@@ -93,14 +94,17 @@ def open_gguf(path: Path) -> Source:
         small_files[DEFAULT] = named.pop("default").encode()
     if named:
         small_files[NAMED] = _json(named)
+    weights = _weights(header, sizes)
+    if sizes.tied:
+        untie(weights)
     return Source(
         kind="gguf",
         name=path.name,
         config=sizes,
-        weights=match_tensors(sizes, _weights(header, sizes), path),
+        weights=match_tensors(sizes, weights, path),
         small_files=small_files,
-        weight_files=(path,),
-        header_sha256={path.name: header.sha256},
+        weight_files=tuple(part.path for part in headers),
+        header_sha256={part.path.name: part.sha256 for part in headers},
     )
 
 
@@ -116,7 +120,6 @@ def _config(header: GgufHeader) -> dict[str, Any]:
     for key in ("attention.value_length", "rope.dimension_count"):
         if _count(header, meta, key, head_dim) != head_dim:
             raise _error(header, f"metadata: expected llama.{key} = {head_dim} (the head size), got {meta[key]!r:.80}")
-    tokens = header.metadata.get("tokenizer.ggml.tokens")
     result: dict[str, Any] = {
         "architectures": [ARCHITECTURE],
         "model_type": "llama",
@@ -126,27 +129,42 @@ def _config(header: GgufHeader) -> dict[str, Any]:
         "num_attention_heads": n_heads,
         "num_key_value_heads": _count(header, meta, "attention.head_count_kv", n_heads),
         "head_dim": head_dim,
-        "vocab_size": _count(header, meta, "vocab_size", len(tokens) if isinstance(tokens, list) else None),
+        "vocab_size": _count(header, meta, "vocab_size", _n_rows(header)),
         "max_position_embeddings": _count(header, meta, "context_length"),
         "rms_norm_eps": meta.get("attention.layer_norm_rms_epsilon"),
         "rope_theta": meta.get("rope.freq_base", 10000.0),
         "rope_scaling": _rope_scaling(header, meta),
-        "tie_word_embeddings": "output.weight" not in header.tensors,
+        "tie_word_embeddings": len(_tied_tensors(header)) == 1,
         "hidden_act": "silu",
         "attention_bias": False,
         "mlp_bias": False,
     }
-    names = {"bos": "bos_token_id", "eos": "eos_token_id", "padding": "pad_token_id", "unknown": "unk_token_id"}
-    for key, name in names.items():
-        token = header.metadata.get(f"tokenizer.ggml.{key}_token_id")
-        if isinstance(token, int) and not isinstance(token, bool) and 0 <= token < result["vocab_size"]:
-            result[name] = token
-        elif token is not None:
-            raise _error(
-                header,
-                f"metadata: expected tokenizer.ggml.{key}_token_id below {result['vocab_size']}, got {token!r:.80}",
-            )
+    # What else the metadata name (padding, unknown, separator, mask) is used by nothing, and may be anything.
+    for key in ("bos", "eos"):
+        name = f"tokenizer.ggml.{key}_token_id"
+        token = header.metadata.get(name, _NO_TOKEN)
+        if token in (_NO_TOKEN, -1):
+            continue
+        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < result["vocab_size"]:
+            raise _error(header, f"metadata: expected {name} below {result['vocab_size']}, got {token!r:.80}")
+        result[f"{key}_token_id"] = token
+    padding = header.metadata.get("tokenizer.ggml.padding_token_id")
+    if isinstance(padding, int) and not isinstance(padding, bool) and 0 <= padding < result["vocab_size"]:
+        result["pad_token_id"] = padding
     return result
+
+
+def _tied_tensors(header: GgufHeader) -> list[GgufTensor]:
+    """The embedding and the head, or the one that is there."""
+    theirs = {ours: name for name, ours in _TOP.items()}
+    names = [theirs[ours] for group in TIED for ours in group]
+    return [header.tensors[name] for name in names if name in header.tensors]
+
+
+def _n_rows(header: GgufHeader) -> int | None:
+    """Rows of the embedding: the tokenizer may have more tokens, which the model can neither take nor write."""
+    tensors = _tied_tensors(header)
+    return tensors[0].shape[0] if tensors else None
 
 
 def _rope_scaling(header: GgufHeader, meta: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -174,7 +192,7 @@ def _llama3_scaling(
         raise _error(header, f"expected F32 [{half}], got {tensor.kind} {list(tensor.shape)}", tensor.name)
     if config["rope_scaling"] is not None:
         raise _error(header, "rope factors beside llama.rope.scaling.type are not supported", tensor.name)
-    factors = np.frombuffer(read_exactly(header.path, tensor.offset, tensor.n_bytes), "<f4").astype(np.float64)
+    factors = np.frombuffer(read_exactly(tensor.file, tensor.offset, tensor.n_bytes), "<f4").astype(np.float64)
     if np.all(factors == 1):
         return None
     factor = float(np.max(factors))
@@ -250,7 +268,7 @@ def _weights(header: GgufHeader, sizes: ModelConfig) -> dict[str, Weight]:
         # llama.cpp's converter puts the two numbers that rope rotates together side by side.
         interleaved = sizes.head_dim if part in ("attn_q.weight", "attn_k.weight") else 0
         result[name] = Weight(
-            tensor.name, header.path, tensor.kind, tensor.shape, tensor.offset, tensor.row_bytes, interleaved
+            tensor.name, tensor.file, tensor.kind, tensor.shape, tensor.offset, tensor.row_bytes, interleaved
         )
     return result
 

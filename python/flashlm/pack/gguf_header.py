@@ -13,14 +13,15 @@ import itertools
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.files import io_error
+from flashlm.pack.files import io_error, refuse_foreign
 
 MAGIC = b"GGUF"
 _MAX_DIMENSIONS = 4
@@ -32,9 +33,10 @@ _SCALARS[12] = "<f8"
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """Where a tensor is; `shape` is outermost first, `offset` counts from the beginning of the file."""
+    """Where a tensor is; `shape` is outermost first, `offset` counts from the beginning of `file`."""
 
     name: str
+    file: Path
     kind: str
     shape: tuple[int, ...]
     offset: int
@@ -71,7 +73,7 @@ def read_header(path: Path) -> GgufHeader:
 
 
 class _Reader:
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    def __init__(self, file: BufferedReader, path: Path) -> None:
         self._file = file
         self._path = path
         self._size = path.stat().st_size
@@ -79,8 +81,10 @@ class _Reader:
         self._hash = hashlib.sha256()
 
     def header(self) -> GgufHeader:
-        magic = self._take(4)
+        first = self._file.peek(512)
+        magic = self._take(min(4, self._size))
         if magic != MAGIC:
+            refuse_foreign(first, "gguf", self._path)
             raise self._error(f"magic: expected {MAGIC!r}, got {magic!r}")
         version = self._number("<I")
         if version not in (2, 3):
@@ -138,7 +142,7 @@ class _Reader:
                 "Was the download cut short?",
                 name,
             )
-        return GgufTensor(name, tensor_type.name, shape, offset, n_bytes)
+        return GgufTensor(name, self._path, tensor_type.name, shape, offset, n_bytes)
 
     def _check_overlap(self, tensors: Mapping[str, GgufTensor]) -> None:
         ordered = sorted(tensors.values(), key=lambda tensor: tensor.offset)

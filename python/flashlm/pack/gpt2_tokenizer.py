@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import FormatError
-from flashlm.pack.files import read_object, read_small
+from flashlm.pack.files import read_object, read_text_file
 from flashlm.pack.tokenizer import bpe_document, byte_level, post_processor
 
 VOCAB, MERGES = "vocab.json", "merges.txt"
@@ -91,7 +91,7 @@ def _content(token: object) -> str | None:
 
 def _merges(path: Path) -> list[list[str]]:
     try:
-        lines = read_small(path).decode().split("\n")
+        lines = read_text_file(path).decode().split("\n")
     except UnicodeDecodeError as error:
         raise FormatError(f"[pack] {path.name}: {error} ({path})") from error
     merges = []

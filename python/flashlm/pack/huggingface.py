@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import re
@@ -15,9 +16,9 @@ from typing import Any
 from flashlm._core import Error, FormatError, Safetensors
 from flashlm.chat_template import ChatTemplate
 from flashlm.pack.config import parse_config
-from flashlm.pack.files import parse_object, read_exactly, read_object, read_small
+from flashlm.pack.files import check_engine_reads, parse_object, read_exactly, read_object, read_small, read_text_file
 from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
-from flashlm.pack.source import Source, Weight, match_tensors
+from flashlm.pack.source import Source, Weight, match_tensors, untie
 from flashlm.template_files import DEFAULT, FILES, NAMED, named_templates, template_files
 from flashlm.turn_ends import turn_ends, with_ends
 
@@ -37,30 +38,49 @@ _OPT_PROJECTIONS = {
 
 @dataclass(frozen=True)
 class _Names:
-    """What an architecture calls its tensors, and flashlm's names for them."""
+    """What an architecture calls its tensors, and flashlm's names for them.
 
+    A checkpoint may have been saved from an inner part of the model, so that the names of what is in it begin
+    otherwise: those that OPT was published with lack the first part. transformers reads them all.
+    """
+
+    prefixes: tuple[str, ...]  # before every name but those of `top`; the first is transformers' own
     top: Mapping[str, str]
-    layers: str  # before the number of a layer
+    body: Mapping[str, str]
     in_layer: Mapping[str, str]
 
     def ours(self, theirs: str) -> str | None:
         """The name that flashlm gives; None for a tensor that the architecture does not have."""
-        match = re.fullmatch(re.escape(self.layers) + r"(0|[1-9][0-9]*)\.(.+)", theirs)
-        if match and match[2] in self.in_layer:
-            return f"layers.{match[1]}.{self.in_layer[match[2]]}"
-        return self.top.get(theirs)
+        if theirs in self.top:
+            return self.top[theirs]
+        for prefix in self.prefixes:
+            rest = theirs.removeprefix(prefix)
+            if not theirs.startswith(prefix):
+                continue
+            if rest in self.body:
+                return self.body[rest]
+            match = re.fullmatch(r"layers\.(0|[1-9][0-9]*)\.(.+)", rest)
+            if match and match[2] in self.in_layer:
+                return f"layers.{match[1]}.{self.in_layer[match[2]]}"
+        return None
 
     def theirs(self, ours: str) -> str:
         """The architecture's name of a tensor that flashlm calls `ours`."""
         parts = ours.split(".", 2)
-        top, in_layer = ({value: key for key, value in names.items()} for names in (self.top, self.in_layer))
-        return f"{self.layers}{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else top[ours]
+        top, body, in_layer = (
+            {value: key for key, value in names.items()} for names in (self.top, self.body, self.in_layer)
+        )
+        if ours in top:
+            return top[ours]
+        rest = f"layers.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else body[ours]
+        return self.prefixes[0] + rest
 
 
 _NAMES = {
     "llama": _Names(
-        top={"model.embed_tokens.weight": "embedding", "model.norm.weight": "final_norm", "lm_head.weight": "head"},
-        layers="model.layers.",
+        prefixes=("model.", ""),
+        top={"lm_head.weight": "head"},
+        body={"embed_tokens.weight": "embedding", "norm.weight": "final_norm"},
         in_layer={
             "input_layernorm.weight": "attention_norm",
             "self_attn.q_proj.weight": "q",
@@ -74,20 +94,20 @@ _NAMES = {
         },
     ),
     "opt": _Names(
-        top={
-            "model.decoder.embed_tokens.weight": "embedding",
-            "model.decoder.embed_positions.weight": "positions",
-            "model.decoder.final_layer_norm.weight": "final_norm",
-            "model.decoder.final_layer_norm.bias": "final_norm_bias",
-            "lm_head.weight": "head",
+        prefixes=("model.decoder.", "decoder."),
+        top={"lm_head.weight": "head"},
+        body={
+            "embed_tokens.weight": "embedding",
+            "embed_positions.weight": "positions",
+            "final_layer_norm.weight": "final_norm",
+            "final_layer_norm.bias": "final_norm_bias",
         },
-        layers="model.decoder.layers.",
         in_layer={f"{theirs}.weight": ours for theirs, ours in _OPT_PROJECTIONS.items()}
         | {f"{theirs}.bias": f"{ours}_bias" for theirs, ours in _OPT_PROJECTIONS.items()},
     ),
 }
 # Old checkpoints carry the rope frequencies, which follow from the config, and a version; transformers skips them too.
-_DERIVED = re.compile(r"model\.layers\.[0-9]+\.self_attn\.rotary_emb\.inv_freq|(model\.)?decoder\.version")
+_DERIVED = re.compile(r"(model\.)?layers\.[0-9]+\.self_attn\.rotary_emb\.inv_freq|(model\.)?decoder\.version")
 _DTYPES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -109,15 +129,16 @@ def open_huggingface(folder: Path, name: str | None = None) -> Source:
     files, index = _weight_files(folder)
     headers = [_Header.open(file) for file in files]
     weights = _weights(headers, index, folder, _NAMES[sizes.architecture])
-    if sizes.tied and "head" in weights:
-        _check_tied(weights)
-        del weights["head"]
+    small_files = _small_files(folder, config)
+    if sizes.tied and untie(weights):
+        sizes = dataclasses.replace(sizes, tied=False)
+        small_files["config.json"] = (json.dumps(config | {"tie_word_embeddings": False}, indent=2) + "\n").encode()
     return Source(
         kind="huggingface",
         name=name or folder.resolve().name,
         config=sizes,
         weights=match_tensors(sizes, weights, folder),
-        small_files=_small_files(folder, config),
+        small_files=small_files,
         weight_files=files,
         header_sha256={header.path.name: header.sha256 for header in headers},
     )
@@ -194,10 +215,6 @@ def _weight_map(path: Path) -> dict[str, str]:
 
 def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Path, names: _Names) -> dict[str, Weight]:
     """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
-    # The checkpoints that OPT was published with lack the first part of each name; transformers adds it too.
-    bare = names is _NAMES["opt"] and not any(
-        name.startswith("model.") for header in headers for name in header.weights
-    )
     result: dict[str, Weight] = {}
     for header in headers:
         for weight in header.weights.values():
@@ -207,31 +224,22 @@ def _weights(headers: list[_Header], index: Mapping[str, str] | None, folder: Pa
                     f"[pack] index: expected {weight.name} in {place or 'no file'}, got {header.path.name} "
                     f"({folder / INDEX_FILE})"
                 )
-            full = f"model.{weight.name}" if bare and weight.name.startswith("decoder.") else weight.name
-            result[names.ours(full) or f"?{weight.name}"] = weight
+            ours = names.ours(weight.name) or f"?{weight.name}"
+            if ours in result and not result[ours].equals(weight):
+                raise FormatError(
+                    f"[pack] tensors: {result[ours].name} and {weight.name} are two names of one tensor, and differ "
+                    f"({weight.file})"
+                )
+            result[ours] = weight
     return result
-
-
-def _check_tied(weights: Mapping[str, Weight]) -> None:
-    """A head beside tied embeddings is fine if it is a copy; if not, ignoring it would change the model."""
-    head, embedding = weights["head"], weights.get("embedding")
-    if embedding is None:
-        return
-    same = head.shape == embedding.shape and head.kind == embedding.kind
-    for begin, end in embedding.runs() if same else ():
-        size = (end - begin) * head.row_bytes
-        one = read_exactly(head.file, head.offset + begin * head.row_bytes, size)
-        same = same and one == read_exactly(embedding.file, embedding.offset + begin * head.row_bytes, size)
-    if not same:
-        raise FormatError(
-            f"[pack] tensors: tie_word_embeddings is true, but {head.name} differs from the embeddings ({head.file}). "
-            "Set it to false in config.json if the head is meant to be used."
-        )
 
 
 def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
     """The files that are copied as they are, and what can be derived where one is missing."""
-    files = {file.relative_to(folder).as_posix(): read_small(file) for file in template_files(folder)}
+    files = {
+        file.relative_to(folder).as_posix(): read_text_file(file) if file.suffix == ".jinja" else read_small(file)
+        for file in template_files(folder)
+    }
     result = {name: data for name, data in files.items() if name in FILES}
     if (folder / "tokenizer.json").is_file():
         result["tokenizer.json"] = read_small(folder / "tokenizer.json")
@@ -246,6 +254,7 @@ def _small_files(folder: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
     named = named_templates(files, folder)
     if named:
         result[NAMED] = (json.dumps(named, ensure_ascii=False, indent=2) + "\n").encode()
+    check_engine_reads(result, folder)  # before ids of one file stand in another
     _add_generation_config(result, objects)
     return result
 
@@ -272,6 +281,11 @@ def _add_generation_config(result: dict[str, bytes], objects: Mapping[str, Mappi
 
 def _older_tokenizer(folder: Path, config: Mapping[str, Any]) -> bytes:
     """tokenizer.json, made from vocab.json and merges.txt."""
+    if not (folder / VOCAB).is_file() and (folder / "tokenizer.model").is_file():
+        raise FormatError(
+            f"[pack] tokenizer: expected tokenizer.json of a byte-level BPE, got tokenizer.model ({folder}). "
+            "SentencePiece is not read yet."
+        )
     if not (folder / VOCAB).is_file() or not (folder / MERGES).is_file():
         raise FormatError(
             f"[pack] tokenizer: tokenizer.json is missing, and so is {VOCAB} with {MERGES} ({folder}). Write it with "

@@ -37,10 +37,10 @@ def write_selector_file(
         hollow: With holes in the place of what the tensors hold: to plan with.
     """
     specs = [(name, _TAGS[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
-    entries = {"format": f"flashlm {kind}", "format_version": "1", "model": model, **(metadata or {})}
+    entries = {"format": f"flashlm {kind}", "format_version": "2", "model": model, **(metadata or {})}
     beside = path.with_name(path.name + ".new")
-    writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [len(specs), 4])], entries)
-    sums = []
+    writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [1 + len(specs), 4])], entries)
+    sums = [writer.header_crc32()]
     for name in () if hollow else writer.order()[:-1]:
         data = tensors[name]
         sums.append(_core.crc32(data.tobytes()))

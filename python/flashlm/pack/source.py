@@ -23,6 +23,9 @@ from flashlm.pack.files import read_exactly
 Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 
+# Matrices that are one where a model ties them: a file may hold it under any of these names, which are flashlm's.
+TIED = (("embedding", "head"),)
+
 RUN_BYTES = 8 << 20  # float32 bytes of a run of rows: the working memory of packing beside one layer's down matrix
 
 
@@ -82,6 +85,12 @@ class Weight:
         """Rows ``begin`` to ``end`` as the file has them: [end - begin, row_bytes]."""
         data = read_exactly(self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes)
         return np.frombuffer(data, np.uint8).reshape(end - begin, self.row_bytes)
+
+    def equals(self, other: Weight) -> bool:
+        """Whether the two hold the same numbers in the same format, byte for byte."""
+        if (self.shape, self.kind, self.interleaved_head_dim) != (other.shape, other.kind, other.interleaved_head_dim):
+            return False
+        return all(np.array_equal(self.stored(*run), other.stored(*run)) for run in self.runs())
 
     def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
         """Rows ``begin`` to ``end`` in a number format, as `flashlm._core` takes them.
@@ -180,6 +189,30 @@ class Source:
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
     """The numpy type of rows of a number format, as `flashlm._core` takes them."""
     return np.dtype({"f32": "<f4", "f16": "<f2", "bf16": "<u2"}.get(dtype, "u1"))
+
+
+def untie(weights: dict[str, Weight]) -> bool:
+    """Settles what matrices that the config ties are called, as transformers does.
+
+    Of two names for the same numbers the first of `TIED` stays; where only one of the names is there, the matrix gets
+    the first. Where two differ, both are meant.
+
+    Args:
+        weights: By flashlm's names; changed.
+
+    Returns:
+        Whether two differ, so that the model is not tied.
+    """
+    differ = False
+    for names in TIED:
+        first, *others = [name for name in names if name in weights] or [names[0]]
+        same = [name for name in others if weights[name].equals(weights[first])]
+        differ = differ or len(same) < len(others)
+        for name in same:
+            del weights[name]
+        if first in weights and first != names[0]:
+            weights[names[0]] = weights.pop(first)
+    return differ
 
 
 def match_tensors(config: ModelConfig, weights: Mapping[str, Weight], place: Path) -> dict[str, Weight]:

@@ -50,10 +50,14 @@ _PRE_TOKENIZERS: dict[str, dict[str, object]] = {
     "llama3": _LLAMA3,
     "llama-v3": _LLAMA3,
     "llama-bpe": _LLAMA3,
+    "falcon3": _LLAMA3,
+    # The same cuts, and nothing else of Llama 3: merges count, and no BOS unless the file says so.
+    "smaug-bpe": _LLAMA3,
+    "dbrx": _LLAMA3,
     "qwen2": _QWEN2,
     "deepseek-r1-qwen": _QWEN2,
 }
-_LLAMA3_NAMES = ("llama3", "llama-v3", "llama-bpe")
+_LLAMA3_NAMES = ("llama3", "llama-v3", "llama-bpe", "falcon3")
 
 # The kinds of token_type, as gguf.TokenType numbers them.
 _CONTROL = 3
@@ -201,7 +205,7 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
     """
     model = metadata.get("tokenizer.ggml.model")
     if model != "gpt2":
-        raise _wrong("tokenizer.ggml.model", "'gpt2' (byte-level BPE)", model)
+        raise _wrong("tokenizer.ggml.model", "'gpt2' (byte-level BPE; SentencePiece is not read yet)", model)
     pre = metadata.get("tokenizer.ggml.pre")
     if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
         raise _wrong("tokenizer.ggml.pre", "one of " + ", ".join(_PRE_TOKENIZERS), pre)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import Error, FormatError
-from flashlm.pack.dtypes import BLOCK, QUANTISED
+from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED
 from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
 from flashlm.pack.options import FORMAT_VERSION, Options
 from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
@@ -31,6 +31,7 @@ RESIDENT = "resident.safetensors"
 _FEED_FORWARD = (".gate", ".up", ".down")
 _ATTENTION = ("q", "v", "k", "o")  # as a pass uses them: flashlm::model::Weights::Segment
 _LAST_OF_A_PASS = ("head", "embedding")
+_GROWTH = 1.05  # packed weights that are larger than this by the source's are told of
 _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
 
 
@@ -74,6 +75,45 @@ def write_folder(
     return folder
 
 
+def growth(source: Source, options: Options) -> str:
+    """How large the weights get, and why, as a clause: "98.4 MB of weights, 270 MB packed, 2.7 times as much: ..."."""
+    before = sum(weight.n_rows * weight.row_bytes for weight in source.weights.values())
+    after = packed_bytes(source, options)
+    told = f"{_core.format_bytes(before)} of weights, {_core.format_bytes(after)} packed"
+    widened = sorted(
+        {weight.kind for name, weight in source.weights.items() if NATIVE.get(weight.kind) != options.dtypes[name]}
+        - {weight.kind for weight in source.weights.values() if len(weight.shape) == 1}
+    )
+    if after <= _GROWTH * before or not widened:
+        return told
+    becomes = sorted({options.dtypes[name] for name, w in source.weights.items() if w.kind in widened})
+    return (
+        f"{told}, {after / before:.1f} times as much, since {', '.join(widened)} becomes {', '.join(becomes)}. "
+        "A share as memory is one of the packed size"
+    )
+
+
+def packed_bytes(source: Source, options: Options) -> int:
+    """Bytes of all weights in the folder."""
+    config, dtypes = source.config, options.dtypes
+    resident = sum(
+        _core.tiles_bytes(dtypes[name], weight.n_rows, weight.n_columns)
+        if _is_tiled(name, dtypes[name])
+        else weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
+        for name, weight in source.weights.items()
+        if not name.endswith(_FEED_FORWARD)
+    )
+    return resident + sum(
+        _core.bundles_bytes(config.hidden_dim, options.neurons_per_bundle, config.dim, config.gated, dtype)
+        for dtype in options.layer_dtypes()
+    )
+
+
+def _is_tiled(name: str, dtype: str) -> bool:
+    """Whether a resident tensor lies in tiles: a quantised matrix of a layer."""
+    return dtype in QUANTISED and _kind(name) in _ATTENTION
+
+
 class _Writer:
     def __init__(
         self, source: Source, partial: Path, options: Options, progress: Progress | None, *, hollow: bool
@@ -84,7 +124,7 @@ class _Writer:
         self._options = options
         self._progress = progress
         self._fingerprint = options.fingerprint(source)
-        self._total = self._count_bytes()
+        self._total = packed_bytes(source, options)
         self._done = 0
         self._files: dict[str, dict[str, Any]] = {}
         self._layers: dict[str, dict[str, Any]] = {}
@@ -136,22 +176,6 @@ class _Writer:
             else:
                 path.unlink()
 
-    def _count_bytes(self) -> int:
-        """Bytes of all weights in the folder."""
-        config, dtypes = self._source.config, self._options.dtypes
-        resident = sum(
-            _core.tiles_bytes(dtypes[name], weight.n_rows, weight.n_columns)
-            if self._is_tiled(name)
-            else weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
-            for name, weight in self._source.weights.items()
-            if not name.endswith(_FEED_FORWARD)
-        )
-        per_bundle = self._options.neurons_per_bundle
-        return resident + sum(
-            _core.bundles_bytes(config.hidden_dim, per_bundle, config.dim, config.gated, dtype)
-            for dtype in self._options.layer_dtypes()
-        )
-
     def _check_space(self) -> None:
         headers = (1 + self._source.config.n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
         needed = (0 if self._hollow else self._total - self._done) + headers + _HEADROOM
@@ -176,9 +200,10 @@ class _Writer:
             for file in self._files.values()
             if "header_bytes" in file
         ]
-        text = json.dumps({"fingerprint": self._fingerprint, "files": weight_files})
+        journal = {"fingerprint": self._fingerprint, "files": weight_files}
+        text = json.dumps(journal | {"crc32": _checksum(journal)}).encode()
         beside = self._partial / (JOURNAL + ".new")
-        write_synced(beside, text.encode())
+        write_synced(beside, text)
         beside.rename(self._partial / JOURNAL)
         sync_folder(self._partial)
 
@@ -188,7 +213,7 @@ class _Writer:
         specs, metadata = [], {"format": "flashlm"}
         for name in sorted(weights, key=_pass_order):
             dtype, shape = dtypes[name], list(weights[name].shape)
-            if self._is_tiled(name):
+            if _is_tiled(name, dtypes[name]):
                 metadata[f"dtype.{name}"] = dtype
                 n_strips = -(-shape[0] // BLOCK)
                 dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
@@ -198,7 +223,7 @@ class _Writer:
             return writer.finish(hollow=True), None
         try:
             for name in writer.order():
-                tiled = self._is_tiled(name)
+                tiled = _is_tiled(name, dtypes[name])
                 for begin, end in weights[name].runs(BLOCK if tiled else 1):
                     array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
                     if tiled:
@@ -210,10 +235,6 @@ class _Writer:
             # An unfinished file goes with its writer: now, not when a traceback that somebody keeps lets go of it, by
             # when a later run may be writing a file of the same name.
             del writer
-
-    def _is_tiled(self, name: str) -> bool:
-        """Whether a resident tensor lies in tiles: a quantised matrix of a layer."""
-        return self._options.dtypes[name] in QUANTISED and _kind(name) in _ATTENTION
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         config, options = self._source.config, self._options
@@ -311,9 +332,19 @@ def _layer_file(layer: int) -> str:
 
 
 def _read_journal(path: Path) -> Mapping[str, Any]:
-    """An earlier run's journal; empty if there is none that can be used."""
+    """An earlier run's journal; empty if there is none that can be used.
+
+    It has a checksum, since the manifest takes those of the weights from it.
+    """
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        return {}
+    checksum = value.pop("crc32", None)
+    return value if checksum == _checksum(value) else {}
+
+
+def _checksum(journal: Mapping[str, Any]) -> int:
+    return _core.crc32(json.dumps(journal).encode())
