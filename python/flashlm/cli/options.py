@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flashlm.choices import check_choices, check_sizes
 from flashlm.cli import screen
 from flashlm.language_model import LanguageModel, Progress
 
@@ -108,12 +109,13 @@ def open_source(source: str, *, quiet: bool = False, **options: Any) -> Language
     from flashlm.home import packed
     from flashlm.plan_lines import plan_lines
 
-    names = ("context", "threads", "selector", "policy", "window")
-    opening = {name: options[name] for name in names if name in options}
+    opening = {name: options[name] for name in ("context", "threads", "selector", "policy", "window")}
+    check_choices(selector=options["selector"], policy=options["policy"], window=options["window"], drafter=None)
+    check_sizes(context=options["context"], threads=options["threads"])
     with screen.progress_bar() as progress:
         folder = packed(source, progress=progress, tell=screen.tell)
         if not quiet:
-            for line in plan_lines(folder, memory=options.get("memory", "50%"), **opening):
+            for line in plan_lines(folder, memory=options["memory"], **opening):
                 screen.tell(line)
         return LanguageModel.from_pretrained(folder, **options, progress=progress)
 

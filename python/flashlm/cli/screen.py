@@ -253,7 +253,7 @@ def plain(text: str) -> str:
 
 def tell(line: str) -> None:
     """Writes a line about the run to stderr."""
-    err.print(line, style="dim", markup=False)
+    err.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 def _table(title: str, *columns: str) -> Table:
