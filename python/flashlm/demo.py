@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flashlm._core import Error, FormatError, MemoryPlan, Stats, format_bytes
+from flashlm._core import Error, FormatError, MemoryPlan, Stats
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.plan_lines import plan_lines
@@ -143,11 +143,7 @@ def run(
     for line in plan_lines(folder, memory=memory, context=context, threads=threads):
         tell(line)
     with LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=threads) as lm:
-        plan = lm.memory_plan
-        tell(
-            f"{format_bytes(plan.weights)} of weights on flash, {memory} in DRAM; with KV cache and scratch "
-            f"{format_bytes(plan.total)}:"
-        )
+        tell(f"From flash, {memory} of the weights in DRAM:")
         text, tokens, plan, stats = _answer(lm, prompt, max_new_tokens, write)
         logits = lm.logits(tokens)
     tell("The same, fully resident:")
