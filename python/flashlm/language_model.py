@@ -33,7 +33,9 @@ class LanguageModel(Speaker):
 
     Made by ``from_pretrained``. The text does not depend on the budget: more memory is only faster. ``generate``,
     ``stream``, ``chat`` and ``stream_chat`` share one session, which continues from what a new prompt has in common
-    with the last one. Thread-safe: threads take turns; each should have a ``session`` of its own.
+    with the last one. Thread-safe: each call gives what it would give alone. Threads take turns, a whole ``generate``
+    or ``chat`` at a time, a stream piece by piece; with a ``session`` each they wait only for steps of the others. In a
+    forked process it raises Error where it would compute; that process may open a model of its own.
 
     Example:
         >>> with flashlm.LanguageModel.from_pretrained("tiny.flash", memory="50%") as model:
@@ -46,7 +48,7 @@ class LanguageModel(Speaker):
         self._model: _core.LanguageModel | None = native
         self._chat_template: ChatTemplate | None = None
         self._ends: list[str] | None = None
-        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._sessions: dict[int, weakref.ref[Session]] = {}  # unlike a WeakSet, listed while other threads add
 
     @classmethod
     def from_pretrained(
@@ -248,9 +250,7 @@ class LanguageModel(Speaker):
             >>> session = lm.session()
             >>> text = session.generate("Hello", max_new_tokens=2)
         """
-        session = Session(self, self._native.session())
-        self._sessions.add(session)
-        return session
+        return self._kept(Session(self, self._native.session()))
 
     def load_session(self, path: str | os.PathLike[str]) -> Session:
         """A new conversation that goes on from one that `Session.save` kept, in this process or an earlier one.
@@ -276,8 +276,12 @@ class LanguageModel(Speaker):
             >>> again.stats.reused_tokens > 0
             True
         """
-        session = Session(self, self._native.load_session(_values.location(path, "path", where="language_model")))
-        self._sessions.add(session)
+        return self._kept(Session(self, self._native.load_session(_values.location(path, "path", where="language_model"))))
+
+    def _kept(self, session: Session) -> Session:
+        """Remembers a session as long as it lives, to be closed with the model."""
+        key, sessions = id(session), self._sessions
+        sessions[key] = weakref.ref(session, lambda _: sessions.pop(key, None))
         return session
 
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
@@ -357,8 +361,9 @@ class LanguageModel(Speaker):
             >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash")
             >>> model.close()
         """
-        for session in list(self._sessions):
-            session.close()
+        for reference in list(self._sessions.values()):
+            if (session := reference()) is not None:
+                session.close()
         self._model = None
 
     def __enter__(self) -> Self:
@@ -370,5 +375,6 @@ class LanguageModel(Speaker):
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._model is None else f"{self.folder}, {_core.format_bytes(self.memory_plan.total)}"
+        native = self._model
+        state = "closed" if native is None else f"{native.folder}, {_core.format_bytes(native.memory_plan.total)}"
         return f"<flashlm.LanguageModel: {state}>"

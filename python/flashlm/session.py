@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Session(Speaker):
     """One conversation with a model: what it has read stays computed.
 
-    Made by ``LanguageModel.session``. Several sessions share one model. Thread-safe: threads take turns.
+    Made by ``LanguageModel.session``. Several sessions share one model, and wait only for single steps of the others.
+    Thread-safe: threads that share a session take turns, and each call gives what it would give alone.
 
     Example:
         >>> session = lm.session()
@@ -142,5 +143,6 @@ class Session(Speaker):
         self._session = None
 
     def __repr__(self) -> str:
-        state = "closed" if self._session is None else f"{len(self._session.tokens)} of {self.context} tokens"
+        native = self._session
+        state = "closed" if native is None else f"{len(native.tokens)} of {native.context} tokens"
         return f"<flashlm.Session: {state}>"

@@ -87,8 +87,11 @@ class Speaker(ABC):
             json_schema: The text is JSON that this schema allows, whatever the model. Say in the prompt what is wanted
                 too. Near ``max_new_tokens`` the shortest end is taken.
 
+        Several texts may be pulled from one session by turns: each is what it would be alone. One that another has
+        interrupted computes again what the two do not share; with a ``session`` each, nothing is computed twice.
+
         Returns:
-            An iterator of pieces of text, each of whole characters; ``close()`` ends it early.
+            An iterator of pieces of text, each of whole characters; ``close()`` ends it early, ``rest()`` is all of it.
 
         Raises:
             ArgumentError: An argument lies outside its range, or ``max_new_tokens`` is too few for the schema.
@@ -275,25 +278,23 @@ class Speaker(ABC):
             >>> isinstance(answer, str)
             True
         """
-        return "".join(
-            self.stream_chat(
-                messages,
-                tools=tools,
-                documents=documents,
-                response_format=response_format,
-                template_variables=template_variables,
-                continue_final_message=continue_final_message,
-                max_new_tokens=max_new_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                min_p=min_p,
-                repetition_penalty=repetition_penalty,
-                seed=seed,
-                stop=stop,
-                on_prefill=on_prefill,
-            )
-        )
+        return self.stream_chat(
+            messages,
+            tools=tools,
+            documents=documents,
+            response_format=response_format,
+            template_variables=template_variables,
+            continue_final_message=continue_final_message,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
+            on_prefill=on_prefill,
+        ).rest()
 
 
 def _options(

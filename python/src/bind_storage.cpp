@@ -26,6 +26,7 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
 #include "flashlm/sparse/selector.hpp"
+#include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/checksum.hpp"
@@ -455,6 +456,14 @@ Raises:
 
 Example:
     >>> flashlm.verify("tiny.flash"))");
+  module.def("remove_abandoned", &remove_abandoned, "folder"_a, "prefix"_a, "tail"_a, "folders"_a = false,
+             py::call_guard<Release>(), R"(Remove what killed processes left: of this user, and locked by nobody.
+
+Args:
+    folder: Where to look.
+    prefix: How the names begin.
+    tail: The characters, one or more, of the rest of the names.
+    folders: Whether folders go too, with what is in them.)");
   module.def(
       "crc32", [](const py::bytes& data) { return crc32(std::as_bytes(std::span(std::string_view(data)))); }, "data"_a,
       "The CRC-32 of some bytes, as zlib gives it.");

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bind_text.cpp: flashlm._core.LanguageModel, Session and Generation.
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -37,37 +35,17 @@ using flashlm::text::Tokenizer;
 
 namespace {
 
-/// Lets one Python thread at a time compute, since C++ sessions are not thread-safe. Waiting holds no GIL.
-class Turn {
- public:
-  void enter() {
-    if (owner_.load() == std::this_thread::get_id()) {
-      throw ArgumentError("[language_model] call: a callback may not use the model that calls it");
-    }
-    mutex_.lock();
-    owner_ = std::this_thread::get_id();
+/// What computes, waits for a turn, or takes a lock of the engine has no GIL: the thread that it waits for needs the
+/// GIL to call back. C++ lets threads take turns.
+using Release = py::gil_scoped_release;
+
+/// For what destroys an engine, or waits for one.
+struct DeleteWithoutGil {
+  template <class T>
+  void operator()(T* object) const noexcept {
+    const Release release;
+    flashlm::DeleteUnlessTorn()(object);
   }
-  void leave() noexcept {
-    owner_ = std::thread::id();
-    mutex_.unlock();
-  }
-
- private:
-  std::mutex mutex_;
-  std::atomic<std::thread::id> owner_{};
-};
-
-/// While it lives: no GIL, and the turn is ours.
-class Computing {
- public:
-  explicit Computing(Turn& turn) : turn_(turn) { turn_.enter(); }
-  ~Computing() { turn_.leave(); }
-  Computing(const Computing&) = delete;
-  Computing& operator=(const Computing&) = delete;
-
- private:
-  py::gil_scoped_release release_;
-  Turn& turn_;
 };
 
 /// Throws what a signal handler raised, such as KeyboardInterrupt. Needs the GIL.
@@ -100,34 +78,21 @@ void warn(const std::string& text) {
 
 struct PyModel {
   LanguageModel lm;
-  std::shared_ptr<Turn> turn = std::make_shared<Turn>();
   std::filesystem::path folder;
+
+  bool is_torn() const noexcept { return lm.engine().is_torn(); }
 };
 
 struct PySession {
-  PyModel model;
+  LanguageModel lm;
   std::shared_ptr<flashlm::model::Session> session;
+
+  bool is_torn() const noexcept { return session->is_torn(); }
+  flashlm::Turns::Turn take_turn() const { return flashlm::Turns::Turn(session->turns(), session->engine().on_wait()); }
 };
 
-struct PyGeneration {
-  std::shared_ptr<Turn> turn;
-  Generation generation;
-
-  std::optional<std::string> next() {
-    const Computing computing(*turn);
-    const auto piece = generation.next();
-    return piece ? std::optional<std::string>(*piece) : std::nullopt;
-  }
-
-  std::string rest() {
-    std::string text;
-    while (const std::optional<std::string> piece = next()) {
-      text += *piece;
-      check_signals();
-    }
-    return text;
-  }
-};
+/// A vector of C++ that becomes a list of Python.
+std::vector<Token> copy(std::span<const Token> tokens) { return {tokens.begin(), tokens.end()}; }
 
 template <class Number>
 Number at_least(const char* what, std::int64_t value, std::int64_t least) {
@@ -182,8 +147,8 @@ PyModel open_model(const std::filesystem::path& folder, const std::string& memor
       .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
       .on_warning = &warn};
   if (merge_bytes) options.neuron_reads.merge_bytes = at_least<std::size_t>("merge_bytes", *merge_bytes, 0);
-  const py::gil_scoped_release release;
-  return {LanguageModel::open(folder, std::move(options)), std::make_shared<Turn>(), folder};
+  const Release release;
+  return {LanguageModel::open(folder, std::move(options)), folder};
 }
 
 flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const std::string& memory,
@@ -198,7 +163,7 @@ flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const
       .policy = policy,
       .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
       .neuron_reads = {.bundled = bundled}};
-  const py::gil_scoped_release release;
+  const Release release;
   return LanguageModel::plan(folder, options);
 }
 
@@ -207,7 +172,7 @@ py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback
   std::vector<float> rows;
   {
     const auto report = progress(std::move(on_progress));
-    const Computing computing(*self.turn);
+    const Release release;
     rows = self.lm.logits(ids, report);
   }
   auto* owned = new std::vector<float>(std::move(rows));
@@ -217,7 +182,7 @@ py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback
 
 double perplexity(PyModel& self, const std::string& text, Callback on_progress) {
   const auto report = progress(std::move(on_progress));
-  const Computing computing(*self.turn);
+  const Release release;
   return self.lm.perplexity(text, report);
 }
 
@@ -233,7 +198,7 @@ void collect(PyModel& self, const std::vector<Token>& ids, const OnLayer& on_lay
     };
     on_layer(layer, rows(x), rows(h));
   };
-  const Computing computing(*self.turn);
+  const Release release;
   self.lm.collect(ids, observer);
 }
 
@@ -285,8 +250,12 @@ Raises:
 
 /// The function that takes the arguments of `begin` and returns the whole text.
 template <class Begin, class Self, class... Arguments>
-auto whole(Begin begin, PyGeneration (Begin::*)(Self&, Arguments...) const) {
-  return [begin](Self& self, Arguments... arguments) { return begin(self, std::move(arguments)...).rest(); };
+auto whole(Begin begin, Generation (Begin::*)(Self&, Arguments...) const) {
+  return [begin](Self& self, Arguments... arguments) {
+    Generation generation = begin(self, std::move(arguments)...);
+    const Release release;
+    return generation.rest();
+  };
 }
 
 /// What is continued: a text, or the ids of one.
@@ -303,6 +272,7 @@ void def_generation(Class& target, Start start) {
     const GenerationOptions options =
         generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed, std::move(stop),
                            parse_special, add_special, std::move(on_prefill), std::move(grammar));
+    const Release release;
     return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
   };
   const auto define = [&target](const char* name, auto function, const char* doc) {
@@ -346,7 +316,11 @@ Example:
     ...
     flashlm.FormatError: [json_schema] #: unsupported keyword 'pattern')");
 
-  py::class_<PyGeneration>(module, "Generation", R"(A text that grows: an iterator of pieces of whole characters.
+  py::class_<Generation, std::unique_ptr<Generation, DeleteWithoutGil>>(
+      module, "Generation",
+      R"(A text that grows: an iterator of pieces of whole characters.
+
+Texts that share a session may be pulled in any order and from any thread: each is what it would be alone.
 
 Example:
     >>> generation = lm.stream("The moon is", max_new_tokens=2)
@@ -355,54 +329,64 @@ Example:
     ('length', 2))")
       .def("__iter__", [](py::object self) { return self; })
       .def("__next__",
-           [](PyGeneration& self) {
+           [](Generation& self) {
              check_signals();  // callers such as "".join run no Python between two pieces
-             const std::optional<std::string> piece = self.next();
+             const std::optional<std::string> piece = [&self] {
+               const Release release;
+               return self.next_copy();
+             }();
              if (!piece) throw py::stop_iteration();
              return *piece;
            })
-      .def(
-          "close", [](PyGeneration& self) { self.generation.close(); }, "End the text here.")
+      .def("rest", &Generation::rest, py::call_guard<Release>(), R"(All that is left, as one text.
+
+Nobody else uses the session meanwhile, which costs less than its pieces where threads share one.
+
+Returns:
+    The text; empty when it has ended.
+
+Raises:
+    IoError: A read failed; `tokens` has what was computed before.
+
+Example:
+    >>> lm.stream("The moon is", max_new_tokens=2).rest() == lm.generate("The moon is", max_new_tokens=2)
+    True)")
+      .def("close", &Generation::close, "End the text here; a piece that another thread is just computing still comes.")
       .def_property_readonly(
           "finish_reason",
-          [](const PyGeneration& self) -> std::optional<std::string> {
-            if (self.generation.finish_reason() == flashlm::text::FinishReason::none) return std::nullopt;
-            return std::string(flashlm::text::name(self.generation.finish_reason()));
+          [](const Generation& self) -> std::optional<std::string> {
+            if (self.finish_reason() == flashlm::text::FinishReason::none) return std::nullopt;
+            return std::string(flashlm::text::name(self.finish_reason()));
           },
           "'eos', 'stop', 'length', 'context' or 'closed'; None while it grows.")
       .def_property_readonly(
-          "tokens",
-          [](const PyGeneration& self) {
-            const auto tokens = self.generation.tokens();
-            return std::vector<Token>(tokens.begin(), tokens.end());
-          },
+          "tokens", [](const Generation& self) { return copy(self.tokens()); },
           "The ids generated so far, the ending one included.")
       .def_property_readonly(
-          "prompt_tokens",
-          [](const PyGeneration& self) {
-            const auto tokens = self.generation.prompt_tokens();
-            return std::vector<Token>(tokens.begin(), tokens.end());
-          },
-          "The ids of the prompt.");
+          "prompt_tokens", [](const Generation& self) { return copy(self.prompt_tokens()); }, "The ids of the prompt.");
 
-  py::class_<PySession> session(module, "Session", R"(One conversation: it goes on from the longest common prefix.
+  py::class_<PySession, std::unique_ptr<PySession, DeleteWithoutGil>> session(
+      module, "Session", R"(One conversation: it goes on from the longest common prefix.
 
-Sessions of one model may be used from several threads; they take turns.)");
+Sessions of one model may be used from several threads: each waits only for steps of the others. Threads may share a
+session too: they take turns.)");
   def_generation(session, [](PySession& self, const auto& prompt, const GenerationOptions& options) {
-    return PyGeneration{self.model.turn, self.model.lm.stream(self.session, prompt, options)};
+    return self.lm.stream(self.session, prompt, options);
   });
   session
       .def(
           "reset",
           [](PySession& self) {
-            const Computing computing(*self.model.turn);
+            const Release release;
+            const auto turn = self.take_turn();
             self.session->reset();
           },
           "Forget the text; the memory stays.")
       .def(
           "save",
           [](const PySession& self, const std::filesystem::path& path) {
-            const Computing computing(*self.model.turn);
+            const Release release;
+            const auto turn = self.take_turn();
             self.session->save(path);
           },
           "path"_a, R"(Write the text with its keys and values to a file, for `load_session`.
@@ -413,19 +397,15 @@ Args:
 Raises:
     IoError: It cannot be written.)")
       .def_property_readonly(
-          "tokens",
-          [](const PySession& self) {
-            const Computing computing(*self.model.turn);
-            const auto tokens = self.session->tokens();
-            return std::vector<Token>(tokens.begin(), tokens.end());
-          },
+          "tokens", [](const PySession& self) { return self.session->copy_tokens(); },
           "The ids whose keys and values the session holds.")
       .def_property_readonly(
           "context", [](const PySession& self) { return self.session->context(); }, "Positions that fit.")
       .def_property_readonly(
           "stats", [](const PySession& self) { return self.session->stats(); }, "What this session has done.");
 
-  py::class_<PyModel> model(module, "LanguageModel", "A packed model that is open, with a session of its own.");
+  py::class_<PyModel, std::unique_ptr<PyModel, DeleteWithoutGil>> model(
+      module, "LanguageModel", "A packed model that is open, with a session of its own.");
   model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
                    "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "policy"_a = "auto",
                    "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(), "max_batch"_a = 256,
@@ -484,21 +464,21 @@ Raises:
     IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
-    return PyGeneration{self.turn, self.lm.stream(prompt, options)};
+    return self.lm.stream(prompt, options);
   });
   model
       .def(
           "session",
           [](PyModel& self) {
-            const Computing computing(*self.turn);
-            return PySession{self, self.lm.session()};
+            const Release release;
+            return PySession{self.lm, self.lm.session()};
           },
           "A conversation of its own. Raises BudgetError if there is no room for another KV cache.")
       .def(
           "load_session",
           [](PyModel& self, const std::filesystem::path& path) {
-            const Computing computing(*self.turn);
-            return PySession{self, self.lm.load_session(path)};
+            const Release release;
+            return PySession{self.lm, self.lm.load_session(path)};
           },
           "path"_a, R"(The conversation that `Session.save` wrote, as a new one.
 
@@ -530,7 +510,8 @@ Raises:
           [](PyModel& self, Token token) {
             py::array_t<float> logits(static_cast<py::ssize_t>(self.lm.config().vocab_size));
             float* row = logits.mutable_data();
-            const Computing computing(*self.turn);
+            const Release release;
+            const auto turn = self.lm.take_turn();
             const std::span<const float> after = self.lm.step(token);
             std::copy(after.begin(), after.end(), row);
             return logits;
@@ -576,12 +557,7 @@ Raises:
           "tokenizer", [](const PyModel& self) -> const Tokenizer& { return self.lm.tokenizer(); },
           "The model's tokenizer.")
       .def_property_readonly(
-          "tokens",
-          [](const PyModel& self) {
-            const Computing computing(*self.turn);
-            const auto tokens = self.lm.tokens();
-            return std::vector<Token>(tokens.begin(), tokens.end());
-          },
+          "tokens", [](const PyModel& self) { return self.lm.copy_tokens(); },
           "The ids whose keys and values the model's own session holds.")
       .def_property_readonly("config", &config, "The model's numbers by name.")
       .def_property_readonly("kv_store", &kv_store, "What the KV store is and has done; None without one.")

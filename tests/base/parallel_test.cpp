@@ -3,6 +3,7 @@
 #include "flashlm/base/parallel.hpp"
 
 #include <atomic>
+#include <memory>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 
 using namespace flashlm;
 
@@ -154,3 +156,51 @@ TEST_CASE("two teams work side by side", "[slow]") {
   CHECK(mine);
   CHECK(other);
 }
+
+TEST_CASE("a forked child does all parts alone, also while others are at work, and ends") {
+  auto parallel = std::make_unique<Parallel>(3);
+  const auto sum = [](Parallel& team) {
+    std::atomic<std::size_t> total{0};
+    team.for_range(1000, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) total += i;
+    });
+    return total.load();
+  };
+  CHECK(sum(*parallel) == 499'500);
+  CHECK(support::in_child([&] {
+          if (sum(*parallel) != 499'500) return 1;
+          parallel.reset();
+          return 0;
+        }) == 0);
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) sum(*parallel);
+  });
+  for (int round = 0; round < 20; ++round) {
+    CHECK(support::in_child([&] {
+            if (sum(*parallel) != 499'500) return 1;
+            parallel.reset();
+            return 0;
+          }) == 0);
+  }
+  stop = true;
+  busy.join();
+  CHECK(sum(*parallel) == 499'500);
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which ends a child that starts threads
+TEST_CASE("a forked child can make a team of its own") {
+  Parallel parallel(3);
+  const auto count = [](Parallel& team) {
+    std::atomic<int> n{0};
+    team.for_range(100, 1, [&](std::size_t begin, std::size_t end) { n += static_cast<int>(end - begin); });
+    return n.load();
+  };
+  CHECK(count(parallel) == 100);
+  CHECK(support::in_child([&] {
+          Parallel own(3);
+          return count(own) == 100 ? 0 : 1;
+        }) == 0);
+  CHECK(count(parallel) == 100);
+}
+#endif

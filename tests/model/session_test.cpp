@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/model/session.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/forked.hpp"
+#include "support/readers.hpp"
 #include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
@@ -290,4 +297,97 @@ TEST_CASE("a block continues the text it belongs to, and no other") {
   CHECK_THROWS_AS(third.load_block(folder / "a.kv", tokens, 8, 16, before), FormatError);
   CHECK(third.tokens().size() >= 8);
   CHECK(copy(third.prefill(tokens)) == expected);
+}
+
+TEST_CASE("what a killed save left goes when the session is saved or loaded there again") {
+  const support::TinyModel tiny;
+  const support::TempFolder folder(support::memory_folder());
+  Session session(engine(tiny));
+  session.prefill(support::random_tokens(20, 1));
+  const auto save_and_die = [&] {
+    CHECK(support::in_child([&]() -> int {
+            const storage::BesideFile beside(folder / "talk");
+            support::put(beside.path(), "half of a session");
+            ::raise(SIGKILL);
+            return 0;
+          }) == -SIGKILL);
+    REQUIRE(folder.names().size() == 1 + (std::filesystem::exists(folder / "talk") ? 1 : 0));
+  };
+  save_and_die();
+  session.save(folder / "talk");
+  CHECK(folder.names() == std::vector<std::string>{"talk"});
+  save_and_die();
+  session.load(folder / "talk");
+  CHECK(folder.names() == std::vector<std::string>{"talk"});
+}
+
+TEST_CASE("a forked child cannot compute, and ends; the parent goes on, bit for bit") {
+  const support::TinyModel tiny;
+  const support::TempFolder folder;
+  const auto prompt = support::random_tokens(20, 1);
+  for (const char* reader : {"threads", "uring"}) {
+    if (std::string(reader) == "uring" && !support::uring_allowed()) continue;
+    for (const double share : {0.6, 1.0}) {
+      INFO(reader << ", " << share);
+      EngineOptions options;
+      options.memory = {0, share};
+      options.max_batch = 8;
+      options.reader = reader;
+      options.n_threads = 2;
+      auto shared = std::make_shared<Engine>(Model::open(tiny.path()), options);
+      auto session = std::make_unique<Session>(shared);
+      session->prefill(prompt);
+      session->save(folder / "talk");
+      const auto expected = copy(session->step(3));
+      session->prefill(prompt);
+      std::atomic<bool> stop{false};
+      std::thread busy([&] {
+        Session own(shared);
+        while (!stop) own.prefill(support::random_tokens(12, own.stats().tokens));
+      });
+      for (int round = 0; round < 10; ++round) {
+        CHECK(support::in_child([&] {
+                using support::says_it_is_a_fork;
+                if (!says_it_is_a_fork([&] { session->step(3); })) return 1;
+                if (!says_it_is_a_fork([&] { session->prefill(prompt); })) return 2;
+                if (!says_it_is_a_fork([&] { session->save(folder / "other"); })) return 3;
+                if (!says_it_is_a_fork([&] { session->load(folder / "talk"); })) return 4;
+                if (!says_it_is_a_fork([&] { const Session own(shared); })) return 5;
+                if (!says_it_is_a_fork([&] { shared->observe({}); })) return 6;
+                if (session->stats().prefill_tokens == 0 || session->copy_tokens().empty()) return 7;
+                if (shared->memory_plan().total == 0) return 8;
+                // What was being changed at the fork is left alone, as LanguageModel's sessions and engine are.
+                if (session->is_torn()) return 0;
+                session.reset();
+                shared.reset();
+                return 0;
+              }) == 0);
+      }
+      stop = true;
+      busy.join();
+      CHECK(copy(session->step(3)) == expected);
+    }
+  }
+}
+
+TEST_CASE("a session can be looked at, and others dropped, while it computes") {
+  const support::TinyModel tiny;
+  const auto shared = engine(tiny);
+  Session session(shared);
+  const auto prompt = support::random_tokens(60, 1);
+  std::atomic<bool> stop{false};
+  std::thread looking([&] {
+    while (!stop) {
+      CHECK(session.copy_tokens().size() <= 60);
+      CHECK(session.stats().prefill_tokens % 4 == 0);
+      CHECK(shared->memory_plan().total > 0);
+      const Session dropped(shared);
+    }
+  });
+  for (int round = 0; round < 30; ++round) {
+    session.prefill(prompt);
+    session.reset();
+  }
+  stop = true;
+  looking.join();
 }

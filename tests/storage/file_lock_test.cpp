@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace flashlm;
@@ -66,4 +67,31 @@ TEST_CASE("a lock of a process that was killed is free") {
 TEST_CASE("a lock in a folder that does not exist is an IoError") {
   const support::TempFolder folder;
   CHECK_THROWS_AS(FileLock::acquire(folder / "no" / "lock"), IoError);
+}
+
+TEST_CASE("a child that was forked meanwhile keeps nobody out, and gives nothing back that is not its own") {
+  const support::TempFolder folder;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  pid_t child = 0;
+  {
+    std::optional<FileLock> lock = FileLock::acquire(folder / "lock");
+    REQUIRE(lock);
+    CHECK(support::in_child([&] {
+            lock.reset();
+            return 0;
+          }) == 0);
+    CHECK_FALSE(FileLock::acquire(folder / "lock"));
+    child = ::fork();
+    if (child == 0) {
+      char byte = 0;
+      ::close(ends[1]);
+      ::_exit(::read(ends[0], &byte, 1) == 0 ? 0 : 1);  // lives until the parent is done
+    }
+  }
+  CHECK(FileLock::acquire(folder / "lock"));
+  ::close(ends[1]);
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
 }

@@ -22,6 +22,7 @@
 #include "flashlm/storage/memory_reader.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/readers.hpp"
 #include "support/temp_folder.hpp"
 
@@ -334,6 +335,66 @@ TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") 
     for (int i = 0; i < 3; ++i) reader->submit({});
   }
 }
+
+TEST_CASE("a forked child cannot read with its parent's reader, and ends; the parent's reads arrive") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(2'000'000, 1);
+  put(folder / "x", bytes);
+  const auto files = open_all(folder, {"x"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    INFO(kind.name);
+    auto reader = kind.make(files, 8);
+    AlignedBuffer buffer(bytes.size());
+    const Read read{0, 0, buffer.bytes()};
+    const Ticket ticket = reader->submit({&read, 1});
+    CHECK(in_child([&] {
+            if (!says_it_is_a_fork([&] { reader->submit({&read, 1}); })) return 1;
+            if (!says_it_is_a_fork([&] { reader->wait(ticket); })) return 2;
+            reader->drain();
+            reader->busy_seconds();
+            if (reader->stats().reads != 1) return 3;
+            reader.reset();
+            return 0;
+          }) == 0);
+    reader->wait(ticket);
+    CHECK(std::memcmp(buffer.data(), bytes.data(), bytes.size()) == 0);
+    CHECK(in_child([&] {
+            reader.reset();
+            // What the child maps where the ring was in the parent is its own, and stays.
+            std::vector<AlignedBuffer> own;
+            for (int i = 0; i < 64; ++i) own.emplace_back(kPageBytes << (i % 8));
+            return own.back().data()[0] == std::byte{0} ? 0 : 1;
+          }) == 0);
+    CHECK(in_child([&] {
+            std::vector<AlignedBuffer> own;
+            for (int i = 0; i < 64; ++i) own.emplace_back(kPageBytes << (i % 8));
+            reader.reset();
+            for (AlignedBuffer& mine : own) std::fill(mine.bytes().begin(), mine.bytes().end(), std::byte{1});
+            return 0;
+          }) == 0);
+    reader->wait(reader->submit({&read, 1}));
+  }
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which ends a child that starts threads
+TEST_CASE("a forked child reads the same open files with a reader of its own") {
+  const TempFolder folder;
+  const auto bytes = random_bytes(200'000, 1);
+  put(folder / "x", bytes);
+  const auto files = open_all(folder, {"x"}, FileMode::direct);
+  for (const ReaderKind& kind : reader_kinds()) {
+    INFO(kind.name);
+    const auto parents = kind.make(files, 8);
+    CHECK(in_child([&] {
+            const auto reader = kind.make(files, 8);
+            AlignedBuffer buffer(bytes.size());
+            const Read read{0, 0, buffer.bytes()};
+            reader->wait(reader->submit({&read, 1}));
+            return std::memcmp(buffer.data(), bytes.data(), bytes.size()) == 0 ? 0 : 1;
+          }) == 0);
+  }
+}
+#endif
 
 TEST_CASE("a large file is read in large pieces, byte by byte what was written", "[slow]") {
   const TempFolder folder;

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/text/generation.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "flashlm/text/language_model.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
+#include "support/temp_folder.hpp"
 #include "support/tiny_model.hpp"
 
 using namespace flashlm;
@@ -143,13 +149,125 @@ TEST_CASE("an empty prompt, a prompt beyond the context and bad options are erro
   CHECK(lm.generate("still works", {.max_new_tokens = 3}).size() > 0);
 }
 
-TEST_CASE("going on with an older text of the same session is an ArgumentError, not a wrong text") {
+TEST_CASE("a text whose session went on with another of the same length goes on as if alone") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
+  const std::string first = lm.generate("Once", sampled(40, 1));
+  const std::string second = lm.generate("Then", sampled(40, 2));
   Generation older = lm.stream("Once", sampled(40, 1));
-  REQUIRE(older.next());
-  lm.generate("Another", {.max_new_tokens = 3});
-  CHECK_THROWS_AS(older.rest(), ArgumentError);
+  std::string got(older.next().value());
+  Generation newer = lm.stream("Then", sampled(40, 2));
+  REQUIRE(lm.tokenizer().encode("Once").size() == lm.tokenizer().encode("Then").size());
+  std::string other(newer.next().value());
+  got += older.rest();
+  other += newer.rest();
+  CHECK(got == first);
+  CHECK(other == second);
+}
+
+TEST_CASE("texts of one session that are pulled by turns are what each is alone, whatever else the session does") {
+  const support::TinyModel tiny;
+  const support::TempFolder folder;
+  LanguageModel lm = open(tiny);
+  const auto session = lm.session();
+  GenerationOptions number = sampled(30, 3);
+  number.grammar = std::make_shared<const text::Grammar>(text::Grammar::from_json_schema(std::string_view(
+      R"({"type": "object", "properties": {"long_name": {"type": "integer"}}, "required": ["long_name"]})")));
+  GenerationOptions stored = sampled(20, 4);
+  stored.kv_store = std::make_shared<text::KvStore>(folder / "kv", std::uint64_t{1} << 30);
+  const std::vector<std::pair<std::string, GenerationOptions>> asked = {{"Once", sampled(30, 1)},
+                                                                        {"Twice", sampled(30, 2)},
+                                                                        {"A number", number},
+                                                                        {std::string(70, 'y'), stored},
+                                                                        {"Once", {.max_new_tokens = 25}}};
+  const std::vector<std::function<void()>> between = {
+      [] {},
+      [&] { session->reset(); },
+      [&] { session->prefill(lm.tokenizer().encode("Once upon a time")); },
+      [&] { session->step(7); },
+      [&] {
+        session->save(folder / "talk");
+        session->load(folder / "talk");
+      },
+      [&] {
+        std::vector<float> rows(5 * lm.config().vocab_size);
+        session->score(lm.tokenizer().encode("Once!"), rows);
+      }};
+  std::vector<Generation> generations;
+  for (const auto& [prompt, options] : asked) generations.push_back(lm.stream(session, prompt, options));
+  std::vector<std::string> got(asked.size());
+  Random random(5);
+  for (bool growing = true; growing;) {
+    growing = false;
+    for (std::size_t at = 0; at < asked.size(); ++at) {
+      between[random.next() % between.size()]();
+      const auto piece = generations[at].next();
+      if (piece) got[at] += *piece;
+      growing = growing || piece;
+    }
+  }
+  for (std::size_t at = 0; at < asked.size(); ++at) {
+    INFO(at);
+    CHECK(got[at] == open(tiny).generate(asked[at].first, asked[at].second));
+  }
+}
+
+TEST_CASE("threads that share a session, or one text, give whole texts; and others can look at them and end them") {
+  const support::TinyModel tiny;
+  LanguageModel lm = open(tiny);
+  const std::string once = lm.generate("Once", sampled(30, 1));
+  const std::string twice = lm.generate("Twice", sampled(30, 2));
+  std::vector<std::string> got(6);
+  std::vector<std::thread> threads;
+  for (std::size_t at = 0; at < got.size(); ++at) {
+    threads.emplace_back([&, at] {
+      Generation generation = lm.stream(at % 2 == 0 ? "Once" : "Twice", sampled(30, at % 2 + 1));
+      if (at < 4) {
+        got[at] = generation.rest();
+      } else {
+        while (const auto piece = generation.next_copy()) got[at] += *piece;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t at = 0; at < got.size(); ++at) CHECK(got[at] == (at % 2 == 0 ? once : twice));
+
+  Generation shared = lm.stream("Once", sampled(30, 1));
+  std::atomic<bool> done{false};
+  std::thread looking([&] {
+    std::size_t most = 0;
+    while (!done) {
+      const std::size_t now = shared.tokens().size();
+      CHECK(now >= most);
+      most = now;
+      if (now > 0) CHECK(shared.tokens().front() >= 0);
+      CHECK((shared.finish_reason() == FinishReason::none) <= (now <= 30));
+    }
+  });
+  std::mutex mutex;
+  std::size_t bytes = 0;
+  threads.clear();
+  for (int index = 0; index < 2; ++index) {
+    threads.emplace_back([&] {
+      while (const auto piece = shared.next_copy()) {
+        const std::lock_guard lock(mutex);
+        bytes += piece->size();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  done = true;
+  looking.join();
+  CHECK(bytes == once.size());
+
+  Generation ended = lm.stream("Once", sampled(80, 1));
+  std::thread closing([&] {
+    while (ended.tokens().empty()) std::this_thread::yield();
+    ended.close();
+  });
+  ended.rest();
+  closing.join();
+  CHECK(ended.finish_reason() != FinishReason::none);
 }
 
 TEST_CASE("a text goes on after a read error as if nothing had happened") {

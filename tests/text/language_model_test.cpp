@@ -2,6 +2,8 @@
 #include "flashlm/text/language_model.hpp"
 
 #include <cmath>
+#include <functional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -123,6 +125,57 @@ TEST_CASE("sessions in several threads give the texts that they would give alone
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(got == expected);
+}
+
+TEST_CASE("threads that call one model get what each call gives alone") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%", 2));
+  const std::vector<Token> ids = lm.tokenizer().encode("Some text");
+  const std::vector<std::function<std::string(LanguageModel&)>> calls = {
+      [](LanguageModel& model) { return model.generate("Once", {.max_new_tokens = 20}); },
+      [](LanguageModel& model) { return model.generate("Then", {.max_new_tokens = 20, .temperature = 1, .seed = 3}); },
+      [](LanguageModel& model) {
+        text::Generation generation = model.stream("Twice", {.max_new_tokens = 20});
+        std::string text;
+        while (const auto piece = generation.next()) text += *piece;
+        return text;
+      },
+      [](LanguageModel& model) { return std::to_string(model.perplexity("A text to be surprised by")); },
+      [&](LanguageModel& model) {
+        std::string bytes;
+        for (const float logit : model.logits(ids)) bytes += std::to_string(logit);
+        return bytes;
+      },
+      [&](LanguageModel& model) {
+        double sum = 0;
+        std::size_t n = 0;
+        model.collect(ids, [&](std::size_t, std::size_t n_tokens, std::span<const float>, std::span<const float> h) {
+          n += n_tokens;
+          for (const float value : h) sum += value;
+        });
+        return std::to_string(n) + " " + std::to_string(sum);
+      }};
+  std::vector<std::string> expected;
+  for (const auto& call : calls) {
+    LanguageModel own = LanguageModel::open(tiny.path(), options("60%", 2));
+    expected.push_back(call(own));
+  }
+  std::vector<std::string> got(3 * calls.size());
+  std::vector<std::thread> threads;
+  for (std::size_t at = 0; at < got.size(); ++at) {
+    threads.emplace_back([&, at] { got[at] = calls[at % calls.size()](lm); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t at = 0; at < got.size(); ++at) CHECK(got[at] == expected[at % calls.size()]);
+}
+
+TEST_CASE("a callback that uses the model it was called by gets an ArgumentError, and the model goes on") {
+  const support::TinyModel tiny;
+  LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));
+  text::GenerationOptions nested{.max_new_tokens = 3};
+  nested.on_prefill = [&](std::size_t, std::size_t) { lm.generate("Twice"); };
+  CHECK_THROWS_AS(lm.generate("Once", nested), ArgumentError);
+  CHECK(lm.generate("Once", {.max_new_tokens = 3}) == lm.stream(lm.session(), "Once", {.max_new_tokens = 3}).rest());
 }
 
 TEST_CASE("a second prompt pays only for what it does not share with the first") {

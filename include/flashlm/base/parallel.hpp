@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -23,8 +24,8 @@ namespace flashlm::inline v0 {
 ///
 /// A range is cut into more parts than there are threads, and a thread takes the next part when it has done one: on a
 /// busy machine a thread that the system has put aside holds up one part, not the whole range.
-/// With OpenMP the threads are OpenMP's; without it they are a pool that lives as long as this object.
-/// Not thread-safe: one caller at a time.
+/// With OpenMP the threads are OpenMP's; without it they are a pool that lives as long as this object. A forked child
+/// has neither: there the caller does all parts. Not thread-safe: one caller at a time.
 class Parallel {
  public:
   /// `n_threads` counts the caller; 0 means one a hardware thread. Throws ArgumentError below 0 and above 1024.
@@ -34,7 +35,9 @@ class Parallel {
           concat("[parallel] threads: expected 1 to ", kMostThreads, ", or 0 for all, got ", n_threads));
     }
     if (n_threads_ == 0) n_threads_ = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-#if !defined(_OPENMP)
+#if defined(_OPENMP)
+    let_children_start_teams();
+#else
     workers_.reserve(static_cast<std::size_t>(n_threads_ - 1));
     try {
       for (int index = 1; index < n_threads_; ++index) workers_.emplace_back([this, index] { work(index); });
@@ -65,7 +68,7 @@ class Parallel {
     const std::size_t n_grains = (n + grain - 1) / grain;
     const std::size_t n_parts = std::min(n_grains, kPartsPerThread * static_cast<std::size_t>(n_threads_));
     if (n_parts == 0) return;
-    if (n_parts == 1 || n_threads_ == 1) {
+    if (n_parts == 1 || n_threads_ == 1 || !origin_.is_here()) {
       body(std::size_t{0}, std::size_t{0}, n);
       return;
     }
@@ -173,6 +176,10 @@ class Parallel {
   }
 
   void stop() noexcept {
+    if (!origin_.is_here()) {
+      std::for_each(workers_.begin(), workers_.end(), forget<std::thread>);
+      return;
+    }
     stopping_.store(true, std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
@@ -191,8 +198,18 @@ class Parallel {
   std::atomic<bool> stopping_{false};
 #else
   void stop() noexcept {}
+
+  /// GCC's OpenMP keeps a thread's team for its next region, and a forked child would wait for that team for ever: so
+  /// the thread that forks gives its team back first. (LLVM's sees to it itself.)
+  static void let_children_start_teams() noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+    static const int registered = ::pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
+    static_cast<void>(registered);
+#endif
+  }
 #endif
 
+  Origin origin_;
   int n_threads_;
   std::mutex failure_mutex_;
   std::exception_ptr failure_;

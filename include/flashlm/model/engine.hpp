@@ -3,8 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,8 +18,10 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/parallel.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
+#include "flashlm/base/turns.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/attention.hpp"
@@ -43,7 +47,8 @@ namespace flashlm::inline v0::model {
 /// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
 /// A step allocates nothing. Results depend on no option but the policy paper (docs/architecture.md, numerics).
-/// Thread-safe: one step at a time, others wait.
+/// Thread-safe: one step at a time, others wait in the order in which they came. Only for the process that made it: in
+/// a forked child every call that computes throws Error, and what reads numbers or destroys works.
 class Engine {
  public:
   /// Reads the weights that stay in DRAM. Without a `reader`, opens the one that the options name.
@@ -75,7 +80,11 @@ class Engine {
 
   const Model& model() const noexcept { return *model_; }
   const ModelConfig& config() const noexcept { return model_->config(); }
-  const MemoryPlan& memory_plan() const noexcept { return plan_; }
+  /// As it is now: sessions and the governor change it.
+  MemoryPlan memory_plan() const {
+    const std::lock_guard lock(plan_mutex_);
+    return plan_;
+  }
   std::size_t context() const noexcept { return options_.context; }
   std::size_t max_batch() const noexcept { return options_.max_batch; }
   std::string_view reader_name() const noexcept { return reader_->name(); }
@@ -88,16 +97,24 @@ class Engine {
   /// Throws BudgetError, with nothing changed, when there is no room left to make.
   KvCache add_session();
 
-  /// Tells that a session's cache is gone; its room serves the next session.
-  void remove_session() noexcept {
-    const std::lock_guard lock(mutex_);
-    --n_sessions_;
-  }
+  /// Tells that a session's cache is gone; its room serves the next session. Waits for nobody: sessions are dropped
+  /// anywhere, by a collector of garbage within a step too.
+  void remove_session() noexcept { n_sessions_.fetch_sub(1); }
+
+  /// What a wait for this engine, or for a session of it, calls about ten times a second; may be empty.
+  const std::function<void()>& on_wait() const noexcept { return options_.on_wait; }
+
+  /// Throws Error in a forked child.
+  void require_own_process() const { turns_.origin().require_here("language_model", "the model"); }
+
+  /// Whether this is a forked child, and a step was running at the fork.
+  bool is_torn() const noexcept { return turns_.is_torn(); }
 
   /// Runs `tokens` at positions first, first + 1, ... of a session and stores their keys and values in `kv`.
   ///
   /// tokens [n], 1 <= n <= max_batch; logits [m, vocab_size] with m <= n: those of the last m tokens.
-  /// Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below `first` are then as before.
+  /// Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below `first` are then as before. Throws
+  /// ArgumentError if a callback of this engine calls it.
   void forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits, Phase phase,
                Stats& stats);
 
@@ -107,7 +124,7 @@ class Engine {
   /// beside the budget. A step throws FormatError for activations that are not finite. Throws ArgumentError unless the
   /// selector is dense.
   void observe(sparse::ActivationTap::Observer observer) {
-    const std::lock_guard lock(mutex_);
+    const Turns::Turn turn(turns_);
     if (selective_) {
       throw ArgumentError(concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
     }
@@ -147,7 +164,10 @@ class Engine {
     const bool rows_are_right = plan.n_rows == plan_.n_rows || selective_->shrink(plan.n_rows);
     stream_.shrink(plan.pinned_pieces, plan.ring);
     if (!rows_are_right) selective_.reset();
-    plan_ = std::move(plan);
+    {
+      const std::lock_guard lock(plan_mutex_);
+      plan_ = std::move(plan);
+    }
     if (plan_.n_rows != 0 && !selective_) selective_ = make_selective();  // what was in the rows is read again
   }
 
@@ -178,14 +198,15 @@ class Engine {
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   Governor governor_;
   double next_check_in_ = 0;
-  std::size_t n_sessions_ = 0;
-  std::mutex mutex_;
+  std::atomic<std::size_t> n_sessions_{0};
+  mutable ForkMutex plan_mutex_;  // plan_, for those who have not the turn; it changes with the turn only
+  Turns turns_;                   // everything else
 };
 
 inline KvCache Engine::add_session() {
-  const std::lock_guard lock(mutex_);
-  if (n_sessions_ == plan_.sessions) {
-    shrink(MemoryPlan::resolve(needs(), options_.memory, n_sessions_ + 1, &plan_));
+  const Turns::Turn turn(turns_, options_.on_wait);
+  if (const std::size_t n = n_sessions_.load(); n >= plan_.sessions) {
+    shrink(MemoryPlan::resolve(needs(), options_.memory, n + 1, &plan_));
   }
   const MemoryLock locked(options_.lock_memory);
   KvCache kv(config(), options_.context, model_->kv_dtype());
@@ -196,7 +217,7 @@ inline KvCache Engine::add_session() {
 inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits,
                             Phase phase, Stats& stats) {
   check_batch(config(), options_.max_batch, kv, first, tokens, logits);
-  const std::lock_guard lock(mutex_);
+  const Turns::Turn turn(turns_, options_.on_wait);
   const double start = now_seconds();
   const Stats earlier = stats;
   const double stood = waited_seconds();

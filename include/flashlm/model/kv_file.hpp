@@ -2,15 +2,10 @@
 /// kv_file.hpp: the keys and values of a run of tokens, in a file (docs/format.md, "A KV file").
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -26,6 +21,7 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/kv_head.hpp"
+#include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_writer.hpp"
@@ -119,11 +115,9 @@ class KvFile {
 /// Throws IoError; what stood at `path` is then untouched.
 inline void write_kv_file(const std::filesystem::path& path, const KvRange& range, std::span<const Token> tokens,
                           const KvCache& kv, Durability durability = Durability::synced) {
-  static std::atomic<unsigned> counter{0};
   FLASHLM_ASSERT(tokens.size() == range.n_tokens && range.first + range.n_tokens <= kv.context());
-  std::filesystem::path beside = path;
-  beside += concat(".part-", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed));
-  storage::FileWriter writer(beside);
+  storage::BesideFile beside(path);
+  storage::FileWriter writer(beside.path());
   std::uint32_t crc = 0;
   const auto write = [&](std::span<const std::byte> bytes) {
     crc = storage::crc32(bytes, crc);
@@ -141,11 +135,7 @@ inline void write_kv_file(const std::filesystem::path& path, const KvRange& rang
   writer.write(end);
   if (durability == Durability::synced) writer.sync();
   writer.close();
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
-    const int code = errno;
-    ::unlink(beside.c_str());
-    throw IoError("[kv_file] cannot rename to", code, path.string());
-  }
+  beside.replace();
   if (durability == Durability::synced) storage::sync_folder(path.parent_path());
 }
 

@@ -8,17 +8,21 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
+#include "flashlm/base/turns.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/kv_file.hpp"
 #include "flashlm/model/kv_fingerprint.hpp"
+#include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/sha256.hpp"
 
@@ -26,7 +30,8 @@ namespace flashlm::inline v0::model {
 
 /// The mutable state of one conversation. It goes on from the longest common prefix of what it is given.
 ///
-/// Not thread-safe; several sessions of one engine may be used from several threads.
+/// Several sessions of one engine may be used from several threads. Threads that share one session take turns: each
+/// holds a Turn of `turns` for as long as the session has to stay as it is. `stats` and `copy_tokens` need none.
 class Session {
  public:
   /// on_progress(done, total) counts the tokens of a prompt after every batch; it may throw to stop.
@@ -57,8 +62,7 @@ class Session {
                               ". A larger context takes more memory."));
     }
     const std::size_t kept = std::min(common_prefix(tokens), tokens.size() - 1);
-    tokens_.resize(kept);
-    stats_.reused_tokens += kept;
+    cut(kept, kept);
     return extend(tokens.subspan(kept), on_progress);
   }
 
@@ -109,12 +113,13 @@ class Session {
   }
 
   /// Forgets the text; the memory stays.
-  void reset() noexcept { tokens_.clear(); }
+  void reset() noexcept { hold({}); }
 
   /// Writes the text with its keys and values to `path`, so that `load` goes on from there, in any process.
   ///
   /// The file appears whole, and only when it is on the device. Throws IoError; what stood there is then untouched.
   void save(const std::filesystem::path& path) const {
+    engine_->require_own_process();
     write_kv_file(path, {fingerprint_, storage::Sha256().digest(), 0, tokens_.size()}, tokens_, kv_);
   }
 
@@ -123,6 +128,8 @@ class Session {
   /// Throws FormatError if the file is damaged or of another model, ShapeError if the text is longer than the context,
   /// IoError; the session is then as before. (Should the file change while it is read, the session is empty.)
   void load(const std::filesystem::path& path) {
+    engine_->require_own_process();
+    storage::BesideFile::remove_leftovers(path);
     const KvFile file = KvFile::open(path, fingerprint_, kv_, storage::FileMode::direct);
     if (file.range().first != 0) {
       throw FormatError(concat("[session] file: expected a text from its beginning, got one from token ",
@@ -132,9 +139,9 @@ class Session {
     const std::vector<Token> tokens = file.tokens();
     check_vocabulary(tokens, path);
     if (!tokens_.empty()) file.check();
-    tokens_.clear();
+    reset();
     file.read(kv_);
-    tokens_.assign(tokens.begin(), tokens.end());
+    hold(tokens);
   }
 
   /// Writes positions [first, first + n_tokens) to a file of their own; `before` is the SHA-256 of the tokens before
@@ -160,9 +167,9 @@ class Session {
                                " on, got others (", path.string(), ")"));
     }
     file.check_room(kv_);
-    tokens_.resize(first);
+    cut(first);
     file.read(kv_);
-    tokens_.insert(tokens_.end(), wanted.begin(), wanted.end());
+    hold(text.first(first + n_tokens));
   }
 
   /// Names the model and everything else that the keys and values depend on.
@@ -178,13 +185,27 @@ class Session {
 
   /// The tokens whose keys and values the session holds.
   std::span<const Token> tokens() const noexcept { return tokens_; }
+  /// The same for a thread that has not the turn.
+  std::vector<Token> copy_tokens() const {
+    const std::lock_guard lock(shown_);
+    return tokens_;
+  }
   std::size_t context() const noexcept { return kv_.context(); }
   Stats stats() const noexcept {
-    Stats stats = stats_;
+    Stats stats;
+    {
+      const std::lock_guard lock(shown_);
+      stats = stats_;
+    }
     stats.peak_bytes = peak_resident_bytes();
     return stats;
   }
   const Engine& engine() const noexcept { return *engine_; }
+
+  /// Whose turn it is among threads that share the session.
+  Turns& turns() noexcept { return turns_; }
+  /// Whether this is a forked child, and the session was in use at the fork.
+  bool is_torn() const noexcept { return turns_.is_torn() || engine_->is_torn(); }
 
  private:
   /// Gives the session's place in the engine back, also when the constructor fails half-way.
@@ -209,16 +230,40 @@ class Session {
   }
 
   void run(std::span<const Token> tokens, std::span<float> logits, Phase phase) {
-    engine_->forward(kv_, tokens_.size(), tokens, logits, phase, stats_);
+    Stats stats = stats_;
+    try {
+      engine_->forward(kv_, tokens_.size(), tokens, logits, phase, stats);
+    } catch (...) {
+      const std::lock_guard lock(shown_);
+      stats_ = stats;
+      throw;
+    }
+    const std::lock_guard lock(shown_);
+    stats_ = stats;
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  }
+
+  /// Keeps the first tokens, of which so many were reused.
+  void cut(std::size_t n_tokens, std::size_t n_reused = 0) noexcept {
+    const std::lock_guard lock(shown_);
+    tokens_.resize(n_tokens);
+    stats_.reused_tokens += n_reused;
+  }
+
+  /// The session's text is now this.
+  void hold(std::span<const Token> tokens) noexcept {
+    const std::lock_guard lock(shown_);
+    tokens_.assign(tokens.begin(), tokens.end());  // there is room for the whole context
   }
 
   std::shared_ptr<Engine> engine_;
   Place place_;
   KvCache kv_;
   storage::Digest fingerprint_;
-  std::vector<Token> tokens_;  // at most context
   std::vector<float> logits_;  // [vocab_size]
+  Turns turns_;
+  mutable ForkMutex shown_;    // what follows is written with it, and read with it by those who have not the turn
+  std::vector<Token> tokens_;  // at most context
   Stats stats_;
 };
 

@@ -19,6 +19,7 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/sparse/gate_selector.hpp"
 #include "flashlm/sparse/selector_file.hpp"
+#include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/manifest.hpp"
@@ -126,8 +127,8 @@ inline void write_gates(const std::filesystem::path& folder,
                         const std::function<void(std::size_t, std::size_t)>& on_progress = {}) {
   const storage::Manifest manifest = storage::Manifest::open(folder);
   const storage::BundleFile file = storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
-  const std::filesystem::path path = folder / GateSelector::kFileName, part = path.string() + ".part";
-  storage::SafetensorsWriter writer = detail::gates_writer(part, file, manifest);
+  storage::BesideFile beside(folder / GateSelector::kFileName);
+  storage::SafetensorsWriter writer = detail::gates_writer(beside.path(), file, manifest);
   std::vector<std::byte> sums;
   const auto add_sum = [&](std::uint32_t sum) {
     for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
@@ -148,7 +149,7 @@ inline void write_gates(const std::filesystem::path& folder,
   }
   writer.write(SelectorFile::kChecksums, sums);
   writer.finish();
-  std::filesystem::rename(part, path);
+  beside.replace();
   storage::sync_folder(folder);
 }
 

@@ -14,12 +14,13 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 
 namespace flashlm::inline v0::storage {
 
 /// Holds a lock file as long as it lives. The system gives it back when the process ends, however it ends.
 ///
-/// The file stays, empty: to remove it would let two in.
+/// The file stays, empty: to remove it would let two in. A process that was forked meanwhile holds no part of the lock.
 class FileLock {
  public:
   /// The lock, or nothing if somebody else held it for all of `patience`. Throws IoError if there can be no lock.
@@ -39,15 +40,19 @@ class FileLock {
     return lock;
   }
 
-  FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileLock(FileLock&& other) noexcept : origin_(other.origin_), fd_(std::exchange(other.fd_, -1)) {}
   FileLock& operator=(FileLock&&) = delete;
   ~FileLock() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ < 0) return;
+    // Closing would not do: a forked child has the open file too, for as long as it lives.
+    if (origin_.is_here()) ::flock(fd_, LOCK_UN);
+    ::close(fd_);
   }
 
  private:
   explicit FileLock(int fd) noexcept : fd_(fd) {}
 
+  Origin origin_;
   int fd_;
 };
 

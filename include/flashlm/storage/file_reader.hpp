@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
@@ -21,7 +22,8 @@ namespace flashlm::inline v0::storage {
 
 /// A Reader of open files; what is left to do is the reading.
 ///
-/// Takes no lock: a reader with threads of its own guards the batches itself.
+/// Takes no lock: a reader with threads of its own guards the batches itself. In a forked child every call that would
+/// read throws Error, and nothing waits.
 class FileReader : public Reader {
  public:
   std::size_t alignment() const noexcept final { return alignment_; }
@@ -64,8 +66,13 @@ class FileReader : public Reader {
   std::span<const File> files() const noexcept { return files_; }
   Batch& batch(std::size_t slot) noexcept { return batches_[slot]; }
 
-  /// Throws ArgumentError if a file does not exist.
+  /// Whether this process made the reader; a forked child has a copy without threads and without the kernel's ring.
+  bool is_own() const noexcept { return origin_.is_here(); }
+  void require_own() const { origin_.require_here("reader", "the files"); }
+
+  /// Throws ArgumentError if a file does not exist, Error in a forked child.
   void check(std::span<const Read> reads) const {
+    require_own();
     for (const Read& read : reads) {
       if (read.file < files_.size()) continue;
       throw ArgumentError(
@@ -103,8 +110,9 @@ class FileReader : public Reader {
 
   Ticket ticket_of(std::size_t slot) const noexcept { return batches_[slot].ticket * batches_.size() + slot; }
 
-  /// Throws ArgumentError for a ticket that is not open.
+  /// Throws ArgumentError for a ticket that is not open, Error in a forked child.
   std::size_t slot_of(Ticket ticket) const {
+    require_own();
     const std::size_t slot = ticket % batches_.size();
     if (batches_[slot].open && batches_[slot].ticket == ticket / batches_.size()) return slot;
     throw ArgumentError(concat("[", name(), "_reader] ticket: expected one that is open, got ", ticket));
@@ -154,6 +162,7 @@ class FileReader : public Reader {
   }
 
  private:
+  Origin origin_;
   std::span<const File> files_;
   std::size_t alignment_ = 1;
   ReaderStats stats_;

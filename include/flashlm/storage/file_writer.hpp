@@ -6,17 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
+#include "flashlm/storage/beside_file.hpp"
 
 namespace flashlm::inline v0::storage {
 
@@ -33,7 +33,10 @@ class FileWriter {
   }
 
   FileWriter(FileWriter&& other) noexcept
-      : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), offset_(other.offset_) {}
+      : origin_(other.origin_),
+        path_(std::move(other.path_)),
+        fd_(std::exchange(other.fd_, -1)),
+        offset_(other.offset_) {}
   FileWriter& operator=(FileWriter&&) = delete;
   ~FileWriter() { abandon(); }
 
@@ -104,9 +107,10 @@ class FileWriter {
   void abandon() noexcept {
     if (fd_ < 0) return;
     ::close(std::exchange(fd_, -1));
-    ::unlink(path_.c_str());
+    if (origin_.is_here()) ::unlink(path_.c_str());  // in a forked child it is the parent's, which goes on writing
   }
 
+  Origin origin_;
   std::filesystem::path path_;
   int fd_ = -1;
   std::uint64_t offset_ = 0;
@@ -128,17 +132,11 @@ inline void sync_folder(const std::filesystem::path& folder) {
 ///
 /// Throws IoError; what stood at `path` is then untouched and nothing is left beside it. Thread-safe.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  static std::atomic<unsigned> counter{0};
-  std::filesystem::path beside = path;
-  beside += concat(".part-", ::getpid(), "-", counter.fetch_add(1, std::memory_order_relaxed));
-  FileWriter writer(beside);
+  BesideFile beside(path);
+  FileWriter writer(beside.path());
   writer.write(bytes);
   writer.sync_and_close();
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
-    const int code = errno;
-    ::unlink(beside.c_str());
-    throw IoError("[file_writer] cannot rename to", code, path.string());
-  }
+  beside.replace();
   sync_folder(path.parent_path());
 }
 

@@ -17,16 +17,19 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/units.hpp"
+#include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/file_writer.hpp"
 
 namespace flashlm::inline v0::storage {
 
 /// A new file of random bytes in a folder; it is gone with this object.
 ///
-/// Only a process that is killed leaves it behind, as `.flashlm-scratch-` and six letters.
+/// A process that is killed leaves it behind, as `.flashlm-scratch-` and six letters; the next one in the folder
+/// removes it.
 class ScratchFile {
  public:
   static constexpr std::uint64_t kLeastBytes = std::uint64_t{64} << 20;
@@ -37,6 +40,7 @@ class ScratchFile {
   /// Throws IoError, with ENOSPC if there is no room.
   ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes, double seconds,
               const std::function<void()>& between) {
+    remove_abandoned(folder, kPrefix, kLetters);
     std::error_code problem;
     const std::uint64_t room = std::filesystem::space(folder, problem).available;
     if (problem) throw IoError("[scratch_file] cannot look at the folder", problem.value(), folder.string());
@@ -44,10 +48,11 @@ class ScratchFile {
       throw IoError(concat("[scratch_file] free space: expected ", format_bytes(bytes), ", got ", format_bytes(room)),
                     ENOSPC, folder.string());
     }
-    path_ = (folder / ".flashlm-scratch-XXXXXX").string();
+    path_ = (folder / kPrefix).string() + "XXXXXX";
     fd_ = ::mkstemp(path_.data());
     if (fd_ < 0) throw IoError("[scratch_file] cannot create", errno, folder.string());
     try {
+      if (!claim(fd_)) throw IoError("[scratch_file] cannot lock", EBUSY, path_);
       fill(bytes, now_seconds() + seconds, between);
     } catch (...) {
       remove();
@@ -61,6 +66,10 @@ class ScratchFile {
   const std::string& path() const noexcept { return path_; }
 
  private:
+  static constexpr const char* kPrefix = ".flashlm-scratch-";
+  static constexpr const char* kLetters =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";  // mkstemp's
+
   void fill(std::uint64_t bytes, double until, const std::function<void()>& between) {
     // Random, and new in every piece: devices must not compress it.
     Random random(static_cast<std::uint64_t>(until * 1e9));
@@ -83,10 +92,11 @@ class ScratchFile {
   }
 
   void remove() noexcept {
-    ::unlink(path_.c_str());
+    if (origin_.is_here()) ::unlink(path_.c_str());
     ::close(fd_);
   }
 
+  Origin origin_;
   std::string path_;
   int fd_ = -1;
 };

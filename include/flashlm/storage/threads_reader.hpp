@@ -15,6 +15,7 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/storage/busy_time.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_reader.hpp"
@@ -54,14 +55,20 @@ class ThreadsReader final : public FileReader {
 
   ThreadsReader(std::vector<File>&& files, Options options = {}) = delete;
 
-  /// Finishes what is in flight.
+  /// Finishes what is in flight. In a forked child there is nothing to finish, and nobody to wait for.
   ~ThreadsReader() override {
-    drain();
-    stop();
+    if (is_own()) {
+      drain();
+      stop();
+    } else {
+      std::for_each(threads_.begin(), threads_.end(), forget<std::thread>);
+      for (std::condition_variable* changed : {&work_, &room_, &done_}) forget(*changed);
+    }
   }
 
   std::string_view name() const noexcept override { return "threads"; }
   double busy_seconds() const noexcept override {
+    if (!is_own()) return 0;
     const std::lock_guard lock(mutex_);
     return busy_.seconds();
   }
@@ -93,6 +100,7 @@ class ThreadsReader final : public FileReader {
   }
 
   void wait(Ticket ticket) override {
+    require_own();
     std::unique_lock lock(mutex_);
     const std::size_t slot = slot_of(ticket);
     rethrow_interruption(slot);
@@ -103,6 +111,7 @@ class ThreadsReader final : public FileReader {
   }
 
   void drain() noexcept override {
+    if (!is_own()) return;
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return in_flight_ == 0; });
     close_batches();

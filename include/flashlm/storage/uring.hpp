@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/storage/file.hpp"
 
 #if defined(__linux__)
@@ -88,7 +89,8 @@ inline constexpr long kUringSetup = 425, kUringEnter = 426, kUringRegister = 427
 /// A ring of at most `depth` reads.
 ///
 /// SINGLE_ISSUER and DEFER_TASKRUN are not set: they bind a ring to the thread that made it, and sessions move between
-/// threads. COOP_TASKRUN is set where the kernel has it. Not thread-safe; another thread may go on.
+/// threads. COOP_TASKRUN is set where the kernel has it. Not thread-safe; another thread may go on. A forked child has
+/// no part in it, and can only destroy its copy.
 class Uring {
  public:
   static constexpr std::size_t kLargestDepth = 32768;
@@ -210,11 +212,13 @@ class Uring {
   }
 
   void release() noexcept {
-    if (sqes_ != nullptr) ::munmap(sqes_, sqes_bytes_);
-    if (ring_ != nullptr) ::munmap(ring_, ring_bytes_);
+    // A forked child has not got the memory (see `map`): what is there now is somebody else's.
+    if (sqes_ != nullptr && origin_.is_here()) ::munmap(sqes_, sqes_bytes_);
+    if (ring_ != nullptr && origin_.is_here()) ::munmap(ring_, ring_bytes_);
     ::close(fd_);
   }
 
+  Origin origin_;
   int fd_ = -1;
   bool registered_ = false;
   bool has_timeout_ = false;

@@ -95,6 +95,7 @@ class BasicUringReader final : public FileReader {
   }
 
   void drain() noexcept override {
+    if (!is_own()) return;
     while (free_.size() < parts_.size()) {
       hand_over(parts_.size() - free_.size());
       take_results();

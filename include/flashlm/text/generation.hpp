@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
+#include "flashlm/base/turns.hpp"
 #include "flashlm/model/session.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/grammar_guide.hpp"
@@ -70,7 +72,10 @@ constexpr std::string_view name(FinishReason reason) noexcept {
 ///     while (std::optional<std::string_view> piece = generation.next()) std::cout << *piece;
 ///     for (std::string_view piece : generation) std::cout << piece;      // the same
 ///
-/// A session carries one generation at a time: going on with an older one is an ArgumentError. Not thread-safe.
+/// Several generations may share a session, one piece or one whole text (`rest`) at a time, in any order and from any
+/// thread: one whose session has gone on with something else computes its own text again, from what both have in
+/// common, and is the same text as alone. (The policy paper excepted: its results depend on what was read before.) That
+/// costs time; a session each costs memory. What only tells (`finish_reason`, `tokens`) and `close` wait for nothing.
 class Generation {
  public:
   /// Encodes the prompt and checks the options. Throws ArgumentError, also for a grammar whose shortest text is longer
@@ -97,37 +102,46 @@ class Generation {
       throw ShapeError(concat("[generation] prompt: expected at most the context of ", session_->context(),
                               " tokens, got ", n_prompt_, ". A larger context takes more memory."));
     }
-    text_.reserve(std::min(n_prompt_ + options_.max_new_tokens, session_->context() + 1));
+    // Once and for all: other threads look at what is there while it grows.
+    text_.reserve(n_prompt_ + std::min(options_.max_new_tokens, session_->context() + 1 - n_prompt_));
+    n_shown_ = n_prompt_;
     if (options_.grammar) start_guide();
     if (options_.max_new_tokens == 0) finish(FinishReason::length);
   }
 
   /// The next piece, whole characters, never empty; nothing when the text has ended. Valid until the next call.
   ///
-  /// Throws IoError if a read fails: what was returned stands, and the same call may be tried again.
+  /// Throws IoError if a read fails: what was returned stands, and the same call may be tried again. Throws
+  /// ArgumentError if a callback of the session calls it, Error in a forked child.
   std::optional<std::string_view> next() {
-    piece_.clear();
-    while (piece_.empty() && reason_ == FinishReason::none) advance();
-    if (piece_.empty()) return std::nullopt;
-    return piece_;
+    const Turns::Turn turn = take_turn();
+    return make_piece() ? std::optional<std::string_view>(piece_) : std::nullopt;
   }
 
-  /// All remaining pieces as one text.
+  /// The same as a copy, for threads that share the generation.
+  std::optional<std::string> next_copy() {
+    const Turns::Turn turn = take_turn();
+    return make_piece() ? std::optional(piece_) : std::nullopt;
+  }
+
+  /// All remaining pieces as one text. Nobody else uses the session meanwhile.
   std::string rest() {
+    const Turns::Turn turn = take_turn();
     std::string text;
-    while (const std::optional<std::string_view> piece = next()) text += *piece;
+    while (make_piece()) text += piece_;
     return text;
   }
 
-  /// Ends the text here.
-  void close() noexcept {
-    if (reason_ == FinishReason::none) reason_ = FinishReason::closed;
-  }
+  /// Ends the text here, or behind the piece that a thread is just computing.
+  void close() noexcept { reason_.change(FinishReason::none, FinishReason::closed); }
 
-  FinishReason finish_reason() const noexcept { return reason_; }
+  FinishReason finish_reason() const noexcept { return reason_.get(); }
   /// The generated tokens, with the ending one if the model wrote one.
-  std::span<const Token> tokens() const noexcept { return std::span<const Token>(text_).subspan(n_prompt_); }
-  std::span<const Token> prompt_tokens() const noexcept { return std::span<const Token>(text_).first(n_prompt_); }
+  std::span<const Token> tokens() const noexcept { return {text_.data() + n_prompt_, n_shown_.get() - n_prompt_}; }
+  std::span<const Token> prompt_tokens() const noexcept { return {text_.data(), n_prompt_}; }
+
+  /// Whether this is a forked child, and the session was in use at the fork.
+  bool is_torn() const noexcept { return session_->is_torn(); }
 
   /// Reads the pieces in a range-based for; one pass.
   class Iterator {
@@ -153,12 +167,35 @@ class Generation {
   static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  /// A number that other threads see; to be moved while they do not look.
+  template <class Number>
+  class Shown {
+   public:
+    Shown(Number value) noexcept : value_(value) {}
+    Shown(const Shown& other) noexcept : Shown(other.get()) {}
+    Shown& operator=(const Shown& other) noexcept { return value_ = other.get(), *this; }
+    Number get() const noexcept { return value_.load(std::memory_order_acquire); }
+    bool change(Number from, Number to) noexcept { return value_.compare_exchange_strong(from, to); }
+
+   private:
+    std::atomic<Number> value_;
+  };
+
+  Turns::Turn take_turn() { return Turns::Turn(session_->turns(), session_->engine().on_wait()); }
+
+  /// Fills piece_; false if the text has ended.
+  bool make_piece() {
+    piece_.clear();
+    while (piece_.empty() && finish_reason() == FinishReason::none) advance();
+    return !piece_.empty();
+  }
+
   /// Some tokens more: what is forced, or else step and sample; then decode.
   void advance() {
     if (guide_) {
       const std::vector<Token> forced = guide_->forced(room());
       // They are computed together with the next step, if there is one.
-      for (std::size_t index = 0; index < forced.size() && reason_ == FinishReason::none; ++index)
+      for (std::size_t index = 0; index < forced.size() && finish_reason() == FinishReason::none; ++index)
         append(forced[index]);
       if (!forced.empty() || guide_->is_complete()) return finish_if_full();
     }
@@ -169,20 +206,25 @@ class Generation {
     if (!token) return;
     const std::vector<Token>& eos = session_->engine().config().eos;
     if (std::find(eos.begin(), eos.end(), *token) != eos.end()) {
-      text_.push_back(*token);
+      push(*token);
       return finish(FinishReason::eos);
     }
     append(*token);
     finish_if_full();
   }
 
-  void append(Token token) {
+  void push(Token token) {
     text_.push_back(token);
+    n_shown_ = text_.size();
+  }
+
+  void append(Token token) {
+    push(token);
     emit(characters_.push(tokenizer_->bytes(token)));
   }
 
   void finish_if_full() {
-    if (reason_ != FinishReason::none) return;
+    if (finish_reason() != FinishReason::none) return;
     if (guide_ && guide_->is_complete() && !guide_->is_cut()) return finish(FinishReason::eos);
     if (tokens().size() == options_.max_new_tokens || (guide_ && guide_->is_complete())) finish(FinishReason::length);
   }
@@ -210,44 +252,34 @@ class Generation {
 
   /// The logits after all of text_, as scratch for the sampler.
   std::span<float> logits() {
-    const std::size_t held = session_->tokens().size();
-    // After a read that failed, the session may hold more than it did.
-    const bool ours =
-        held == n_computed_ || (held > n_computed_ && held < text_.size() && session_->common_prefix(text_) == held);
-    if (n_computed_ > 0 && !ours) {
-      throw ArgumentError("[generation] session: another generation has gone on with it; start a new one");
-    }
-    const bool one = n_computed_ > 0 && held + 1 == text_.size();
-    const std::span<const float> logits = n_computed_ == 0 ? read_prompt()
-                                          : one            ? session_->step(text_.back())
-                                                           : compute_rest();
-    n_computed_ = text_.size();
-    scratch_.assign(logits.begin(), logits.end());
-    return scratch_;
+    const std::span<const Token> held = session_->tokens();
+    // Ours is what has the same tokens, whoever computed them; a read that failed may have left less.
+    const bool ours = has_read_ && held.size() >= n_prompt_ && held.size() < text_.size() &&
+                      session_->common_prefix(text_) == held.size();
+    const std::span<const Token> unread = std::span<const Token>(text_).subspan(ours ? held.size() : 0);
+    const std::span<const float> logits = !ours                ? read_text()
+                                          : unread.size() == 1 ? session_->step(text_.back())
+                                                               : session_->extend(unread);  // forced tokens, together
+    has_read_ = true;
+    return scratch_.assign(logits.begin(), logits.end()), scratch_;
   }
 
-  /// Forced tokens go through the model together; after a read that failed, the last one may be known already.
-  std::span<const float> compute_rest() {
-    const std::size_t held = session_->tokens().size();
-    if (held >= text_.size()) return session_->prefill(text_);
-    return session_->extend(std::span<const Token>(text_).subspan(held));
-  }
-
-  std::span<const float> read_prompt() {
-    if (options_.kv_store) return options_.kv_store->prefill(*session_, text_, options_.on_prefill);
-    return session_->prefill(text_, options_.on_prefill);
+  /// The prompt, or all that there is of a text whose session has gone on with something else.
+  std::span<const float> read_text() {
+    const model::Session::Progress told = has_read_ ? nullptr : options_.on_prefill;
+    return options_.kv_store ? options_.kv_store->prefill(*session_, text_, told) : session_->prefill(text_, told);
   }
 
   void emit(std::string_view characters) {
     piece_ += stops_.push(characters);
-    if (stops_.stopped()) reason_ = FinishReason::stop;
+    if (stops_.stopped()) reason_.change(FinishReason::none, FinishReason::stop);
   }
 
   void finish(FinishReason reason) {
     emit(characters_.flush());
-    if (reason_ == FinishReason::stop) return;
+    if (stops_.stopped()) return;
     piece_ += stops_.flush();
-    reason_ = reason;
+    reason_.change(FinishReason::none, reason);
   }
 
   std::shared_ptr<model::Session> session_;
@@ -258,11 +290,12 @@ class Generation {
   StopMatcher stops_;
   std::vector<Token> text_;  // prompt, then what was generated
   std::size_t n_prompt_;
-  std::size_t n_computed_ = 0;         // tokens of text_ that the session has seen
-  std::optional<GrammarGuide> guide_;  // if there is a grammar
-  std::vector<float> scratch_;         // [vocab_size]
+  Shown<std::size_t> n_shown_ = std::size_t{0};  // tokens of text_, for all threads
+  bool has_read_ = false;                        // the prompt, once
+  std::optional<GrammarGuide> guide_;            // if there is a grammar
+  std::vector<float> scratch_;                   // [vocab_size]
   std::string piece_;
-  FinishReason reason_ = FinishReason::none;
+  Shown<FinishReason> reason_ = FinishReason::none;
 };
 
 }  // namespace flashlm::inline v0::text

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/session.hpp"
 #include "flashlm/storage/file_lock.hpp"
@@ -275,7 +276,7 @@ class KvStore {
   std::filesystem::path folder_;
   std::uint64_t max_bytes_;
   Warning on_warning_;
-  mutable std::mutex mutex_;
+  mutable ForkMutex mutex_;
   KvStoreStats stats_;
 };
 

@@ -14,12 +14,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
+#include "flashlm/base/turns.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/model.hpp"
@@ -60,7 +63,11 @@ struct LanguageModelOptions {
 ///     auto lm = flashlm::LanguageModel::open("smollm2.flash", {.memory = "50%"});
 ///     for (std::string_view piece : lm.stream("The moon is", {.max_new_tokens = 64})) std::cout << piece;
 ///
-/// Copies share everything. Not thread-safe; `session` gives each thread its own conversation.
+/// Copies share everything. Thread-safe but for `step`, `tokens` and what they return: calls that use the model's own
+/// session take turns, a whole `generate`, `logits`, `collect` or `perplexity` at a time, and a `stream` piece by
+/// piece; each gives what it would give alone. Threads that have a `session` each wait only for steps of the others.
+///
+/// A forked child can read numbers and destroy it; what computes throws Error (docs/threads_and_fork.md).
 class LanguageModel {
  public:
   /// Opens a packed folder. Throws IoError, FormatError, ArgumentError, or BudgetError before weights are read.
@@ -80,8 +87,8 @@ class LanguageModel {
       store = std::make_shared<KvStore>(options.kv_store, options.kv_store_bytes, std::move(options.on_warning));
     }
     auto opened = model::Model::open(folder, options.selector);
-    return {std::make_shared<model::Engine>(std::move(opened), std::move(engine)), std::move(tokenizer),
-            std::move(store)};
+    return {std::shared_ptr<model::Engine>(new model::Engine(std::move(opened), std::move(engine)), DeleteUnlessTorn()),
+            std::move(tokenizer), std::move(store)};
   }
 
   /// How `open` would split its memory. Reads no weights; throws as `open` does.
@@ -94,7 +101,7 @@ class LanguageModel {
       : engine_(std::move(engine)),
         tokenizer_(within_rows(std::move(tokenizer), engine_->config().vocab_size)),
         kv_store_(std::move(kv_store)),
-        session_(std::make_shared<model::Session>(engine_)) {}
+        session_(session()) {}
 
   /// The continuation of `prompt` in the model's own session, which keeps what the prompt shares with the last one.
   Generation stream(std::string_view prompt, GenerationOptions options = {}) {
@@ -122,11 +129,15 @@ class LanguageModel {
   }
 
   /// Appends one token to the model's own session, whatever it would have chosen, and returns the logits after it
-  /// [vocab_size], valid until the next call. Throws as Session::step.
+  /// [vocab_size], valid until the next call. Throws as Session::step. Threads that step the same model hold
+  /// `take_turn`.
   std::span<const float> step(Token token) { return session_->step(token); }
 
+  /// While it lives, the model's own session is this thread's.
+  Turns::Turn take_turn() const { return Turns::Turn(session_->turns(), engine_->on_wait()); }
+
   /// A conversation of its own. Throws BudgetError if there is no room for another KV cache.
-  std::shared_ptr<model::Session> session() const { return std::make_shared<model::Session>(engine_); }
+  std::shared_ptr<model::Session> session() const { return {new model::Session(engine_), DeleteUnlessTorn()}; }
 
   /// The conversation that Session::save wrote, as a new one. Throws as `session` and Session::load do.
   std::shared_ptr<model::Session> load_session(const std::filesystem::path& path) const {
@@ -137,6 +148,7 @@ class LanguageModel {
 
   /// The logits after every token: [tokens.size(), vocab_size], row-major. Throws ShapeError beyond the context.
   std::vector<float> logits(std::span<const Token> tokens, const model::Session::Progress& on_progress = {}) {
+    const Turns::Turn turn = take_turn();
     std::vector<float> rows(tokens.size() * config().vocab_size);
     session_->score(tokens, rows, on_progress);
     return rows;
@@ -151,7 +163,12 @@ class LanguageModel {
       ~Observing() { engine.observe({}); }
       model::Engine& engine;
     };
-    engine_->observe(std::move(observer));
+    const Turns::Turn turn = take_turn();
+    // Other sessions may step between two batches of this one, in threads of their own.
+    engine_->observe([&observer, mine = std::this_thread::get_id()](
+                         std::size_t layer, std::size_t n_tokens, std::span<const float> x, std::span<const float> h) {
+      if (std::this_thread::get_id() == mine) observer(layer, n_tokens, x, h);
+    });
     const Observing observing{*engine_};
     session_->reset();
     session_->extend(tokens);
@@ -165,12 +182,14 @@ class LanguageModel {
 
   const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
   const model::ModelConfig& config() const noexcept { return engine_->config(); }
-  const model::MemoryPlan& memory_plan() const noexcept { return engine_->memory_plan(); }
+  model::MemoryPlan memory_plan() const { return engine_->memory_plan(); }
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Null without one.
   const std::shared_ptr<KvStore>& kv_store() const noexcept { return kv_store_; }
   /// What the model's own session has read and written. Valid until it is used again.
   std::span<const Token> tokens() const noexcept { return session_->tokens(); }
+  /// The same as they are now, whoever uses it.
+  std::vector<Token> copy_tokens() const { return session_->copy_tokens(); }
   /// Of the model's own session.
   Stats stats() const noexcept { return session_->stats(); }
 
@@ -236,6 +255,7 @@ inline double LanguageModel::perplexity(std::string_view text, const model::Sess
   std::vector<float> rows(batch * vocab_size);
   if (window < 2) throw ShapeError("[language_model] perplexity: expected a context of 2 or more, got 1");
   double sum = 0;
+  const Turns::Turn turn = take_turn();
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window - 1) {
     const std::size_t end = std::min(begin + window, tokens.size());
     session_->reset();

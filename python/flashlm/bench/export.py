@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import synthetic_source, vocabulary
-from flashlm.pack.files import io_error
+from flashlm.pack.files import io_error, scratch_folder
 from flashlm.pack.gguf import gguf_name
 from flashlm.pack.huggingface import SINGLE_FILE, huggingface_name
 from flashlm.pack.source import Progress, Source, Weight
@@ -63,20 +62,19 @@ def export(
     target = Path(path).expanduser()
     if format == "gguf":
         refuse_for_llama_cpp(config)
-    partial = target.with_name(target.name + ".partial")
     try:
         if target.exists():
             raise FileExistsError(errno.EEXIST, "it exists already; remove it or choose another name", str(target))
-        if format == "gguf":
-            _write_gguf(source, config, partial, progress)
-        else:
-            _write_huggingface(source, config, partial, dtype, progress)
-        partial.rename(target)
+        with scratch_folder(target.parent, f"{target.name}.part-") as scratch:
+            partial = scratch / target.name
+            if format == "gguf":
+                _write_gguf(source, config, partial, progress)
+            else:
+                _write_huggingface(source, config, partial, dtype, progress)
+            partial.rename(target)
     except OSError as error:
         cause = error if error.errno else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # numpy's short write
         raise io_error("export", cause, target, where="bench") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
     return target
 
 

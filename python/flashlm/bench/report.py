@@ -24,7 +24,7 @@ from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_s
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import READERS, check_choices, check_memory, check_sizes, check_whole
 from flashlm.pack.detect import is_packed
-from flashlm.pack.files import io_error
+from flashlm.pack.files import io_error, scratch_folder
 from flashlm.pack.options import Options
 from flashlm.pack.source import Progress, Source, Weight
 from flashlm.pack.writer import write_folder
@@ -239,13 +239,13 @@ def run(
 @contextlib.contextmanager
 def _scratch(parent: Path) -> Iterator[Path]:
     """A folder in `parent` that goes again. Raises IoError where none can be made."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix="bench-", dir=parent)
-    except OSError as error:
-        raise io_error("make a folder", error, parent, where="bench") from error
-    with scratch as name:
-        yield Path(name)
+    with ExitStack() as stack:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            scratch = stack.enter_context(scratch_folder(parent, "flashlm-bench-"))
+        except OSError as error:
+            raise io_error("make a folder", error, parent, where="bench") from error
+        yield scratch
 
 
 def _check_budget(source: Source, options: Options, opening: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ def main(
                 save_talk(speaker, save_session, said)
 
         if json:
-            answer = "".join(generation)
+            answer = generation.rest()
             save(answer)
             screen.print_json(
                 {

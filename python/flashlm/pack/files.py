@@ -8,6 +8,9 @@ import errno
 import fcntl
 import json
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from flashlm import _core
 from flashlm._core import FormatError, IoError
 
 _FOREIGN_BYTES = 512  # of a file that tell what it is
+_RANDOM = "abcdefghijklmnopqrstuvwxyz0123456789_"  # what tempfile makes names of
 
 
 def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
@@ -147,6 +151,46 @@ def locked(partial: Path, where: str = "pack", doing: str = "packing into it") -
             raise folder_error("another process has just finished", errno.EBUSY, partial, where)
         yield
     finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """Gives the name of a new, empty file beside `target`, which takes its place if the block ends well, and else goes.
+
+    What killed processes left beside the same target goes first, as in C++ (`BesideFile`): whoever writes such a file
+    holds a lock on it, which ends with the process.
+    """
+    _core.remove_abandoned(target.parent, target.name + ".part-", "0123456789-")
+    path = target.with_name(f"{target.name}.part-{os.getpid()}-{time.monotonic_ns()}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with contextlib.suppress(OSError):  # without locks nobody takes a file for abandoned either
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+        path.replace(target)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `parent` that goes again; those that killed processes left under the same prefix go first.
+
+    `prefix` is nobody else's: a folder that has it, is this user's, and is not locked, is removed.
+    """
+    _core.remove_abandoned(parent, prefix, _RANDOM, folders=True)
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flashlm import _core
-from flashlm.pack.files import sync_folder
+from flashlm.pack.files import beside, sync_folder
 
 _CHECKSUMS = "tensor_checksums"  # the last in the order of names
 _TAGS = {"float32": "f32", "float16": "f16", "uint8": "u8"}
@@ -38,15 +38,14 @@ def write_selector_file(
     """
     specs = [(name, _TAGS[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
     entries = {"format": f"flashlm {kind}", "format_version": "2", "model": model, **(metadata or {})}
-    beside = path.with_name(path.name + ".new")
-    writer = _core.SafetensorsWriter(str(beside), [*specs, (_CHECKSUMS, "u8", [1 + len(specs), 4])], entries)
-    sums = [writer.header_crc32()]
-    for name in () if hollow else writer.order()[:-1]:
-        data = tensors[name]
-        sums.append(_core.crc32(data.tobytes()))
-        writer.write(name, data)
-    if not hollow:
-        writer.write(_CHECKSUMS, np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
-    writer.finish(hollow=hollow)
-    beside.replace(path)
+    with beside(path) as new:
+        writer = _core.SafetensorsWriter(str(new), [*specs, (_CHECKSUMS, "u8", [1 + len(specs), 4])], entries)
+        sums = [writer.header_crc32()]
+        for name in () if hollow else writer.order()[:-1]:
+            data = tensors[name]
+            sums.append(_core.crc32(data.tobytes()))
+            writer.write(name, data)
+        if not hollow:
+            writer.write(_CHECKSUMS, np.array(sums, "<u4").view(np.uint8).reshape(-1, 4))
+        writer.finish(hollow=hollow)
     sync_folder(path.parent)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from typing_extensions import Self
@@ -14,11 +15,17 @@ class Turn:
     """Lets one generation run at a time."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._free = threading.Condition()
         self._holder: Holder | None = None
 
     def taken(self) -> Holder:
         """Waits until nobody else generates. A stream that this thread left unfinished is ended."""
+        if self._process != os.getpid():  # a fork: whoever had the turn there will not give it back
+            self._begin()
         holder = Holder(self)
         with self._free:
             while self._holder is not None:
