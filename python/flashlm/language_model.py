@@ -276,7 +276,8 @@ class LanguageModel(Speaker):
             >>> again.stats.reused_tokens > 0
             True
         """
-        return self._kept(Session(self, self._native.load_session(_values.location(path, "path", where="language_model"))))
+        file = _values.location(path, "path", where="language_model")
+        return self._kept(Session(self, self._native.load_session(file)))
 
     def _kept(self, session: Session) -> Session:
         """Remembers a session as long as it lives, to be closed with the model."""
