@@ -252,9 +252,10 @@ Raises:
 template <class Begin, class Self, class... Arguments>
 auto whole(Begin begin, Generation (Begin::*)(Self&, Arguments...) const) {
   return [begin](Self& self, Arguments... arguments) {
-    Generation generation = begin(self, std::move(arguments)...);
+    const std::unique_ptr<Generation, DeleteWithoutGil> generation(
+        new Generation(begin(self, std::move(arguments)...)));
     const Release release;
-    return generation.rest();
+    return generation->rest();
   };
 }
 

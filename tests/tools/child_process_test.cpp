@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace flashlm;
@@ -154,6 +156,15 @@ TEST_CASE("children of several threads do not disturb each other") {
   done = true;
   busy.join();
   CHECK(finished == std::vector<int>(4, 10));
+}
+
+TEST_CASE("a process that was forked while a child was being made can make its own") {
+  if (has_sanitizer()) return;
+  const std::lock_guard lock(ChildProcess::fork_mutex());
+  CHECK(support::in_child([] {
+          ChildProcess child({}, [](const ChildSend& send) { send('a', "x"); });
+          return all(child).size() == 1 ? 0 : 1;
+        }) == 0);
 }
 
 TEST_CASE("limits must be positive") {

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -33,6 +34,7 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/process.hpp"
 
 namespace flashlm::inline v0::tools {
 
@@ -139,6 +141,9 @@ class ChildProcess {
   /// inherits that library's locks in a locked state.
   static std::mutex& fork_mutex() {
     static std::mutex mutex;
+    // A child that was forked by others meanwhile begins with a mutex that nobody holds.
+    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { forget(mutex); });
+    static_cast<void>(registered);
     return mutex;
   }
 
