@@ -72,10 +72,9 @@ constexpr std::string_view name(FinishReason reason) noexcept {
 ///     while (std::optional<std::string_view> piece = generation.next()) std::cout << *piece;
 ///     for (std::string_view piece : generation) std::cout << piece;      // the same
 ///
-/// Several generations may share a session, one piece or one whole text (`rest`) at a time, in any order and from any
-/// thread: one whose session has gone on with something else computes its own text again, from what both have in
-/// common, and is the same text as alone. (The policy paper excepted: its results depend on what was read before.) That
-/// costs time; a session each costs memory. What only tells (`finish_reason`, `tokens`) and `close` wait for nothing.
+/// Several may share a session, a piece or a `rest` at a time, from any thread: one whose session has gone on with
+/// something else computes its text again from what both have in common, and is the text that it is alone. (Not with
+/// the policy paper, whose results depend on what was read before.) `close` and what only tells wait for nothing.
 class Generation {
  public:
   /// Encodes the prompt and checks the options. Throws ArgumentError, also for a grammar whose shortest text is longer
