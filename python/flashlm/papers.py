@@ -22,7 +22,19 @@ from flashlm import net, pdf
 from flashlm._core import ArgumentError, Error, FormatError, IoError
 from flashlm.net import Paper, Papers
 
-__all__ = ["Document", "Page", "Paper", "Papers", "download", "find", "find_ids", "read", "read_file", "read_text"]
+__all__ = [
+    "Document",
+    "Page",
+    "Paper",
+    "Papers",
+    "download",
+    "find",
+    "find_ids",
+    "paper_id",
+    "read",
+    "read_file",
+    "read_text",
+]
 
 Progress = Callable[[str, int, int], None]
 """Told how far a job is: the stage, and how much of how much is done."""
@@ -379,6 +391,20 @@ def read_text(
     return "\n\n".join(blocks)
 
 
+def paper_id(text: str) -> str:
+    """The arXiv id in what people write for a paper: an id, quoted or not, a DOI, or the address of its page.
+
+    Raises:
+        ArgumentError: There is none, or one that arXiv cannot have given.
+
+    Example:
+        >>> from flashlm import papers
+        >>> papers.paper_id("https://arxiv.org/abs/2312.11514v2?context=cs.LG")
+        '2312.11514v2'
+    """
+    return net.paper_id(text)
+
+
 def _read_download(file: Path, first_page: int, last_page: int | None) -> Document:
     """`read_file`, with the fallback of `read` where the file is one that `download` put into the cache."""
     try:
@@ -391,8 +417,8 @@ def _read_download(file: Path, first_page: int, last_page: int | None) -> Docume
         papers = Papers()
         if file.resolve().parent != (papers.cache / "pdf").resolve():
             raise
-        paper_id = net.paper_id(file.stem.replace("_", "/"))
-        path = _markdown_instead(error, paper_id, papers, refresh=False, progress=None)
+        name = net.paper_id(file.stem.replace("_", "/"))
+        path = _markdown_instead(error, name, papers, refresh=False, progress=None)
         return replace(read_file(path, first_page, last_page), note=f"the PDF cannot be read: {error}")
 
 

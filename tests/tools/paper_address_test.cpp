@@ -35,6 +35,12 @@ TEST_CASE("An id is found in every dress that people give it") {
            "'arXiv:2312.11514'",
            "\xe2\x80\x9c"
            "2312.11514\xe2\x80\x9d",
+           "\u00ab arXiv:2312.11514 \u00bb",
+           "\u201e"
+           "2312.11514\u201c",
+           "\uff082312.11514\uff09\u3002",
+           "\u200b"
+           "2312.11514\ufeff",
            "\xc2\xa0"
            "2312.11514",
            "(2312.11514)",

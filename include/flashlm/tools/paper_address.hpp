@@ -58,7 +58,7 @@ class PaperAddress {
 
   /// Takes away blanks, quotes, brackets and marks of Markdown on both sides, and a sentence's end.
   void strip() {
-    constexpr std::array<std::string_view, 23> kBoth{
+    constexpr std::array<std::string_view, 31> kBoth{
         " ",
         "\t",
         "\r",
@@ -82,8 +82,16 @@ class PaperAddress {
         "\xe2\x80\x9d",
         "\xe2\x80\x98",  // single ones
         "\xe2\x80\x99",
+        "\xe2\x80\x9e",  // a low one
+        "\xc2\xab",      // guillemets
+        "\xc2\xbb",
+        "\xef\xbc\x88",  // wide brackets
+        "\xef\xbc\x89",
+        "\xe2\x80\x8b",  // spaces of no width
+        "\xef\xbb\xbf",
+        "\xe3\x80\x80",  // a wide space
     };
-    constexpr std::array<std::string_view, 6> kEnds{",", ";", ":", "!", "?", "."};
+    constexpr std::array<std::string_view, 8> kEnds{",", ";", ":", "!", "?", ".", "\xe3\x80\x82", "\xef\xbc\x8c"};
     const auto drop_one = [&](std::string_view part, bool first) {
       if (!(first ? rest_.starts_with(part) : rest_.ends_with(part))) return false;
       if (part == "." && (rest_.ends_with("..") || rest_.ends_with("/."))) return false;  // of a path
