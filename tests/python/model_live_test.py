@@ -262,6 +262,19 @@ def test_one_weight_that_is_wrong_is_noticed(function: str, seed: int, tmp_path:
         recorded.recorded(str(seed), digest([question(case)[0], changed(case), list(case.tokens), {}]))
 
 
+@pytest.mark.live
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"])
+def test_one_weight_of_a_gguf_that_is_wrong_is_noticed(kind: str, tmp_path: Path) -> None:
+    def change(_: Any, arrays: dict[str, Any]) -> None:
+        arrays["blk.0.attn_v.weight"] = arrays["blk.0.attn_v.weight"].copy()
+        arrays["blk.0.attn_v.weight"][0, 0] += 0.5
+
+    case = random_llama.case("grouped")
+    expected = Theirs("test_a_gguf_is_read_as_transformers_reads_it", kind).recorded(kind)
+    path = random_gguf.write(case, tmp_path / "model.gguf", kind, change=change)
+    assert distance(path, case.tokens, expected, dtype="f32") > 10 * CLOSE
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("case", CASES + SPARSE_CASES + OPT_CASES, ids=lambda case: case.name)
 def test_the_golden_logits_can_be_made_again(goldens: Callable[[], ModuleType], case: Case | OptCase) -> None:
