@@ -99,3 +99,14 @@ TEST_CASE("states that differ in far counts only are of one kind") {
   CHECK(kind(40) != kind(3));
   CHECK(kind(95) != kind(96));  // 100 is near
 }
+
+TEST_CASE("the memory of states is counted, and given back") {
+  const Grammar grammar = Grammar::from_json_schema(R"({"type": "string", "minLength": 60000})");
+  GrammarStates states(grammar.rules());
+  GrammarStates::State at = after(states, "\"" + std::string(20'000, 'x'));
+  const std::size_t used = states.bytes();
+  CHECK(used > 20'000 * sizeof(GrammarStates::State));
+  at = states.forget_all_but(at);
+  CHECK(states.bytes() < used / 1000);
+  CHECK(states.to_end(at) == 40'001);
+}

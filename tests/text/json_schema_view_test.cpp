@@ -12,37 +12,45 @@
 using Json = nlohmann::ordered_json;
 using View = flashlm::text::JsonSchemaView;
 
-TEST_CASE("the types of a schema are said, or follow from its keywords") {
-  const auto types = [](const char* text) {
+TEST_CASE("the kinds of a schema are those of its type, all without one") {
+  const auto kinds = [](const char* text) {
     const Json json = Json::parse(text);
-    return View(json).types({&json, "#", 0});
+    return View(json).kinds(View(json).root());
   };
-  CHECK(types(R"({"type": "string"})") == std::vector<std::string>{"string"});
-  CHECK(types(R"({"type": ["integer", "number", "null"]})") == std::vector<std::string>{"number", "null"});
-  CHECK(types(R"({"minimum": 3})") == std::vector<std::string>{"number"});
-  CHECK(types(R"({"required": []})") == std::vector<std::string>{"object"});
-  CHECK(types(R"({"prefixItems": []})") == std::vector<std::string>{"array"});
-  CHECK(types(R"({"maxLength": 3})") == std::vector<std::string>{"string"});
-  CHECK(types("{}") == std::vector<std::string>{"any"});
+  using namespace flashlm::text;
+  CHECK(kinds(R"({"type": "string"})") == kJsonString);
+  CHECK(kinds(R"({"type": ["integer", "number", "null"]})") == (kJsonNumber | kJsonNull));
+  for (const char* text : {R"({"minimum": 3})", R"({"required": []})", R"({"maxLength": 3})", "{}"}) {
+    CHECK(kinds(text) == kJsonAny);
+  }
 }
 
-TEST_CASE("a value is of a type as JSON schema sees it") {
-  CHECK(View::is_of_type(Json(3.0), "integer"));
-  CHECK_FALSE(View::is_of_type(Json(3.5), "integer"));
-  CHECK(View::is_of_type(Json(3), "number"));
-  CHECK(View::is_of_type(Json(nullptr), "null"));
-  CHECK(View::is_of_type(Json::array(), "any"));
+TEST_CASE("a value is of a kind as JSON schema sees it") {
+  using namespace flashlm::text;
+  CHECK(View::kind_of(Json(3.0)) == kJsonWhole);
+  CHECK(View::kind_of(Json(3.5)) == kJsonBroken);
+  CHECK(View::kind_of(Json(3)) == kJsonWhole);
+  CHECK(View::kind_of(Json(nullptr)) == kJsonNull);
+  CHECK(View::kind_of(Json::array()) == kJsonArray);
 }
 
 TEST_CASE("a reference names a place, and the place knows its pointer") {
   const Json json = Json::parse(R"({"a": {"b~/": [10, 20]}})");
   const View view(json);
-  CHECK(*view.resolve("#/a/b~0~1/1").json == 20);
-  CHECK(view.resolve("#").json == &json);
-  for (const char* bad : {"", "a", "#a", "#/b", "#/a/b~0~1/2", "#/a/b~0~1/x", "#/a/b~0~1/1/0"}) {
-    CHECK_THROWS_AS(view.resolve(bad), flashlm::FormatError);
+  CHECK(*view.resolve("#/a/b~0~1/1", view.root()).json == 20);
+  CHECK(view.resolve("#", view.root()).json == &json);
+  for (const char* bad : {"a", "#a", "#/b", "#/a/b~0~1/2", "#/a/b~0~1/x", "#/a/b~0~1/1/0"}) {
+    CHECK_THROWS_AS(view.resolve(bad, view.root()), flashlm::FormatError);
   }
-  CHECK(view.members({&json, "#", 0}, "a").at(0).second.pointer == "#/a/b~0~1");
+  CHECK(view.members(view.root(), "a").at(0).second.pointer == "#/a/b~0~1");
+}
+
+TEST_CASE("the draft that a schema is of says whether a reference hides its neighbours") {
+  const Json old = Json::parse(R"({"$schema": "http://json-schema.org/draft-07/schema#"})");
+  const Json newer = Json::parse(R"({"$schema": "https://json-schema.org/draft/2020-12/schema"})");
+  CHECK(View(old).reference_hides());
+  CHECK_FALSE(View(newer).reference_hides());
+  CHECK_FALSE(View(Json(true)).reference_hides());
 }
 
 TEST_CASE("values are written with a space after commas and colons") {

@@ -70,7 +70,12 @@ class Agent {
       throw ArgumentError(concat("[agent] max_seconds: expected at least 0, got ", options_.max_seconds));
     }
     if (options_.observation_tokens == 0) throw ArgumentError("[agent] observation_tokens: expected at least 1, got 0");
+    if (options_.constrained) known_ = known_tools(tools_);
   }
+
+  /// What the tools' schemas ask for and no grammar knows: calls are not held to it, the tools have to check it.
+  /// "search: 'contains' at #/properties/tags" each.
+  const std::vector<std::string>& left_to_tools() const noexcept { return known_.left; }
 
   /// Begins a task, and forgets the one before.
   void start(std::string task) {
@@ -80,8 +85,8 @@ class Agent {
     status_ = AgentStatus::running;
   }
 
-  /// Does one step; nothing when the task has ended, or none was given. Throws what the model throws, also for a tool's
-  /// schema with a keyword that the grammar does not know, and what a tool throws that is no std::exception.
+  /// Does one step; nothing when the task has ended, or none was given. Throws what the model throws, and what a
+  /// tool throws that is no std::exception.
   std::optional<Step> next() {
     check_limits();
     if (status_ != AgentStatus::running) return std::nullopt;
@@ -211,7 +216,7 @@ class Agent {
     text::ChatOptions chat = options_.chat;
     chat.json_schema.clear();
     if (options_.constrained) {
-      chat.json_schema = call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(tools_),
+      chat.json_schema = call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(known_.tools),
                                      n_calls() >= options_.min_calls);
     } else {
       chat.generation.stop.push_back("\nObservation:");  // the model may not make up what its tools say
@@ -278,6 +283,7 @@ class Agent {
 
   std::shared_ptr<text::ChatModel> model_;
   std::vector<Tool> tools_;
+  KnownTools known_;
   AgentOptions options_;
   std::string task_;
   std::vector<Step> steps_;

@@ -6,13 +6,23 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "flashlm/agent/tool.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/json_schema_subset.hpp"
 
 namespace flashlm::inline v0::agent {
+
+/// Tools as a grammar sees them: their schemas without what it does not know.
+struct KnownTools {
+  std::vector<Tool> tools;
+  std::vector<std::string> left;  // to the tools themselves: "search: 'contains' at #/properties/tags"
+};
 
 /// What ends a task: the tool that every agent has.
 inline Tool final_answer_tool() {
@@ -50,9 +60,12 @@ inline std::string call_schema(std::span<const Tool> tools, bool may_end = true)
   constexpr std::size_t kLongestThought = 300;  // characters: a small model would think until its tokens are gone
   Json choices = Json::array();
   const auto add = [&](const Tool& tool) {
+    Json arguments = tool.parameters;
+    // References in it count from its own beginning.
+    if (arguments.is_object() && !arguments.contains("$id")) arguments["$id"] = concat("flashlm:", tool.name);
     const Json properties = {{"thought", {{"type", "string"}, {"maxLength", kLongestThought}}},
                              {"name", {{"const", tool.name}}},
-                             {"arguments", tool.parameters}};
+                             {"arguments", arguments}};
     choices.push_back({{"type", "object"},
                        {"properties", properties},
                        {"required", {"thought", "name", "arguments"}},
@@ -61,6 +74,23 @@ inline std::string call_schema(std::span<const Tool> tools, bool may_end = true)
   for (const Tool& tool : tools) add(tool);
   if (may_end || tools.empty()) add(final_answer_tool());
   return (choices.size() == 1 ? choices.front() : Json{{"anyOf", choices}}).dump();
+}
+
+/// Leaves to the tools what the grammar of their calls does not know, so that no schema ends a run.
+inline KnownTools known_tools(std::span<const Tool> tools) {
+  KnownTools result{{tools.begin(), tools.end()}, {}};
+  for (Tool& tool : result.tools) {
+    text::JsonSchemaSubset known = text::known_schema(tool.parameters);
+    tool.parameters = std::move(known.schema);
+    for (const std::string& word : known.left) result.left.push_back(concat(tool.name, ": ", word));
+  }
+  try {
+    text::Grammar::from_json_schema(std::string_view(call_schema(result.tools)));
+  } catch (const FormatError& error) {  // each alone is good, all of them together are too much
+    for (Tool& tool : result.tools) tool.parameters = {{"type", "object"}};
+    result.left = {concat("all schemas, since ", error.what())};
+  }
+  return result;
 }
 
 }  // namespace flashlm::inline v0::agent

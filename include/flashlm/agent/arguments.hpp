@@ -2,6 +2,7 @@
 /// arguments.hpp: whether the arguments of a call are what a tool's JSON schema asks for.
 #pragma once
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,9 @@ inline constexpr int kDeepestSchema = 32;
 
 inline bool has_type(const nlohmann::ordered_json& value, std::string_view type) {
   if (type == "string") return value.is_string();
-  if (type == "integer") return value.is_number_integer();
+  if (type == "integer") {
+    return value.is_number_integer() || (value.is_number() && std::floor(value.get<double>()) == value.get<double>());
+  }
   if (type == "number") return value.is_number();
   if (type == "boolean") return value.is_boolean();
   if (type == "null") return value.is_null();
@@ -32,6 +35,16 @@ inline bool has_type(const nlohmann::ordered_json& value, std::string_view type)
 inline bool is_nullable(const nlohmann::ordered_json& schema) {
   const auto nullable = schema.find("nullable");
   return nullable != schema.end() && *nullable == true;
+}
+
+/// Whether an object may have properties that `properties` does not name.
+inline bool is_open(const nlohmann::ordered_json& schema) {
+  if (schema.contains("patternProperties")) return true;
+  if (schema.contains("additionalProperties")) return schema["additionalProperties"] != false;
+  for (const char* keyword : {"$ref", "allOf", "anyOf", "if", "oneOf"}) {
+    if (schema.contains(keyword)) return true;  // they may name others
+  }
+  return false;
 }
 
 /// `json` for a message: short.
@@ -76,7 +89,7 @@ inline std::optional<std::string> object_problem(const nlohmann::ordered_json& s
   for (auto each = value.begin(); each != value.end(); ++each) {
     const auto property = properties->find(each.key());
     if (property == properties->end()) {
-      if (schema.contains("additionalProperties") && schema["additionalProperties"] != false) continue;
+      if (is_open(schema)) continue;
       std::string names;
       for (auto one = properties->begin(); one != properties->end(); ++one) {
         names += concat(names.empty() ? "" : ", ", one.key());
@@ -101,7 +114,7 @@ inline std::optional<std::string> value_problem(const nlohmann::ordered_json& sc
     if (!found) return concat(where, ": expected one of ", shown(*choices), ", got ", shown(value));
   }
   if (value.is_object()) return object_problem(schema, value, where, depth);
-  if (value.is_array() && schema.contains("items")) {
+  if (value.is_array() && schema.contains("items") && schema["items"].is_object()) {
     for (std::size_t index = 0; index < value.size(); ++index) {
       if (auto problem = value_problem(schema["items"], value[index], concat(where, "[", index, "]"), depth + 1)) {
         return problem;

@@ -13,6 +13,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/text/grammar_shortest.hpp"
 
 namespace flashlm::inline v0::text {
 
@@ -36,10 +37,11 @@ class GrammarStates {
     start_ = intern(closure({{rules.start(), 0, 0}}));
   }
   explicit GrammarStates(GrammarRules&&) = delete;
-
   State start() const noexcept { return start_; }
   /// The number of states that were met since the last `forget_all_but`.
   std::size_t size() const noexcept { return states_.size(); }
+  /// About how much memory they take, in bytes.
+  std::size_t bytes() const noexcept { return bytes_; }
 
   State next(State state, unsigned char byte) {
     const std::uint32_t byte_class = rules_->byte_class(byte);
@@ -53,6 +55,7 @@ class GrammarStates {
     const Closure& closure = states_[state];
     std::vector<Place> key;
     for (const Place& place : closure.places) key.push_back({place.node, frame_kind(place.frame, length)});
+    bytes_ += key.size() * sizeof(Place) + 2 * kNodeBytes;  // and what frame_kind keeps
     return kinds_.try_emplace({std::move(key), closure.may_end}, static_cast<std::uint32_t>(kinds_.size()))
         .first->second;
   }
@@ -60,8 +63,8 @@ class GrammarStates {
   /// Whether the text may end here, or must.
   bool may_end(State state) const noexcept { return states_[state].may_end; }
   bool must_end(State state) const noexcept { return may_end(state) && states_[state].places.empty(); }
-  /// Bytes to the nearest end.
-  Cost to_end(State state) const noexcept { return states_[state].to_end; }
+
+  Cost to_end(State state) const noexcept { return states_[state].to_end; }  // bytes to the nearest end
 
   /// The only byte that may follow, or -1 if there are several, or if the text may end.
   int forced(State state) const noexcept {
@@ -74,21 +77,18 @@ class GrammarStates {
     return byte;
   }
 
-  /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar has.
-  std::string shortest(State state, const ByteSet& usable = ~ByteSet()) {
-    std::string text;
-    while (state != kDead && to_end(state) > 0) {
-      const auto leads = [&](unsigned byte) {
-        const State other = usable.test(byte) ? next(state, static_cast<unsigned char>(byte)) : kDead;
-        return other != kDead && to_end(other) + 1 == to_end(state);
-      };
-      // A letter or a digit where anything will do.
-      unsigned byte = leads('a') ? 'a' : leads('0') ? '0' : 0;
-      while (byte < 255 && !leads(byte)) ++byte;
-      text += static_cast<char>(byte);
-      state = next(state, static_cast<unsigned char>(byte));
-    }
-    return text;
+  /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar has. It goes straight
+  /// through the rules: a text of any length meets no new states.
+  std::string shortest(State state, const ByteSet& usable = ~ByteSet()) const {
+    const Closure& from = states_[state];
+    if (state == kDead || from.may_end || from.places.empty()) return {};
+    const auto is_nearer = [&](const Place& left, const Place& right) { return cost(left) < cost(right); };
+    const auto nearest = std::min_element(from.places.begin(), from.places.end(), is_nearer);
+    std::vector<GrammarWaiting> waiting;
+    for (std::uint32_t frame = nearest->frame; frame != 0; frame = frames_[frame].parent)
+      waiting.push_back({frames_[frame].node, frames_[frame].done});
+    std::reverse(waiting.begin(), waiting.end());
+    return shortest_text(*rules_, nearest->node, std::move(waiting), usable);
   }
 
   /// Gives all memory back but for `state`, whose new name it returns.
@@ -118,8 +118,8 @@ class GrammarStates {
  private:
   using Node = GrammarRules::Node;
   using Kind = GrammarRules::Kind;
-
   static constexpr State kUnknown = ~State{0};
+  static constexpr std::size_t kNodeBytes = 64;  // what a map takes for an entry, about
 
   /// A rule that waits for another to end: `node` is the call or the loop.
   struct Frame {
@@ -135,7 +135,6 @@ class GrammarStates {
     std::uint32_t frame;
     auto operator<=>(const Place&) const = default;
   };
-
   /// A node of any kind; `done` counts for loops.
   struct Step {
     Node node;
@@ -143,13 +142,11 @@ class GrammarStates {
     std::uint64_t done;
     auto operator<=>(const Step&) const = default;
   };
-
   struct Closure {
     std::vector<Place> places;  // sorted
     bool may_end = false;
     Cost to_end = GrammarRules::kNever;
   };
-
   struct Hash {
     static std::size_t mix(std::size_t seed, std::size_t value) noexcept {
       return (seed ^ value) * 0x9E3779B97F4A7C15u + (seed >> 29);
@@ -165,6 +162,7 @@ class GrammarStates {
   };
 
   void clear() {
+    bytes_ = 0;
     frames_.assign(1, {});
     frame_ids_.clear();
     states_.clear();
@@ -183,6 +181,7 @@ class GrammarStates {
       const GrammarRules::Entry& entry = rules_->entry(node);
       const Cost own = entry.kind == Kind::call ? rules_->cost(entry.next) : rules_->loop_cost(entry, done);
       frames_.push_back({node, done, parent, GrammarRules::plus(own, frames_[parent].after)});
+      bytes_ += sizeof(Frame) + kNodeBytes;
     }
     return found->second;
   }
@@ -210,6 +209,7 @@ class GrammarStates {
     if (is_new) {
       closure.to_end = closure.may_end ? 0 : GrammarRules::kNever;
       for (const Place& place : closure.places) closure.to_end = std::min(closure.to_end, cost(place));
+      bytes_ += sizeof(Closure) + 2 * closure.places.size() * sizeof(Place) + n_classes_ * sizeof(State) + kNodeBytes;
       states_.push_back(std::move(closure));
       table_.resize(states_.size() * n_classes_, states_.size() == 1 ? kDead : kUnknown);
     }
@@ -295,6 +295,7 @@ class GrammarStates {
   std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_kind_ids_;
   std::unordered_map<std::pair<std::vector<Place>, bool>, std::uint32_t, Hash> kinds_;
   State start_ = kDead;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace flashlm::inline v0::text

@@ -22,7 +22,7 @@ class JsonNumbers {
  public:
   using Node = GrammarRules::Node;
 
-  /// Bounds of a number; both ends are included unless the flag says otherwise.
+  /// Bounds of a whole number; both ends are included unless the flag says otherwise.
   struct Range {
     std::optional<std::int64_t> least{};
     std::optional<std::int64_t> most{};
@@ -46,21 +46,9 @@ class JsonNumbers {
     return rules_->either(ways);
   }
 
-  /// A number. Within bounds it has no exponent and at most 15 digits after all zeros, so that no rounding passes one.
-  Node number(const Range& range, Node next) {
-    if (!range.least && !range.most) return plain(next);
-    const std::int64_t least = std::max(range.least.value_or(-kLargestPlain), -kLargestPlain);
-    const std::int64_t most = std::min(range.most.value_or(kLargestPlain), kLargestPlain);
-    std::vector<Node> ways;
-    if (most >= 0) {
-      ways.push_back(
-          magnitude(std::max<std::int64_t>(least, 0), least >= 0 && range.above_least, most, range.below_most, next));
-    }
-    if (least < 0) {
-      ways.push_back(rules_->literal("-", magnitude(std::max<std::int64_t>(-most, 0), most <= 0 && range.below_most,
-                                                    -least, range.above_least, next)));
-    }
-    return rules_->either(ways);
+  /// A number in [least, most], 0 <= least, whose fraction is any; at most 15 digits.
+  Node with_fraction(std::int64_t least, std::int64_t most, Node next) {
+    return whole(least, most, next, Fraction::any);
   }
 
   /// Any number.
@@ -77,14 +65,7 @@ class JsonNumbers {
     return maybe(rules_->literal("-", number), number);
   }
 
- private:
-  enum class Fraction { none, any };
-
-  static constexpr int kDigitsKept = 15;
-
-  static constexpr Node end() noexcept { return GrammarRules::end(); }
-  Node maybe(Node node, Node next) { return rules_->either({node, next}); }
-
+  /// The least and the most whole number in `range`.
   static std::pair<std::int64_t, std::int64_t> whole_bounds(const Range& range) {
     std::int64_t least = range.least ? *range.least + (range.above_least ? 1 : 0) : -kLargestPlain;
     std::int64_t most = range.most ? *range.most - (range.below_most ? 1 : 0) : kLargestPlain;
@@ -92,6 +73,14 @@ class JsonNumbers {
     if (!range.least && most < least) least = -kLargestBound;
     return {least, most};
   }
+
+ private:
+  enum class Fraction { none, any };
+
+  static constexpr int kDigitsKept = 15;
+
+  static constexpr Node end() noexcept { return GrammarRules::end(); }
+  Node maybe(Node node, Node next) { return rules_->either({node, next}); }
 
   static int n_digits(std::int64_t value) { return static_cast<int>(std::to_string(value).size()); }
 
@@ -138,25 +127,6 @@ class JsonNumbers {
   Node any_fraction(int digits, Node next) {
     const std::uint64_t most = fraction_digits(digits);
     return most == 0 ? next : maybe(rules_->literal(".", rules_->loop(digit_, 1, most, next)), next);
-  }
-
-  /// A number in [least, most], 0 <= least, without the ends that are excluded.
-  Node magnitude(std::int64_t least, bool above_least, std::int64_t most, bool below_most, Node next) {
-    std::vector<Node> ways = {whole(least + (above_least ? 1 : 0), most - 1, next, Fraction::any)};
-    if (above_least && least < most) {
-      Node more = rules_->either({});  // zeros, then another digit
-      for (std::uint64_t digits = 0; digits < fraction_digits(n_digits(least)); ++digits) {
-        more = maybe(rules_->bytes(byte_range('1', '9'), rules_->loop(digit_, 0, digits, next)),
-                     rules_->literal("0", more));
-      }
-      ways.push_back(rules_->literal(concat(least, "."), more));
-    }
-    if (!below_most && (least < most || (least == most && !above_least))) {
-      const std::uint64_t zeros = fraction_digits(n_digits(most));
-      const Node point = rules_->literal(".", rules_->loop(rules_->literal("0", end()), 1, zeros, next));
-      ways.push_back(rules_->literal(std::to_string(most), zeros == 0 ? next : maybe(point, next)));
-    }
-    return rules_->either(ways);
   }
 
   GrammarRules* rules_;

@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,35 +16,39 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/grammar_rules.hpp"
-#include "flashlm/text/json_rules.hpp"
-#include "flashlm/text/json_schema_overlap.hpp"
-#include "flashlm/text/json_schema_view.hpp"
+#include "flashlm/text/json_decimals.hpp"
+#include "flashlm/text/json_multiples.hpp"
+#include "flashlm/text/json_numbers.hpp"
+#include "flashlm/text/json_schema_arrays.hpp"
+#include "flashlm/text/json_schema_context.hpp"
+#include "flashlm/text/json_schema_objects.hpp"
+#include "flashlm/text/json_schema_strings.hpp"
+#include "flashlm/text/json_schema_words.hpp"
 
 namespace flashlm::inline v0::text {
 
-/// Turns a JSON schema (draft 2020-12) into rules. Whatever the rules allow, the schema allows; where a schema leaves
-/// much open, the rules allow less:
+/// Turns a JSON schema (draft 2020-12, and older words) into rules. Whatever the rules allow, the schema allows; where
+/// a schema leaves much open, the rules allow less:
 ///
-///   - properties come in the order of `properties`, so that a model thinks in the order that the author chose;
-///   - an object with `properties` has no others unless `additionalProperties` or `required` says so;
-///   - keywords without `type` mean the type that they are about;
-///   - each value of `enum` and `const` has one spelling.
+///   - properties come in the order in which they are written, so that a model thinks in the order that the author
+///     chose;
+///   - an object with `properties` has no others unless `additionalProperties`, `patternProperties` or `required` says
+///     so;
+///   - where nothing says a type, a value has one that keywords are about;
+///   - each value of `enum` and `const`, and each character of a string with a `pattern`, has one spelling.
 class JsonSchema {
  public:
-  /// The rules of `schema`. Throws FormatError, with the place in the schema, for a keyword that is not known, a value
-  /// that a keyword cannot have, or a schema that no text can meet.
+  /// The rules of `schema`. Throws FormatError, with the place in the schema, for a keyword that is not supported, a
+  /// value that a keyword cannot have, or a schema that no text can meet. Words that JSON schema does not know say
+  /// nothing.
   static GrammarRules compile(const nlohmann::ordered_json& schema) {
     GrammarRules rules;
     JsonSchema self(schema, rules);
-    const Node start = self.rule_of("#");
-    // Rules are built one after another, not one inside another: a chain of references needs no stack.
-    while (!self.waiting_.empty()) {
-      const std::string reference = std::move(self.waiting_.back());
-      self.waiting_.pop_back();
-      const Node meaning = self.value(self.view_.resolve(reference), JsonRules::end());
-      rules.define(self.named_.at(reference), meaning);
-    }
-    if (!rules.finish(start)) throw FormatError("[json_schema] #: no text can meet this schema");
+    const Node start = self.context_.rule_of(self.context_.view.root());
+    while (const auto next = self.context_.next()) rules.define(next->first, self.rule(next->second));
+    const bool has_text = rules.finish(start);
+    self.check_narrow();
+    if (!has_text) throw FormatError("[json_schema] #: no text can meet this schema");
     return rules;
   }
 
@@ -53,210 +56,205 @@ class JsonSchema {
   using Node = GrammarRules::Node;
   using View = JsonSchemaView;
   using Json = View::Json;
-  using Place = View::Place;
+  using Place = JsonSchemaPlace;
+  using Part = JsonSchemaPart;
+  using Parts = JsonSchemaParts;
 
-  static constexpr std::uint64_t kNoLimit = GrammarRules::kNoLimit;
+  JsonSchema(const Json& schema, GrammarRules& rules) : context_(schema, rules), rules_(rules) {}
 
-  JsonSchema(const Json& schema, GrammarRules& rules) : view_(schema), json_(rules), rules_(rules) {}
+  const JsonSchemaView& view() const { return context_.view; }
 
-  /// The rule that a reference names.
-  Node rule_of(const std::string& reference) {
-    const auto [found, is_new] = named_.try_emplace(reference, 0);
-    if (is_new) {
-      found->second = rules_.declare();
-      waiting_.push_back(reference);
+  /// The rule of a value that meets all of `parts`.
+  Node rule(const Parts& parts) {
+    const std::optional<Parts> flat = context_.splitter.flat(parts);
+    if (!flat) return context_.json.nothing();
+    if (flat->empty()) return context_.json.any(JsonRules::end());
+    std::vector<Node> ways;
+    if (const std::optional<std::vector<Place>> values = context_.listed(*flat)) {
+      std::vector<std::string> texts;
+      for (const Place& each : *values) texts.push_back(view().spelled(each));
+      return context_.json.one_of(std::move(texts), JsonRules::end());
     }
-    return found->second;
-  }
-
-  /// A value that `place` allows, then `next`.
-  Node value(const Place& place, Node next) {
-    if (place.json->is_boolean()) return place.json->get<bool>() ? json_.any(next) : json_.nothing();
-    view_.check(place);
-    const Json* nullable = view_.find(place, "nullable");
-    const Node node = not_null(place, next);
-    if (nullable == nullptr) return node;
-    if (!nullable->is_boolean()) view_.wrong(place, "nullable", "true or false");
-    return nullable->get<bool>() ? rules_.either({node, rules_.literal("null", next)}) : node;
-  }
-
-  Node not_null(const Place& place, Node next) {
-    if (const Json* reference = view_.find(place, "$ref")) {
-      view_.alone(place, "$ref", {});
-      if (!reference->is_string()) view_.wrong(place, "$ref", "a string");
-      view_.resolve(reference->get_ref<const std::string&>(), &place);
-      return rules_.call(rule_of(reference->get_ref<const std::string&>()), next);
-    }
-    if (const Json* fixed = view_.find(place, "const")) {
-      view_.alone(place, "const", {"type"});
-      return one_of(place, {view_.down(place, "const", *fixed)}, next);
-    }
-    if (view_.find(place, "enum") != nullptr) {
-      view_.alone(place, "enum", {"type"});
-      return one_of(place, view_.elements(place, "enum"), next);
-    }
-    for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-      if (view_.find(place, keyword) == nullptr) continue;
-      view_.alone(place, keyword, {});
-      const std::vector<Place> parts = view_.elements(place, keyword);
-      if (keyword == std::string_view("allOf") && parts.size() > 1) view_.wrong(place, keyword, "one schema");
-      if (keyword == std::string_view("oneOf")) JsonSchemaOverlap(view_).check_apart(place, parts);
-      std::vector<Node> ways;
-      for (const Place& part : parts) ways.push_back(value(part, next));
+    if (const auto alternatives = context_.splitter.alternatives(*flat)) {
+      for (const JsonSchemaSplitter::Way& each : *alternatives) {
+        ways.push_back(context_.rule_of(each.parts));
+        if (each.narrow) narrow_.emplace_back(ways.back(), each);
+      }
       return rules_.either(ways);
     }
-    std::vector<Node> ways;
-    for (const std::string& type : view_.types(place)) ways.push_back(typed(place, type, next));
+    const std::vector<Place> taken = taken_values(*flat);
+    const std::optional<unsigned> some = kinds_of(*flat, taken);
+    if (!some) return context_.json.any(JsonRules::end());
+    const unsigned kinds = *some;
+    check_foreign(*flat, kinds);
+    if ((kinds & kJsonNull) != 0) ways.push_back(rules_.literal("null", JsonRules::end()));
+    if ((kinds & kJsonBoolean) != 0) ways.push_back(boolean(taken));
+    if ((kinds & kJsonNumber) != 0) ways.push_back(number(*flat, (kinds & kJsonBroken) == 0));
+    if ((kinds & kJsonString) != 0) ways.push_back(JsonSchemaStrings(context_, *flat).rule());
+    if ((kinds & kJsonArray) != 0) ways.push_back(JsonSchemaArrays(context_, *flat).rule());
+    if ((kinds & kJsonObject) != 0) ways.push_back(JsonSchemaObjects(context_, *flat).rule());
     return rules_.either(ways);
   }
 
-  Node typed(const Place& place, const std::string& type, Node next) {
-    if (type == "null") return rules_.literal("null", next);
-    if (type == "boolean") return json_.boolean(next);
-    if (type == "integer") return json_.numbers().integer(range(place, true), next);
-    if (type == "number") return json_.numbers().number(range(place, false), next);
-    if (type == "string") {
-      return json_.string(view_.count(place, "minLength", 0), view_.count(place, "maxLength", kNoLimit), next);
+  /// Refuses alternatives of which nothing is left only because more is kept out of them than must be.
+  void check_narrow() const {
+    for (const auto& [node, way] : narrow_) {
+      if (rules_.cost(node) != GrammarRules::kNever) continue;
+      view().unsupported(*way.narrow, way.keyword,
+                         "expected alternatives that differ in type, const or a required "
+                         "const, got some that may overlap. Use anyOf");
     }
-    if (type == "array") return array(place, next);
-    if (type == "object") return object(place, next);
-    if (type == "any") return json_.any(next);
-    view_.wrong(place, "type", "array, boolean, integer, null, number, object or string");
   }
 
-  /// Some of the values, as text. Those of another type than `type` cannot be meant.
-  Node one_of(const Place& place, const std::vector<Place>& values, Node next) {
-    const std::vector<std::string> types = view_.types(place);
+  /// The values that a plain `not` takes away.
+  std::vector<Place> taken_values(const Parts& parts) const {
+    std::vector<Place> result;
+    for (const Part& part : parts) {
+      if (!context_.splitter.is_plain_not(part)) continue;
+      const Place inner = view().at(part.place, "not");
+      if (view().find(inner, "const") != nullptr) result.push_back(view().at(inner, "const"));
+      if (view().find(inner, "enum") == nullptr) continue;
+      for (const Place& each : view().elements(inner, "enum")) result.push_back(each);
+    }
+    return result;
+  }
+
+  /// The kinds of values that are written; nothing if any value is good.
+  std::optional<unsigned> kinds_of(const Parts& parts, const std::vector<Place>& taken) const {
+    unsigned types = kJsonAny;
+    unsigned about = 0;
+    bool is_said = false;
+    for (const Part& part : parts) {
+      types &= view().kinds(part.place);
+      is_said = is_said || view().find(part.place, "type") != nullptr;
+      for (auto each = part.place.json->begin(); each != part.place.json->end(); ++each) {
+        const unsigned kinds = json_kinds_of_word(each.key());
+        if (kinds != kJsonAny) about |= kinds;
+        if (kinds == kJsonAny) check_everywhere(part.place, each.key());
+      }
+      const bool lacks_pattern =
+          context_.splitter.is_plain_not(part) && view().find(view().at(part.place, "not"), "pattern") != nullptr;
+      if (lacks_pattern) types &= kJsonString, is_said = true;  // all but strings meet a pattern
+    }
+    if (types == kJsonAny && about == 0 && taken.empty()) return std::nullopt;
+    if (!is_said && about != 0) types = about;
+    for (const Place& each : taken) {
+      const unsigned kind = View::kind_of(*each.json);
+      if (kind == kJsonNull) types &= ~kind;
+      // An array or an object has many spellings: where another kind will do, these are given up.
+      if ((kind & (kJsonArray | kJsonObject)) == 0 || (types & kind) == 0) continue;
+      if ((types & ~kind) == 0) view().unsupported(each, "not", "values that are arrays or objects");
+      types &= ~kind;
+    }
+    return types;
+  }
+
+  /// Refuses a keyword about all kinds that grammars do not know.
+  void check_everywhere(const Place& place, std::string_view word) const {
+    for (const auto& [foreign, about] : kJsonSchemaForeign) {
+      if (foreign == word && about == kJsonAny) view().unsupported(place, word);
+    }
+  }
+
+  /// Refuses keywords that are about these kinds and that grammars do not know.
+  void check_foreign(const Parts& parts, unsigned kinds) const {
+    for (const Part& part : parts) {
+      for (const auto& [word, about] : kJsonSchemaForeign) {
+        if ((about & kinds) != 0 && view().find(part.place, word) != nullptr) view().unsupported(part.place, word);
+      }
+    }
+  }
+
+  Node boolean(const std::vector<Place>& taken) {
     std::vector<std::string> texts;
-    for (const Place& each : values) {
-      const bool fits = std::any_of(types.begin(), types.end(),
-                                    [&](const std::string& type) { return View::is_of_type(*each.json, type); });
-      if (fits) texts.push_back(view_.spelled(each));
+    for (const bool value : {false, true}) {
+      const bool is_taken =
+          std::any_of(taken.begin(), taken.end(), [&](const Place& each) { return *each.json == value; });
+      if (!is_taken) texts.push_back(value ? "true" : "false");
     }
-    return json_.one_of(std::move(texts), next);
+    return context_.json.one_of(std::move(texts), JsonRules::end());
   }
 
-  JsonNumbers::Range range(const Place& place, bool whole) {
+  /// `whole`: no number has a fraction.
+  Node number(const Parts& parts, bool whole) {
+    std::optional<JsonDecimal> least;
+    std::optional<JsonDecimal> most;
     JsonNumbers::Range range;
-    const auto read = [&](const char* keyword, bool lower, bool exclusive, std::optional<std::int64_t>& bound,
-                          bool& excluded) {
-      const Json* found = view_.find(place, keyword);
-      if (found == nullptr) return;
-      if (!found->is_number()) view_.wrong(place, keyword, "a number");
-      const double exact = found->get<double>();
-      const double rounded = lower ? std::ceil(exact) : std::floor(exact);
-      if (!whole && rounded != exact) {
-        view_.wrong(place, keyword, "a whole number; bounds with a fraction are not supported");
+    std::int64_t divisor = 1;
+    const Place* divided = nullptr;
+    for (const Part& part : parts) {
+      for (const char* keyword : {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}) {
+        read_bound(part.place, keyword, least, most, range);
       }
-      constexpr double kLargest = static_cast<double>(JsonNumbers::kLargestBound);
-      std::int64_t value = 0;
-      if (std::abs(rounded) < kLargest) {
-        value = found->is_number_integer() ? found->get<std::int64_t>() : static_cast<std::int64_t>(rounded);
-      } else {
-        value = rounded < 0 ? -JsonNumbers::kLargestBound : JsonNumbers::kLargestBound;
-        if ((rounded > 0) == lower) value += lower ? 1 : -1;  // nothing of 18 digits lies beyond
-      }
-      const bool strict = exclusive && rounded == exact;
-      const bool narrower = !bound || (lower ? value > *bound : value < *bound);
-      if (narrower || (value == *bound && strict)) {
-        bound = value;
-        excluded = strict;
-      }
-    };
-    read("minimum", true, false, range.least, range.above_least);
-    read("exclusiveMinimum", true, true, range.least, range.above_least);
-    read("maximum", false, false, range.most, range.below_most);
-    read("exclusiveMaximum", false, true, range.most, range.below_most);
-    return range;
+      if (view().find(part.place, "multipleOf") == nullptr) continue;
+      divided = &part.place;
+      divisor = joined(part.place, divisor);
+    }
+    if (divided != nullptr) {
+      const auto [low, high] = JsonNumbers::whole_bounds(range);
+      const auto node = JsonMultiples(rules_).multiple(divisor, low, high, JsonRules::end());
+      if (!node) view().unsupported(*divided, "multipleOf", "the number is too large");
+      return *node;
+    }
+    if (whole) return context_.json.numbers().integer(range, JsonRules::end());
+    if (!least && !most) return context_.json.numbers().plain(JsonRules::end());
+    return JsonDecimals(rules_, context_.json.numbers()).number(least, most, JsonRules::end());
   }
 
-  Node array(const Place& place, Node next) {
-    const std::uint64_t least = view_.count(place, "minItems", 0);
-    std::uint64_t most = view_.count(place, "maxItems", kNoLimit);
-    const Json* items = view_.find(place, "items");
-    std::vector<Place> first;
-    if (view_.find(place, "prefixItems") != nullptr) first = view_.elements(place, "prefixItems");
-    if (items != nullptr && items->is_array()) view_.wrong(place, "items", "a schema; a list of them is prefixItems");
-    // A tuple ends with its last position, unless something speaks of more.
-    if (!first.empty() && items == nullptr && least <= first.size()) most = std::min<std::uint64_t>(most, first.size());
-    const Node rule =
-        items == nullptr ? json_.any(JsonRules::end()) : value(view_.down(place, "items", *items), JsonRules::end());
-    if (first.empty()) return json_.array(rule, least, most, next);
-    const std::uint64_t n_first = first.size();
-    const Node close = rules_.literal("]", next);
-    // What may follow when `done` items stand there, from the last to none.
-    Node rest = json_.more_items(rule, least > n_first ? least - n_first : 0,
-                                 most == kNoLimit ? kNoLimit : (most > n_first ? most - n_first : 0), close);
-    if (most < n_first) rest = json_.nothing();
-    for (std::uint64_t done = n_first; done-- > 0;) {
-      std::vector<Node> ways;
-      if (done < most) {
-        const Node item = value(first[done], rest);
-        ways.push_back(done == 0 ? item : rules_.literal(", ", item));
-      }
-      if (done >= least && done <= most) ways.push_back(close);
-      rest = rules_.either(ways);
-    }
-    return rules_.literal("[", rest);
+  /// The least common multiple of a divisor and `multipleOf`.
+  std::int64_t joined(const Place& place, std::int64_t divisor) const {
+    const double said =
+        view().find(place, "multipleOf")->is_number() ? view().find(place, "multipleOf")->get<double>() : 0;
+    if (!(said > 0)) view().wrong(place, "multipleOf", "a number above 0");
+    if (std::floor(said) != said || said > 1e9) view().unsupported(place, "multipleOf", "expected a whole number");
+    const std::int64_t result = std::lcm(divisor, static_cast<std::int64_t>(said));
+    if (result > 1'000'000'000) view().unsupported(place, "multipleOf", "the number is too large");
+    return result;
   }
 
-  struct Property {
-    std::string name;
-    std::optional<Place> schema;  // any value without
-    bool required = false;
-  };
-
-  Node object(const Place& place, Node next) {
-    std::vector<Property> properties =
-        view_.find(place, "properties") == nullptr ? std::vector<Property>() : declared(place);
-    const Json* additional = view_.find(place, "additionalProperties");
-    const bool closed = additional != nullptr && additional->is_boolean() && !additional->get<bool>();
-    const bool open = additional != nullptr ? !closed : view_.find(place, "properties") == nullptr;
-    const std::optional<Place> others =
-        additional == nullptr ? std::nullopt
-                              : std::optional<Place>(view_.down(place, "additionalProperties", *additional));
-    if (view_.find(place, "required") != nullptr) {
-      for (const Place& name : view_.elements(place, "required")) {
-        if (!name.json->is_string()) view_.refuse(name, "expected a string");
-        const auto& text = name.json->get_ref<const std::string&>();
-        auto found =
-            std::find_if(properties.begin(), properties.end(), [&](const Property& p) { return p.name == text; });
-        if (found == properties.end()) found = properties.insert(properties.end(), {text, others, false});
-        found->required = true;
-      }
+  /// Narrows the bounds: `least` and `most` as they are written, `range` to whole numbers.
+  void read_bound(const Place& place, std::string_view keyword, std::optional<JsonDecimal>& least,
+                  std::optional<JsonDecimal>& most, JsonNumbers::Range& range) const {
+    const Json* said = view().find(place, keyword);
+    const bool is_lower = keyword.ends_with("inimum");
+    const Json* flag = view().find(place, is_lower ? "exclusiveMinimum" : "exclusiveMaximum");
+    const bool is_flag = flag != nullptr && flag->is_boolean();  // draft 4
+    if (said == nullptr || said->is_boolean()) return;
+    if (!said->is_number()) view().wrong(place, keyword, "a number");
+    const double value = said->get<double>();
+    const bool excluded = keyword.starts_with("exclusive") || (is_flag && *flag == true);
+    const JsonDecimal bound = JsonDecimal::of(value, excluded);
+    std::optional<JsonDecimal>& known = is_lower ? least : most;
+    if (!known || (is_lower ? *known < bound : bound < *known) ||
+        (!(*known < bound) && !(bound < *known) && excluded)) {
+      known = bound;
     }
-    Node first = rules_.literal("}", next);  // nothing written yet
-    Node rest = first;                       // after a property
-    if (open) {
-      std::vector<std::string> taken;
-      for (const Property& property : properties) taken.push_back(property.name);
-      const Node what = others ? value(*others, JsonRules::end()) : json_.any(JsonRules::end());
-      const Node pair = json_.other_string(taken, rules_.literal(": ", rules_.call(what, JsonRules::end())));
-      rest = json_.more_items(pair, 0, kNoLimit, rest);
-      first = rules_.either({first, rules_.call(pair, rest)});
-    }
-    for (std::size_t index = properties.size(); index-- > 0;) {
-      const Property& property = properties[index];
-      const Node what = property.schema ? value(*property.schema, rest) : json_.any(rest);
-      const Node pair = rules_.literal(view_.quoted(place, property.name) + ": ", what);
-      const Node comma = rules_.literal(", ", pair);
-      first = property.required ? pair : rules_.either({pair, first});
-      rest = property.required ? comma : rules_.either({comma, rest});
-    }
-    return rules_.literal("{", first);
+    read_whole(*said, is_lower, excluded, range);
   }
 
-  std::vector<Property> declared(const Place& place) {
-    std::vector<Property> properties;
-    for (const auto& [name, member] : view_.members(place, "properties")) properties.push_back({name, member, false});
-    return properties;
+  static void read_whole(const Json& said, bool is_lower, bool excluded, JsonNumbers::Range& range) {
+    const double exact = said.get<double>();
+    const double rounded = is_lower ? std::ceil(exact) : std::floor(exact);
+    constexpr double kLargest = static_cast<double>(JsonNumbers::kLargestBound);
+    std::int64_t value = 0;
+    if (std::abs(rounded) < kLargest) {
+      value = said.is_number_integer() ? said.get<std::int64_t>() : static_cast<std::int64_t>(rounded);
+    } else {
+      value = rounded < 0 ? -JsonNumbers::kLargestBound : JsonNumbers::kLargestBound;
+      if ((rounded > 0) == is_lower) value += is_lower ? 1 : -1;  // nothing of 18 digits lies beyond
+    }
+    const bool strict = excluded && rounded == exact;
+    std::optional<std::int64_t>& bound = is_lower ? range.least : range.most;
+    bool& is_excluded = is_lower ? range.above_least : range.below_most;
+    const bool is_narrower = !bound || (is_lower ? value > *bound : value < *bound);
+    if (!is_narrower && !(value == *bound && strict)) return;
+    bound = value;
+    is_excluded = strict;
   }
 
-  View view_;
-  JsonRules json_;
+  JsonSchemaContext context_;
   GrammarRules& rules_;
-  std::map<std::string, Node> named_;  // by reference
-  std::vector<std::string> waiting_;   // references whose rules are to be built
+  std::vector<std::pair<Node, JsonSchemaSplitter::Way>> narrow_;
 };
 
 }  // namespace flashlm::inline v0::text

@@ -4,152 +4,183 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/text/json_schema_values.hpp"
 #include "flashlm/text/json_schema_view.hpp"
-#include "flashlm/text/json_value.hpp"
+#include "flashlm/text/json_schema_words.hpp"
 
 namespace flashlm::inline v0::text {
 
 /// Compares the alternatives of a oneOf. It says that two are apart only where that is certain: their types differ,
-/// they list other values, or both require a property whose schemas are apart.
+/// they list other values, or both require a property whose schemas are apart. A schema without `type` is met by values
+/// of all types, whatever its keywords are about (draft 2020-12, section 7.6.1).
 class JsonSchemaOverlap {
  public:
   using View = JsonSchemaView;
   using Json = View::Json;
   using Place = View::Place;
 
-  explicit JsonSchemaOverlap(const View& view) : view_(&view) {}
+  JsonSchemaOverlap(const View& view, JsonSchemaValues& values) : view_(&view), values_(&values) {}
 
-  /// Throws FormatError for two alternatives that a value might meet both.
-  void check_apart(const Place& place, const std::vector<Place>& parts) {
-    for (std::size_t left = 0; left < parts.size(); ++left) {
-      for (std::size_t right = left + 1; right < parts.size(); ++right) {
-        if (++compared_ > kMostCompared) view_->refuse(place, "oneOf: too many alternatives to compare. Use anyOf.");
-        if (!apart(parts[left], parts[right], 0)) {
-          view_->refuse(
-              place, concat("oneOf: expected alternatives that differ in type, const or a required const, got ", left,
-                            " and ", right, ", which may overlap. Use anyOf."));
-        }
-      }
+  /// The schemas that the value meets beside one of the alternatives.
+  template <class Parts>
+  void begin(const Parts& parts) {
+    types_ = kJsonAny;
+    about_ = 0;
+    for (const auto& part : parts) {
+      types_ &= own_kinds(part.place);
+      about_ |= about(part.place, 0);
     }
+  }
+
+  /// The kinds of values that a schema allows, with what it refers to; some that it does not, too.
+  unsigned kinds(const Place& place) { return kinds(place, 0); }
+
+  /// Whether no text that the rules write for `one` meets `other`. `place`: where they are compared, for errors.
+  bool apart(const Place& place, const Place& one, const Place& other) {
+    if (compared_ > kMostCompared) view_->unsupported(place, "oneOf", "too many alternatives to compare. Use anyOf");
+    unsigned written = kinds(one, 0) & types_;
+    // Where nothing says a type, rules write the types that keywords are about.
+    const unsigned said = about(one, 0) | about_;
+    if (written == kJsonAny && said != 0) written = said;
+    return apart(one, other, written, 0);
   }
 
  private:
   static constexpr int kDeepest = 8;
-  static constexpr std::size_t kMostCompared = 20'000;
+  static constexpr std::size_t kMostCompared = 100'000;
 
-  enum Kind : unsigned {
-    null = 1,
-    boolean = 2,
-    whole = 4,
-    broken = 8,
-    string = 16,
-    array = 32,
-    object = 64,
-    all = 127
-  };
-
-  static unsigned kinds(const Json& value) {
-    if (value.is_number()) return View::is_of_type(value, "integer") ? whole : broken;
-    return kinds(std::string(value.type_name()));
-  }
-
-  static unsigned kinds(const std::string& type) {
-    if (type == "null") return null;
-    if (type == "boolean") return boolean;
-    if (type == "integer") return whole;
-    if (type == "number") return whole | broken;
-    if (type == "string") return string;
-    if (type == "array") return array;
-    return type == "object" ? object : all;
-  }
-
-  /// What `place` refers to, as far as a few references tell.
-  Place followed(Place place) const {
-    for (int step = 0; step < kDeepest && place.json->is_object(); ++step) {
-      const Json* reference = view_->find(place, "$ref");
-      if (reference == nullptr || !reference->is_string()) break;
-      place = view_->resolve(reference->get_ref<const std::string&>(), &place);
+  /// The kinds that a schema's own type and values allow.
+  unsigned own_kinds(const Place& place) const {
+    if (!place.json->is_object()) return *place.json == false ? 0U : kJsonAny + 0U;
+    unsigned result = view_->kinds(place);
+    if (lists_values(place)) {
+      unsigned listed = 0;
+      for (const Place& each : values(place)) listed |= View::kind_of(*each.json);
+      result &= listed;
     }
-    return place;
+    const Json* nullable = view_->find(place, "nullable");
+    return nullable != nullptr && *nullable == true ? result | kJsonNull : result;
   }
+
+  /// The kinds that a schema allows, with what it refers to.
+  unsigned kinds(const Place& place, int depth) {
+    if (depth > kDeepest || !place.json->is_object()) return own_kinds(place);
+    const Json* nullable = view_->find(place, "nullable");
+    if (nullable != nullptr && *nullable == true) return kJsonAny;
+    if (hides(place)) return kinds(referred(place), depth + 1);
+    unsigned result = own_kinds(place);
+    if (view_->find(place, "$ref") != nullptr) result &= kinds(referred(place), depth + 1);
+    for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
+      if (view_->find(place, keyword) == nullptr) continue;
+      const bool all = std::string_view(keyword) == "allOf";
+      unsigned either = 0;
+      for (const Place& part : view_->elements(place, keyword)) {
+        const unsigned one = kinds(part, depth + 1);
+        if (all) result &= one;
+        either |= one;
+      }
+      if (!all) result &= either;
+    }
+    return result;
+  }
+
+  /// The kinds that keywords are about, with those of what a schema is made of.
+  unsigned about(const Place& place, int depth) {
+    if (!place.json->is_object()) return 0;
+    if (depth > kDeepest) return kJsonAny;
+    unsigned result = 0;
+    for (auto each = place.json->begin(); each != place.json->end(); ++each) {
+      const unsigned kinds = json_kinds_of_word(each.key());
+      if (kinds != kJsonAny) result |= kinds;
+    }
+    if (view_->find(place, "$ref") != nullptr) result |= about(referred(place), depth + 1);
+    for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
+      if (view_->find(place, keyword) == nullptr) continue;
+      for (const Place& part : view_->elements(place, keyword)) result |= about(part, depth + 1);
+    }
+    for (const char* keyword : {"not", "if", "then", "else"}) {
+      if (view_->find(place, keyword) != nullptr) return kJsonAny;
+    }
+    return result;
+  }
+
+  bool hides(const Place& place) const { return view_->reference_hides() && view_->find(place, "$ref") != nullptr; }
+
+  Place referred(const Place& place) const { return view_->resolve(view_->word(place, "$ref"), place); }
 
   std::vector<Place> values(const Place& place) const {
     const Json* fixed = view_->find(place, "const");
     if (fixed != nullptr) return {view_->down(place, "const", *fixed)};
-    const Json* list = view_->find(place, "enum");
-    return list != nullptr && list->is_array() ? view_->elements(place, "enum") : std::vector<Place>();
+    return view_->elements(place, "enum");
   }
 
   bool lists_values(const Place& place) const {
     return view_->find(place, "const") != nullptr || view_->find(place, "enum") != nullptr;
   }
 
-  unsigned kinds_of(const Place& place) const {
-    unsigned result = 0;
-    if (lists_values(place)) {
-      for (const Place& each : values(place)) result |= kinds(*each.json);
-    } else {
-      for (const std::string& type : view_->types(place)) result |= kinds(type);
-    }
-    const Json* nullable = view_->find(place, "nullable");
-    return nullable != nullptr && *nullable == true ? result | null : result;
-  }
-
-  bool apart(const Place& first, const Place& second, int depth) {
+  /// `written`: the kinds of the texts that the rules write for `one`.
+  bool apart(const Place& one, const Place& other, unsigned written, int depth) {
     if (depth > kDeepest || ++compared_ > kMostCompared) return false;
-    const Place left = followed(first);
-    const Place right = followed(second);
-    if (!left.json->is_object() || !right.json->is_object()) {
-      return *left.json == false || *right.json == false;
+    if (*one.json == false || *other.json == false) return true;
+    if (!one.json->is_object() || !other.json->is_object()) return false;
+    const unsigned common = written & kinds(other, 0);
+    if (common == 0 || all_fail(one, other) || all_fail(other, one)) return true;
+    if (parts_apart(one, [&](const Place& part) { return apart(part, other, written & kinds(part, 0), depth + 1); }) ||
+        parts_apart(other, [&](const Place& part) { return apart(one, part, written, depth + 1); })) {
+      return true;
     }
-    if (const std::optional<bool> result = parts_apart(left, right, depth)) return *result;
-    if (const std::optional<bool> result = parts_apart(right, left, depth)) return *result;
-    const unsigned common = kinds_of(left) & kinds_of(right);
-    if (common == 0) return true;
-    if (lists_values(left) && lists_values(right)) return no_common_value(left, right);
-    return common == object && !lists_values(left) && !lists_values(right) && properties_apart(left, right, depth);
+    return common == kJsonObject && properties_apart(one, other, depth);
   }
 
-  /// Whether all parts of a schema that is made of parts are apart from another one.
-  std::optional<bool> parts_apart(const Place& composed, const Place& other, int depth) {
-    for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
+  /// Whether a schema lists values, and none of them meets the other.
+  bool all_fail(const Place& lists, const Place& other) {
+    const Json* nullable = view_->find(lists, "nullable");
+    if (!lists_values(lists) || hides(lists) || (nullable != nullptr && *nullable == true)) return false;
+    const std::vector<Place> all = values(lists);
+    compared_ += all.size();
+    return std::all_of(all.begin(), all.end(),
+                       [&](const Place& each) { return values_->meets(*each.json, other) == false; });
+  }
+
+  /// Whether what a schema is made of is apart from another one, by a test of that: all of its alternatives, or one of
+  /// those that it joins.
+  template <class Test>
+  bool parts_apart(const Place& composed, const Test& test) {
+    const Json* nullable = view_->find(composed, "nullable");
+    if (nullable != nullptr && *nullable == true) return false;
+    if (view_->find(composed, "$ref") != nullptr && test(referred(composed))) return true;
+    if (hides(composed)) return false;
+    for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
       if (view_->find(composed, keyword) == nullptr) continue;
       const std::vector<Place> parts = view_->elements(composed, keyword);
-      return std::all_of(parts.begin(), parts.end(), [&](const Place& part) { return apart(part, other, depth + 1); });
-    }
-    return std::nullopt;
-  }
-
-  bool no_common_value(const Place& left, const Place& right) {
-    for (const Place& one : values(left)) {
-      for (const Place& other : values(right)) {
-        if (++compared_ > kMostCompared || same_value(*one.json, *other.json)) return false;
+      const bool joins = std::string_view(keyword) == "allOf";
+      if (joins ? std::any_of(parts.begin(), parts.end(), test) : std::all_of(parts.begin(), parts.end(), test)) {
+        return true;
       }
     }
-    return true;
+    return false;
   }
 
   bool requires_name(const Place& place, const std::string& name) const {
-    const Json* required = view_->find(place, "required");
-    return required != nullptr && required->is_array() &&
-           std::find(required->begin(), required->end(), Json(name)) != required->end();
+    const std::vector<std::string> names = view_->names(place, "required");
+    return std::find(names.begin(), names.end(), name) != names.end();
   }
 
   bool properties_apart(const Place& left, const Place& right, int depth) {
-    if (view_->find(left, "properties") == nullptr || view_->find(right, "properties") == nullptr) return false;
+    if (hides(left) || hides(right)) return false;
     const auto of_right = view_->members(right, "properties");
     for (const auto& one : view_->members(left, "properties")) {
       const auto same =
           std::find_if(of_right.begin(), of_right.end(), [&](const auto& each) { return each.first == one.first; });
       if (same != of_right.end() && requires_name(left, one.first) && requires_name(right, one.first) &&
-          apart(one.second, same->second, depth + 1)) {
+          apart(one.second, same->second, kinds(one.second, 0), depth + 1)) {
         return true;
       }
     }
@@ -157,6 +188,9 @@ class JsonSchemaOverlap {
   }
 
   const View* view_;
+  JsonSchemaValues* values_;
+  unsigned types_ = kJsonAny;  // that the schemas beside the alternatives allow
+  unsigned about_ = 0;         // that their keywords are about
   std::size_t compared_ = 0;
 };
 

@@ -3,12 +3,10 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,9 +16,25 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/json_rules.hpp"
+#include "flashlm/text/json_schema_resources.hpp"
+#include "flashlm/text/json_schema_words.hpp"
 #include "flashlm/text/utf8.hpp"
 
 namespace flashlm::inline v0::text {
+
+/// What is wrong with one keyword of a schema: it is not supported there, or cannot have its value.
+class JsonKeywordError : public FormatError {
+ public:
+  JsonKeywordError(const std::string& message, std::string pointer, std::string keyword)
+      : FormatError(message), pointer_(std::move(pointer)), keyword_(std::move(keyword)) {}
+
+  const std::string& pointer() const noexcept { return pointer_; }  // of the schema with the keyword
+  const std::string& keyword() const noexcept { return keyword_; }
+
+ private:
+  std::string pointer_;
+  std::string keyword_;
+};
 
 /// A schema that belongs to the caller and must outlive the view. Every problem is a FormatError
 /// `[json_schema] #/place: what`.
@@ -28,42 +42,63 @@ class JsonSchemaView {
  public:
   using Json = nlohmann::ordered_json;
 
-  /// A value in the schema and its JSON pointer (RFC 6901).
-  struct Place {
-    const Json* json = nullptr;
-    std::string pointer;
-    int depth = 0;
-  };
+  using Place = JsonSchemaPlace;
 
-  explicit JsonSchemaView(const Json& root) : root_(&root) {}
+  /// Stands in the pointers of schemas that are made of others, before the keyword that they are made of.
+  static constexpr char kMade = '\x01';
 
-  [[noreturn]] void refuse(const Place& place, std::string_view problem) const {
-    throw FormatError(concat("[json_schema] ", place.pointer, ": ", problem));
+  explicit JsonSchemaView(const Json& root) : draft_(draft(root)), resources_(root, draft_ <= 4 ? "id" : "$id") {}
+
+  Place root() const { return resources_.place(0); }
+
+  /// Whether a `$ref` makes its neighbours say nothing, as up to draft 7.
+  bool reference_hides() const noexcept { return draft_ <= 7; }
+
+  /// Whether something below `place` has an `$id` of its own, which a copy would lose.
+  bool has_parts(const Place& place) const {
+    for (std::size_t resource = 1; resource < resources_.size(); ++resource) {
+      if (resources_.place(resource).pointer.starts_with(place.pointer + "/")) return true;
+    }
+    return false;
   }
 
+  [[noreturn]] void refuse(const Place& place, std::string_view problem) const {
+    throw FormatError(concat("[json_schema] ", shown(place), ": ", problem));
+  }
+
+  /// A keyword whose value is not as it must be.
   [[noreturn]] void wrong(const Place& place, std::string_view keyword, std::string_view expected) const {
     const Json* found = find(place, keyword);
     // A container is only named: to print it would recurse as deeply as it likes.
     const bool small = found != nullptr && !found->is_structured();
     const std::string got = small ? found->dump(-1, ' ', true, Json::error_handler_t::replace)
                                   : concat("an ", found == nullptr ? "absent value" : found->type_name());
-    refuse(place, concat(keyword, ": expected ", expected, ", got ", got));
+    throw JsonKeywordError(
+        concat("[json_schema] ", shown(place), ": ", keyword, ": expected ", expected, ", got ", got), place.pointer,
+        std::string(keyword));
+  }
+
+  /// A keyword that grammars do not know, or not here.
+  [[noreturn]] void unsupported(const Place& place, std::string_view keyword, std::string_view why = {}) const {
+    throw JsonKeywordError(
+        concat("[json_schema] ", shown(place), ": unsupported keyword '", keyword, "'", why.empty() ? "" : ": ", why,
+               ". Take it out of the schema and check for it in the answer, or give the schema to a tool."),
+        place.pointer, std::string(keyword));
   }
 
   const Json* find(const Place& place, std::string_view keyword) const {
-    const auto found = place.json->find(std::string(keyword));
+    if (!place.json->is_object()) return nullptr;
+    const auto found = place.json->find(keyword);
     return found == place.json->end() ? nullptr : &*found;
   }
 
   /// The value `json` at `key` below `place`. Throws when that is too deep.
   Place down(const Place& place, std::string_view key, const Json& json) const {
     if (place.depth >= kDeepest) refuse(place, concat("expected at most ", kDeepest, " levels, got more"));
-    std::string pointer = place.pointer + "/";
-    for (const char each : key) {
-      pointer += each == '~' ? "~0" : each == '/' ? "~1" : std::string(1, each);
-    }
-    return {&json, std::move(pointer), place.depth + 1};
+    return {&json, json_pointer(place.pointer, key), place.depth + 1, resources_.of(json, place.resource)};
   }
+
+  Place at(const Place& place, std::string_view keyword) const { return down(place, keyword, *find(place, keyword)); }
 
   /// The elements of the array `keyword`.
   std::vector<Place> elements(const Place& place, std::string_view keyword) const {
@@ -77,14 +112,26 @@ class JsonSchemaView {
     return result;
   }
 
-  /// The members of the object `keyword`, in their order.
+  /// The members of the object `keyword`, in their order; none if it is absent.
   std::vector<std::pair<std::string, Place>> members(const Place& place, std::string_view keyword) const {
     const Json* object = find(place, keyword);
-    if (object == nullptr || !object->is_object()) wrong(place, keyword, "an object");
+    if (object == nullptr) return {};
+    if (!object->is_object()) wrong(place, keyword, "an object");
     const Place parent = down(place, keyword, *object);
     std::vector<std::pair<std::string, Place>> result;
     for (auto each = object->begin(); each != object->end(); ++each) {
       result.emplace_back(each.key(), down(parent, each.key(), each.value()));
+    }
+    return result;
+  }
+
+  /// The names in the array `keyword`; none if it is absent.
+  std::vector<std::string> names(const Place& place, std::string_view keyword) const {
+    if (find(place, keyword) == nullptr) return {};
+    std::vector<std::string> result;
+    for (const Place& name : elements(place, keyword)) {
+      if (!name.json->is_string()) wrong(place, keyword, "a list of names");
+      result.push_back(name.json->get<std::string>());
     }
     return result;
   }
@@ -101,88 +148,92 @@ class JsonSchemaView {
     return static_cast<std::uint64_t>(number);
   }
 
-  /// Throws unless `place` is an object whose keywords are all known.
+  bool flag(const Place& place, std::string_view keyword) const {
+    const Json* found = find(place, keyword);
+    if (found == nullptr) return false;
+    if (!found->is_boolean()) wrong(place, keyword, "true or false");
+    return found->get<bool>();
+  }
+
+  const std::string& word(const Place& place, std::string_view keyword) const {
+    const Json* found = find(place, keyword);
+    if (found == nullptr || !found->is_string()) wrong(place, keyword, "a string");
+    return found->get_ref<const std::string&>();
+  }
+
+  /// Throws unless `place` is a schema.
   void check(const Place& place) const {
-    if (!place.json->is_object()) {
-      refuse(place, concat("expected a schema, which is an object or a boolean, got ", place.json->type_name()));
-    }
-    for (auto each = place.json->begin(); each != place.json->end(); ++each) {
-      const std::string& key = each.key();
-      const bool inert = key == "uniqueItems" && each.value() == false;
-      if (!inert && !contains(kKeywords, key) && !contains(kRemarks, key)) {
-        refuse(place, concat("unsupported keyword '", key, "'"));
-      }
-    }
+    if (place.json->is_object() || place.json->is_boolean()) return;
+    refuse(place, concat("expected a schema, which is an object or a boolean, got ", place.json->type_name()));
   }
 
-  /// Throws if `keyword` has others beside it that would narrow it, but for `allowed`.
-  void alone(const Place& place, std::string_view keyword, std::initializer_list<std::string_view> allowed) const {
-    for (auto each = place.json->begin(); each != place.json->end(); ++each) {
-      const std::string& key = each.key();
-      const bool good = key == keyword || key == "$defs" || key == "definitions" || key == "nullable" ||
-                        contains(kRemarks, key) || std::find(allowed.begin(), allowed.end(), key) != allowed.end();
-      if (!good) refuse(place, concat("unsupported keyword '", key, "' beside '", keyword, "'"));
-    }
-  }
-
-  /// The types that `place` allows, from `type` or from the keywords that are about a type. {"any"} if nothing is said.
-  std::vector<std::string> types(const Place& place) const {
+  /// The kinds of values that `type` allows, all if it is absent.
+  unsigned kinds(const Place& place) const {
     const Json* type = find(place, "type");
-    if (type == nullptr) {
-      for (const auto& [name, keywords] : kAbout) {
-        for (const std::string_view keyword : keywords) {
-          if (!keyword.empty() && find(place, keyword) != nullptr) return {std::string(name)};
-        }
-      }
-      return {"any"};
-    }
-    std::vector<std::string> result;
+    if (type == nullptr) return kJsonAny;
+    unsigned result = 0;
     const auto add = [&](const Json& each) {
-      if (!each.is_string() || !contains(kTypes, each.get_ref<const std::string&>())) {
-        wrong(place, "type", "array, boolean, integer, null, number, object, string or a list of these");
-      }
-      result.push_back(each.get<std::string>());
+      const unsigned kinds = each.is_string() ? json_kinds_of_type(each.get_ref<const std::string&>()) : 0;
+      if (kinds == 0) wrong(place, "type", "array, boolean, integer, null, number, object, string or a list of these");
+      result |= kinds;
     };
     if (type->is_array()) {
       for (const Json& each : *type) add(each);
     } else {
       add(*type);
     }
-    // A whole number is a number, and one way to it is enough.
-    if (std::find(result.begin(), result.end(), "number") != result.end()) std::erase(result, "integer");
     return result;
   }
 
-  static bool is_of_type(const Json& value, std::string_view type) {
-    if (type == "any") return true;
-    if (type == "integer") return value.is_number_integer() || (value.is_number() && is_whole(value));
-    if (type == "number") return value.is_number();
-    return type == value.type_name();
+  /// The kind of a value.
+  static unsigned kind_of(const Json& value) {
+    if (!value.is_number()) return json_kinds_of_type(value.type_name());
+    if (value.is_number_integer()) return kJsonWhole;
+    const double number = value.get<double>();
+    return std::floor(number) == number ? kJsonWhole : kJsonBroken;
   }
 
-  /// What "#/a/b" names. `from`: the place that says so, for errors.
-  Place resolve(const std::string& reference, const Place* from = nullptr) const {
-    const Place root{root_, "#", 0};
+  /// What a reference names: "#/a/b", "#anchor", or one of these behind an `$id` of this schema.
+  Place resolve(const std::string& reference, const Place& from) const {
+    const std::size_t hash = std::min(reference.find('#'), reference.size());
+    const std::string_view uri = std::string_view(reference).substr(0, hash);
+    const std::string fragment = unescaped(std::string_view(reference).substr(std::min(hash + 1, reference.size())));
     const auto missing = [&]() {
-      refuse(from == nullptr ? root : *from, concat("$ref: expected a place in this schema, got '", reference, "'"));
+      throw JsonKeywordError(
+          concat("[json_schema] ", shown(from), ": $ref: expected a place in this schema, got '", reference, "'"),
+          from.pointer, "$ref");
     };
-    if (reference.empty() || reference[0] != '#' || (reference.size() > 1 && reference[1] != '/')) missing();
-    const Json* json = root_;
-    for (std::size_t at = 1; at < reference.size();) {
-      const std::size_t stop = std::min(reference.find('/', at + 1), reference.size());
-      const std::string key = unescaped(std::string_view(reference).substr(at + 1, stop - at - 1));
+    const std::size_t resource = resources_.find(uri, from.resource);
+    if (resource == resources_.size()) missing();
+    if (!fragment.empty() && fragment[0] != '/') {
+      const Place* anchor = resources_.anchor(resource, fragment);
+      if (anchor == nullptr) missing();
+      return *anchor;
+    }
+    Place place = resources_.place(resource);
+    for (std::size_t at = 0; at < fragment.size();) {
+      const std::size_t stop = std::min(fragment.find('/', at + 1), fragment.size());
+      std::string key;
+      for (std::size_t each = at + 1; each < stop; ++each) {  // ~1 is '/', ~0 is '~'
+        const bool pair =
+            fragment[each] == '~' && each + 1 < stop && (fragment[each + 1] == '0' || fragment[each + 1] == '1');
+        key += pair ? (fragment[++each] == '0' ? '~' : '/') : fragment[each];
+      }
       std::size_t index = 0;
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
-      if (json->is_object() && json->contains(key)) {
-        json = &*json->find(key);
-      } else if (json->is_array() && error == std::errc() && end == key.data() + key.size() && index < json->size()) {
-        json = &(*json)[index];
+      const Json& json = *place.json;
+      place.depth = 0;
+      if (json.is_object() && json.contains(key)) {
+        place = down(place, key, *json.find(key));
+      } else if (json.is_array() && error == std::errc() && end == key.data() + key.size() && index < json.size()) {
+        place = down(place, key, json[index]);
       } else {
         missing();
       }
       at = stop;
     }
-    return {json, reference, 0};
+    place.depth = 0;
+    return place;
   }
 
   /// A value as text, with one space after each ',' and ':'.
@@ -202,7 +253,6 @@ class JsonSchemaView {
     return text + (value.is_array() ? "]" : "}");
   }
 
-  /// A name of the schema as a JSON string.
   std::string quoted(const Place& place, const std::string& text) const {
     if (!is_utf8(text)) refuse(place, "expected UTF-8, got other bytes in a string");
     return JsonRules::quoted(text);
@@ -210,61 +260,30 @@ class JsonSchemaView {
 
  private:
   static constexpr int kDeepest = 64;
-  static constexpr std::array<std::string_view, 23> kKeywords = {"$defs",
-                                                                 "$ref",
-                                                                 "additionalProperties",
-                                                                 "allOf",
-                                                                 "anyOf",
-                                                                 "const",
-                                                                 "definitions",
-                                                                 "enum",
-                                                                 "exclusiveMaximum",
-                                                                 "exclusiveMinimum",
-                                                                 "items",
-                                                                 "maxItems",
-                                                                 "maxLength",
-                                                                 "maximum",
-                                                                 "minItems",
-                                                                 "minLength",
-                                                                 "minimum",
-                                                                 "nullable",
-                                                                 "oneOf",
-                                                                 "prefixItems",
-                                                                 "properties",
-                                                                 "required",
-                                                                 "type"};
-  /// Say nothing about which texts are good. `format` is one of them by default (draft 2020-12, section 7.2.1).
-  static constexpr std::array<std::string_view, 14> kRemarks = {
-      "$comment", "$id",      "$schema", "default",  "deprecated", "description", "discriminator",
-      "example",  "examples", "format",  "readOnly", "title",      "writeOnly",   "strict"};
-  static constexpr std::array<std::string_view, 7> kTypes = {"array",  "boolean", "integer", "null",
-                                                             "number", "object",  "string"};
-  using About = std::pair<std::string_view, std::array<std::string_view, 4>>;
-  static constexpr std::array<About, 4> kAbout = {
-      About{"object", {"properties", "required", "additionalProperties", ""}},
-      About{"array", {"items", "prefixItems", "minItems", "maxItems"}},
-      About{"string", {"minLength", "maxLength", "", ""}},
-      About{"number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}}};
 
-  template <std::size_t n>
-  static bool contains(const std::array<std::string_view, n>& words, std::string_view word) {
-    return !word.empty() && std::find(words.begin(), words.end(), word) != words.end();
+  static std::string shown(const Place& place) {
+    std::string pointer = place.pointer;
+    std::replace(pointer.begin(), pointer.end(), kMade, '/');
+    return pointer;
   }
 
-  static bool is_whole(const Json& number) {
-    const double value = number.get<double>();
-    return std::floor(value) == value;
+  /// The number of the draft that the schema says it is of; of the newest if it says nothing.
+  static int draft(const Json& root) {
+    const auto said = root.is_object() ? root.find("$schema") : root.end();
+    if (said == root.end() || !said->is_string()) return 2020;
+    for (const int number : {3, 4, 6, 7}) {
+      if (said->get_ref<const std::string&>().find(concat("draft-0", number)) != std::string::npos) return number;
+    }
+    return 2020;
   }
 
-  /// ~1 is '/', ~0 is '~', %41 is 'A'.
+  /// %41 is 'A'.
   static std::string unescaped(std::string_view text) {
     std::string result;
     for (std::size_t at = 0; at < text.size(); ++at) {
       unsigned char byte = 0;
       const char* pair = text.data() + at + 1;
-      if (text[at] == '~' && at + 1 < text.size() && (text[at + 1] == '0' || text[at + 1] == '1')) {
-        result += text[++at] == '0' ? '~' : '/';
-      } else if (text[at] == '%' && at + 2 < text.size() && std::from_chars(pair, pair + 2, byte, 16).ptr == pair + 2) {
+      if (text[at] == '%' && at + 2 < text.size() && std::from_chars(pair, pair + 2, byte, 16).ptr == pair + 2) {
         result += static_cast<char>(byte);
         at += 2;
       } else {
@@ -274,7 +293,8 @@ class JsonSchemaView {
     return result;
   }
 
-  const Json* root_;
+  int draft_;
+  JsonSchemaResources resources_;
 };
 
 }  // namespace flashlm::inline v0::text

@@ -110,7 +110,8 @@ class TokenMask {
 
  private:
   static constexpr std::size_t kLongestForced = 4096;
-  static constexpr std::size_t kMostStates = 50'000;
+  static constexpr std::size_t kMostStateBytes = std::size_t{4} << 20;  // between masks
+  static constexpr std::size_t kMostWalkBytes = std::size_t{32} << 20;  // while one is made
   static constexpr std::size_t kMostMasks = 256;
   static constexpr std::size_t kShort = 16;  // bytes
 
@@ -144,7 +145,7 @@ class TokenMask {
     const auto known = masks_.find(state_);
     if (known != masks_.end()) return known->second;
     if (masks_.size() >= kMostMasks) masks_.clear();
-    if (states_.size() > kMostStates) {
+    if (states_.bytes() > kMostStateBytes) {
       masks_.clear();
       short_tokens_.clear();
       state_ = states_.forget_all_but(state_);
@@ -201,7 +202,9 @@ class TokenMask {
     path_[0] = state_;
     for (std::size_t at = 0; at < nodes.size();) {
       const ByteTrie::Node& node = nodes[at];
-      if (long_ones ? node.reach <= kShort : node.depth > kShort) {
+      // Of a grammar with too many places only the shortest tokens are looked at, which spell all texts too.
+      const bool too_deep = node.depth > 1 && states_.bytes() > kMostWalkBytes;
+      if (too_deep || (long_ones ? node.reach <= kShort : node.depth > kShort)) {
         at = node.after;
         continue;
       }
