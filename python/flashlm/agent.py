@@ -13,6 +13,7 @@ from flashlm.agent_model import AgentModel, ChatFunction, FunctionModel, Speaker
 from flashlm.speaker import Speaker
 from flashlm.step import Step, parse_step
 from flashlm.tool import Tool, runner
+from flashlm.tool_calls import warn_of_left
 
 
 class Agent:
@@ -20,6 +21,7 @@ class Agent:
 
     What the model does wrong (a text that is no call, arguments that do not fit) and what a tool raises is told to the
     model, which tries again. Errors of the model itself are raised; the step can then be tried again. Not thread-safe.
+    Keywords of a tool's schema that no grammar knows are left to the tool, with one warning that names them.
 
     Args:
         model: A model or a session; or a function that stands for one: messages and a JSON schema in, a text out.
@@ -88,6 +90,7 @@ class Agent:
             max_new_tokens=max_new_tokens,
             constrained=constrained,
         )
+        warn_of_left(tuple(self._native.left_to_tools))
 
     def start(self, task: str) -> None:
         """Begins a task, and forgets the one before.

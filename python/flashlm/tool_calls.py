@@ -7,7 +7,12 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from flashlm import _values
+from flashlm._core import known_schema
+from flashlm.warnings import warn
 
 _MOST_TRIES = 1000  # beginnings of JSON that are looked at
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -108,6 +113,9 @@ def call_schema(
 ) -> dict[str, Any]:
     """The JSON schema of a call to one of the tools, or of a list of calls.
 
+    Calls are held to what grammars know of the tools' schemas. The rest is left to the tools, with one warning that
+    names it.
+
     Args:
         tools: ``{"type": "function", "function": {"name": ..., "parameters": ...}}`` each.
         name_key: How the model calls the name.
@@ -123,9 +131,15 @@ def call_schema(
         ['name', 'arguments']
     """
     calls = []
+    left: list[str] = []
     for tool in tools:
         function = tool.get("function", tool)
-        properties = {name_key: {"const": function["name"]}, arguments_key: _plain(function["parameters"])}
+        text, unknown = _known(_values.json_text(_plain(function["parameters"]), function["name"], where="tools"))
+        left.extend(f"{function['name']}: {word}" for word in unknown)
+        # References in it count from its own beginning.
+        own = {"$id": f"flashlm:{function['name']}"} if '"$ref"' in text else {}
+        arguments = {**own, **json.loads(text)}
+        properties = {name_key: {"const": function["name"]}, arguments_key: arguments}
         calls.append(
             {
                 "type": "object",
@@ -134,8 +148,25 @@ def call_schema(
                 "additionalProperties": False,
             }
         )
+    warn_of_left(tuple(left))
     call = calls[0] if len(calls) == 1 else {"anyOf": calls}
     return {"type": "array", "items": call, "minItems": 1} if several else call
+
+
+@lru_cache(maxsize=256)
+def warn_of_left(left: tuple[str, ...]) -> None:
+    """Warns once of what calls are not held to: keywords of tools' schemas and their places."""
+    if left:
+        warn(
+            "[tools] schemas: no grammar knows these keywords, so calls are not held to them and the tool has to check "
+            f"them itself: {'; '.join(left)}."
+        )
+
+
+@lru_cache(maxsize=256)
+def _known(schema: str) -> tuple[str, tuple[str, ...]]:
+    text, left = known_schema(schema)
+    return text, tuple(left)
 
 
 def _found(
@@ -162,7 +193,10 @@ def _found(
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of smolagents as JSON schema knows them: an image or a sound is named by a text."""
     properties = {name: _plain_property(value) for name, value in parameters.get("properties", {}).items()}
-    return {**parameters, "properties": properties, "additionalProperties": False}
+    plain = {**parameters, "properties": properties}
+    # Others may be named where schemas are joined.
+    joins = {"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "additionalProperties"}
+    return plain if joins & parameters.keys() else {**plain, "additionalProperties": False}
 
 
 def _plain_property(value: Any) -> Any:

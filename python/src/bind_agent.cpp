@@ -194,6 +194,8 @@ Raises:
       .def(
           "load", [](Agent& self, const std::string& json) { self.load(json); }, "json"_a,
           "Go on with what `save` gave. Raises FormatError for anything else.")
+      .def_property_readonly("left_to_tools", &Agent::left_to_tools,
+                             "What the tools' schemas ask for and no grammar knows.")
       .def_property_readonly("task", &Agent::task, "The task.")
       .def_property_readonly("answer", &Agent::answer, "The answer; empty until there is one.")
       .def_property_readonly(

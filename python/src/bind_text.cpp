@@ -19,6 +19,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "flashlm/text/json_schema_subset.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "system_text.hpp"
 
@@ -312,10 +313,31 @@ Raises:
     FormatError: A keyword is not supported, which the message names with its place, or nothing meets the schema.
 
 Example:
-    >>> flashlm.Grammar.from_json_schema('{"type": "string", "pattern": "a+"}')
+    >>> flashlm.Grammar.from_json_schema('{"type": "array", "contains": {}}')  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    flashlm.FormatError: [json_schema] #: unsupported keyword 'pattern')");
+    flashlm.FormatError: [json_schema] #: unsupported keyword 'contains'...)");
+  module.def(
+      "known_schema",
+      [](const std::string& schema) {
+        const flashlm::text::JsonSchemaSubset known = flashlm::text::known_schema(schema);
+        return std::pair(known.schema.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace), known.left);
+      },
+      "schema"_a, py::call_guard<py::gil_scoped_release>(), R"(A tool's JSON schema without what grammars do not know.
+
+Args:
+    schema: The schema as text.
+
+Returns:
+    A schema that has a grammar and allows all that the other one allows, as text; and what it does not say, such as
+    "'contains' at #/properties/tags".
+
+Raises:
+    FormatError: It is not JSON.
+
+Example:
+    >>> flashlm._core.known_schema('{"type": "array", "contains": {}}')
+    ('{"type":"array"}', ["'contains' at #"]))");
 
   py::class_<Generation, std::unique_ptr<Generation, DeleteWithoutGil>>(
       module, "Generation",

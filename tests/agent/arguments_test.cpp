@@ -47,3 +47,12 @@ TEST_CASE("an open object takes other keys") {
   const json open = {{"type", "object"}, {"properties", json::object()}, {"additionalProperties", true}};
   CHECK_FALSE(arguments_problem(open, {{"more", 1}}));
 }
+
+TEST_CASE("a schema that is joined with others leaves keys to them, and 3.0 is a whole number") {
+  for (const char* word : {"allOf", "anyOf", "oneOf", "$ref", "patternProperties"}) {
+    const json schema = {{"type", "object"}, {"properties", json::object()}, {word, json::array()}};
+    CHECK_FALSE(arguments_problem(schema, {{"more", 1}}));
+  }
+  CHECK_FALSE(arguments_problem({{"type", "integer"}}, json(3.0)));
+  CHECK_FALSE(arguments_problem({{"enum", {{{"a", 1}, {"b", 2}}}}}, json({{"b", 2}, {"a", 1}})));
+}

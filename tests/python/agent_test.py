@@ -11,6 +11,7 @@ import json
 import shutil
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from typing import Any, Literal
 import pytest
 
 import flashlm
+from flashlm.response_format import grammar_of_schema
+from flashlm.tool_calls import call_schema
 
 ADD = '{"thought": "Add them.", "name": "add", "arguments": {"a": 2, "b": 3}}'
 ANSWER = '{"thought": "Done.", "name": "final_answer", "arguments": {"answer": "5"}}'
@@ -305,3 +308,53 @@ def test_the_real_model_makes_valid_calls_and_comes_to_an_end(real: Path) -> Non
         assert agent.run("What is 2 + 3? Use the tool add.") is not None
         assert all(step.problem is None for step in agent.steps)
         assert lm.stats.tokens >= 0
+
+
+def lookup(**arguments: Any) -> str:
+    """Says what it was given."""
+    return json.dumps(arguments)
+
+
+def test_no_keyword_of_a_tools_schema_ends_a_run_and_one_warning_names_what_is_left(lm: flashlm.LanguageModel) -> None:
+    parameters = {
+        "type": "object",
+        "x-order": ["tags"],
+        "properties": {
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}, "contains": {"const": "a"}, "maxItems": 2},
+            "code": {"type": "string", "pattern": "(?=x)", "title": "Code"},
+        },
+        "required": ["tags"],
+        "$defs": {"tag": {"type": "string", "pattern": "^[a-c]$"}},
+    }
+    tool = flashlm.Tool("lookup", "Looks up.", parameters, lookup)
+    with pytest.warns(UserWarning, match="'contains' at #/properties/tags") as told:
+        agent = flashlm.Agent(lm, [tool], max_steps=2, min_calls=1, max_new_tokens=200)
+    assert len(told) == 1
+    assert "'pattern' at #/properties/code" in str(told[0].message)
+    agent.start("x")
+    step = agent.next()
+    assert step is not None
+    for call in step.calls:
+        assert all(tag in ("a", "b", "c") for tag in call["arguments"]["tags"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flashlm.Agent(lm, [tool])  # said once
+
+
+def test_calls_of_chat_tools_leave_to_tools_what_no_grammar_knows() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "array", "contains": {}, "maxItems": 3}},
+        "x-vendor": {"a": 1},
+    }
+    plain = {"type": "object", "properties": {"n": {"type": "integer", "x-order": 1}}}
+    tools = [{"function": {"name": name, "parameters": one}} for name, one in (("odd", schema), ("plain", plain))]
+    with pytest.warns(UserWarning, match="odd: 'contains' at #/properties/n") as told:
+        calls = call_schema(tools)
+    assert len(told) == 1
+    grammar_of_schema(calls)
+    assert "contains" not in json.dumps(calls)
+    assert '"maxItems": 3' in json.dumps(calls)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert call_schema(tools) == calls

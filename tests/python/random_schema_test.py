@@ -26,6 +26,9 @@ def ranged(kind: str, least: str, most: str, numbers: st.SearchStrategy[Any]) ->
     )
 
 
+PATTERNS = [r"^\d+$", r"[a-c]{2}", r"^(a|b\.)*c?$", r"^\S+@\S+$", "é", r"\W", r"^[^\w]{1,3}$", r'^"\\', "^.{0,4}$"]
+"""Regular expressions as schemas have them."""
+
 LEAVES: st.SearchStrategy[Schema] = st.one_of(
     st.just({}),
     st.sampled_from([{"type": name} for name in ("string", "integer", "number", "boolean", "null")]),
@@ -37,7 +40,12 @@ LEAVES: st.SearchStrategy[Schema] = st.one_of(
         lambda values: {"enum": values}
     ),
     st.text(max_size=4).map(lambda value: {"const": value}),
-)
+    st.fixed_dictionaries({"type": st.just("string"), "pattern": st.sampled_from(PATTERNS)},
+                          optional={"minLength": st.integers(0, 4), "maxLength": st.integers(2, 9)}),
+    st.builds(lambda least, by: {"type": "integer", "minimum": least, "multipleOf": by},
+              st.integers(-99, 99), st.integers(1, 40)),
+    st.sampled_from([{"minimum": 0}, {"maxLength": 2}, {"minItems": 1}, {"required": ["a"]}, {"x-vendor": 1}]),
+)  # fmt: skip
 
 
 def nested(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
@@ -56,9 +64,28 @@ def nested(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
         },
         st.dictionaries(NAMES, inner, max_size=3),
         st.lists(NAMES, max_size=2),
-        st.fixed_dictionaries({}, optional={"additionalProperties": st.booleans() | inner}),
+        st.fixed_dictionaries({}, optional={
+            "additionalProperties": st.booleans() | inner,
+            "patternProperties": st.dictionaries(st.sampled_from(PATTERNS), inner, max_size=2),
+            "propertyNames": st.just({"maxLength": 4}),
+            "minProperties": st.integers(0, 2),
+            "maxProperties": st.integers(1, 3),
+            "dependentRequired": st.just({"a": ["b"]}),
+        }),
+    )  # fmt: skip
+    unique = st.lists(st.integers(0, 9) | st.text(max_size=1), min_size=1, max_size=9).map(
+        lambda values: {"type": "array", "items": {"enum": values}, "uniqueItems": True}
     )
-    return st.one_of(arrays, objects, st.lists(inner, min_size=1, max_size=3).map(lambda all_: {"anyOf": all_}))
+    several = st.lists(inner, min_size=1, max_size=3)
+    joined = st.builds(
+        lambda word, parts, beside: {**beside, word: parts},
+        st.sampled_from(["anyOf", "oneOf", "allOf"]),
+        several,
+        inner,
+    )
+    conditions = st.builds(lambda one, then, other: {"if": one, "then": then, "else": other}, inner, inner, inner)
+    opposites = st.builds(lambda beside, one: {**beside, "not": one}, inner, inner)
+    return st.one_of(arrays, objects, unique, joined, conditions, opposites)
 
 
 SCHEMAS = st.recursive(LEAVES, nested, max_leaves=8)
@@ -70,7 +97,7 @@ def model(tiny: Path) -> Iterator[flashlm.LanguageModel]:
         yield lm
 
 
-@settings(max_examples=60)
+@settings(max_examples=120)
 @given(schema=SCHEMAS, seed=st.integers(0, 1000))
 def test_what_is_written_under_a_random_schema_is_valid(
     model: flashlm.LanguageModel, need: Callable[[str], Any], schema: Schema, seed: int

@@ -23,7 +23,15 @@ SCHEMAS: list[dict[str, Any]] = [
     {"type": "object", "additionalProperties": {"type": "string", "maxLength": 4}},
     {"prefixItems": [{"type": "boolean"}, {"type": "string", "minLength": 2}], "minItems": 2},
     {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "array", "items": {"$ref": "#"}}]},
-]
+    {"type": "string", "pattern": r"^[A-Z]{2}-\d{3}$", "x-order": 1, "title": "Code", "examples": ["AB-123"]},
+    {"type": "integer", "multipleOf": 15, "minimum": 0.5, "exclusiveMaximum": 1000},
+    {"type": "number", "minimum": 0.25, "maximum": 0.5},
+    {"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": True, "minItems": 2},
+    {"allOf": [{"$ref": "#/$defs/base"}, {"properties": {"b": {"type": "null"}}, "required": ["b"]}],
+     "$defs": {"base": {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}}},
+    {"type": "object", "patternProperties": {"^x-[a-z]$": {"type": "integer"}}, "additionalProperties": False},
+    {"oneOf": [{"type": "string", "maxLength": 5}, {"maximum": 0}]},
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -79,8 +87,10 @@ def test_a_response_format_of_another_form_is_an_argument_error(wrong: Any, said
 
 
 def test_a_schema_that_is_not_supported_is_a_format_error() -> None:
-    with pytest.raises(flashlm.FormatError, match=r"#/properties/a: unsupported keyword 'pattern'"):
-        grammar_of_schema({"properties": {"a": {"type": "string", "pattern": "x"}}})
+    with pytest.raises(flashlm.FormatError, match=r"#/properties/a: unsupported keyword 'contains'.*Take it out"):
+        grammar_of_schema({"properties": {"a": {"type": "array", "contains": {"const": 1}}}})
+    with pytest.raises(flashlm.FormatError, match=r"#: unsupported keyword 'pattern': .*look-ahead"):
+        grammar_of_schema({"type": "string", "pattern": "(?=x)"})
     with pytest.raises(flashlm.FormatError, match="no text can meet"):
         grammar_of_schema(False)
     with pytest.raises(flashlm.ArgumentError, match="JSON value"):

@@ -62,7 +62,9 @@ inline std::string call_schema(std::span<const Tool> tools, bool may_end = true)
   const auto add = [&](const Tool& tool) {
     Json arguments = tool.parameters;
     // References in it count from its own beginning.
-    if (arguments.is_object() && !arguments.contains("$id")) arguments["$id"] = concat("flashlm:", tool.name);
+    const bool refers =
+        arguments.dump(-1, ' ', true, Json::error_handler_t::replace).find("\"$ref\"") != std::string::npos;
+    if (refers && arguments.is_object() && !arguments.contains("$id")) arguments["$id"] = concat("flashlm:", tool.name);
     const Json properties = {{"thought", {{"type", "string"}, {"maxLength", kLongestThought}}},
                              {"name", {{"const", tool.name}}},
                              {"arguments", arguments}};

@@ -63,7 +63,6 @@ class GrammarStates {
   /// Whether the text may end here, or must.
   bool may_end(State state) const noexcept { return states_[state].may_end; }
   bool must_end(State state) const noexcept { return may_end(state) && states_[state].places.empty(); }
-
   Cost to_end(State state) const noexcept { return states_[state].to_end; }  // bytes to the nearest end
 
   /// The only byte that may follow, or -1 if there are several, or if the text may end.
