@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_checked_calls.py: what the functions of the extension modules do with values that they do not take as they are.
+"""_checked_calls.py: functions that look at every value they are given, by the types in their signatures.
 
-python/src/checked_calls.hpp passes on what is surely right, and asks here about everything else.
+Python's own by `checked`. Those of the extension modules by `call`: python/src/checked_calls.hpp passes on what is
+surely right, and asks here about everything else.
 """
 
 from __future__ import annotations
@@ -9,11 +10,60 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from flashlm import _values
 from flashlm._core import ArgumentError
+from flashlm._types import Check, check_of
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Makes a function check its arguments by their annotations before it runs; ranges are its own to check.
+
+    Texts get U+FFFD for lone surrogates, numbers may be numpy's, and anything of another kind is an ArgumentError.
+
+    Args:
+        where: What errors call the place.
+
+    Returns:
+        A decorator.
+
+    Example:
+        >>> @checked("sums")
+        ... def double(number: int) -> int:
+        ...     return 2 * number
+        >>> double(2.5)
+        Traceback (most recent call last):
+        flashlm.ArgumentError: [sums] number: expected a whole number, got 2.5.
+    """
+
+    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+        signature = inspect.signature(function)
+        checks = {
+            name: check_of(ast.parse(str(parameter.annotation), mode="eval").body, optional=parameter.default is None)
+            for name, parameter in signature.parameters.items()
+            if isinstance(parameter.annotation, str)
+            and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        }
+
+        @wraps(function)
+        def checking(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError:
+                return function(*args, **kwargs)  # says itself what is missing or too much
+            for name, value in bound.arguments.items():
+                if name in checks:
+                    bound.arguments[name] = checks[name](value, name, where)
+            return function(*bound.args, **bound.kwargs)
+
+        return checking
+
+    return decorate
 
 
 def call(function: Callable[..., Any], where: str, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
@@ -44,11 +94,8 @@ def call(function: Callable[..., Any], where: str, positional: tuple[Any, ...], 
     raise _range_error(where, given)
 
 
-_Check = Callable[[Any, str, str], Any]
-
-
 @cache
-def _signature(line: str) -> tuple[inspect.Signature, dict[str, _Check]]:
+def _signature(line: str) -> tuple[inspect.Signature, dict[str, Check]]:
     """The parameters in a line such as ``f(text: str, *, n: int = 1) -> str``, and what checks each of them."""
     (node,) = ast.parse(f"def {line}: ...").body
     assert isinstance(node, ast.FunctionDef)  # noqa: S101 - pybind11 wrote it
@@ -62,110 +109,8 @@ def _signature(line: str) -> tuple[inspect.Signature, dict[str, _Check]]:
         empty = inspect.Parameter.empty if default is None else None
         parameters.append(inspect.Parameter(argument.arg, kind, default=empty))
         optional = isinstance(default, ast.Constant) and default.value is None
-        checks[argument.arg] = _check_of(argument.annotation, optional=optional)
+        checks[argument.arg] = check_of(argument.annotation, optional=optional)
     return inspect.Signature(parameters), checks
-
-
-def _check_of(kind: ast.expr | None, *, optional: bool = False) -> _Check:
-    """What checks a value of a type that pybind11 wrote into a signature."""
-    options = {_base(option): option for option in _options(kind)}
-    check = _plain_check(options)
-    if optional or "None" in options:
-        return lambda value, name, where: None if value is None else check(value, name, where)
-    return check
-
-
-def _options(kind: ast.expr | None) -> list[ast.expr]:
-    """Each of the types in "A | B"."""
-    if isinstance(kind, ast.BinOp):
-        return _options(kind.left) + _options(kind.right)
-    return [] if kind is None else [kind]
-
-
-def _base(kind: ast.expr) -> str:
-    """A type's own name: "Sequence" of "collections.abc.Sequence[str]"."""
-    return ast.unparse(kind).split("[", 1)[0].rsplit(".", 1)[-1]
-
-
-def _plain_check(options: Mapping[str, ast.expr]) -> _Check:
-    group = next((kind for base, kind in options.items() if base in ("Sequence", "list", "tuple")), None)
-    if "str" in options and group is not None:
-        of_group = _group_check(group)
-        return lambda value, name, where: (
-            of_group(value, name, where)
-            if hasattr(value, "__iter__") and not isinstance(value, (str, bytes, bytearray))
-            else _values.text(value, name, where=where)
-        )
-    if group is not None:
-        return _group_check(group)
-    for base, check in _CHECKS.items():
-        if base in options:
-            return check
-    mapping = options.get("Mapping", options.get("dict"))
-    if mapping is not None:
-        return _mapping_check(mapping)
-    if not options or {"NDArray", "object"} & options.keys():
-        return lambda value, _name, _where: value
-    return _class_check(next(iter(options)))
-
-
-_CHECKS: dict[str, _Check] = {
-    "PathLike": lambda value, name, where: _values.location(value, name, where=where),
-    "SupportsInt": lambda value, name, where: _values.whole(value, name, where=where),
-    "int": lambda value, name, where: _values.whole(value, name, where=where),
-    "SupportsFloat": lambda value, name, where: _values.number(value, name, where=where),
-    "float": lambda value, name, where: _values.number(value, name, where=where),
-    "str": lambda value, name, where: _values.text(value, name, where=where),
-    "bool": lambda value, name, where: _values.flag(value, name, where=where),
-    "Callable": lambda value, name, where: _values.callback(value, name, where=where, optional=False),
-}
-
-
-def _group_check(kind: ast.expr) -> _Check:
-    assert isinstance(kind, ast.Subscript)  # noqa: S101 - pybind11 wrote it
-    if ast.unparse(kind.value) == "tuple":
-        parts = kind.slice.elts if isinstance(kind.slice, ast.Tuple) else [kind.slice]
-        checks = [_check_of(part) for part in parts]
-
-        def check_tuple(value: Any, name: str, where: str) -> Any:
-            if not isinstance(value, (tuple, list)) or len(value) != len(checks):
-                _values.refuse(where, name, f"a tuple of {len(checks)}", value)
-            pairs = enumerate(zip(checks, value, strict=True))
-            return tuple(check(item, f"{name}[{index}]", where) for index, (check, item) in pairs)
-
-        return check_tuple
-    of_item = _check_of(kind.slice)
-
-    def check_group(value: Any, name: str, where: str) -> Any:
-        found = _values.items(value, name, where=where, of="values")
-        return [of_item(item, f"{name}[{index}]", where) for index, item in enumerate(found)]
-
-    return check_group
-
-
-def _mapping_check(kind: ast.expr) -> _Check:
-    assert isinstance(kind, ast.Subscript)  # noqa: S101 - pybind11 wrote it
-    assert isinstance(kind.slice, ast.Tuple)  # noqa: S101 - pybind11 wrote it
-    of_key, of_item = (_check_of(part) for part in kind.slice.elts)
-
-    def check_mapping(value: Any, name: str, where: str) -> Any:
-        if not isinstance(value, Mapping):
-            _values.refuse(where, name, "a mapping", value)
-        return {
-            of_key(key, f"{name}'s key", where): of_item(item, f"{name}[{_values.shown(key)}]", where)
-            for key, item in value.items()
-        }
-
-    return check_mapping
-
-
-def _class_check(kind: str) -> _Check:
-    def check_class(value: Any, name: str, where: str) -> Any:
-        if kind not in {parent.__name__ for parent in type(value).__mro__}:
-            _values.refuse(where, name, f"a value of type {kind}", value)
-        return value
-
-    return check_class
 
 
 def _range_error(where: str, given: Mapping[str, Any]) -> ArgumentError:

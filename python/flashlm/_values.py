@@ -148,16 +148,24 @@ def location(value: object, name: str, *, where: str) -> str | os.PathLike[str]:
         refuse(where, name, "a path that this system can have", value)
     if b"\0" in whole_name:
         refuse(where, name, "a path without a zero byte", value)
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        refuse(where, name, "a path in the home of a user that there is", value)
     return value  # type: ignore[return-value]
 
 
 def file_path(value: object, name: str, *, where: str) -> Path:
     """A path as a Path, with the user's home in place of ~."""
-    path = Path(location(value, name, where=where))
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such user
-        return path
+    return Path(location(value, name, where=where)).expanduser()
+
+
+def new_path(value: object, name: str, *, where: str) -> Path:
+    """The path of a file or folder that is to be made: one with a name."""
+    path = file_path(value, name, where=where)
+    if not path.name:
+        refuse(where, name, "a path that ends in a name", value)
+    return path
 
 
 def callback(value: object, name: str, *, where: str, optional: bool = True) -> Any:

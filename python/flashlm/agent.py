@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flashlm import _core
+from flashlm import _core, _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.agent_model import AgentModel, ChatFunction, FunctionModel, SpeakerModel
 from flashlm.speaker import Speaker
@@ -50,6 +51,7 @@ class Agent:
         '5'
     """
 
+    @checked("agent")
     def __init__(
         self,
         model: Speaker | ChatFunction,
@@ -80,7 +82,15 @@ class Agent:
             asked.answer,
             asked.count_tokens,
             asked.context,
-            [(tool.name, tool.description, json.dumps(tool.parameters), runner(tool)) for tool in self.tools],
+            [
+                (
+                    tool.name,
+                    tool.description,
+                    _values.json_text(tool.parameters, f"{tool.name}.parameters", where="agent"),
+                    runner(tool),
+                )
+                for tool in self.tools
+            ],
             instructions=instructions,
             max_steps=max_steps,
             min_calls=min_calls,
@@ -92,6 +102,7 @@ class Agent:
         )
         warn_of_left(tuple(self._native.left_to_tools))
 
+    @checked("agent")
     def start(self, task: str) -> None:
         """Begins a task, and forgets the one before.
 
@@ -127,6 +138,7 @@ class Agent:
         while (step := self.next()) is not None:
             yield step
 
+    @checked("agent")
     def run(self, task: str) -> str | None:
         """Does a whole task.
 
@@ -200,6 +212,7 @@ class Agent:
         saved: dict[str, Any] = json.loads(self._native.save())
         return saved
 
+    @checked("agent")
     def load(self, saved: Mapping[str, Any]) -> None:
         """Goes on with a task that ``save`` gave.
 
@@ -214,12 +227,11 @@ class Agent:
             >>> other.status
             'running'
         """
-        self._native.load(json.dumps(saved))
+        self._native.load(_values.json_text(saved, "saved", where="agent"))
 
     def __repr__(self) -> str:
         return f"<flashlm.Agent: {self.status}, {len(self.tools)} tools>"
 
 
 def _check_count(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ArgumentError(f"[agent] {name}: expected a whole number of at least {least}, got {value!r}.")
+    _values.whole(value, name, where="agent", least=least, most=_values.MOST_32_BITS)

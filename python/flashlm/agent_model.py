@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flashlm import _values
 from flashlm._core import ArgumentError
 from flashlm.messages import Message
 from flashlm.speaker import Speaker
@@ -123,7 +124,8 @@ class FunctionModel:
         del on_prefill
         text = self._function([{"role": role, "content": content} for role, content in messages], schema)
         if not isinstance(text, str):
-            raise ArgumentError(f"[agent] model: expected a text from the function, got {type(text).__name__}.")
+            _values.refuse("agent", "model", "a text from the function", text)
+        text = _values.valid(text)
         for end in stop:
             text = text.split(end)[0]
         on_piece(text)

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from flashlm import _marked
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, Error, FormatError, Tokenizer
+from flashlm._values import refuse
+from flashlm._values import text as checked_text
 from flashlm.control_tokens import ControlTokens, parts_of
 from flashlm.final_message import FinalMessage
 from flashlm.messages import Message, check_messages, plain_data, plain_list
+from flashlm.pack.files import io_error
 from flashlm.template_files import all_templates, named_tokens, read_json, template_files
 from flashlm.warnings import warn
 
@@ -36,6 +40,7 @@ class ChatTemplate:
         '<user>Hello'
     """
 
+    @checked("chat_template")
     def __init__(
         self,
         source: str | Mapping[str, str],
@@ -43,7 +48,13 @@ class ChatTemplate:
         special_tokens: Mapping[str, str] | None = None,
         name: str = "template",
     ) -> None:
-        sources = {"default": source} if isinstance(source, str) else dict(source)
+        if not isinstance(source, (str, Mapping)):
+            refuse("chat_template", "source", "a template, or templates by name", source)
+        given = {"default": source} if isinstance(source, str) else source
+        sources = {
+            checked_text(key, "name", where="chat_template"): checked_text(text, "source", where="chat_template")
+            for key, text in given.items()
+        }
         if not sources:
             raise ArgumentError("[chat_template] source: expected at least one template, got none.")
         self.name = name
@@ -57,6 +68,7 @@ class ChatTemplate:
         self._told: set[str] = set()
 
     @classmethod
+    @checked("chat_template")
     def open(cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> ChatTemplate:
         r"""Reads the template of a model folder.
 
@@ -72,16 +84,21 @@ class ChatTemplate:
 
         Raises:
             FormatError: The folder has no template, or a broken one.
+            IoError: A file cannot be read.
 
         Example:
             >>> flashlm.ChatTemplate.open("tiny.flash").render([{"role": "user", "content": "Hi"}])
             '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n'
         """
         path = Path(folder)
-        contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in template_files(path)}
+        try:
+            contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in template_files(path)}
+        except OSError as error:
+            raise io_error("read", error, path, "chat_template") from error
         return cls.parse(contents, tokenizer, name=str(path))
 
     @classmethod
+    @checked("chat_template")
     def parse(
         cls, files: Mapping[str, bytes], tokenizer: Tokenizer | None = None, *, name: str = "template"
     ) -> ChatTemplate:
@@ -113,6 +130,7 @@ class ChatTemplate:
             )
         return cls(sources, special_tokens=named_tokens(files, path, settings, tokenizer), name=name)
 
+    @checked("chat_template")
     def render(
         self,
         messages: Sequence[Message],
@@ -160,6 +178,7 @@ class ChatTemplate:
         final = FinalMessage.of(values["messages"], continue_final_message, add_generation_prompt)
         return self._ended({**own, **values}, final)
 
+    @checked("chat_template")
     def render_parts(
         self,
         messages: Sequence[Message],

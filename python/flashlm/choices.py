@@ -9,7 +9,7 @@ from flashlm._values import MOST_32_BITS
 
 READERS = ("auto", "threads", "uring")
 _SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 _POLICIES = ("auto", "combined", "window", "lru", "frequency", "paper", "none")
 
 
@@ -32,7 +32,7 @@ def check_choices(*, selector: str, policy: str, window: int | None, drafter: ob
 def check_sizes(*, context: int | None, threads: int | None) -> None:
     """Raises ArgumentError for numbers that no model can be opened with."""
     check_whole("context", context, least=1, most=MOST_32_BITS)
-    check_whole("threads", threads, least=1, most=_MOST_THREADS)
+    check_whole("threads", threads, least=1, most=MOST_THREADS)
 
 
 def check_whole(name: str, value: object, *, least: int, most: int, where: str = "language_model") -> None:

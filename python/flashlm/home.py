@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.pack.detect import is_packed, open_source
 from flashlm.pack.files import io_error
@@ -41,6 +42,7 @@ def home() -> Path:
     return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "flashlm"
 
 
+@checked("language_model")
 def kv_folder(choice: str | os.PathLike[str] | bool | None) -> Path | None:
     """The folder that the argument ``kv_store`` means.
 
@@ -62,6 +64,7 @@ def kv_folder(choice: str | os.PathLike[str] | bool | None) -> Path | None:
     return Path(choice).expanduser()
 
 
+@checked("home")
 def packed(
     source: str | os.PathLike[str],
     *,

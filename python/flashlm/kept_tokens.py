@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flashlm._checked_calls import checked
 from flashlm._core import Tokenizer
 
 
+@checked("kept_tokens")
 def keep_tokens(before: Sequence[int], prompt: Sequence[int], tokenizer: Tokenizer) -> list[int]:
     """The prompt, beginning with the tokens of `before` as far as they spell the same text.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from flashlm import _core, _values
+from flashlm._checked_calls import checked
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
 from flashlm.choices import READERS, check_choices, check_memory, check_size, check_sizes
 from flashlm.session import Session
@@ -51,6 +52,7 @@ class LanguageModel(Speaker):
         self._sessions: dict[int, weakref.ref[Session]] = {}  # unlike a WeakSet, listed while other threads add
 
     @classmethod
+    @checked("language_model")
     def from_pretrained(
         cls,
         source: str | os.PathLike[str],
@@ -116,7 +118,6 @@ class LanguageModel(Speaker):
         check_sizes(context=context, threads=threads)
         budget = check_memory(memory)
         _values.choice(reader, "reader", READERS, where="language_model")
-        _values.callback(progress, "progress", where="language_model")
         from flashlm.home import kv_folder, packed
 
         store = kv_folder(kv_store)
@@ -131,7 +132,7 @@ class LanguageModel(Speaker):
             selector=selector,
             policy=policy,
             window=window,
-            lock_memory=_values.flag(lock_memory, "lock_memory", where="language_model"),
+            lock_memory=lock_memory,
             kv_store=store,
             kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
@@ -252,6 +253,7 @@ class LanguageModel(Speaker):
         """
         return self._kept(Session(self, self._native.session()))
 
+    @checked("language_model")
     def load_session(self, path: str | os.PathLike[str]) -> Session:
         """A new conversation that goes on from one that `Session.save` kept, in this process or an earlier one.
 
@@ -276,8 +278,7 @@ class LanguageModel(Speaker):
             >>> again.stats.reused_tokens > 0
             True
         """
-        file = _values.location(path, "path", where="language_model")
-        return self._kept(Session(self, self._native.load_session(file)))
+        return self._kept(Session(self, self._native.load_session(path)))
 
     def _kept(self, session: Session) -> Session:
         """Remembers a session as long as it lives, to be closed with the model."""
@@ -285,6 +286,7 @@ class LanguageModel(Speaker):
         sessions[key] = weakref.ref(session, lambda _: sessions.pop(key, None))
         return session
 
+    @checked("language_model")
     def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
         """What the model expects after each token.
 
@@ -303,8 +305,9 @@ class LanguageModel(Speaker):
             >>> lm.logits(ids).shape == (len(ids), lm.tokenizer.vocab_size)
             True
         """
-        return self._native.logits(_values.ids(token_ids, "token_ids", where="language_model"))
+        return self._native.logits(token_ids)
 
+    @checked("language_model")
     def collect(
         self,
         token_ids: Sequence[int],
@@ -328,11 +331,9 @@ class LanguageModel(Speaker):
             >>> shapes
             [(0, 208), (1, 208), (2, 208)]
         """
-        self._native.collect(
-            _values.ids(token_ids, "token_ids", where="language_model"),
-            _values.callback(on_layer, "on_layer", where="language_model", optional=False),
-        )
+        self._native.collect(token_ids, on_layer)
 
+    @checked("language_model")
     def perplexity(self, text: str, progress: Callable[[int, int], None] | None = None) -> float:
         """How surprised the model is by a text: exp of the mean negative log-likelihood of tokens 2 to n.
 
@@ -350,10 +351,7 @@ class LanguageModel(Speaker):
             >>> lm.perplexity("The moon is bright tonight.") > 1
             True
         """
-        return self._native.perplexity(
-            _values.text(text, "text", where="language_model"),
-            _values.callback(progress, "progress", where="language_model"),
-        )
+        return self._native.perplexity(text, progress)
 
     def close(self) -> None:
         """Gives the model's memory back, its sessions' too. Closing twice is fine.

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flashlm import _values
 from flashlm._core import ArgumentError
 
 Message = Mapping[str, Any]
@@ -87,11 +88,13 @@ def plain_data(value: Any, where: str, depth: int = 0) -> Any:
         raise ArgumentError(f"[chat_template] {where}: expected at most {_MAX_DEPTH} levels, got more.")
     if value is None or isinstance(value, bool):
         return value
-    for kind in (str, int, float):
+    if isinstance(value, str):
+        return _values.valid(str.__str__(value))
+    for kind in (int, float):
         if isinstance(value, kind):
             return value if type(value) is kind else getattr(kind, f"__{kind.__name__}__")(value)
     if isinstance(value, Mapping):
-        return {str(key): plain_data(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+        return {_values.valid(str(key)): plain_data(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_data(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
     raise ArgumentError(f"[chat_template] {where}: expected JSON data, got {type(value).__name__}.")

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flashlm import net, pdf
+from flashlm import _values, net, pdf
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, Error, FormatError, IoError
 from flashlm.net import Paper, Papers
 
@@ -91,6 +92,7 @@ class Document:
         return "page" if self.kind == "pdf" else "part"
 
 
+@checked("papers")
 def find(
     topic: str = "",
     top: int = 3,
@@ -138,8 +140,7 @@ def find(
     """
     if top < 1:
         raise ArgumentError(f"[papers] top: expected at least 1, got {top}.")
-    if source not in ("daily", "search"):
-        raise ArgumentError(f"[papers] source: expected 'daily' or 'search', got {source!r}.")
+    _values.choice(source, "source", ("daily", "search"), where="papers")
     papers = papers or Papers()
     _tell(progress, "find", 0, 1)
     if source == "search":
@@ -161,6 +162,7 @@ def find(
     return found
 
 
+@checked("papers")
 def is_network_failure(error: IoError) -> bool:
     """Whether an error is of the network or of a server, which may be gone the next time, and not of the question.
 
@@ -176,6 +178,7 @@ def is_network_failure(error: IoError) -> bool:
     return status is None or status in (408, 429) or status >= 500  # noqa: PLR2004 - as HTTP counts
 
 
+@checked("papers")
 def newest_day(papers: Papers, **query: Any) -> str:
     """The newest day that a list in the cache has papers of; arguments and errors are those of `find`.
 
@@ -188,6 +191,7 @@ def newest_day(papers: Papers, **query: Any) -> str:
     return max((paper.daily for paper in find(top=_ALL, papers=papers, days=1, **query)), default="an unknown day")
 
 
+@checked("papers")
 def find_ids(topic: str, num_papers: int = 1) -> list[str]:
     """The ids of the top daily papers about a topic, in the order of `find`. What agents call.
 
@@ -216,6 +220,7 @@ def find_ids(topic: str, num_papers: int = 1) -> list[str]:
     return [paper.id for paper in found]
 
 
+@checked("papers")
 def download(
     paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
 ) -> Path:
@@ -245,6 +250,7 @@ def download(
     return _download(net.paper_id(paper_id), papers or Papers(), refresh=refresh, progress=progress)[0]
 
 
+@checked("papers")
 def read(
     paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
 ) -> Document:
@@ -286,7 +292,7 @@ def _download(paper_id: str, papers: Papers, *, refresh: bool, progress: Progres
     else:
         raise Error(
             f"[papers] {paper_id}: the hub has no Markdown of it, and this flashlm was built without poppler, so it "
-            "reads no PDF. These two commands bring that:\n" + "\n".join(f"  {line}" for line in _PDF_COMMANDS)
+            "reads no PDF. These two commands bring that: " + " && ".join(_PDF_COMMANDS)
         )
     _tell(progress, "download", 1, 1)
     return path, note
@@ -305,6 +311,7 @@ def _markdown_instead(error: Error, paper_id: str, papers: Papers, *, refresh: b
     return _markdown_path(papers, paper_id)
 
 
+@checked("papers")
 def read_file(
     path: str | os.PathLike[str], first_page: int = 1, last_page: int | None = None, *, progress: Progress | None = None
 ) -> Document:
@@ -342,6 +349,7 @@ def read_file(
     return _read_pdf(file, first_page, last_page, progress)
 
 
+@checked("papers")
 def read_text(
     file_path: str | os.PathLike[str], first_page: int = 1, last_page: int | None = None, max_characters: int = 0
 ) -> str:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, DiskProbe, MemoryPlan, format_bytes
 from flashlm.pack.files import io_error
 
@@ -33,6 +34,7 @@ _MOST_TICKS = 6
 _DEPTH_COLOURS = ("#85c1e9", "#2e86c1", "#1f4e79", "#0b2239")
 
 
+@checked("plot")
 def require(what: str, path: Path | None = None) -> None:
     """Checks that `what` can draw, and keep its picture in `path`, before it takes its time.
 
@@ -60,6 +62,7 @@ def require(what: str, path: Path | None = None) -> None:
         raise io_error(what, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent)), path, "plot")
 
 
+@checked("plot")
 def memory_plan(plan: MemoryPlan) -> Figure:
     """Draws where the memory went: one bar for DRAM and its budget, one for the weights on flash.
 
@@ -119,6 +122,7 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     return figure
 
 
+@checked("plot")
 def disk_probe(probe: DiskProbe) -> Figure:
     """Draws a disk's speed against the size of reads: a line for each depth, with its range as a band.
 
@@ -177,6 +181,7 @@ def disk_probe(probe: DiskProbe) -> Figure:
     return figure
 
 
+@checked("plot")
 def predictors(report: TrainReport) -> Figure:
     """Draws what predictors do, layer by layer: how much fires and is selected, and how much of it is found.
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flashlm import _core, _values
+from flashlm import _core
+from flashlm._checked_calls import checked
 from flashlm._core import Error, Stats, Tokenizer
 from flashlm.speaker import Speaker
 
@@ -115,6 +116,7 @@ class Session(Speaker):
         """
         self._native.reset()
 
+    @checked("session")
     def save(self, path: str | os.PathLike[str]) -> None:
         """Keeps the conversation in a file: its ids and what was computed of them. `load_session` goes on from there.
 
@@ -131,7 +133,7 @@ class Session(Speaker):
             >>> lm.load_session("talk.kv").tokens == session.tokens
             True
         """
-        self._native.save(_values.location(path, "path", where="session"))
+        self._native.save(path)
 
     def close(self) -> None:
         """Gives the session's memory back.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.pack.files import read_object
 
@@ -78,6 +79,7 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
 """config.json in Hugging Face form, by name."""
 
 
+@checked("bench")
 def shape_config(shape: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     """The config of a shape.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from flashlm import _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, Error, ShapeError
 from flashlm.papers import Document, Page
 
@@ -84,6 +86,7 @@ class _Piece:
     text: str
 
 
+@checked("summarize")
 def summarize(
     writer: Writer,
     document: Document,
@@ -122,6 +125,8 @@ def summarize(
         Traceback (most recent call last):
         flashlm.ShapeError: [summarize] context: expected room for 64 tokens of text beside ...
     """
+    if not (hasattr(writer, "tokenizer") and hasattr(writer, "stream_chat")):
+        _values.refuse("summarize", "writer", "a model or a session", writer)
     summarizer = _Summarizer(
         writer, unit=document.unit, title=title, topic=topic, max_new_tokens=max_new_tokens, progress=progress
     )

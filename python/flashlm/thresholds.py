@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from flashlm import _core
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, ShapeError
+from flashlm._values import refuse
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.pack.config import parse_config
@@ -25,6 +27,7 @@ _FEWEST_TOKENS = 16
 _SAMPLES = 1 << 20  # gate values a layer and batch that quantiles are taken of
 
 
+@checked("thresholds")
 def add_thresholds(
     folder: str | os.PathLike[str],
     text: str,
@@ -66,7 +69,7 @@ def add_thresholds(
 
     for share in (sparsity, *compare):
         if not 0 < share < 1:
-            raise ArgumentError(f"[thresholds] sparsity: expected more than 0 and less than 1, got {share}")
+            refuse("thresholds", "sparsity", "more than 0 and less than 1", share)
     shares = [*sorted({*compare} - {sparsity}), sparsity]  # the last one stays
     folder = Path(folder)
     _check_folder(folder)

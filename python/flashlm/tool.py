@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
+from flashlm import _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 
 _TYPES: dict[Any, str] = {
@@ -63,7 +65,16 @@ class Tool:
     function: Callable[..., Any] = field(repr=False)
     max_seconds: float = 0
 
+    def __post_init__(self) -> None:
+        for name in ("name", "description"):
+            _values.text(getattr(self, name), name, where="tool")
+        if not isinstance(self.parameters, Mapping):
+            _values.refuse("tool", "parameters", "the JSON schema of an object", self.parameters)
+        _values.callback(self.function, "function", where="tool", optional=False)
+        _values.number(self.max_seconds, "max_seconds", where="tool", least=0)
+
     @classmethod
+    @checked("tool")
     def of(cls, function: Callable[..., Any], *, max_seconds: float = 0) -> Tool:
         """Makes a tool of a typed function with a docstring.
 
@@ -103,7 +114,7 @@ def runner(tool: Tool) -> Callable[[str], str]:
         values = json.loads(arguments)
         result = _within(tool, values) if tool.max_seconds > 0 else tool.function(**values)
         if isinstance(result, str):
-            return result.encode(errors="replace").decode()
+            return _values.valid(result)
         try:
             return json.dumps(result, ensure_ascii=False)
         except (TypeError, ValueError):

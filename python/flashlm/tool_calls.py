@@ -13,6 +13,7 @@ from typing import Any
 from flashlm import _values
 from flashlm._core import known_schema
 from flashlm.warnings import warn
+from flashlm._checked_calls import checked
 
 _MOST_TRIES = 1000  # beginnings of JSON that are looked at
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -34,6 +35,7 @@ class ToolCall:
     arguments: Any
 
 
+@checked("tool_calls")
 def find_tool_calls(
     text: str, tools: Collection[str] = (), *, name_key: str = "name", arguments_key: str = "arguments"
 ) -> list[ToolCall]:
@@ -61,6 +63,7 @@ def find_tool_calls(
     return [call for calls, _, _ in found for call in calls]
 
 
+@checked("tool_calls")
 def cut_tool_calls(
     text: str, tools: Collection[str] = (), *, name_key: str = "name", arguments_key: str = "arguments"
 ) -> tuple[list[ToolCall], str]:
@@ -97,6 +100,7 @@ def cut_tool_calls(
     return [call for calls, _, _ in found for call in calls], "\n".join(piece for piece in pieces if piece)
 
 
+@checked("tool_calls")
 def may_begin_call(text: str) -> int:
     """Where a call may begin in a text that is still being written; its length if nowhere."""
     plain = _THOUGHTS.sub(lambda thought: " " * len(thought[0]), text)
@@ -104,6 +108,7 @@ def may_begin_call(text: str) -> int:
     return begin.start() if begin else len(text)
 
 
+@checked("tool_calls")
 def call_schema(
     tools: Sequence[Mapping[str, Any]],
     *,

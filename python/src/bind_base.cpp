@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// bind_base.cpp: errors, memory sizes and the instruction set in Python.
 #include <exception>
+#include <filesystem>
 #include <string>
 
 #include <pybind11/pybind11.h>
@@ -27,9 +28,7 @@ PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObj
   const std::string full_name = std::string("flashlm._core.") + name;
   py::tuple parents = py::make_tuple(py::handle(parent));
   if (builtin != nullptr) parents = py::make_tuple(py::handle(parent), py::handle(builtin));
-  // OSError would print errno and filename again, which the message already says.
-  const py::dict members("__str__"_a = py::handle(PyExc_BaseException).attr("__str__"));
-  PyObject* type = PyErr_NewExceptionWithDoc(full_name.c_str(), doc, parents.ptr(), members.ptr());
+  PyObject* type = PyErr_NewExceptionWithDoc(full_name.c_str(), doc, parents.ptr(), nullptr);
   if (type == nullptr) throw py::error_already_set();
   module.attr(name) = py::handle(type);
   return type;
@@ -47,6 +46,9 @@ void translate(std::exception_ptr pointer) {
     std::rethrow_exception(pointer);
   } catch (const flashlm::IoError& error) {
     raise(types.io, error, py::dict("errno"_a = error.code(), "filename"_a = path_text(error.path())));
+  } catch (const std::filesystem::filesystem_error& error) {
+    const flashlm::IoError same("[file] look", error.code().value(), error.path1().string());
+    raise(types.io, same, py::dict("errno"_a = same.code(), "filename"_a = path_text(same.path())));
   } catch (const flashlm::FormatError& error) {
     raise(types.format, error);
   } catch (const flashlm::ShapeError& error) {
@@ -62,6 +64,13 @@ void translate(std::exception_ptr pointer) {
 
 void bind_errors(py::module_& module) {
   types.error = add_type(module, "Error", "The root of every error that flashlm raises.", PyExc_Exception, nullptr);
+  // Not OSError's, which prints errno and filename again, although the message says them.
+  py::setattr(py::handle(types.error), "__str__",
+              py::cpp_function(
+                  [](const py::handle& self) {
+                    return one_line(py::str(py::handle(PyExc_BaseException).attr("__str__")(self)));
+                  },
+                  py::name("__str__"), py::is_method(py::handle(types.error)), "The message, in one line."));
   types.io = add_type(module, "IoError", "The system refused or broke a read or a write; see errno and filename.",
                       types.error, PyExc_OSError);
   types.format = add_type(module, "FormatError", "The content of a file is wrong.", types.error, PyExc_ValueError);

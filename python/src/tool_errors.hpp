@@ -3,6 +3,7 @@
 #pragma once
 
 #include <exception>
+#include <filesystem>
 
 #include <pybind11/pybind11.h>
 
@@ -33,6 +34,8 @@ inline void translate_tool_error(std::exception_ptr pointer) {
     std::rethrow_exception(pointer);
   } catch (const flashlm::IoError& error) {
     raise_tool_error(make_tool_error(error));
+  } catch (const std::filesystem::filesystem_error& error) {
+    raise_tool_error(make_tool_error(flashlm::IoError("[file] look", error.code().value(), error.path1().string())));
   } catch (const flashlm::FormatError& error) {
     raise_tool_error(make_tool_error("FormatError", error));
   } catch (const flashlm::ArgumentError& error) {

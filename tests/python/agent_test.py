@@ -157,7 +157,7 @@ def test_results_that_are_no_text_become_json_where_they_can() -> None:
     model, _ = script('[{"name": "many"}, {"name": "odd"}, {"name": "lone"}]', ANSWER)
     agent = flashlm.Agent(model, [many, odd, lone])
     agent.run("x")
-    assert [seen["text"] for seen in agent.steps[0].observations] == ['{"ü": [1, null]}', "{1}", "?"]
+    assert [seen["text"] for seen in agent.steps[0].observations] == ['{"ü": [1, null]}', "{1}", "\ufffd"]
 
 
 def test_limits_end_a_task() -> None:

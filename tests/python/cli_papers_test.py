@@ -208,7 +208,7 @@ def test_without_poppler_two_commands_are_printed(
     assert "Made of part 1 (markdown)." in capsys.readouterr().out
     assert run("papers", "--top", "1", answers=["So."]) == 1
     err = capsys.readouterr().err
-    assert "  apt-get install libpoppler-cpp-dev libcurl4-openssl-dev\n  pip install" in err
+    assert "apt-get install libpoppler-cpp-dev libcurl4-openssl-dev && pip install" in err
 
 
 @pytest.mark.usefixtures("hub")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashlm import _core
+from flashlm import _core, _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import synthetic_source, vocabulary
 from flashlm.pack.files import io_error, scratch_folder
@@ -24,6 +25,7 @@ FORMATS = ("gguf", "hf")
 _ROPE_THETA = 10000.0  # of configs that name none, as in transformers
 
 
+@checked("bench")
 def export(
     shape: str | os.PathLike[str],
     path: str | os.PathLike[str],
@@ -59,7 +61,7 @@ def export(
         raise ArgumentError(f"[bench] format: expected {' or '.join(FORMATS)}, got {format!r}")
     source = synthetic_source(shape, dtype, seed)
     config = json.loads(source.small_files["config.json"])
-    target = Path(path).expanduser()
+    target = _values.new_path(path, "path", where="bench")
     if format == "gguf":
         refuse_for_llama_cpp(config)
     try:
@@ -78,6 +80,7 @@ def export(
     return target
 
 
+@checked("bench")
 def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
     """Raises ArgumentError, which names it, for an architecture or activation that llama.cpp does not run."""
     if config.get("model_type") == "opt" or config.get("architectures") == ["OPTForCausalLM"]:

@@ -14,12 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from flashlm import _core
+from flashlm._checked_calls import checked
+from flashlm._values import whole
+from flashlm.choices import MOST_THREADS
+from flashlm.pack.files import io_error
 
 _CHUNKS = (256 << 10, 1 << 20, 4 << 20)  # what a stream of weights reads
 _DEPTHS = (1, 4, 16)
 _PAGE = 4096
+_MOST_BYTES = 1 << 40  # of DRAM that is measured
 
 
+@checked("bench")
 def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], float]:
     """A function that reads `size` bytes of DRAM once, split among threads, and returns the rate.
 
@@ -27,6 +33,8 @@ def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], f
         >>> flashlm.bench.floors.memory_bytes_per_second(1, size=1 << 20)() > 0
         True
     """
+    threads = whole(threads, "threads", where="bench", least=1, most=MOST_THREADS)
+    size = whole(size, "size", where="bench", least=8, most=_MOST_BYTES)
     numbers = np.ones(size // 8)
     parts = np.array_split(numbers, threads)
 
@@ -39,6 +47,7 @@ def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], f
     return read
 
 
+@checked("bench")
 def disk_bytes_per_second(
     path: Path, reader: str = "auto", seconds: float = 1.0, read_bytes: float | None = None
 ) -> tuple[float, bool]:
@@ -57,7 +66,10 @@ def disk_bytes_per_second(
         >>> rate > 0
         True
     """
-    file_bytes = path.stat().st_size
+    try:
+        file_bytes = path.stat().st_size
+    except OSError as error:
+        raise io_error("read", error, path, "bench") from error
     own = () if read_bytes is None else (max(_PAGE, round(read_bytes / _PAGE) * _PAGE),)
     # At most half of the file is read at once: the probe leaves out the depths for which a size is too large.
     chunks = sorted({chunk for chunk in (*_CHUNKS, *own) if chunk <= file_bytes // 2}) or [_largest_page(file_bytes)]

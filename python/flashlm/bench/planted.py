@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashlm import _core
+from flashlm import _core, _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
 from flashlm.pack.source import Source, Weight
@@ -154,6 +155,7 @@ def _as_bytes(rows: Matrix, kind: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(quantize(rows, GGMLQuantizationType[kind])).view(np.uint8)
 
 
+@checked("bench")
 def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int = 0) -> Source:
     """A model with planted firing: OPT, or Llama's graph with a ReLU in place of SiLU.
 
@@ -170,7 +172,7 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
         raise ArgumentError(
             f"[bench] dtype: planted firing needs single neurons, hence f32, f16 or bf16; got {dtype!r}"
         )
-    source = synthetic_source(shape, dtype, seed, activation="relu")
+    source = synthetic_source(shape, dtype, _seed(seed), activation="relu")
     sizes = source.config
     constant = 0.0 if sizes.biases else _CONSTANT * math.sqrt(sizes.dim)
     plans = [
@@ -183,6 +185,10 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
         assert isinstance(weight, SyntheticWeight)  # noqa: S101 - of this package
         weights[name] = _planted(name, weight, plans, selecting, constant)
     return replace(source, name=f"{source.name}, planted firing", weights=weights)
+
+
+def _seed(seed: int) -> int:
+    return _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
 
 
 def _first_input(constant: float, dim: int) -> float:
@@ -210,6 +216,7 @@ def _planted(
     return weight
 
 
+@checked("bench")
 def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> None:
     """Adds predictor.safetensors to a packed model with planted firing: it sees the signal and not the noise.
 
@@ -232,9 +239,11 @@ def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> No
     write(folder / FILE, layers, "q8_0", _core.weights_fingerprint(folder), hollow=hollow)
 
 
+@checked("bench")
 def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:
     """`n` token ids that stay with a topic for a while."""
-    random = np.random.default_rng([seed, 2])
+    n = _values.whole(n, "n", where="bench", least=0, most=_values.MOST_32_BITS)
+    random = np.random.default_rng([_seed(seed), 2])
     ids: list[int] = []
     while len(ids) < n:
         run, topic = int(random.geometric(1 / _RUN)), int(random.integers(_TOPICS))
@@ -242,6 +251,7 @@ def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:
     return ids[:n]
 
 
+@checked("bench")
 def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) -> dict[str, Any]:
     """What is planted, computed from the embeddings of a text, over some layers.
 
@@ -250,7 +260,12 @@ def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) ->
         that the last 1, 2, ... tokens have in common or apart (the paper's aggregated usage); ``new``: the share that
         a token adds to each of these windows.
     """
+    longest = _values.whole(longest, "longest", where="bench", least=1, most=max(len(ids) - 1, 1))
+    if len(ids) <= longest:
+        _values.refuse("bench", "ids", f"more than {longest}", ids)
     sizes = source.config
+    for index, token in enumerate(ids):
+        _values.whole(token, f"ids[{index}]", where="bench", least=0, most=sizes.vocab_size - 1)
     selecting = "gate" if sizes.gated else "up"
     x = np.concatenate([source.weights["embedding"].rows(i, i + 1, "f32") for i in ids])
     x = (x / np.sqrt(np.mean(np.square(x), axis=1, keepdims=True))).astype(np.float32)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from flashlm import _core, home
+from flashlm import _core, _values, home
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm._values import MOST_32_BITS, MOST_64_BITS
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
@@ -105,6 +106,7 @@ class Report:
         }
 
 
+@checked("bench")
 def run(
     shape: str | os.PathLike[str],
     *,
@@ -184,7 +186,11 @@ def run(
     options = Options.resolve(source, "source", "auto")
     _check_budget(source, options, opening)
     with ExitStack() as stack:
-        folder = stack.enter_context(_scratch(home.home())) / "model.flash" if keep is None else Path(keep).expanduser()
+        folder = (
+            stack.enter_context(_scratch(home.home())) / "model.flash"
+            if keep is None
+            else _values.new_path(keep, "keep", where="bench")
+        )
         if is_packed(folder):
             _check_same(folder, source, dtype)
         else:

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flashlm import _values
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError
 from flashlm.pack.config import parse_config
 from flashlm.pack.options import Options
@@ -102,6 +104,7 @@ def _cut(pool: npt.NDArray[np.uint8], place: int, size: int) -> npt.NDArray[np.u
     return result
 
 
+@checked("bench")
 def synthetic_source(
     shape: str | os.PathLike[str], dtype: str = "f16", seed: int = 0, activation: str | None = None
 ) -> Source:
@@ -117,6 +120,7 @@ def synthetic_source(
         ArgumentError: Another shape or dtype; rows that the dtype's blocks do not fill.
         FormatError: The config is none that the engine runs.
     """
+    seed = _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
     if dtype not in KINDS:
         raise ArgumentError(f"[bench] dtype: expected {', '.join(KINDS)}, got {dtype!r}")
     name, config = shape_config(shape)
@@ -159,6 +163,7 @@ def synthetic_source(
     )
 
 
+@checked("bench")
 def synthesize(
     shape: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -189,9 +194,12 @@ def synthesize(
         True
     """
     source = synthetic_source(shape, dtype, seed)
-    return write_folder(source, Path(folder).expanduser(), Options.resolve(source, "source", "auto"), progress)
+    return write_folder(
+        source, _values.new_path(folder, "folder", where="bench"), Options.resolve(source, "source", "auto"), progress
+    )
 
 
+@checked("bench")
 def byte_tokenizer(vocab_size: int) -> dict[str, object]:
     """A tokenizer.json of the 256 bytes, one merge, and words that no text is cut into.
 
@@ -204,8 +212,10 @@ def byte_tokenizer(vocab_size: int) -> dict[str, object]:
     return bpe_document(vocab, [[words[256][0], words[256][1]]], {}, pre_tokenizer=level, post_processor=level)
 
 
+@checked("bench")
 def vocabulary(vocab_size: int) -> list[str]:
     """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes; word 256 is a merge of two bytes."""
+    _values.whole(vocab_size, "vocab_size", where="bench", most=_values.MOST_32_BITS)
     if vocab_size <= 256:  # noqa: PLR2004 - bytes
         raise FormatError(f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}")
     fillers = (

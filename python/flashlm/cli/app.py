@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -57,12 +59,21 @@ def flashlm_command(
     """Runs language models larger than DRAM, straight from flash storage."""
 
 
+def _take_any_bytes() -> None:
+    """No byte on stdin and no character for stdout ends a command: U+FFFD and escapes stand for what has no form."""
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper) and (stream is sys.stdin or stream.errors == "strict"):
+            with contextlib.suppress(OSError, ValueError):  # closed, or read from before
+                stream.reconfigure(errors=errors)
+
+
 def run_app(arguments: Sequence[str] | None = None) -> int | str | None:
     """Runs one command and returns the exit code: 0 done, 1 failed, 2 misused, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--traceback" in words:  # for developers: any command takes it, none lists it
         words.remove("--traceback")
         os.environ["FLASHLM_TRACEBACK"] = "1"
+    _take_any_bytes()
     code: int | str | None = 0
     try:
         app(args=words, prog_name="flashlm")

@@ -57,7 +57,7 @@ def main(
     With --load-session the prompt is added to the text of the session, with --chat to its messages.
     """
     text = sys.stdin.read() if prompt == "-" else prompt
-    schema = None if json_schema is None else json_schema.read_text(encoding="utf-8")
+    schema = None if json_schema is None else json_schema.read_text(encoding="utf-8", errors="replace")
     lm = options.open_source(
         source,
         memory=memory,

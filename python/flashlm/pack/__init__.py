@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from flashlm._checked_calls import checked
+from flashlm._values import new_path
 from flashlm.pack.detect import open_source
 from flashlm.pack.options import Options
 from flashlm.pack.source import Progress
@@ -15,6 +17,7 @@ from flashlm.pack.writer import growth, write_folder
 __all__ = ["pack"]
 
 
+@checked("pack")
 def pack(
     source: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -56,8 +59,9 @@ def pack(
         >>> flashlm.pack("tiny", "packed.flash", dtype="f16")
         PosixPath('packed.flash')
     """
+    target = new_path(folder, "folder", where="pack")
     opened = open_source(source, progress)
     options = Options.resolve(opened, dtype, neurons_per_bundle)
     if tell is not None:
         tell(f"Packing {opened.name}: {growth(opened, options)}")
-    return write_folder(opened, Path(folder).expanduser(), options, progress)
+    return write_folder(opened, target, options, progress)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flashlm._core import ArgumentError
+from flashlm._values import MOST_32_BITS, refuse, whole
 from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED, choose
 from flashlm.pack.source import Source
 
@@ -31,18 +32,19 @@ class Options:
         """
         formats = tuple(NATIVE.values())
         if dtype not in ("source", *formats):
-            raise ArgumentError(f"[pack] dtype: expected 'source', {', '.join(map(repr, formats))}, got {dtype!r}")
+            refuse("pack", "dtype", f"'source', {', '.join(map(repr, formats))}", dtype)
         kinds = {name: weight.kind for name, weight in source.weights.items()}
         shapes = {name: weight.shape for name, weight in source.weights.items()}
         dtypes = choose(kinds, shapes, dtype)
         quantised = sorted({each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED))
         # Single neurons where some can be left out.
         auto = 1 if source.config.is_sparse and not quantised else BLOCK
-        per_bundle = auto if neurons_per_bundle == "auto" else neurons_per_bundle
-        if not isinstance(per_bundle, int) or isinstance(per_bundle, bool) or per_bundle < 1:
-            raise ArgumentError(
-                f"[pack] neurons_per_bundle: expected 'auto' or a number of at least 1, got {neurons_per_bundle!r}"
-            )
+        if isinstance(neurons_per_bundle, str):
+            if neurons_per_bundle != "auto":
+                refuse("pack", "neurons_per_bundle", "'auto' or a number of at least 1", neurons_per_bundle)
+            per_bundle = auto
+        else:
+            per_bundle = whole(neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS)
         per_bundle = min(per_bundle, source.config.hidden_dim)
         if quantised and per_bundle != BLOCK:
             raise ArgumentError(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, cut_to_tokens
 
 __all__ = ["Plain", "fitted", "flatten_messages", "merged", "plain_messages"]
@@ -28,6 +29,7 @@ class Plain:
     is_result: bool
 
 
+@checked("smolagents")
 def flatten_messages(
     messages: Sequence[Any], role_conversions: Mapping[str, str] | None = None
 ) -> list[dict[str, str]]:

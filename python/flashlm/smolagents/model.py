@@ -19,14 +19,18 @@ from smolagents.models import (
 )
 from smolagents.monitoring import TokenUsage
 
+from flashlm import _values
+from flashlm._checked_calls import checked
 from flashlm._core import Generation
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.session import Session
-from flashlm.smolagents.question import REMOVED, Question, check_tool_choice, sampling_of, without_ignored
+from flashlm.smolagents.question import REMOVED, Question, check_tool_choice, most_tokens, sampling_of, without_ignored
 from flashlm.smolagents.turn import Turn
 from flashlm.tool_calls import ToolCall, cut_tool_calls, find_tool_calls, may_begin_call
 
 __all__ = ["FlashModel"]
+
+_WHERE = "smolagents"  # what errors call it
 
 _MAX_NEW_TOKENS = 1024
 
@@ -114,11 +118,20 @@ class FlashModel(Model):  # type: ignore[misc]
         if not settings.keys() & {"max_new_tokens", "max_tokens"}:
             settings["max_new_tokens"] = _MAX_NEW_TOKENS
         check_tool_choice(settings.get("tool_choice", "auto"))
+        most_tokens(settings, {})  # refuses what is no number
         sampling = without_ignored(sampling)
         sampling_of(sampling)  # refuses what is not known
         settings.update(sampling)
-        self.template_variables = {**(template_variables or {}), **(apply_chat_template_kwargs or {})}
+        self.template_variables = {
+            **_values.mapping(template_variables, "template_variables", where=_WHERE),
+            **_values.mapping(apply_chat_template_kwargs, "apply_chat_template_kwargs", where=_WHERE),
+        }
+        if not isinstance(custom_role_conversions, (Mapping, type(None))):
+            _values.refuse(_WHERE, "custom_role_conversions", "a mapping of roles", custom_role_conversions)
         self.custom_role_conversions = dict(custom_role_conversions or {})
+        tool_name_key = _values.text(tool_name_key, "tool_name_key", where=_WHERE)
+        tool_arguments_key = _values.text(tool_arguments_key, "tool_arguments_key", where=_WHERE)
+        self.told = _values.callback(on_prefill, "on_prefill", where=_WHERE)
         opened = isinstance(model_id, (LanguageModel, Session))
         super().__init__(
             flatten_messages_as_text=True,
@@ -126,7 +139,7 @@ class FlashModel(Model):  # type: ignore[misc]
             tool_arguments_key=tool_arguments_key,
             model_id=str(_folder_of(model_id))
             if isinstance(model_id, (LanguageModel, Session))
-            else os.fspath(model_id),
+            else os.fspath(_values.location(model_id, "model_id", where=_WHERE)),
             **settings,
         )
         if isinstance(model_id, (LanguageModel, Session)):
@@ -139,7 +152,6 @@ class FlashModel(Model):  # type: ignore[misc]
         self._owns = not opened
         self._opening = {"memory": memory, "context": context, "threads": threads, "reader": reader}
         self._opening["kv_store"] = kv_store if kv_store is None or isinstance(kv_store, bool) else os.fspath(kv_store)
-        self.told = on_prefill
         self._turn = Turn()
         self._ids = itertools.count()
 
@@ -165,6 +177,7 @@ class FlashModel(Model):  # type: ignore[misc]
         """
         return True
 
+    @checked("smolagents")
     def generate(
         self,
         messages: Sequence[Any],
@@ -225,6 +238,7 @@ class FlashModel(Model):  # type: ignore[misc]
             token_usage=TokenUsage(input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)),
         )
 
+    @checked("smolagents")
     def generate_stream(
         self,
         messages: Sequence[Any],
@@ -280,6 +294,7 @@ class FlashModel(Model):  # type: ignore[misc]
         usage = TokenUsage(input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens))
         yield ChatMessageStreamDelta(content="", token_usage=usage)
 
+    @checked("smolagents")
     def parse_tool_calls(self, message: ChatMessage) -> ChatMessage:
         """Fills in the calls that a message's text holds; smolagents' own reading where there are none.
 
@@ -320,6 +335,7 @@ class FlashModel(Model):  # type: ignore[misc]
         }
 
     @classmethod
+    @checked("smolagents")
     def from_dict(cls, model_dictionary: Mapping[str, Any]) -> FlashModel:
         """The model that ``to_dict`` described.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import smolagents.models
 
+from flashlm import _values
 from flashlm._core import ArgumentError
 from flashlm.smolagents.messages import fitted, plain_messages
 from flashlm.speaker import Speaker
@@ -49,6 +50,9 @@ class Question:
         variables = given.pop("template_variables", None)
         for name in ("flatten_messages_as_text", "convert_images_to_image_urls"):
             given.pop(name, None)
+        for index, tool in enumerate(tools or ()):
+            if not hasattr(tool, "inputs"):
+                _values.refuse("smolagents", f"tools_to_call_from[{index}]", "a tool of smolagents", tool)
         settings = model._prepare_completion_kwargs(  # noqa: SLF001 - its own; the messages are made plain below
             messages=[], stop_sequences=stop_sequences, response_format=response_format,
             tools_to_call_from=list(tools or ()) or None, **given,
@@ -67,7 +71,7 @@ class Question:
         for name in ("max_new_tokens", "max_tokens"):
             settings.pop(name, None)
         self.arguments: dict[str, Any] = {
-            "max_new_tokens": _most_tokens(given, model.kwargs),
+            "max_new_tokens": most_tokens(given, model.kwargs),
             "template_variables": {**model.template_variables, **(variables or {})},
             **sampling_of(settings),
         }
@@ -137,33 +141,30 @@ def without_ignored(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in ignored}
 
 
-def _most_tokens(given: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+def most_tokens(given: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
     """As TransformersModel has it: the call's number before the model's, each by either name."""
     for settings in (given, own):
         for name in ("max_new_tokens", "max_tokens"):
             if settings.get(name) is not None and settings[name] is not REMOVED:
-                return settings[name]
+                return _values.whole(settings[name], name, where="smolagents", least=0, most=_values.MOST_64_BITS)
     return _MAX_NEW_TOKENS
 
 
 def check_tool_choice(choice: Any) -> None:
     """Refuses what is no tool choice."""
     named = isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping)
-    if choice not in _TOOL_CHOICES and choice is not REMOVED and not named:
-        raise ArgumentError(
-            f"[smolagents] tool_choice: expected 'required', 'auto', 'none' or {{'function': {{'name': ...}}}}, got "
-            f"{choice!r}."
-        )
+    if not (isinstance(choice, str) and choice in _TOOL_CHOICES) and choice is not REMOVED and not named:
+        _values.refuse("smolagents", "tool_choice", "'required', 'auto', 'none' or {'function': {'name': ...}}", choice)
 
 
 def _chosen(schemas: list[dict[str, Any]], choice: Any) -> list[dict[str, Any]]:
     """The tools that may be called. A tool may also be chosen by its bare name."""
     names = [schema["function"]["name"] for schema in schemas]
-    if choice not in names:
+    if not (isinstance(choice, str) and choice in names):
         check_tool_choice(choice)
-    if choice == "none":
+    if isinstance(choice, str) and choice == "none":
         return []
-    if choice in _TOOL_CHOICES:
+    if isinstance(choice, str) and choice in _TOOL_CHOICES:
         return schemas
     name = choice["function"].get("name") if isinstance(choice, Mapping) else choice
     if schemas and name not in names:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from flashlm import _core
+from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError, ShapeError
-from flashlm._values import MOST_64_BITS
+from flashlm._values import MOST_32_BITS, MOST_64_BITS, refuse, whole
 from flashlm.choices import check_memory, check_sizes, check_whole
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.pack.config import parse_config
@@ -33,6 +34,7 @@ __all__ = ["LayerReport", "TrainReport", "train"]
 _VERSION = 1  # of the working folder
 
 
+@checked("train")
 def train(
     source: str | os.PathLike[str],
     text: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
@@ -139,14 +141,16 @@ def train(
 
 
 def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: str) -> Options:
-    if rank != "auto" and (not isinstance(rank, int) or isinstance(rank, bool) or rank < 1 or rank % fit.RANK_UNIT):
-        raise ArgumentError(f"[train] rank: expected 'auto' or a multiple of {fit.RANK_UNIT}, got {rank!r}")
+    if not isinstance(rank, str):
+        rank = whole(rank, "rank", where="train", least=fit.RANK_UNIT, most=MOST_32_BITS)
+    if rank != "auto" and (isinstance(rank, str) or rank % fit.RANK_UNIT):
+        refuse("train", "rank", f"'auto' or a multiple of {fit.RANK_UNIT}", rank)
     if not 0 < recall <= 1:
-        raise ArgumentError(f"[train] recall: expected more than 0 and at most 1, got {recall!r}")
-    if epochs < 1:
-        raise ArgumentError(f"[train] epochs: expected 1 or more, got {epochs!r}")
+        refuse("train", "recall", "more than 0 and at most 1", recall)
+    check_whole("epochs", epochs, least=1, most=MOST_32_BITS, where="train")
+    check_whole("seed", seed, least=0, most=MOST_64_BITS, where="train")
     if dtype not in ("q8_0", "f16"):
-        raise ArgumentError(f"[train] dtype: expected 'q8_0' or 'f16', got {dtype!r}")
+        refuse("train", "dtype", "'q8_0' or 'f16'", dtype)
     return Options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
 
 
