@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import flashlm
+from fake_hub import fake_hub
 from flashlm import net, papers
 from flashlm.bench.planted import planted_source
 from flashlm.bench.report import Report as BenchReport
@@ -452,6 +453,13 @@ def test_a_topic_that_is_no_utf8_asks_for_the_mended_one(tmp_path: Path) -> None
         said.append(str(caught.value))
     assert said[0] == said[1]
     assert "caf%EF%BF%BD" in said[0]
+
+
+@pytest.mark.skipif(not net.available(), reason="flashlm was built without libcurl")
+def test_headers_of_the_web_that_are_no_utf8_can_be_read() -> None:
+    with fake_hub() as hub:
+        hub.broken = {"/page": (200, {"X-Place": "caf\xe9"}, b"hello")}  # sent as Latin-1
+        assert net.http_get(f"{hub.url}/page").headers["x-place"] == MENDED
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,14 @@ void bind_http(py::module_& module) {
   py::class_<HttpResponse>(module, "HttpResponse", "What came from the web.")
       .def_readonly("status", &HttpResponse::status, "200 to 299.")
       .def_readonly("url", &HttpResponse::url, "The address after redirections.")
-      .def_readonly("headers", &HttpResponse::headers, "Their names in small letters.")
+      .def_property_readonly(
+          "headers",
+          [](const HttpResponse& self) {
+            py::dict headers;
+            for (const auto& [name, value] : self.headers) headers[message_text(name)] = message_text(value);
+            return headers;
+          },
+          "Their names in small letters.")
       .def_property_readonly(
           "body", [](const HttpResponse& self) { return py::bytes(self.body); }, "After decompression.");
   const HttpOptions defaults;
