@@ -89,7 +89,8 @@ def call(function: Callable[..., Any], where: str, positional: tuple[Any, ...], 
     try:
         return function(*bound.args, **bound.kwargs)
     except TypeError as error:
-        if not str(error).startswith(f"{function.__name__}(): incompatible "):
+        inner = error.__traceback__ is not None and error.__traceback__.tb_next is not None  # raised by a callback
+        if inner or not str(error).startswith(f"{function.__name__}(): incompatible "):
             raise
     raise _range_error(where, given)
 

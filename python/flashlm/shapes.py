@@ -10,7 +10,7 @@ from typing import Any
 
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
-from flashlm.pack.files import read_object
+from flashlm.pack.files import io_error, read_object
 
 _LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -92,6 +92,7 @@ def shape_config(shape: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     Raises:
         ArgumentError: Neither a name nor a file.
         FormatError: The file is not a JSON object.
+        IoError: It cannot be read.
 
     Example:
         >>> name, config = flashlm.shapes.shape_config("llama-2-7b")
@@ -101,9 +102,12 @@ def shape_config(shape: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     if isinstance(shape, str) and shape in SHAPES:
         return shape, dict(SHAPES[shape])
     path = Path(shape).expanduser()
-    if path.is_dir():
-        path /= "config.json"
-    if not path.is_file():
+    try:
+        path = path / "config.json" if path.is_dir() else path
+        found = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise io_error("read", error, path, "bench") from error
+    if not found:
         raise ArgumentError(
             f"[bench] shape: expected {', '.join(SHAPES)} or the path of a config.json, got {os.fspath(shape)!r}"
         )

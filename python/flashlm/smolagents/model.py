@@ -151,7 +151,9 @@ class FlashModel(Model):  # type: ignore[misc]
             )  # fmt: skip
         self._owns = not opened
         self._opening = {"memory": memory, "context": context, "threads": threads, "reader": reader}
-        self._opening["kv_store"] = kv_store if kv_store is None or isinstance(kv_store, bool) else os.fspath(kv_store)
+        if kv_store is not None and not isinstance(kv_store, bool):
+            kv_store = os.fspath(_values.location(kv_store, "kv_store", where=_WHERE))
+        self._opening["kv_store"] = kv_store
         self._turn = Turn()
         self._ids = itertools.count()
 
@@ -344,6 +346,8 @@ class FlashModel(Model):  # type: ignore[misc]
             >>> FlashModel.from_dict({"model_id": "tiny.flash", "context": 64}).language_model.context
             64
         """
+        if "model_id" not in model_dictionary:
+            _values.refuse(_WHERE, "model_dictionary", "a mapping with 'model_id'", model_dictionary)
         return cls(**dict(model_dictionary))
 
     def close(self) -> None:
