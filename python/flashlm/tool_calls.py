@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from flashlm import _values
+from flashlm._checked_calls import checked
 from flashlm._core import known_schema
 from flashlm.warnings import warn
-from flashlm._checked_calls import checked
 
 _MOST_TRIES = 1000  # beginnings of JSON that are looked at
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
