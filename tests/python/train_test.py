@@ -227,7 +227,7 @@ def test_what_is_no_text_is_refused(data: bytes, message: str, tmp_path: Path) -
     [
         ({"rank": 48}, "rank: expected 'auto' or a multiple of 32, got 48"),
         ({"recall": 0.0}, "recall: expected more than 0 and at most 1"),
-        ({"recall": float("nan")}, "recall: expected more than 0 and at most 1"),
+        ({"recall": float("nan")}, "recall: expected a finite number, got nan"),
         ({"epochs": 0}, "epochs: expected 1 or more"),
         ({"dtype": "q4_0"}, "dtype: expected 'q8_0' or 'f16', got 'q4_0'"),
     ],
