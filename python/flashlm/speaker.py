@@ -79,7 +79,7 @@ class Speaker(ABC):
             top_p: Draws from the likeliest tokens that together have this probability.
             min_p: Draws from the tokens with at least this share of the likeliest one's probability.
             repetition_penalty: Above 1 makes tokens of the text so far less likely.
-            seed: The same seed draws the same tokens; None takes one that nobody knows, for other tokens each time.
+            seed: The same seed draws the same tokens; None takes another each time, which `Generation.seed` tells.
             stop: Ends before the first of these texts; one text alone is a list of one.
             parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
             add_special: Adds the tokens that the tokenizer puts around a text.

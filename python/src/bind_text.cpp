@@ -386,7 +386,8 @@ Example:
           "tokens", [](const Generation& self) { return copy(self.tokens()); },
           "The ids generated so far, the ending one included.")
       .def_property_readonly(
-          "prompt_tokens", [](const Generation& self) { return copy(self.prompt_tokens()); }, "The ids of the prompt.");
+          "prompt_tokens", [](const Generation& self) { return copy(self.prompt_tokens()); }, "The ids of the prompt.")
+      .def_property_readonly("seed", &Generation::seed, "With this seed, the same is drawn again.");
 
   py::class_<PySession, std::unique_ptr<PySession, DeleteWithoutGil>> session(
       module, "Session", R"(One conversation: it goes on from the longest common prefix.

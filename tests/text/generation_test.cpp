@@ -70,6 +70,7 @@ TEST_CASE("the same seed gives the same text, another seed another one") {
   const std::string first = lm.generate("Once", sampled(40, 1));
   CHECK(lm.generate("Once", sampled(40, 1)) == first);
   CHECK(lm.generate("Once", sampled(40, 2)) != first);
+  CHECK(lm.stream("Once", sampled(40, 2)).seed() == 2);
 }
 
 TEST_CASE("a text ends at its length, and says so") {

@@ -133,7 +133,7 @@ class Generation {
 
   /// Ends the text here, or behind the piece that a thread is just computing.
   void close() noexcept { reason_.change(FinishReason::none, FinishReason::closed); }
-
+  std::uint64_t seed() const noexcept { return options_.seed; }
   FinishReason finish_reason() const noexcept { return reason_.get(); }
   /// The generated tokens, with the ending one if the model wrote one.
   std::span<const Token> tokens() const noexcept { return {text_.data() + n_prompt_, n_shown_.get() - n_prompt_}; }
