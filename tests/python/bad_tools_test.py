@@ -85,7 +85,7 @@ def test_trouble_that_stays_is_told_to_the_model(lm: flashlm.LanguageModel, hub:
     download = [call("download_paper_by_id", paper_id=name) for name in ("2611.00001", "2611.09999", "../../x")]
     busy, page, missing, wrong = observations(lm, FIND, *download)
     assert "wait of 4000 s" in busy
-    assert "expected a PDF, got a web page" in page
+    assert "2611.00001.md" in page  # the hub has the text where the PDF does not come
     assert "404" in missing
     assert "expected an arXiv id" in wrong
 
