@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Eigen, nlohmann_json and threads: a target that the parent project has, else an installed package, else the wheel in
+# What flashlm needs. Eigen, nlohmann_json and threads: a target that the parent project has, else an installed package, else the wheel in
 # the Python in use (a wheel of flashlm asks in the other order). What comes from a wheel is installed with flashlm,
 # since CMake would not find it there.
 find_package(Threads REQUIRED)
@@ -61,4 +61,16 @@ if(flashlm_missing)
     "  apt-get install ${flashlm_missing_apt}\n"
     "  pip install ${flashlm_missing_pip}   # into the Python that CMake finds\n"
     "  conda install -c conda-forge ${flashlm_missing_conda}")
+endif()
+
+# For the tools. Their sources are installed wherever flashlm is built; whoever asks for a component needs its library.
+find_package(CURL 7.66 QUIET GLOBAL)
+if(NOT CURL_FOUND)
+  message(STATUS "flashlm: no libcurl, so nothing here fetches papers (Debian: apt-get install libcurl4-openssl-dev)")
+endif()
+list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
+find_package(PopplerCpp 0.68 QUIET GLOBAL)
+list(POP_FRONT CMAKE_MODULE_PATH)
+if(NOT PopplerCpp_FOUND)
+  message(STATUS "flashlm: no poppler-cpp, so nothing here reads PDFs (Debian: apt-get install libpoppler-cpp-dev)")
 endif()

@@ -9,8 +9,12 @@ if(FLASHLM_SANITIZE)
   target_link_options(flashlm_developer INTERFACE -fsanitize=${FLASHLM_SANITIZE})
 endif()
 
-# The same with flashlm::kernels, compiled once for all programs; optimised, since every test of a model waits for it.
-add_library(flashlm_developer_kernels OBJECT ${PROJECT_SOURCE_DIR}/include/flashlm/kernels/compiled.cpp)
-target_link_libraries(flashlm_developer_kernels PUBLIC flashlm_developer)
-target_compile_definitions(flashlm_developer_kernels PUBLIC FLASHLM_COMPILED_KERNELS)
-target_compile_options(flashlm_developer_kernels PRIVATE -O1)
+# The compiled targets are built in the same way, and optimised, since every test of a model waits for them.
+foreach(target IN ITEMS flashlm_flashlm flashlm_http flashlm_papers flashlm_pdf)
+  if(TARGET ${target})
+    target_link_libraries(${target} PRIVATE flashlm_developer)
+    if(FLASHLM_SANITIZE)
+      target_compile_options(${target} PRIVATE -O1)
+    endif()
+  endif()
+endforeach()

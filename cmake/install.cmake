@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs headers and flashlmConfig.cmake. In a wheel both live inside the package, with Eigen and nlohmann_json as a
+# Installs headers, their bodies and flashlmConfig.cmake. In a wheel both live inside the package, with Eigen and nlohmann_json as a
 # fallback, so that `python -m flashlm --cmake-dir` is all a C++ project needs.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -12,20 +12,16 @@ else()
   set(config_folder ${CMAKE_INSTALL_DATADIR}/cmake/flashlm)
 endif()
 
-target_sources(flashlm_kernels INTERFACE $<INSTALL_INTERFACE:${include_folder}/flashlm/kernels/compiled.cpp>)
-install(TARGETS flashlm_core flashlm_openmp flashlm_kernels flashlm_pdf flashlm_http flashlm_papers EXPORT flashlmTargets
-  FILE_SET HEADERS DESTINATION ${include_folder}
-  FILE_SET bodies DESTINATION ${include_folder}
-  FILE_SET pdf DESTINATION ${include_folder}
-  FILE_SET http DESTINATION ${include_folder}
-  FILE_SET papers DESTINATION ${include_folder})
+target_include_directories(flashlm_core INTERFACE $<INSTALL_INTERFACE:${include_folder}>)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/flashlm DESTINATION ${include_folder})
+install(TARGETS flashlm_core flashlm_openmp EXPORT flashlmTargets)
 install(EXPORT flashlmTargets NAMESPACE flashlm:: DESTINATION ${config_folder})
 configure_package_config_file(cmake/flashlmConfig.cmake.in ${PROJECT_BINARY_DIR}/flashlmConfig.cmake
-  INSTALL_DESTINATION ${config_folder})
+  INSTALL_DESTINATION ${config_folder} PATH_VARS include_folder)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/flashlmConfig.cmake ${PROJECT_BINARY_DIR}/flashlmConfigVersion.cmake
-  cmake/FindPopplerCpp.cmake cmake/build_type.cmake
+  cmake/FindPopplerCpp.cmake cmake/build_type.cmake cmake/compiled.cmake
   DESTINATION ${config_folder})
 
 if(flashlm_bundle OR DEFINED SKBUILD)

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include"
 HEADERS = sorted(INCLUDE.rglob("*.hpp"))
-BODIES = sorted(INCLUDE.rglob("*.inc"))
+BODIES = sorted([*INCLUDE.rglob("*.ipp"), *INCLUDE.rglob("*.inc")])
+COMPILED = sorted(INCLUDE.rglob("*.cpp"))
 LAYERS = {"base": 0, "kernels": 1, "storage": 1, "sparse": 2, "model": 3, "text": 4, "agent": 5, "tools": 6}
 
 # The folders (or files) of include/flashlm that may include a header that matches.
@@ -22,7 +23,7 @@ HOMES = {
     r"nlohmann/": {"storage", "model", "text", "agent", "tools/paper.hpp"},
     r"Eigen/": {"kernels"},
     r"\w*intrin\.h|arm_neon\.h": {"kernels"},
-    r"omp\.h": {"base/parallel.hpp"},
+    r"omp\.h": {"base/parallel.ipp"},
     r"curl/": {"tools/http_transfer.hpp", "tools/url.hpp"},
     r"poppler-": {"tools/poppler_reader.hpp"},
 }
@@ -75,8 +76,12 @@ def test_every_folder_is_a_layer() -> None:
 
 
 def test_includes_never_go_in_a_circle() -> None:
-    """The headers have an order in which each comes after what it includes."""
-    graph = {f"flashlm/{name(path)}": set(includes(path)) for path in HEADERS}
+    """The headers have an order in which each, with its bodies, comes after what it includes."""
+    graph: dict[str, set[str]] = {}
+    for path in HEADERS + [path for path in BODIES if path.suffix == ".ipp"]:
+        header = f"flashlm/{name(path.with_suffix('.hpp'))}"
+        targets = {target.removesuffix(".ipp") + ".hpp" if target.endswith(".ipp") else target for target in includes(path)}
+        graph.setdefault(header, set()).update(targets - {header})
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -96,7 +101,7 @@ def test_each_third_party_header_has_one_home() -> None:
 
 def test_only_parallel_knows_openmp() -> None:
     """An exception must not leave a parallel region, so there is one place for them."""
-    assert [name(path) for path in HEADERS + BODIES if "#pragma omp" in path.read_text()] == ["base/parallel.hpp"]
+    assert [name(path) for path in HEADERS + BODIES if "#pragma omp" in path.read_text()] == ["base/parallel.ipp"]
 
 
 @pytest.mark.parametrize("path", [path for path in HEADERS if path.parent.name != "flashlm"], ids=name)
@@ -105,13 +110,32 @@ def test_a_header_has_its_test(path: Path) -> None:
     assert (ROOT / "tests" / name(path)).with_name(f"{path.stem}_test.cpp").is_file()
 
 
-@pytest.mark.parametrize("path", HEADERS, ids=name)
+@pytest.mark.parametrize("path", HEADERS + [path for path in BODIES if path.suffix == ".ipp"], ids=name)
 def test_a_header_is_short_and_says_what_it_is(path: Path) -> None:
     """One idea a file, its purpose in the second line."""
     lines = path.read_text().splitlines()
     assert len(lines) <= 300
     assert lines[1].startswith(f"/// {path.name}: ")
     assert "#pragma once" in lines
+
+
+@pytest.mark.parametrize("path", [path for path in BODIES if path.suffix == ".ipp"], ids=name)
+def test_bodies_belong_to_their_header(path: Path) -> None:
+    """x.ipp includes x.hpp first; x.hpp includes x.ipp last, unless the bodies are compiled once."""
+    header = path.with_suffix(".hpp")
+    assert includes(path)[0] == f"flashlm/{name(header)}"
+    end = f'#if !defined(FLASHLM_COMPILED)\n#include "flashlm/{name(path)}"\n#endif\n'
+    assert header.read_text().endswith(end)
+    assert header.read_text().count("FLASHLM_COMPILED") == 1
+
+
+def test_all_bodies_are_compiled_once() -> None:
+    """Each x.ipp is in one compiled file of its folder, and CMake knows that file."""
+    compiled = [target for path in COMPILED for target in includes(path)]
+    assert sorted(compiled) == [f"flashlm/{name(path)}" for path in BODIES if path.suffix == ".ipp"]
+    assert all(target.split("/")[1] == path.parent.name for path in COMPILED for target in includes(path))
+    listed = re.findall(r"[\w/]+\.cpp", (ROOT / "cmake" / "compiled.cmake").read_text())
+    assert sorted(listed) == [name(path) for path in COMPILED]
 
 
 def test_the_umbrella_reaches_every_header_but_the_tools() -> None:
@@ -130,7 +154,7 @@ def test_the_umbrella_reaches_every_header_but_the_tools() -> None:
 
 def test_every_source_file_names_its_licence() -> None:
     """The first lines hold the SPDX line."""
-    sources = {".hpp", ".cpp", ".inc", ".py", ".pyi", ".cmake", ".toml", ".sh"}
+    sources = {".hpp", ".ipp", ".cpp", ".inc", ".py", ".pyi", ".cmake", ".toml", ".sh"}
     named = {"CMakeLists.txt", "Makefile", "run"}
     wrong = [
         str(path.relative_to(ROOT))

@@ -31,7 +31,7 @@
 #include "flashlm/text/tokenizer.hpp"
 #include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 using agent::Agent;
 using agent::AgentOptions;
@@ -57,4 +57,4 @@ using text::LanguageModelOptions;
 using text::ScriptedChatModel;
 using text::Tokenizer;
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI

@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/agent/agent.hpp"
+#include "flashlm/agent/observation_budget.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

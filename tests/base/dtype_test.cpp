@@ -2,11 +2,13 @@
 /// dtype_test.cpp: conversions of single numbers, over all halves and against their definition.
 #include "flashlm/base/dtype.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
 

@@ -8,6 +8,7 @@
 #include <new>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/forked.hpp"

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/stats.hpp"
 #include "support/catch.hpp"
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/model/config.hpp"
 
 using namespace flashlm;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "flashlm/model/kv_file.hpp"
+#include "flashlm/storage/checksum.hpp"
 
 using namespace flashlm;
 

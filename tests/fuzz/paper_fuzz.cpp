@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/text/utf8.hpp"
 #include "flashlm/tools/paper.hpp"
+#include "flashlm/tools/paper_id.hpp"
 #include "flashlm/tools/topic.hpp"
 
 using namespace flashlm;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/text/utf8.hpp"
 #include "flashlm/tools/pdf_message.hpp"
 #include "flashlm/tools/pdf_text.hpp"

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/sparse/selector.hpp"
+#include "flashlm/storage/checksum.hpp"
 
 using namespace flashlm;
 using namespace flashlm::sparse;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

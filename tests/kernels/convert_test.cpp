@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

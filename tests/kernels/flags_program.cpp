@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/kernels/activation.hpp"
 #include "flashlm/kernels/attention.hpp"

@@ -2,8 +2,11 @@
 /// gather_test.cpp: rows that lie anywhere give the bits of rows that lie in order.
 #include "flashlm/kernels/gather.hpp"
 
+#include <utility>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
 #include "support/catch.hpp"

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

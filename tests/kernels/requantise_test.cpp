@@ -9,7 +9,9 @@
 #include <limits>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/kernels/convert.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "flashlm/kernels/dispatch.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

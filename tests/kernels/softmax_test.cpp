@@ -2,9 +2,11 @@
 /// softmax_test.cpp: probabilities and the exponential function against the math library in double.
 #include "flashlm/kernels/softmax.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "flashlm/kernels/dispatch.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

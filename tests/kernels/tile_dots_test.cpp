@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 #include "support/tiles.hpp"

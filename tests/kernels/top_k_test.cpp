@@ -2,10 +2,12 @@
 /// top_k_test.cpp: the largest numbers against a full sort.
 #include "flashlm/kernels/top_k.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
 

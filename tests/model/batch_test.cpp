@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

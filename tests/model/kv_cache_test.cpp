@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "flashlm/kernels/convert.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/model/kv_file.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/base/cpu.hpp"
+#include "flashlm/kernels/dispatch.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/storage/checksum.hpp"

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <span>
 
+#include "flashlm/storage/checksum.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

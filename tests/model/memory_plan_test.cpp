@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "support/catch.hpp"
 

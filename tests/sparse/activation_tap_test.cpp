@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

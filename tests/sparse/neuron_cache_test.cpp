@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 

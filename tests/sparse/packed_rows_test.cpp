@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/storage/memory_reader.hpp"
 #include "support/catch.hpp"
 

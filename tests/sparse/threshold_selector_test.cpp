@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/sparse/gate_writer.hpp"
 #include "flashlm/sparse/selector.hpp"
+#include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
 

@@ -11,6 +11,7 @@
 
 #include "flashlm/base/random.hpp"
 #include "flashlm/storage/safetensors.hpp"
+#include "flashlm/storage/tiling.hpp"
 #include "support/catch.hpp"
 #include "support/model_folder.hpp"
 #include "support/temp_folder.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/storage/checksum.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 

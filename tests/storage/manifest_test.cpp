@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/storage/checksum.hpp"
 #include "support/catch.hpp"
 #include "support/model_folder.hpp"
 #include "support/temp_folder.hpp"

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/readers.hpp"
 #include "support/temp_folder.hpp"
 

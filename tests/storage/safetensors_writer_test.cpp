@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "flashlm/base/random.hpp"
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/safetensors.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 

@@ -13,6 +13,7 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
+#include "support/forked.hpp"
 #include "support/readers.hpp"
 #include "support/replaced_pread.hpp"
 #include "support/temp_folder.hpp"

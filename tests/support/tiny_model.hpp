@@ -19,6 +19,7 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
 #include "flashlm/storage/tiling.hpp"
 #include "flashlm/text/bpe.hpp"

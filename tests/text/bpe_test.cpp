@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashlm/text/utf8.hpp"
 #include "support/catch.hpp"
 
 using flashlm::FormatError;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/text/json_rules.hpp"
 
+#include <iterator>
 #include <string>
 
 #include <nlohmann/json.hpp>

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "flashlm/text/json_schema_words.hpp"
 #include "support/catch.hpp"
 
 using Json = nlohmann::ordered_json;

@@ -9,6 +9,7 @@
 #include "flashlm/base/random.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/json_rules.hpp"
+#include "flashlm/text/utf8.hpp"
 #include "support/catch.hpp"
 #include "support/grammar.hpp"
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
 

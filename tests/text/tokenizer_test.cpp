@@ -11,6 +11,7 @@
 
 #include "flashlm/base/random.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/text/utf8.hpp"
 #include "support/catch.hpp"
 
 using flashlm::FormatError;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iomanip>
 #include <string>
 #include <string_view>
 #include <utility>

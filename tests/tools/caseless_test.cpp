@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "flashlm/text/utf8.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm::tools;

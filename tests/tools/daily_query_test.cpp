@@ -2,6 +2,7 @@
 /// daily_query_test.cpp: days, weeks and months.
 #include "flashlm/tools/daily_query.hpp"
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using flashlm::ArgumentError;

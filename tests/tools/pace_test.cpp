@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/stopwatch.hpp"
 #include "support/temp_folder.hpp"

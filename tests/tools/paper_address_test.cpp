@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/tools/paper_id.hpp"
 #include "support/catch.hpp"
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
 

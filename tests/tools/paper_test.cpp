@@ -2,8 +2,10 @@
 /// paper_test.cpp: papers in the hub's JSON, and in JSON of another shape.
 #include "flashlm/tools/paper.hpp"
 
+#include <cstddef>
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
+#include "flashlm/tools/child_process.hpp"
 #include "support/catch.hpp"
 #include "support/pdf_writer.hpp"
 #include "support/temp_folder.hpp"

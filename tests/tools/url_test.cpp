@@ -2,8 +2,10 @@
 /// url_test.cpp: which addresses may be asked, and where a redirection may lead.
 #include "flashlm/tools/url.hpp"
 
+#include <iterator>
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
 #include "support/catch.hpp"
 

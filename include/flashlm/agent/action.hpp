@@ -3,14 +3,14 @@
 #pragma once
 
 #include <string>
-#include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-namespace flashlm::inline v0::agent {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::agent {
 
 /// One call of a tool. `id` is unique within an agent's run.
 struct ToolCall {
@@ -50,4 +50,4 @@ struct ParsedText {
   Action action;
 };
 
-}  // namespace flashlm::inline v0::agent
+}  // namespace flashlm::inline FLASHLM_ABI::agent

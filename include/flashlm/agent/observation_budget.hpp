@@ -10,8 +10,9 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/chat_model.hpp"
 #include "flashlm/text/utf8.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::agent {
+namespace flashlm::inline FLASHLM_ABI::agent {
 
 /// The beginning of `text` of at most `budget` tokens, and a note if something is left out. Broken UTF-8 becomes
 /// U+FFFD. `count_tokens` counts the tokens of a text.
@@ -37,8 +38,10 @@ std::string cut_to_tokens(std::string_view text, std::size_t budget, const Count
 }
 
 /// The same with the tokens of a model.
-inline std::string cut_to_tokens(std::string_view text, std::size_t budget, const text::ChatModel& model) {
-  return cut_to_tokens(text, budget, [&model](const std::string& part) { return model.count_tokens(part); });
-}
+std::string cut_to_tokens(std::string_view text, std::size_t budget, const text::ChatModel& model);
 
-}  // namespace flashlm::inline v0::agent
+}  // namespace flashlm::inline FLASHLM_ABI::agent
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/agent/observation_budget.ipp"
+#endif

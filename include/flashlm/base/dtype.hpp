@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/base/error.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 /// How a weight is stored.
 ///
@@ -76,24 +76,10 @@ constexpr bool is_plain(DType dtype) noexcept { return is_number(dtype) && !is_b
 constexpr std::string_view name(DType dtype) noexcept { return format_of(dtype).name; }
 
 /// The names of all formats for which `holds`, for a message: "f32, f16 or bf16".
-inline std::string names_of(bool (*holds)(DType)) {
-  std::string names, last;
-  for (const NumberFormat& format : kNumberFormats) {
-    if (!holds(format.dtype)) continue;
-    if (!last.empty()) names += (names.empty() ? "" : ", ") + last;
-    last = format.name;
-  }
-  return names.empty() ? last : names + " or " + last;
-}
+std::string names_of(bool (*holds)(DType));
 
 /// The inverse of `name`. Throws FormatError for any other word.
-inline DType parse_dtype(std::string_view word) {
-  for (const NumberFormat& format : kNumberFormats) {
-    if (format.name == word) return format.dtype;
-  }
-  constexpr auto any = [](DType) { return true; };
-  throw FormatError(concat("[dtype] unknown number format: expected ", names_of(any), ", got '", word, "'"));
-}
+DType parse_dtype(std::string_view word);
 
 /// Bytes of a row of `n` numbers; of a block format `n` is a multiple of its numbers a block.
 constexpr std::size_t row_bytes(DType dtype, std::size_t n) noexcept {
@@ -139,4 +125,8 @@ constexpr float bf16_to_f32(std::uint16_t value) noexcept {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
 }
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/dtype.ipp"
+#endif

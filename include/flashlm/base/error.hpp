@@ -15,10 +15,10 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <string_view>
-#include <system_error>
 
-namespace flashlm::inline v0 {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI {
 
 /// The root of every error that flashlm throws.
 class Error : public std::runtime_error {
@@ -30,8 +30,7 @@ class Error : public std::runtime_error {
 class IoError : public Error {
  public:
   /// `code` is an errno value; its text and `path` are appended to `message`.
-  IoError(const std::string& message, int code, const std::string& path)
-      : Error(message + ": " + std::generic_category().message(code) + " (" + path + ")"), code_(code), path_(path) {}
+  IoError(const std::string& message, int code, const std::string& path);
 
   /// The errno value.
   int code() const noexcept { return code_; }
@@ -64,8 +63,7 @@ class ArgumentError : public Error {
 class BudgetError : public Error {
  public:
   /// `smallest_bytes` is the smallest budget that would work.
-  BudgetError(const std::string& message, std::uint64_t smallest_bytes)
-      : Error(message), smallest_bytes_(smallest_bytes) {}
+  BudgetError(const std::string& message, std::uint64_t smallest_bytes);
 
   std::uint64_t smallest_bytes() const noexcept { return smallest_bytes_; }
 
@@ -81,7 +79,7 @@ std::string concat(const Parts&... parts) {
   return out.str();
 }
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
 
 /// A caller's bug inside the library: checked in debug builds, where it throws; free in release builds.
 #ifdef NDEBUG
@@ -90,4 +88,8 @@ std::string concat(const Parts&... parts) {
 #define FLASHLM_ASSERT(condition) \
   ((condition) ? (void)0          \
                : throw std::logic_error(::flashlm::concat("[", __FILE__, ":", __LINE__, "] not true: ", #condition)))
+#endif
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/error.ipp"
 #endif

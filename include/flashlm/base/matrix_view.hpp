@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 #include "flashlm/base/dtype.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 /// [rows, cols] of `dtype`, row-major; `stride` bytes from one row to the next. Owns nothing.
 struct MatrixView {
@@ -20,14 +20,10 @@ struct MatrixView {
   const std::byte* row(std::size_t index) const noexcept { return data + index * stride; }
 
   /// Rows [first, first + count).
-  MatrixView slice(std::size_t first, std::size_t count) const noexcept {
-    return {row(first), dtype, count, cols, stride};
-  }
+  MatrixView slice(std::size_t first, std::size_t count) const noexcept;
 
   /// A matrix without gaps between its rows.
-  static MatrixView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept {
-    return {data, dtype, rows, cols, row_bytes(dtype, cols)};
-  }
+  static MatrixView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept;
 };
 
 /// [n_rows, cols] of `dtype` whose rows lie anywhere: row i begins at rows[i] + offset. Owns nothing.
@@ -41,9 +37,11 @@ struct RowsView {
   const std::byte* row(std::size_t index) const noexcept { return rows[index] + offset; }
 
   /// Rows [first, first + count).
-  RowsView slice(std::size_t first, std::size_t count) const noexcept {
-    return {rows + first, offset, dtype, count, cols};
-  }
+  RowsView slice(std::size_t first, std::size_t count) const noexcept;
 };
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/matrix_view.ipp"
+#endif

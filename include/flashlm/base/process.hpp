@@ -5,44 +5,30 @@
 /// who waits for a thread, and what another thread was changing stays half changed (docs/threads_and_fork.md).
 #pragma once
 
-#include <pthread.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 
-#include "flashlm/base/error.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 /// The process in which an object was made: the member of a class that has threads, locks or memory of the kernel.
 class Origin {
  public:
-  Origin() noexcept : forks_(forks().load(std::memory_order_relaxed)), pid_(::getpid()) {}
+  Origin() noexcept;
 
   /// Whether this is that process, and no fork of it. Not by its number, which a child in a container of its own
   /// shares.
   bool is_here() const noexcept { return forks_ == forks().load(std::memory_order_relaxed); }
 
   /// Throws Error in a forked child. `where` and `what` name the object: "engine", "the model".
-  void require_here(const char* where, const char* what) const {
-    if (is_here()) return;
-    throw Error(concat("[", where, "] process: expected the one that opened ", what, " (process ", pid_,
-                       "), got a fork of it (process ", ::getpid(), "). Open ", what,
-                       " in the child, or start children by \"spawn\"."));
-  }
+  void require_here(const char* where, const char* what) const;
 
  private:
   /// How many forks lie between this process and the first one that asked.
-  static std::atomic<std::uint64_t>& forks() noexcept {
-    static std::atomic<std::uint64_t> count{0};
-    static const int registered =
-        ::pthread_atfork(nullptr, nullptr, [] { count.fetch_add(1, std::memory_order_relaxed); });
-    static_cast<void>(registered);
-    return count;
-  }
+  static std::atomic<std::uint64_t>& forks() noexcept;
 
   std::uint64_t forks_;
   pid_t pid_;
@@ -51,12 +37,8 @@ class Origin {
 /// A mutex for short sections that a forked child goes through without it: whoever held it there will not come back.
 class ForkMutex {
  public:
-  void lock() {
-    if (origin_.is_here()) mutex_.lock();
-  }
-  void unlock() noexcept {
-    if (origin_.is_here()) mutex_.unlock();
-  }
+  void lock();
+  void unlock() noexcept;
 
  private:
   Origin origin_;
@@ -79,4 +61,8 @@ struct DeleteUnlessTorn {
   }
 };
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/process.ipp"
+#endif

@@ -2,41 +2,19 @@
 /// stats.hpp: what a run did, in numbers.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 
-namespace flashlm::inline v0 {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI {
 
 /// Seconds since a steady starting point.
-inline double now_seconds() noexcept {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_seconds() noexcept;
 
 namespace detail {
 
 /// A line of /proc/self/status in bytes, or 0.
-inline std::uint64_t process_status(const char* line) noexcept {
-#if defined(__linux__)
-  char text[4096];
-  const int status = ::open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-  const ssize_t length = status < 0 ? -1 : ::read(status, text, sizeof text - 1);
-  if (status >= 0) ::close(status);
-  if (length > 0) {
-    text[length] = '\0';
-    if (const char* found = std::strstr(text, line))
-      return std::strtoull(found + std::strlen(line), nullptr, 10) * 1024;
-  }
-#else
-  static_cast<void>(line);
-#endif
-  return 0;
-}
+std::uint64_t process_status(const char* line) noexcept;
 
 }  // namespace detail
 
@@ -44,19 +22,10 @@ inline std::uint64_t process_status(const char* line) noexcept {
 ///
 /// Linux counts it in /proc/self/status from the start of the program; getrusage would count what the parent process
 /// held when it made this one.
-inline std::uint64_t peak_resident_bytes() noexcept {
-  if (const std::uint64_t bytes = detail::process_status("VmHWM:")) return bytes;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-#if defined(__APPLE__)
-  return static_cast<std::uint64_t>(usage.ru_maxrss);
-#else
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-#endif
-}
+std::uint64_t peak_resident_bytes() noexcept;
 
 /// The resident size of this process now, in bytes; 0 where the system does not tell.
-inline std::uint64_t resident_bytes() noexcept { return detail::process_status("VmRSS:"); }
+std::uint64_t resident_bytes() noexcept;
 
 /// What the governor of an engine saw and did. Faults and pressure count only while memory is short.
 struct GovernorStats {
@@ -99,28 +68,18 @@ struct Stats {
   GovernorStats governor{};             // of the engine, which sessions share
 
   double seconds_per_token() const noexcept { return tokens ? decode_seconds / static_cast<double>(tokens) : 0; }
-  double bytes_per_token() const noexcept {
-    return tokens ? static_cast<double>(decode_bytes_read) / static_cast<double>(tokens) : 0;
-  }
+  double bytes_per_token() const noexcept;
   /// The share of the shorter of computing and reading that happened while the other did; 0 without either.
-  double overlap() const noexcept {
-    const double shorter = compute_seconds < read_seconds ? compute_seconds : read_seconds;
-    const double hidden = read_seconds - io_seconds;
-    if (shorter <= 0 || hidden <= 0) return 0;
-    return hidden < shorter ? hidden / shorter : 1;
-  }
+  double overlap() const noexcept;
   /// The share of neurons wanted in decode that were in DRAM. A prompt streams whole layers, whatever is there.
-  double hit_rate() const noexcept {
-    const std::uint64_t wanted = decode_hits + decode_misses;
-    return wanted ? static_cast<double>(decode_hits) / static_cast<double>(wanted) : 0;
-  }
+  double hit_rate() const noexcept;
 
   /// What was added since `before` belongs to decode.
-  void count_decode(const Stats& before) noexcept {
-    decode_bytes_read += bytes_read - before.bytes_read;
-    decode_hits += hits - before.hits;
-    decode_misses += misses - before.misses;
-  }
+  void count_decode(const Stats& before) noexcept;
 };
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/stats.ipp"
+#endif

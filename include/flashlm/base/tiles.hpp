@@ -17,8 +17,9 @@
 #include <cstdint>
 
 #include "flashlm/base/dtype.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 /// Rows and columns of a tile.
 inline constexpr std::size_t kTileRows = 32;
@@ -47,19 +48,13 @@ struct TilesView {
   std::size_t tile_stride = 0;   // bytes from a tile to that of the next 32 columns
 
   /// The tile of rows 32 strip, ... and columns 32 block, ....
-  const std::byte* tile(std::size_t strip, std::size_t block) const noexcept {
-    return data + strip * strip_stride + block * tile_stride;
-  }
+  const std::byte* tile(std::size_t strip, std::size_t block) const noexcept;
 
   /// The rows [begin, end); `begin` is a multiple of 32.
-  TilesView slice(std::size_t begin, std::size_t end) const noexcept {
-    return {tile(begin / kTileRows, 0), dtype, end - begin, cols, strip_stride, tile_stride};
-  }
+  TilesView slice(std::size_t begin, std::size_t end) const noexcept;
 
   /// A matrix without gaps, strip after strip.
-  static TilesView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept {
-    return {data, dtype, rows, cols, strip_bytes(dtype, cols), tile_bytes(dtype)};
-  }
+  static TilesView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept;
 };
 
 /// 32 activations, rounded to 8 bits: number k is scale * quants[k].
@@ -69,4 +64,8 @@ struct ActivationBlock {
   std::int32_t sum;  // of the quants
 };
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/tiles.ipp"
+#endif

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
-namespace flashlm::inline v0 {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI {
 
 /// An id of the vocabulary, in [0, vocab_size).
 using Token = std::int32_t;
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI

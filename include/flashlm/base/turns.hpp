@@ -2,7 +2,6 @@
 /// turns.hpp: one thread at a time, in the order in which they came.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -12,10 +11,10 @@
 #include <thread>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/process.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0 {
+namespace flashlm::inline FLASHLM_ABI {
 
 /// A lock for work that takes long: fair, so that nobody starves behind a thread that asks again at once; a wait can be
 /// ended; and neither a callback nor a forked child hangs in it.
@@ -42,9 +41,7 @@ class Turns {
   Turns() = default;
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
-  ~Turns() {
-    if (!origin_.is_here()) forget(changed_);
-  }
+  ~Turns();
 
   const Origin& origin() const noexcept { return origin_; }
 
@@ -54,60 +51,16 @@ class Turns {
  private:
   static constexpr std::chrono::milliseconds kSlice{100};
 
-  void enter(const OnWait& on_wait) {
-    origin_.require_here("language_model", "the model");
-    const std::thread::id me = std::this_thread::get_id();
-    std::unique_lock lock(mutex_);
-    if (owner_.load() == me || std::find(waiting_.begin(), waiting_.end(), me) != waiting_.end()) {
-      throw ArgumentError("[language_model] call: a callback may not use the model that calls it");
-    }
-    const std::uint64_t mine = next_++;
-    if (serving_ != mine) {
-      waiting_.push_back(me);
-      wait(lock, mine, on_wait);
-      std::erase(waiting_, me);
-    }
-    owner_ = me;
-  }
+  void enter(const OnWait& on_wait);
 
-  void wait(std::unique_lock<std::mutex>& lock, std::uint64_t mine, const OnWait& on_wait) {
-    const auto is_ours = [&] { return serving_ == mine; };
-    if (!on_wait) return changed_.wait(lock, is_ours);
-    while (!changed_.wait_for(lock, kSlice, is_ours)) {
-      lock.unlock();
-      try {
-        on_wait();
-      } catch (...) {
-        lock.lock();
-        std::erase(waiting_, std::this_thread::get_id());
-        give_up(mine);
-        throw;
-      }
-      lock.lock();
-    }
-  }
+  void wait(std::unique_lock<std::mutex>& lock, std::uint64_t mine, const OnWait& on_wait);
 
-  void leave() noexcept {
-    if (!origin_.is_here()) return;  // a child that was forked by a callback
-    const std::lock_guard lock(mutex_);
-    owner_ = std::thread::id();
-    go_on();
-  }
+  void leave() noexcept;
 
   /// The next who still waits.
-  void go_on() noexcept {
-    for (++serving_;; ++serving_) {
-      const auto left = std::find(gone_.begin(), gone_.end(), serving_);
-      if (left == gone_.end()) break;
-      gone_.erase(left);
-    }
-    changed_.notify_all();
-  }
+  void go_on() noexcept;
 
-  void give_up(std::uint64_t mine) {
-    if (serving_ == mine) return go_on();  // it came too late
-    gone_.push_back(mine);
-  }
+  void give_up(std::uint64_t mine);
 
   Origin origin_;
   std::mutex mutex_;  // guards what follows
@@ -119,4 +72,8 @@ class Turns {
   std::atomic<std::thread::id> owner_{};
 };
 
-}  // namespace flashlm::inline v0
+}  // namespace flashlm::inline FLASHLM_ABI
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/base/turns.ipp"
+#endif

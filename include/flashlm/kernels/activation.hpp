@@ -2,14 +2,12 @@
 /// activation.hpp: what a feed-forward network does to its neurons: silu, and the family of ReLU, which makes zeros.
 #pragma once
 
-#include <cstddef>
 #include <span>
 #include <string_view>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// The function of a neuron.
 enum class Activation {
@@ -20,10 +18,7 @@ enum class Activation {
 };
 
 /// The name in a config.json of Hugging Face: "silu", "relu", "relu2", "fatrelu".
-inline std::string_view name(Activation activation) noexcept {
-  constexpr std::string_view kNames[] = {"silu", "relu", "relu2", "fatrelu"};
-  return kNames[static_cast<int>(activation)];
-}
+std::string_view name(Activation activation) noexcept;
 
 /// Whether the function is exactly zero for a whole range, so that a neuron can be left out.
 constexpr bool is_sparse(Activation activation) noexcept { return activation != Activation::silu; }
@@ -32,30 +27,19 @@ constexpr bool is_sparse(Activation activation) noexcept { return activation != 
 ///
 /// gate, up, out [n]; out may be gate or up. exp is a polynomial of our own, within 2 units in the last place, so that
 /// no bit depends on the system's math library. Allocates nothing. Thread-safe.
-inline void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out) {
-  FLASHLM_ASSERT(up.size() == gate.size() && out.size() == gate.size());
-  active().silu_mul(gate.data(), up.data(), out.data(), gate.size());
-}
+void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out);
 
 /// x[i] = 0 where x[i] < threshold; a NaN stays. In place. One rounding per element at most, so a plain loop has the
 /// same bits under all flags.
 ///
 /// `relu`, `relu2` and `fatrelu` only; the first two take no threshold: it is 0. Allocates nothing. Thread-safe.
-inline void rectify(Activation activation, float threshold, std::span<float> x) {
-  FLASHLM_ASSERT(is_sparse(activation));
-  if (activation != Activation::fatrelu) threshold = 0;
-  for (float& value : x) value = value < threshold ? 0.0f : value;
-  if (activation == Activation::relu2) {
-    for (float& value : x) value *= value;
-  }
-}
+void rectify(Activation activation, float threshold, std::span<float> x);
 
 /// gate[i] = activation(gate[i]) * up[i], in place. gate, up [n]. Allocates nothing. Thread-safe.
-inline void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up) {
-  FLASHLM_ASSERT(up.size() == gate.size());
-  if (activation == Activation::silu) return silu_mul(gate, up, gate);
-  rectify(activation, threshold, gate);
-  for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i];
-}
+void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/activation.ipp"
+#endif

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/// compiled.cpp: the kernels, once for a program whose files all define FLASHLM_COMPILED_KERNELS (dispatch.hpp).
-#include "flashlm/kernels/dispatch.hpp"
-
-#if !defined(FLASHLM_COMPILED_KERNELS)
-#error "compiled.cpp belongs to a program that defines FLASHLM_COMPILED_KERNELS in every file."
+/// compiled.cpp: the bodies of kernels/, for programs whose files all define FLASHLM_COMPILED (version.hpp).
+#if !defined(FLASHLM_COMPILED)
+#error "compiled.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
-#define FLASHLM_KERNELS_INLINE
-#include "flashlm/kernels/tables.inc"
+#include "flashlm/kernels/activation.ipp"
+#include "flashlm/kernels/attention.ipp"
+#include "flashlm/kernels/convert.ipp"
+#include "flashlm/kernels/dispatch.ipp"
+#include "flashlm/kernels/elementwise.ipp"
+#include "flashlm/kernels/gather.ipp"
+#include "flashlm/kernels/matmul.ipp"
+#include "flashlm/kernels/neuron_sum.ipp"
+#include "flashlm/kernels/norm.ipp"
+#include "flashlm/kernels/requantise.ipp"
+#include "flashlm/kernels/rope.ipp"
+#include "flashlm/kernels/softmax.ipp"
+#include "flashlm/kernels/tile_dots.ipp"
+#include "flashlm/kernels/top_k.ipp"

@@ -6,36 +6,24 @@
 /// contraction is off inside the regions, every fused multiply-add is spelled, and fast-math is refused. (One flag can
 /// not be undone: clang's -ffp-contract=fast ignores every pragma.)
 ///
-/// That costs seconds in every source file that uses a kernel. A program of many files can compile them once: define
-/// FLASHLM_COMPILED_KERNELS for all of its files and add flashlm/kernels/compiled.cpp to it (CMake: link
-/// flashlm::kernels). The bits are the same.
+/// The bodies cost seconds in every source file that includes them; compiled once (version.hpp), they cost them once.
+/// The bits are the same.
 #pragma once
 
-#include <bit>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <utility>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 
 #include "flashlm/base/cpu.hpp"
 #include "flashlm/base/dtype.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
+#include "flashlm/version.hpp"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || __FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 2
 #error "flashlm promises the same bits everywhere: build without -ffast-math, its parts, and x87 arithmetic."
 #endif
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// Queries that see the same keys: some heads of some tokens that follow each other, and where their results go.
 ///
@@ -75,45 +63,26 @@ struct Table {
   void (*f32_to_f16)(const float* x, std::byte* row, std::size_t n);
 };
 
-#if defined(FLASHLM_COMPILED_KERNELS)
 /// The kernels for `isa`. Throws ArgumentError if this processor can not run them.
 const Table& table(Isa isa);
-#endif
-
-}  // namespace flashlm::inline v0::kernels
-
-#if !defined(FLASHLM_COMPILED_KERNELS)
-#define FLASHLM_KERNELS_INLINE inline
-#include "flashlm/kernels/tables.inc"
-#endif
-
-namespace flashlm::inline v0::kernels {
 
 /// The kernels that this process uses: those of choose_isa(), chosen at the first call. Thread-safe.
-inline const Table& active() {
-  static const Table& chosen = table(choose_isa());
-  return chosen;
-}
+const Table& active();
 
 namespace detail {
 
 /// Throws ArgumentError for bytes that are no numbers; `where` names the kernel.
-inline void require_number(DType dtype, const char* where) {
-  if (is_number(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_number), ", got ", name(dtype)));
-}
+void require_number(DType dtype, const char* where);
 
 /// Throws ArgumentError for a format in which a number does not stand alone; `where` names the kernel.
-inline void require_plain(DType dtype, const char* where) {
-  if (is_plain(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_plain), ", got ", name(dtype)));
-}
+void require_plain(DType dtype, const char* where);
 
 /// Throws ArgumentError for a number format that keys and values have not; `where` names the kernel.
-inline void require_f32_or_f16(DType dtype, const char* where) {
-  if (dtype == DType::f32 || dtype == DType::f16) return;
-  throw ArgumentError(concat("[", where, "] number format: expected f32 or f16, got ", name(dtype)));
-}
+void require_f32_or_f16(DType dtype, const char* where);
 
 }  // namespace detail
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/dispatch.ipp"
+#endif

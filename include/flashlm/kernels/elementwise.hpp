@@ -4,22 +4,18 @@
 
 #include <span>
 
-#include <Eigen/Core>
+#include "flashlm/version.hpp"
 
-#include "flashlm/base/error.hpp"
-
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// y[i] += x[i]. x and y [n]; x may be y. Allocates nothing. Thread-safe.
-inline void add(std::span<const float> x, std::span<float> y) {
-  FLASHLM_ASSERT(x.size() == y.size());
-  const auto n = static_cast<Eigen::Index>(y.size());
-  Eigen::Map<Eigen::ArrayXf>(y.data(), n) += Eigen::Map<const Eigen::ArrayXf>(x.data(), n);
-}
+void add(std::span<const float> x, std::span<float> y);
 
 /// x[i] *= factor. Allocates nothing. Thread-safe.
-inline void scale(std::span<float> x, float factor) {
-  Eigen::Map<Eigen::ArrayXf>(x.data(), static_cast<Eigen::Index>(x.size())) *= factor;
-}
+void scale(std::span<float> x, float factor);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/elementwise.ipp"
+#endif

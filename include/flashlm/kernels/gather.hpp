@@ -4,20 +4,16 @@
 
 #include <cstddef>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// y[r] = sum over k of row r [k] * x[k], with the bits of `matmul` for one token.
 ///
 /// rows [n_rows, cols] in f32, f16 or bf16, x [cols], y [n_rows]; y may not overlap x. Throws ArgumentError for another
 /// number format. Allocates nothing. Thread-safe.
-inline void gather_dots(const RowsView& rows, const float* x, float* y) {
-  detail::require_plain(rows.dtype, "gather_dots");
-  active().gather_dots(rows, x, y);
-}
+void gather_dots(const RowsView& rows, const float* x, float* y);
 
 /// y[c] += sum over r, ascending, of h[r] * row r [c], for the columns c in [begin_col, end_col).
 ///
@@ -25,10 +21,10 @@ inline void gather_dots(const RowsView& rows, const float* x, float* y) {
 /// multiply-adds over ascending r, with the bits of `neuron_sum`, however columns or (in ascending order) rows are cut
 /// into calls. Throws ArgumentError for another number format. Allocates nothing. Thread-safe: give each thread its own
 /// columns.
-inline void gather_sum(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col) {
-  detail::require_plain(rows.dtype, "gather_sum");
-  FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
-  active().gather_sum(rows, h, y, begin_col, end_col);
-}
+void gather_sum(const RowsView& rows, const float* h, float* y, std::size_t begin_col, std::size_t end_col);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/gather.ipp"
+#endif

@@ -4,11 +4,10 @@
 
 #include <cstddef>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// y[t][c] += sum over n of h[t][n] * rows[n][c], for the columns c in [begin_col, end_col).
 ///
@@ -18,14 +17,11 @@ namespace flashlm::inline v0::kernels {
 /// cut into calls. A zero in h is multiplied like any other number. Throws ArgumentError for another number format.
 /// `next` is where the rows of the call that follows begin: their columns are asked for early. No result depends on it.
 /// Allocates nothing. Thread-safe: give each thread its own columns.
-inline void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
-                       std::size_t y_stride, std::size_t begin_col, std::size_t end_col,
-                       const std::byte* next = nullptr) {
-  detail::require_plain(rows.dtype, "neuron_sum");
-  FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
-  FLASHLM_ASSERT(rows.rows < 2 || rows.stride >= row_bytes(rows.dtype, rows.cols));
-  FLASHLM_ASSERT(n_tokens < 2 || (h_stride >= rows.rows && y_stride >= end_col));
-  active().neuron_sum(rows, h, h_stride, n_tokens, y, y_stride, begin_col, end_col, next);
-}
+void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens, float* y,
+                std::size_t y_stride, std::size_t begin_col, std::size_t end_col, const std::byte* next = nullptr);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/neuron_sum.ipp"
+#endif

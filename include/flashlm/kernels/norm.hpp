@@ -4,26 +4,23 @@
 
 #include <span>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// out[i] = x[i] / sqrt(mean(x^2) + epsilon) * weight[i].
 ///
 /// x, weight, out [dim]; out may be x. Allocates nothing. Thread-safe.
-inline void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out) {
-  FLASHLM_ASSERT(weight.size() == x.size() && out.size() == x.size());
-  active().rms_norm(x.data(), weight.data(), epsilon, out.data(), x.size());
-}
+void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out);
 
 /// out[i] = (x[i] - mean(x)) / sqrt(variance(x) + epsilon) * weight[i] + bias[i], with variance = mean((x - mean)^2).
 ///
 /// x, weight, bias, out [dim]; out may be x, and only x. Allocates nothing. Thread-safe.
-inline void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
-                       float epsilon, std::span<float> out) {
-  FLASHLM_ASSERT(weight.size() == x.size() && bias.size() == x.size() && out.size() == x.size());
-  active().layer_norm(x.data(), weight.data(), bias.data(), epsilon, out.data(), x.size());
-}
+void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float epsilon,
+                std::span<float> out);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/norm.ipp"
+#endif

@@ -2,18 +2,12 @@
 /// requantise.hpp: rows of weights from one number format to another, and what that loses.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <bit>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <span>
 
 #include "flashlm/base/dtype.hpp"
-#include "flashlm/kernels/convert.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// What a conversion has seen and lost. relative RMS error = sqrt(squared_error / squares).
 struct Loss {
@@ -21,80 +15,17 @@ struct Loss {
   double squares = 0;        // the sum of their squares
   double squared_error = 0;  // the sum of the squares of out - in
 
-  Loss& operator+=(const Loss& other) noexcept {
-    // As whole numbers infinity is above every finite magnitude, and NaN above infinity.
-    if (std::bit_cast<std::uint32_t>(other.largest) > std::bit_cast<std::uint32_t>(largest)) largest = other.largest;
-    squares += other.squares;
-    squared_error += other.squared_error;
-    return *this;
-  }
+  Loss& operator+=(const Loss& other) noexcept;
 };
-
-namespace detail {
-
-/// The largest magnitude; not finite if one of the numbers is not.
-inline float largest_of(std::span<const float> numbers) noexcept {
-  std::uint32_t largest = 0;
-  for (const float number : numbers) largest = std::max(largest, std::bit_cast<std::uint32_t>(number) & 0x7fffffffu);
-  return std::bit_cast<float>(largest);
-}
-
-/// The loss between numbers that came in and what became of them; sums in eight lanes, so that they can be vectors.
-inline Loss loss_of(std::span<const float> in, std::span<const float> out) noexcept {
-  constexpr std::size_t kLanes = 8;
-  std::array<double, kLanes> squares{}, errors{};
-  const auto add = [&](std::size_t i, std::size_t lane) {
-    const double number = in[i], error = double{out[i]} - number;
-    squares[lane] += number * number;
-    errors[lane] += error * error;
-  };
-  std::size_t i = 0;
-  for (; i + kLanes <= in.size(); i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
-  }
-  for (; i < in.size(); ++i) add(i, i % kLanes);
-  Loss loss{largest_of(in), 0, 0};
-  for (std::size_t lane = 0; lane < kLanes; ++lane) loss += {0, squares[lane], errors[lane]};
-  return loss;
-}
-
-/// A bound of the magnitudes of `n` numbers in blocks, by their scales alone; not finite if a scale is not.
-inline float largest_of_blocks(DType dtype, const std::byte* row, std::size_t n) noexcept {
-  std::uint32_t largest = 0;
-  for (std::size_t first = 0; first < n; first += kBlockNumbers) {
-    std::uint16_t scale;
-    std::memcpy(&scale, row + row_bytes(dtype, first), sizeof scale);
-    largest = std::max(largest, scale & 0x7fffu);
-  }
-  return f16_to_f32(static_cast<std::uint16_t>(largest)) * format_of(dtype).largest;
-}
-
-}  // namespace detail
 
 /// Writes `n` numbers of `from` as numbers of `to`, as `from_f32` rounds, and tells what was lost.
 ///
 /// Rows of a block format are whole blocks. With `from` = `to` it only looks: `out` stays as it is, and of the loss
 /// `largest` alone is told; of blocks a bound of it. Throws ArgumentError for u8. Allocates nothing. Thread-safe.
-inline Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out) {
-  if (from == to && is_block(from)) return {detail::largest_of_blocks(from, row, n), 0, 0};
-  constexpr std::size_t kRun = 1024;  // numbers at a time: whole blocks, in cache
-  std::array<float, kRun> numbers, result;
-  Loss loss;
-  for (std::size_t first = 0; first < n; first += kRun) {
-    const std::size_t count = std::min(kRun, n - first);
-    const std::span in(numbers.data(), count), back(result.data(), count);
-    const std::byte* piece = row + row_bytes(from, first);
-    to_f32(from, piece, in);
-    if (from == to) {
-      loss += {detail::largest_of(in), 0, 0};
-    } else {
-      std::byte* target = out + row_bytes(to, first);
-      from_f32(in, to, target);
-      to_f32(to, target, back);
-      loss += detail::loss_of(in, back);
-    }
-  }
-  return loss;
-}
+Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/requantise.ipp"
+#endif

@@ -4,17 +4,17 @@
 
 #include <span>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// Rotates the pairs (a, b) = (head[i], head[i + half]) in place: a' = a cos - b sin, b' = b cos + a sin.
 ///
 /// head [2 * half], cosines and sines [half] of this position. Allocates nothing. Thread-safe.
-inline void rope(std::span<float> head, std::span<const float> cosines, std::span<const float> sines) {
-  FLASHLM_ASSERT(head.size() == 2 * cosines.size() && sines.size() == cosines.size());
-  active().rope(head.data(), cosines.data(), sines.data(), cosines.size());
-}
+void rope(std::span<float> head, std::span<const float> cosines, std::span<const float> sines);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/rope.ipp"
+#endif

@@ -4,14 +4,18 @@
 
 #include <span>
 
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// x[i] = exp(x[i] - max) / sum over j of exp(x[j] - max), in place.
 ///
 /// -infinity becomes 0. A NaN, +infinity, or nothing but -infinity makes every result NaN. Empty: nothing happens.
 /// Allocates nothing. Thread-safe.
-inline void softmax(std::span<float> x) { active().softmax(x.data(), x.size()); }
+void softmax(std::span<float> x);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/softmax.ipp"
+#endif

@@ -5,21 +5,17 @@
 #include <cstddef>
 #include <span>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/tiles.hpp"
-#include "flashlm/kernels/dispatch.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::kernels {
+namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// Rounds activations to blocks of 32: scale = (the largest magnitude) / 127, quants to nearest even.
 ///
 /// x [32 n], blocks [n]. A block whose magnitudes are all below 2^-100 becomes zeros; one with a number that is not
 /// finite has the scale NaN, so that every product is NaN. The same bits on every instruction set.
 /// Allocates nothing. Thread-safe.
-inline void to_blocks(std::span<const float> x, ActivationBlock* blocks) {
-  FLASHLM_ASSERT(x.size() % kActivationNumbers == 0);
-  active().to_blocks(x.data(), blocks, x.size() / kActivationNumbers);
-}
+void to_blocks(std::span<const float> x, ActivationBlock* blocks);
 
 /// y[t][r] += sum over k of tiles[r][k] * x[t][k].
 ///
@@ -29,15 +25,11 @@ inline void to_blocks(std::span<const float> x, ActivationBlock* blocks) {
 /// an output has the same bits however rows, blocks (in ascending order) and tokens are cut into calls, and on every
 /// instruction set whose fma rounds once. Throws ArgumentError for another number format. Allocates nothing.
 /// Thread-safe: give each thread its own rows.
-inline void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens,
-                      float* y, std::size_t y_stride) {
-  if (!is_block(tiles.dtype)) {
-    throw ArgumentError(
-        concat("[tile_dots] number format: expected ", names_of(is_block), ", got ", name(tiles.dtype)));
-  }
-  FLASHLM_ASSERT(tiles.cols % kTileCols == 0);
-  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kTileCols && y_stride >= tiles.rows));
-  active().tile_dots(tiles, x, x_stride, n_tokens, y, y_stride);
-}
+void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens, float* y,
+               std::size_t y_stride);
 
-}  // namespace flashlm::inline v0::kernels
+}  // namespace flashlm::inline FLASHLM_ABI::kernels
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/kernels/tile_dots.ipp"
+#endif

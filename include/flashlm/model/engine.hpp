@@ -2,36 +2,27 @@
 /// engine.hpp: runs tokens through a model whose neurons come from flash.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
-#include <utility>
-#include <vector>
+#include <string>
+#include <string_view>
 
 #include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
-#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/elementwise.hpp"
-#include "flashlm/model/attention.hpp"
 #include "flashlm/model/batch.hpp"
 #include "flashlm/model/embedding.hpp"
 #include "flashlm/model/engine_options.hpp"
 #include "flashlm/model/governor.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/layer.hpp"
-#include "flashlm/model/memory_needs.hpp"
 #include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/model/product.hpp"
@@ -40,9 +31,9 @@
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/sparse/streamed_ffn.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
-#include "flashlm/storage/open_reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
@@ -55,42 +46,18 @@ class Engine {
   ///
   /// Throws BudgetError before anything is read; IoError, FormatError, ArgumentError.
   explicit Engine(std::shared_ptr<const Model> model, EngineOptions options = {},
-                  std::unique_ptr<storage::Reader> reader = nullptr)
-      : model_(std::move(model)),
-        options_(checked(std::move(options), model_->config(), model_->selector().name)),
-        lock_(std::in_place, options_.lock_memory),
-        parallel_(options_.n_threads),
-        plan_(MemoryPlan::resolve(needs(), options_.memory)),
-        weights_(&model_->weights()),
-        reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
-        stream_(plan_.layout, *reader_, model_->bundles().file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
-        embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
-        ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
-        selector_(model_->selector().load()),
-        product_(parallel_, stream_, options_.max_batch, model_->tile_cols()),
-        layer_(config(), parallel_, product_, options_.max_batch, options_.context),
-        activations_(activation_bytes(config(), options_)),
-        governor_(options_.sensor ? options_.sensor : [sensor = MemorySensor()] { return sensor.read(); }) {
-    if (options_.lock_memory) weights_->lock();
-    lock_.reset();
-    reader_->watch({options_.on_wait, options_.on_stall, options_.stall_seconds});
-    stream_.load(options_.on_progress);
-    if (plan_.n_rows != 0) selective_ = make_selective();
-  }
+                  std::unique_ptr<storage::Reader> reader = nullptr);
 
   const Model& model() const noexcept { return *model_; }
   const ModelConfig& config() const noexcept { return model_->config(); }
   /// As it is now: sessions and the governor change it.
-  MemoryPlan memory_plan() const {
-    const std::lock_guard lock(plan_mutex_);
-    return plan_;
-  }
+  MemoryPlan memory_plan() const;
   std::size_t context() const noexcept { return options_.context; }
   std::size_t max_batch() const noexcept { return options_.max_batch; }
   std::string_view reader_name() const noexcept { return reader_->name(); }
   int n_threads() const noexcept { return parallel_.n_threads(); }
   /// Names what results depend on beside the model: the policy paper and its window; else empty.
-  std::string numerics() const { return sparse::numerics(sparse::make_eviction(options_.policy, options_.window)); }
+  std::string numerics() const;
 
   /// A KV cache for one more session. Beyond the sessions of the plan, pinned weights make room for it.
   ///
@@ -123,60 +90,25 @@ class Engine {
   /// The observer is called in the middle of a step and may throw to stop it. Takes max_batch * hidden_dim floats
   /// beside the budget. A step throws FormatError for activations that are not finite. Throws ArgumentError unless the
   /// selector is dense.
-  void observe(sparse::ActivationTap::Observer observer) {
-    const Turns::Turn turn(turns_);
-    if (selective_) {
-      throw ArgumentError(concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
-    }
-    ffn_.observe(std::move(observer));
-  }
+  void observe(sparse::ActivationTap::Observer observer);
 
  private:
   static constexpr double kCheckInSeconds = 0.1;  // between two calls of on_wait
 
-  MemoryNeeds needs() const { return memory_needs(*model_, options_, parallel_.n_threads()); }
+  MemoryNeeds needs() const;
 
-  std::unique_ptr<sparse::SelectiveFfn> make_selective() {
-    return std::make_unique<sparse::SelectiveFfn>(
-        model_->bundles(), *reader_, parallel_, selector_,
-        model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()),
-        windowed_options(options_, plan_.n_rows));
-  }
+  std::unique_ptr<sparse::SelectiveFfn> make_selective();
 
-  std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept {
-    return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
-  }
+  std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept;
 
   /// Between two steps: gives rows of neurons and pinned weights back if the system needs their memory.
-  void govern() {
-    if (!options_.governed) return;
-    const std::uint64_t wanted = governor_.look(now_seconds(), plan_.window + plan_.pinned);
-    if (wanted == 0 || !plan_.can_shrink()) return;
-    const std::uint64_t held = plan_.window + plan_.pinned + plan_.stream;
-    const std::size_t n_rows = plan_.n_rows;
-    shrink(plan_.shrunk(needs(), held - std::min(held, wanted)));
-    const std::uint64_t kept = plan_.window + plan_.pinned + plan_.stream;
-    if (kept < held) governor_.gave_back(held - kept, n_rows - plan_.n_rows);
-  }
+  void govern();
 
   /// Between two steps: gives back what `plan` does not hold any more.
-  void shrink(MemoryPlan plan) {
-    const bool rows_are_right = plan.n_rows == plan_.n_rows || selective_->shrink(plan.n_rows);
-    stream_.shrink(plan.pinned_pieces, plan.ring);
-    if (!rows_are_right) selective_.reset();
-    {
-      const std::lock_guard lock(plan_mutex_);
-      plan_ = std::move(plan);
-    }
-    if (plan_.n_rows != 0 && !selective_) selective_ = make_selective();  // what was in the rows is read again
-  }
+  void shrink(MemoryPlan plan);
 
   /// Between two layers: lets the caller stop the step.
-  void check_in() {
-    if (!options_.on_wait || now_seconds() < next_check_in_) return;
-    next_check_in_ = now_seconds() + kCheckInSeconds;
-    options_.on_wait();
-  }
+  void check_in();
 
   double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
@@ -203,77 +135,8 @@ class Engine {
   Turns turns_;                   // everything else
 };
 
-inline KvCache Engine::add_session() {
-  const Turns::Turn turn(turns_, options_.on_wait);
-  if (const std::size_t n = n_sessions_.load(); n >= plan_.sessions) {
-    shrink(MemoryPlan::resolve(needs(), options_.memory, n + 1, &plan_));
-  }
-  const MemoryLock locked(options_.lock_memory);
-  KvCache kv(config(), options_.context, model_->kv_dtype());
-  ++n_sessions_;
-  return kv;
-}
+}  // namespace flashlm::inline FLASHLM_ABI::model
 
-inline void Engine::forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits,
-                            Phase phase, Stats& stats) {
-  check_batch(config(), options_.max_batch, kv, first, tokens, logits);
-  const Turns::Turn turn(turns_, options_.on_wait);
-  const double start = now_seconds();
-  const Stats earlier = stats;
-  const double stood = waited_seconds();
-  const std::uint64_t gap = stream_.gap_bytes() + embedding_.gap_bytes();
-  const storage::ReaderStats before = reader_->stats();
-  const double busy = reader_->busy_seconds();
-  const std::size_t n = tokens.size();
-  const std::span<float> x = activations(0, n);
-  try {
-    govern();
-    stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
-    embed(tokens, first, x);
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
-      check_in();
-      const LayerWeights& weights = weights_->layer(layer);
-      if (selective_) {
-        layer_.run(weights, layer, *selective_, kv, first, n, x, stats);
-      } else {
-        layer_.run(weights, layer, ffn_, kv, first, n, x, stats);
-      }
-    }
-    if (const std::size_t n_logits = logits.size() / config().vocab_size; n_logits > 0) {
-      const std::span<float> normed = activations(1, n_logits);
-      normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
-      product_.run(weights_->head(), normed, n_logits, logits);
-    }
-  } catch (...) {
-    stream_.restart();
-    throw;
-  }
-  stats.io_seconds += waited_seconds() - stood;
-  stats.governor = governor_.stats();
-  const double seconds = now_seconds() - start;
-  stats.read_seconds += std::min(seconds, reader_->busy_seconds() - busy);
-  const storage::ReaderStats after = reader_->stats();
-  const bool decode = phase == Phase::decode;
-  (decode ? stats.decode_seconds : stats.prefill_seconds) += seconds;
-  (decode ? stats.tokens : stats.prefill_tokens) += n;
-  stats.bytes_read += after.bytes_read - before.bytes_read;
-  if (decode) stats.count_decode(earlier);
-  stats.gap_bytes += after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
-  stats.reads += after.reads - before.reads;
-  stats.compute_seconds +=
-      seconds - (stats.io_seconds - earlier.io_seconds) - (stats.memory_seconds - earlier.memory_seconds);
-}
-
-/// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.
-inline void Engine::embed(std::span<const Token> tokens, std::size_t first, std::span<float> x) {
-  embedding_.run(tokens, x);
-  if (config().position == PositionKind::rotary) return;
-  const MatrixView& positions = weights_->positions();
-  const std::span<float> position = activations(1, 1);
-  for (std::size_t at = 0; at < tokens.size(); ++at) {
-    kernels::to_f32(positions.dtype, positions.row(first + at + config().position_offset), position);
-    kernels::add(position, x.subspan(at * config().dim, config().dim));
-  }
-}
-
-}  // namespace flashlm::inline v0::model
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/engine.ipp"
+#endif

@@ -2,7 +2,6 @@
 /// engine_options.hpp: how an engine spends memory, threads and reads, and whom it tells.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,16 +9,15 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/governor.hpp"
-#include "flashlm/sparse/eviction.hpp"
 #include "flashlm/sparse/neuron_reads.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// How an engine spends memory, threads and reads, and whom it tells.
 struct EngineOptions {
@@ -45,26 +43,11 @@ struct EngineOptions {
 };
 
 /// The options with what they leave to the model filled in. Throws ArgumentError for what is out of range or unknown.
-inline EngineOptions checked(EngineOptions options, const ModelConfig& config,
-                             std::string_view selector = sparse::DenseSelector::kName) {
-  constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB
-  if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
-  if (options.context > config.max_context) {
-    throw ArgumentError(
-        concat("[engine] context: expected at most the model's ", config.max_context, ", got ", options.context));
-  }
-  sparse::make_eviction(options.policy, options.window);  // throws for what is not known
-  if (selector == sparse::DenseSelector::kName && (options.policy != "auto" || options.window)) {
-    throw ArgumentError(concat("[engine] policy: expected auto and no window for the selector dense, got ",
-                               options.policy, options.window ? concat(" and ", *options.window) : std::string(),
-                               ". Every neuron is needed for every token: there is nothing to choose."));
-  }
-  if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
-  if (!(options.stall_seconds > 0)) {
-    throw ArgumentError(concat("[engine] stall_seconds: expected more than 0, got ", options.stall_seconds));
-  }
-  options.max_batch = std::min(options.max_batch, options.context);
-  return options;
-}
+EngineOptions checked(EngineOptions options, const ModelConfig& config,
+                      std::string_view selector = sparse::DenseSelector::kName);
 
-}  // namespace flashlm::inline v0::model
+}  // namespace flashlm::inline FLASHLM_ABI::model
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/engine_options.ipp"
+#endif

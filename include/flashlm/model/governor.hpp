@@ -2,15 +2,16 @@
 /// governor.hpp: gives memory of weights back before a limit is hit, or when having it costs more than it saves.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
 
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Decides, between two steps, how much of the memory for weights goes back to the system: rows of neurons first, since
 /// not every token needs them, then pinned weights.
@@ -36,35 +37,10 @@ class Governor {
   explicit Governor(Sensor sensor) : sensor_(std::move(sensor)) {}
 
   /// Bytes to give back now, of `held`. Allocates nothing if the sensor does not.
-  std::uint64_t look(double now, std::uint64_t held) {
-    if (now < next_look_) return 0;
-    next_look_ = now + kInterval;
-    const MemoryState state = sensor_();
-    const std::uint64_t faults = seen_ ? state.major_faults - std::min(faults_, state.major_faults) : 0;
-    const double pressure = seen_ ? (state.stalled_seconds - stalled_seconds_) / (now - last_look_) : 0;
-    faults_ = state.major_faults;
-    stalled_seconds_ = state.stalled_seconds;
-    last_look_ = now;
-    seen_ = true;
-    ++stats_.looks;
-    stats_.room = state.room;
-    if (state.room < kLow) return kHigh - state.room;
-    if (state.room >= kShort) return 0;
-    const bool faulty = faults >= kManyFaults;
-    const bool pressed = pressure >= kHighPressure;
-    stats_.major_faults += faults;
-    stats_.pressure_events += pressed ? 1 : 0;
-    if ((!faulty && !pressed) || now < patience_) return 0;
-    patience_ = now + kPatience;
-    return held / 16;
-  }
+  std::uint64_t look(double now, std::uint64_t held);
 
   /// Tells how many bytes were given back, those of rows of neurons among them.
-  void gave_back(std::uint64_t bytes, std::size_t rows = 0) noexcept {
-    ++stats_.shrinks;
-    stats_.shrunk_bytes += bytes;
-    stats_.shrunk_rows += rows;
-  }
+  void gave_back(std::uint64_t bytes, std::size_t rows = 0) noexcept;
 
   const GovernorStats& stats() const noexcept { return stats_; }
 
@@ -79,4 +55,8 @@ class Governor {
   bool seen_ = false;
 };
 
-}  // namespace flashlm::inline v0::model
+}  // namespace flashlm::inline FLASHLM_ABI::model
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/governor.ipp"
+#endif

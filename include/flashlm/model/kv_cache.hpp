@@ -7,12 +7,11 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/dtype.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/kernels/convert.hpp"
 #include "flashlm/model/config.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Keys and values of every layer, head and position, allocated once for `context` positions.
 ///
@@ -20,18 +19,10 @@ namespace flashlm::inline v0::model {
 class KvCache {
  public:
   /// `dtype` is f32 or f16.
-  KvCache(const ModelConfig& config, std::size_t context, DType dtype)
-      : n_layers_(config.n_layers),
-        n_kv_heads_(config.n_kv_heads),
-        head_dim_(config.head_dim),
-        context_(context),
-        dtype_(dtype),
-        rows_(bytes(config, context, dtype)) {}
+  KvCache(const ModelConfig& config, std::size_t context, DType dtype);
 
   /// Bytes of a cache of that shape.
-  static std::size_t bytes(const ModelConfig& config, std::size_t context, DType dtype) noexcept {
-    return 2 * config.n_layers * config.n_kv_heads * context * row_bytes(dtype, config.head_dim);
-  }
+  static std::size_t bytes(const ModelConfig& config, std::size_t context, DType dtype) noexcept;
 
   std::size_t context() const noexcept { return context_; }
   DType dtype() const noexcept { return dtype_; }
@@ -46,39 +37,19 @@ class KvCache {
   std::size_t n_runs() const noexcept { return 2 * n_layers_ * n_kv_heads_; }
 
   /// The bytes of `n` positions of a run, from `first` on: [n, head_dim].
-  std::span<std::byte> run(std::size_t index, std::size_t first, std::size_t n) {
-    FLASHLM_ASSERT(index < n_runs() && first + n <= context_);
-    return rows_.bytes().subspan((index * context_ + first) * row_size(), n * row_size());
-  }
-  std::span<const std::byte> run(std::size_t index, std::size_t first, std::size_t n) const {
-    FLASHLM_ASSERT(index < n_runs() && first + n <= context_);
-    return rows_.bytes().subspan((index * context_ + first) * row_size(), n * row_size());
-  }
+  std::span<std::byte> run(std::size_t index, std::size_t first, std::size_t n);
+  std::span<const std::byte> run(std::size_t index, std::size_t first, std::size_t n) const;
 
   /// The first `n` keys of a head [n, head_dim].
-  MatrixView keys(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept {
-    return MatrixView::dense(rows_.data() + offset(layer, 0, kv_head, 0), dtype_, n, head_dim_);
-  }
+  MatrixView keys(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept;
   /// The first `n` values of a head [n, head_dim].
-  MatrixView values(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept {
-    return MatrixView::dense(rows_.data() + offset(layer, 1, kv_head, 0), dtype_, n, head_dim_);
-  }
+  MatrixView values(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept;
 
   /// Stores one position: key and value are [n_kv_heads * head_dim].
-  void write(std::size_t layer, std::size_t position, std::span<const float> key, std::span<const float> value) {
-    FLASHLM_ASSERT(position < context_);
-    for (std::size_t head = 0; head < n_kv_heads_; ++head) {
-      kernels::from_f32(key.subspan(head * head_dim_, head_dim_), dtype_,
-                        rows_.data() + offset(layer, 0, head, position));
-      kernels::from_f32(value.subspan(head * head_dim_, head_dim_), dtype_,
-                        rows_.data() + offset(layer, 1, head, position));
-    }
-  }
+  void write(std::size_t layer, std::size_t position, std::span<const float> key, std::span<const float> value);
 
  private:
-  std::size_t offset(std::size_t layer, std::size_t kind, std::size_t kv_head, std::size_t position) const noexcept {
-    return (((layer * 2 + kind) * n_kv_heads_ + kv_head) * context_ + position) * row_bytes(dtype_, head_dim_);
-  }
+  std::size_t offset(std::size_t layer, std::size_t kind, std::size_t kv_head, std::size_t position) const noexcept;
 
   std::size_t n_layers_;
   std::size_t n_kv_heads_;
@@ -88,4 +59,8 @@ class KvCache {
   AlignedBuffer rows_;  // [n_layers, 2 (keys, values), n_kv_heads, context, head_dim], dtype
 };
 
-}  // namespace flashlm::inline v0::model
+}  // namespace flashlm::inline FLASHLM_ABI::model
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/kv_cache.ipp"
+#endif

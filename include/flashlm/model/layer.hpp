@@ -9,42 +9,26 @@
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/kernels/elementwise.hpp"
-#include "flashlm/kernels/norm.hpp"
 #include "flashlm/model/attention.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/product.hpp"
 #include "flashlm/model/weights.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Normalizes every row of x [n, dim] into `out` [n, dim].
-inline void normalize(const ModelConfig& config, std::span<const float> x, const NormWeights& norm,
-                      std::span<float> out) {
-  const std::size_t dim = config.dim;
-  for (std::size_t at = 0; at < x.size(); at += dim) {
-    if (config.norm == NormKind::layer) {
-      kernels::layer_norm(x.subspan(at, dim), norm.weight, norm.bias, config.norm_epsilon, out.subspan(at, dim));
-    } else {
-      kernels::rms_norm(x.subspan(at, dim), norm.weight, config.norm_epsilon, out.subspan(at, dim));
-    }
-  }
-}
+void normalize(const ModelConfig& config, std::span<const float> x, const NormWeights& norm, std::span<float> out);
 
 /// Runs any layer of a model on a batch of tokens. Holds scratch only, which the layers share. Not thread-safe.
 class Layer {
  public:
   /// `parallel` and `product` must outlive this object; batches of up to `max_tokens`, positions below `context`.
-  Layer(const ModelConfig& config, Parallel& parallel, Product& product, std::size_t max_tokens, std::size_t context)
-      : config_(config),
-        max_tokens_(max_tokens),
-        attention_(config, parallel, product, max_tokens, context),
-        scratch_(2 * max_tokens * config.dim * sizeof(float)) {}
+  Layer(const ModelConfig& config, Parallel& parallel, Product& product, std::size_t max_tokens, std::size_t context);
 
   /// Bytes that an object of that shape holds.
-  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context) {
-    return 2 * max_tokens * config.dim * sizeof(float) + Attention::bytes(config, max_tokens, context);
-  }
+  static std::size_t bytes(const ModelConfig& config, std::size_t max_tokens, std::size_t context);
 
   /// x += attention(norm(x)); x += ffn(norm(x)). Token t of x [n_tokens, dim] has position first + t.
   ///
@@ -74,4 +58,8 @@ class Layer {
   AlignedBuffer scratch_;  // f32 [2 (normed, added), max_tokens, dim]
 };
 
-}  // namespace flashlm::inline v0::model
+}  // namespace flashlm::inline FLASHLM_ABI::model
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/layer.ipp"
+#endif

@@ -2,31 +2,24 @@
 /// session.hpp: one conversation with a model: its tokens, its KV cache, its statistics.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_cache.hpp"
-#include "flashlm/model/kv_file.hpp"
-#include "flashlm/model/kv_fingerprint.hpp"
-#include "flashlm/storage/beside_file.hpp"
-#include "flashlm/storage/file.hpp"
 #include "flashlm/storage/sha256.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::model {
+namespace flashlm::inline FLASHLM_ABI::model {
 
 /// The mutable state of one conversation. It goes on from the longest common prefix of what it is given.
 ///
@@ -38,15 +31,7 @@ class Session {
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
   /// Throws BudgetError if the engine has no room for another KV cache.
-  explicit Session(std::shared_ptr<Engine> engine)
-      : engine_(std::move(engine)),
-        place_(*engine_),
-        kv_(engine_->add_session()),
-        fingerprint_(kv_fingerprint(engine_->model(), kv_.dtype(), engine_->numerics())) {
-    place_.taken = true;
-    tokens_.reserve(kv_.context());
-    logits_.resize(engine_->config().vocab_size);
-  }
+  explicit Session(std::shared_ptr<Engine> engine);
 
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -56,37 +41,17 @@ class Session {
   /// What the session has already computed of it is kept; at least the last token is computed again.
   /// tokens: 1 to `context`. The logits stay valid until the next call.
   /// Throws ShapeError for a bad length, IoError if a read fails; the session then holds what was computed.
-  std::span<const float> prefill(std::span<const Token> tokens, const Progress& on_progress = {}) {
-    if (tokens.empty() || tokens.size() > kv_.context()) {
-      throw ShapeError(concat("[session] prompt: expected 1 to ", kv_.context(), " tokens, got ", tokens.size(),
-                              ". A larger context takes more memory."));
-    }
-    const std::size_t kept = std::min(common_prefix(tokens), tokens.size() - 1);
-    cut(kept, kept);
-    return extend(tokens.subspan(kept), on_progress);
-  }
+  std::span<const float> prefill(std::span<const Token> tokens, const Progress& on_progress = {});
 
   /// Appends some tokens and returns the logits after the last one [vocab_size], valid until the next call.
   ///
   /// Throws ShapeError beyond the context, IoError if a read fails; the session then holds what was computed.
-  std::span<const float> extend(std::span<const Token> tokens, const Progress& on_progress = {}) {
-    for (std::size_t done = 0; done < tokens.size();) {
-      const std::size_t n = std::min(engine_->max_batch(), tokens.size() - done);
-      const bool last = done + n == tokens.size();
-      run(tokens.subspan(done, n), last ? std::span<float>(logits_) : std::span<float>(), Phase::prefill);
-      done += n;
-      if (on_progress) on_progress(done, tokens.size());
-    }
-    return logits_;
-  }
+  std::span<const float> extend(std::span<const Token> tokens, const Progress& on_progress = {});
 
   /// Appends one token and returns the logits after it [vocab_size], valid until the next call.
   ///
   /// Throws ShapeError when the context is full, IoError if a read fails; the session is then as before.
-  std::span<const float> step(Token token) {
-    run({&token, 1}, logits_, Phase::decode);
-    return logits_;
-  }
+  std::span<const float> step(Token token);
 
   /// Appends up to max_batch tokens and writes the logits after each: logits [tokens.size(), vocab_size].
   ///
@@ -96,21 +61,7 @@ class Session {
   /// Makes `tokens` the whole text and writes the logits after every token: logits [tokens.size(), vocab_size].
   ///
   /// Throws ShapeError for a bad length, IoError if a read fails; the session then holds what was computed.
-  void score(std::span<const Token> tokens, std::span<float> logits, const Progress& on_progress = {}) {
-    const std::size_t vocab_size = engine_->config().vocab_size;
-    if (tokens.size() > kv_.context() || logits.size() != tokens.size() * vocab_size) {
-      throw ShapeError(concat("[session] tokens: expected at most ", kv_.context(), " and as many rows of ", vocab_size,
-                              " logits, got ", tokens.size(), " and ", logits.size(),
-                              " floats. A larger context takes more memory."));
-    }
-    reset();
-    while (tokens_.size() < tokens.size()) {
-      const std::size_t done = tokens_.size();
-      const std::size_t n = std::min(engine_->max_batch(), tokens.size() - done);
-      append(tokens.subspan(done, n), logits.subspan(done * vocab_size, n * vocab_size));
-      if (on_progress) on_progress(tokens_.size(), tokens.size());
-    }
-  }
+  void score(std::span<const Token> tokens, std::span<float> logits, const Progress& on_progress = {});
 
   /// Forgets the text; the memory stays.
   void reset() noexcept { hold({}); }
@@ -118,88 +69,40 @@ class Session {
   /// Writes the text with its keys and values to `path`, so that `load` goes on from there, in any process.
   ///
   /// The file appears whole, and only when it is on the device. Throws IoError; what stood there is then untouched.
-  void save(const std::filesystem::path& path) const {
-    engine_->require_own_process();
-    write_kv_file(path, {fingerprint_, storage::Sha256().digest(), 0, tokens_.size()}, tokens_, kv_);
-  }
+  void save(const std::filesystem::path& path) const;
 
   /// Takes the text of a saved session in place of its own.
   ///
   /// Throws FormatError if the file is damaged or of another model, ShapeError if the text is longer than the context,
   /// IoError; the session is then as before. (Should the file change while it is read, the session is empty.)
-  void load(const std::filesystem::path& path) {
-    engine_->require_own_process();
-    storage::BesideFile::remove_leftovers(path);
-    const KvFile file = KvFile::open(path, fingerprint_, kv_, storage::FileMode::direct);
-    if (file.range().first != 0) {
-      throw FormatError(concat("[session] file: expected a text from its beginning, got one from token ",
-                               file.range().first, " (", path.string(), ")"));
-    }
-    file.check_room(kv_);
-    const std::vector<Token> tokens = file.tokens();
-    check_vocabulary(tokens, path);
-    if (!tokens_.empty()) file.check();
-    reset();
-    file.read(kv_);
-    hold(tokens);
-  }
+  void load(const std::filesystem::path& path);
 
   /// Writes positions [first, first + n_tokens) to a file of their own; `before` is the SHA-256 of the tokens before
   /// them. A power cut may leave a damaged file, which `load_block` refuses. Throws IoError.
   void save_block(const std::filesystem::path& path, std::size_t first, std::size_t n_tokens,
-                  const storage::Digest& before) const {
-    FLASHLM_ASSERT(first + n_tokens <= tokens_.size());
-    write_kv_file(path, {fingerprint_, before, first, n_tokens}, std::span(tokens_).subspan(first, n_tokens), kv_,
-                  Durability::unsynced);
-  }
+                  const storage::Digest& before) const;
 
   /// Makes text[0, first + n_tokens) the text of the session; it has text[0, first) already, `path` has the rest.
   ///
   /// Throws FormatError if the file is damaged or holds other tokens, IoError; the session then holds a beginning of
   /// what it held, at least text[0, first).
   void load_block(const std::filesystem::path& path, std::span<const Token> text, std::size_t first,
-                  std::size_t n_tokens, const storage::Digest& before) {
-    FLASHLM_ASSERT(common_prefix(text) >= first && first + n_tokens <= text.size());
-    const KvFile file = KvFile::open(path, fingerprint_, kv_);
-    const std::span<const Token> wanted = text.subspan(first, n_tokens);
-    if (file.range() != KvRange{fingerprint_, before, first, n_tokens} || !std::ranges::equal(file.tokens(), wanted)) {
-      throw FormatError(concat("[session] block: expected the ", n_tokens, " tokens of the text from ", first,
-                               " on, got others (", path.string(), ")"));
-    }
-    file.check_room(kv_);
-    cut(first);
-    file.read(kv_);
-    hold(text.first(first + n_tokens));
-  }
+                  std::size_t n_tokens, const storage::Digest& before);
 
   /// Names the model and everything else that the keys and values depend on.
   const storage::Digest& fingerprint() const noexcept { return fingerprint_; }
   /// Bytes of a file of `n_tokens` positions.
-  std::uint64_t file_bytes(std::size_t n_tokens) const noexcept { return KvFile::bytes(kv_, n_tokens); }
+  std::uint64_t file_bytes(std::size_t n_tokens) const noexcept;
 
   /// How many of the first tokens are those of the session.
-  std::size_t common_prefix(std::span<const Token> tokens) const noexcept {
-    const auto end = std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end());
-    return static_cast<std::size_t>(end.first - tokens_.begin());
-  }
+  std::size_t common_prefix(std::span<const Token> tokens) const noexcept;
 
   /// The tokens whose keys and values the session holds.
   std::span<const Token> tokens() const noexcept { return tokens_; }
   /// The same for a thread that has not the turn.
-  std::vector<Token> copy_tokens() const {
-    const std::lock_guard lock(shown_);
-    return tokens_;
-  }
+  std::vector<Token> copy_tokens() const;
   std::size_t context() const noexcept { return kv_.context(); }
-  Stats stats() const noexcept {
-    Stats stats;
-    {
-      const std::lock_guard lock(shown_);
-      stats = stats_;
-    }
-    stats.peak_bytes = peak_resident_bytes();
-    return stats;
-  }
+  Stats stats() const noexcept;
   const Engine& engine() const noexcept { return *engine_; }
 
   /// Whose turn it is among threads that share the session.
@@ -213,48 +116,20 @@ class Session {
     explicit Place(Engine& owner) : engine(&owner) {}
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    ~Place() {
-      if (taken) engine->remove_session();
-    }
+    ~Place();
     Engine* engine;
     bool taken = false;
   };
 
-  void check_vocabulary(std::span<const Token> tokens, const std::filesystem::path& path) const {
-    const std::size_t vocab_size = engine_->config().vocab_size;
-    for (const Token token : tokens) {
-      if (token >= 0 && static_cast<std::size_t>(token) < vocab_size) continue;
-      throw FormatError(
-          concat("[session] token: expected an id below ", vocab_size, ", got ", token, " (", path.string(), ")"));
-    }
-  }
+  void check_vocabulary(std::span<const Token> tokens, const std::filesystem::path& path) const;
 
-  void run(std::span<const Token> tokens, std::span<float> logits, Phase phase) {
-    Stats stats = stats_;
-    try {
-      engine_->forward(kv_, tokens_.size(), tokens, logits, phase, stats);
-    } catch (...) {
-      const std::lock_guard lock(shown_);
-      stats_ = stats;
-      throw;
-    }
-    const std::lock_guard lock(shown_);
-    stats_ = stats;
-    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  }
+  void run(std::span<const Token> tokens, std::span<float> logits, Phase phase);
 
   /// Keeps the first tokens, of which so many were reused.
-  void cut(std::size_t n_tokens, std::size_t n_reused = 0) noexcept {
-    const std::lock_guard lock(shown_);
-    tokens_.resize(n_tokens);
-    stats_.reused_tokens += n_reused;
-  }
+  void cut(std::size_t n_tokens, std::size_t n_reused = 0) noexcept;
 
   /// The session's text is now this.
-  void hold(std::span<const Token> tokens) noexcept {
-    const std::lock_guard lock(shown_);
-    tokens_.assign(tokens.begin(), tokens.end());  // there is room for the whole context
-  }
+  void hold(std::span<const Token> tokens) noexcept;
 
   std::shared_ptr<Engine> engine_;
   Place place_;
@@ -267,4 +142,8 @@ class Session {
   Stats stats_;
 };
 
-}  // namespace flashlm::inline v0::model
+}  // namespace flashlm::inline FLASHLM_ABI::model
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/model/session.ipp"
+#endif

@@ -2,16 +2,15 @@
 /// active_sets.hpp: which neurons of a layer each token of a batch needs, one bit a neuron.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// A set of neurons for every token of a batch. Threads may fill different words at once. Allocates when constructed.
 class ActiveSets {
@@ -19,45 +18,29 @@ class ActiveSets {
   using Word = std::uint64_t;
   static constexpr std::size_t kWordNeurons = 64;
 
-  ActiveSets(std::size_t max_tokens, std::size_t max_neurons)
-      : n_words_((max_neurons + kWordNeurons - 1) / kWordNeurons), words_(max_tokens * n_words_) {}
+  ActiveSets(std::size_t max_tokens, std::size_t max_neurons);
 
-  static std::size_t bytes(std::size_t max_tokens, std::size_t max_neurons) noexcept {
-    return max_tokens * ((max_neurons + kWordNeurons - 1) / kWordNeurons) * sizeof(Word);
-  }
+  static std::size_t bytes(std::size_t max_tokens, std::size_t max_neurons) noexcept;
 
   /// Neurons 64 index to 64 index + 63 of a token; bits of neurons that do not exist are 0.
   Word& word(std::size_t token, std::size_t index) noexcept { return words_[token * n_words_ + index]; }
   Word word(std::size_t token, std::size_t index) const noexcept { return words_[token * n_words_ + index]; }
 
-  bool has(std::size_t token, NeuronId neuron) const noexcept {
-    return (word(token, neuron / kWordNeurons) >> (neuron % kWordNeurons) & 1) != 0;
-  }
+  bool has(std::size_t token, NeuronId neuron) const noexcept;
 
   /// The neurons of `token` below `n_neurons`, ascending, into `ids`; how many there are.
-  std::size_t list(std::size_t token, std::size_t n_neurons, std::span<NeuronId> ids) const {
-    std::size_t n = 0;
-    for (std::size_t at = 0; at * kWordNeurons < n_neurons; ++at) {
-      for (Word bits = word(token, at); bits != 0; bits &= bits - 1) {
-        FLASHLM_ASSERT(n < ids.size());
-        ids[n++] = static_cast<NeuronId>(at * kWordNeurons + static_cast<std::size_t>(std::countr_zero(bits)));
-      }
-    }
-    return n;
-  }
+  std::size_t list(std::size_t token, std::size_t n_neurons, std::span<NeuronId> ids) const;
 
   /// How many of the first `n_neurons` a token has.
-  std::size_t count(std::size_t token, std::size_t n_neurons) const noexcept {
-    std::size_t n = 0;
-    for (std::size_t at = 0; at * kWordNeurons < n_neurons; ++at) {
-      n += static_cast<std::size_t>(std::popcount(word(token, at)));
-    }
-    return n;
-  }
+  std::size_t count(std::size_t token, std::size_t n_neurons) const noexcept;
 
  private:
   std::size_t n_words_;
   std::vector<Word> words_;  // [max_tokens, n_words]
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/active_sets.ipp"
+#endif

@@ -5,16 +5,15 @@
 /// Time is counted in tokens.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
-#include "flashlm/base/error.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// Nothing stays: every neuron is read when it is needed. For measuring what keeping is worth.
 struct NoEviction {
@@ -49,10 +48,7 @@ struct FrequencyEviction {
 struct CombinedEviction {
   static constexpr std::string_view kName = "combined";
   float half_life = 64;
-  float used(float key, std::uint32_t now) const noexcept {
-    const float time = static_cast<float>(now) / half_life;
-    return key == 0 ? time : time + std::log2(std::exp2(key - time) + 1);
-  }
+  float used(float key, std::uint32_t now) const noexcept;
 };
 
 /// The oldest, but in the paper's own structure (PackedRows), where all rows that are in DRAM are multiplied: the one
@@ -66,33 +62,18 @@ struct PaperEviction {
 using Eviction =
     std::variant<NoEviction, WindowEviction, LruEviction, FrequencyEviction, CombinedEviction, PaperEviction>;
 
-inline std::string_view name(const Eviction& eviction) noexcept {
-  return std::visit([](const auto& one) { return std::string_view(one.kName); }, eviction);
-}
+std::string_view name(const Eviction& eviction) noexcept;
 
 /// Names what results depend on: a policy that is not exact and its window; else empty.
-inline std::string numerics(const Eviction& eviction) {
-  const auto* paper = std::get_if<PaperEviction>(&eviction);
-  return paper != nullptr ? concat(paper->kName, ' ', paper->n_tokens) : std::string();
-}
+std::string numerics(const Eviction& eviction);
 
 /// The policy of that name; "auto" is combined, or, where `window` counts tokens, window.
 ///
 /// Throws ArgumentError for an unknown name, and for a window that the policy has not.
-inline Eviction make_eviction(std::string_view name, std::optional<std::uint32_t> window = std::nullopt) {
-  if (window && *window == 0) throw ArgumentError("[eviction] window: expected 1 token or more, got 0");
-  if (name == WindowEviction::kName || (name == "auto" && window)) return WindowEviction{window.value_or(0)};
-  if (name == PaperEviction::kName) return PaperEviction{window.value_or(PaperEviction().n_tokens)};
-  if (window) {
-    throw ArgumentError(concat("[eviction] window: expected none for the policy ", name, ", got ", *window,
-                               ". It belongs to the policies window and paper."));
-  }
-  if (name == CombinedEviction::kName || name == "auto") return CombinedEviction{};
-  if (name == LruEviction::kName) return LruEviction{};
-  if (name == FrequencyEviction::kName) return FrequencyEviction{};
-  if (name == NoEviction::kName) return NoEviction{};
-  throw ArgumentError(
-      concat("[eviction] policy: expected auto, window, lru, frequency, combined, paper or none, got '", name, "'"));
-}
+Eviction make_eviction(std::string_view name, std::optional<std::uint32_t> window = std::nullopt);
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/eviction.ipp"
+#endif

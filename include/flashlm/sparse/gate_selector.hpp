@@ -16,27 +16,19 @@
 /// Where |w| |x| comes near the end of float, partial sums may overflow: such a neuron is selected.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#include <numeric>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/parallel.hpp"
-#include "flashlm/kernels/matmul.hpp"
 #include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/sparse/selector_file.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// Selects conservatively, for activations that are zero below a threshold. Immutable. Thread-compatible.
 class GateSelector {
@@ -59,73 +51,17 @@ class GateSelector {
   };
 
   /// Takes a file that is loaded. neurons [n_layers]: how many each layer has. Throws FormatError for another shape.
-  GateSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
-      : file_(std::move(file)), dim_(dim) {
-    static constexpr std::string_view kParts[] = {"gate", "facts"};
-    file_.expect_tensors(neurons.size(), kParts);
-    for (std::size_t index = 0; index < neurons.size(); ++index) {
-      const std::string prefix = concat("layers.", index, ".");
-      layers_.push_back({file_.matrix(prefix + "gate", neurons[index], dim),
-                         {},
-                         file_.raw(prefix + "facts", neurons[index], sizeof(RowFacts))});
-      if (layers_.back().gate.dtype != DType::q8_0) file_.fail("dtype: expected q8_0 in U8", prefix + "gate");
-    }
-    scales_ = AlignedBuffer(scale_bytes(dim, neurons));
-    std::byte* scales = scales_.data();
-    for (Layer& layer : layers_) {
-      layer.scales = MatrixView::dense(scales, DType::f16, layer.gate.rows, n_blocks());
-      for (std::size_t block = 0; block < layer.gate.rows * n_blocks(); ++block, scales += sizeof(std::uint16_t)) {
-        std::memcpy(scales, layer.gate.data + block * row_bytes(DType::q8_0, kBlockNumbers), sizeof(std::uint16_t));
-        scales[1] &= std::byte{0x7f};  // without the sign; numbers are little-endian
-      }
-    }
-  }
+  GateSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons);
 
   /// Bytes that a selector of such a file holds.
-  static std::size_t bytes(const SelectorFile& file, std::size_t dim, std::span<const std::size_t> neurons) noexcept {
-    return file.bytes() + scale_bytes(dim, neurons);
-  }
+  static std::size_t bytes(const SelectorFile& file, std::size_t dim, std::span<const std::size_t> neurons) noexcept;
 
   /// Bytes of scratch for a batch.
-  static std::size_t scratch_bytes(std::size_t dim, std::size_t max_tokens, int n_threads) noexcept {
-    const std::size_t words = 2 * ActiveSets::kWordNeurons * static_cast<std::size_t>(n_threads);
-    return (dim / kBlockNumbers + 2 + words) * max_tokens * sizeof(float);
-  }
+  static std::size_t scratch_bytes(std::size_t dim, std::size_t max_tokens, int n_threads) noexcept;
 
   /// Fills the sets of all tokens of x [n_tokens, dim]. What a token does not get does not fire.
   void select(std::size_t index, std::size_t n_neurons, const Firing& firing, std::span<const float> x,
-              std::size_t n_tokens, Parallel& parallel, std::span<float> scratch, ActiveSets& sets) const {
-    const Layer& layer = layers_[index];
-    constexpr std::size_t kWord = ActiveSets::kWordNeurons;
-    FLASHLM_ASSERT(scratch.size_bytes() >= scratch_bytes(dim_, n_tokens, parallel.n_threads()));
-    float* sums = scratch.data();                 // [n_tokens, n_blocks]: of |x| over a block, rounded up
-    float* norms = sums + n_tokens * n_blocks();  // [n_tokens]: |x|, rounded up
-    float* blocks = norms + n_tokens;
-    for (std::size_t token = 0; token < n_tokens; ++token) {
-      norms[token] = measure(x.subspan(token * dim_, dim_), sums + token * n_blocks());
-    }
-    parallel.for_threads(n_neurons, kWord, [&](std::size_t thread, std::size_t begin, std::size_t end) {
-      float* values = blocks + 2 * thread * kWord * n_tokens;
-      float* spreads = values + kWord * n_tokens;
-      for (std::size_t at = begin; at < end; at += kWord) {
-        const std::size_t n = std::min(kWord, end - at);
-        kernels::matmul(layer.gate.slice(at, n), x.data(), dim_, n_tokens, values, kWord);
-        kernels::matmul(layer.scales.slice(at, n), sums, n_blocks(), n_tokens, spreads, kWord);
-        for (std::size_t token = 0; token < n_tokens; ++token) {
-          ActiveSets::Word word = 0;
-          for (std::size_t i = 0; i < n; ++i) {
-            const float bias = firing.bias.empty() ? 0.0f : firing.bias[at + i];
-            RowFacts facts;
-            std::memcpy(&facts, layer.facts + (at + i) * sizeof facts, sizeof facts);
-            const bool active = can_fire(facts, values[token * kWord + i], spreads[token * kWord + i], norms[token],
-                                         bias, firing.threshold);
-            word |= ActiveSets::Word{active} << i;
-          }
-          sets.word(token, at / kWord) = word;
-        }
-      }
-    });
-  }
+              std::size_t n_tokens, Parallel& parallel, std::span<float> scratch, ActiveSets& sets) const;
 
  private:
   struct Layer {
@@ -134,47 +70,18 @@ class GateSelector {
     const std::byte* facts;  // [n_neurons]: RowFacts, at any address
   };
 
-  static std::size_t scale_bytes(std::size_t dim, std::span<const std::size_t> neurons) noexcept {
-    return std::accumulate(neurons.begin(), neurons.end(), std::size_t{0}) * (dim / kBlockNumbers) *
-           sizeof(std::uint16_t);
-  }
+  static std::size_t scale_bytes(std::size_t dim, std::span<const std::size_t> neurons) noexcept;
 
-  std::size_t n_blocks() const noexcept { return dim_ / kBlockNumbers; }
+  std::size_t n_blocks() const noexcept;
 
-  static float rounded_up(double value) noexcept {
-    return std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
-  }
+  static float rounded_up(double value) noexcept;
 
   /// Sums of |x| over each block into `sums`, and the norm of x.
-  static float measure(std::span<const float> x, float* sums) noexcept {
-    double squares = 0;
-    for (std::size_t block = 0; block < x.size() / kBlockNumbers; ++block) {
-      double sum = 0;
-      for (const float value : x.subspan(block * kBlockNumbers, kBlockNumbers)) {
-        const double number = std::abs(static_cast<double>(value));
-        sum += number;
-        squares += number * number;
-      }
-      sums[block] = rounded_up(sum * kSlack);
-    }
-    return rounded_up(std::sqrt(squares) * kSlack);
-  }
+  static float measure(std::span<const float> x, float* sums) noexcept;
 
   /// False only if the kernel's value of the full-precision row, plus bias, is below the threshold.
   bool can_fire(const RowFacts& facts, float value, float spread, float norm, float bias,
-                float threshold) const noexcept {
-    const double k = static_cast<double>(dim_), n = static_cast<double>(norm);
-    const double g = 2 * k * 0x1p-24;  // twice what is needed while k < 2^22; covers the sum of scales, all positive
-    const double by_block = static_cast<double>(facts.error_ratio) * static_cast<double>(spread) * (1 + g);
-    const double by_norm = static_cast<double>(facts.error_norm) * n;
-    const double error = std::min(std::isnan(by_block) ? by_norm : by_block, by_norm) +
-                         g * static_cast<double>(facts.norms) * n + k * 0x1p-148;
-    const double reach =
-        static_cast<double>(value) + static_cast<double>(bias) +
-        (error + 0x1p-23 * (std::abs(static_cast<double>(value)) + error + std::abs(static_cast<double>(bias)))) *
-            kSlack;
-    return !(reach < static_cast<double>(threshold)) || !(static_cast<double>(facts.norms) * n < kNearOverflow);
-  }
+                float threshold) const noexcept;
 
   static constexpr double kSlack = 1 + 0x1p-16;
   static constexpr double kNearOverflow = 1e37;
@@ -185,4 +92,8 @@ class GateSelector {
   std::vector<Layer> layers_;  // [n_layers]
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/gate_selector.ipp"
+#endif

@@ -2,23 +2,18 @@
 /// gathered_ffn.hpp: one token's feed-forward network over neurons whose rows lie anywhere.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
-#include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/parallel.hpp"
-#include "flashlm/kernels/activation.hpp"
-#include "flashlm/kernels/gather.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// Computes h of neurons that are here, then of those that have arrived, and adds h * down of all in ascending order.
 ///
@@ -27,27 +22,12 @@ namespace flashlm::inline v0::sparse {
 class GatheredFfn {
  public:
   /// For up to `most` neurons; `parallel` must outlive this object.
-  GatheredFfn(Parallel& parallel, std::size_t most) : parallel_(&parallel) {
-    for (auto* rows : {&hits_.rows, &misses_.rows, &firing_rows_, &all_}) rows->reserve(most);
-    for (auto* places : {&hits_.places, &misses_.places}) places->reserve(most);
-    for (auto* numbers : {&h_, &firing_}) numbers->reserve(most);
-    scratch_.resize(most);
-    ups_.resize(most);
-    scratch_rows_.resize(most);
-    scratch_ids_.resize(most);
-  }
+  GatheredFfn(Parallel& parallel, std::size_t most);
 
-  static std::size_t bytes(std::size_t most) noexcept {
-    return most * (5 * sizeof(std::byte*) + 3 * sizeof(std::uint32_t) + 4 * sizeof(float));
-  }
+  static std::size_t bytes(std::size_t most) noexcept;
 
   /// Forgets all neurons.
-  void clear() noexcept {
-    hits_.clear();
-    misses_.clear();
-    h_.clear();
-    all_.clear();
-  }
+  void clear() noexcept;
 
   /// The next neuron, in ascending order, with its bundle at `row`; that of a miss is read meanwhile.
   void add_hit(const std::byte* row) { add(hits_, row); }
@@ -55,29 +35,12 @@ class GatheredFfn {
 
   /// ids [n]: the numbers of all neurons that were added. x [dim].
   void compute_hits(const storage::BundleLayout& layout, const FfnParameters& ffn, std::span<const NeuronId> ids,
-                    std::span<const float> x) {
-    compute(hits_, layout, ffn, ids, x);
-  }
+                    std::span<const float> x);
   void compute_misses(const storage::BundleLayout& layout, const FfnParameters& ffn, std::span<const NeuronId> ids,
-                      std::span<const float> x) {
-    compute(misses_, layout, ffn, ids, x);
-  }
+                      std::span<const float> x);
 
   /// y += h * down over what fires; every h is computed. y [dim].
-  void sum(const storage::BundleLayout& layout, std::span<float> y) {
-    firing_.clear();
-    firing_rows_.clear();
-    for (std::size_t at = 0; at < h_.size(); ++at) {
-      if (h_[at] == 0) continue;
-      firing_.push_back(h_[at]);
-      firing_rows_.push_back(all_[at]);
-    }
-    const std::size_t offset = (layout.n_matrices() - 1) * layout.matrix_bytes();
-    const RowsView down{firing_rows_.data(), offset, layout.dtype, firing_rows_.size(), layout.dim};
-    parallel_->for_range(
-        layout.dim, column_grain(layout.dim, parallel_->n_threads()),
-        [&](std::size_t begin, std::size_t end) { kernels::gather_sum(down, firing_.data(), y.data(), begin, end); });
-  }
+  void sum(const storage::BundleLayout& layout, std::span<float> y);
 
  private:
   static constexpr std::size_t kNeuronGrain = 8;
@@ -86,66 +49,19 @@ class GatheredFfn {
   struct Part {
     std::vector<const std::byte*> rows;
     std::vector<std::uint32_t> places;
-    void clear() noexcept {
-      rows.clear();
-      places.clear();
-    }
+    void clear() noexcept;
   };
 
-  void add(Part& part, const std::byte* row) {
-    part.rows.push_back(row);
-    part.places.push_back(static_cast<std::uint32_t>(h_.size()));
-    h_.push_back(0);
-    all_.push_back(row);
-  }
+  void add(Part& part, const std::byte* row);
 
   void compute(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-               std::span<const NeuronId> ids, std::span<const float> x) {
-    parallel_->for_range(part.rows.size(), kNeuronGrain, [&](std::size_t begin, std::size_t end) {
-      if (layout.gated) {
-        gated(part, layout, ffn, ids, x, begin, end);
-      } else {
-        plain(part, layout, ffn, ids, x, begin, end);
-      }
-    });
-  }
+               std::span<const NeuronId> ids, std::span<const float> x);
 
   void plain(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end) {
-    const std::span<float> ups = std::span(scratch_).subspan(begin, end - begin);
-    kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, ups.size(), layout.dim}, x.data(), ups.data());
-    for (std::size_t at = begin; at < end && !ffn.up_bias.empty(); ++at) {
-      ups[at - begin] += ffn.up_bias[ids[part.places[at]]];
-    }
-    kernels::rectify(ffn.activation, ffn.threshold, ups);
-    for (std::size_t at = begin; at < end; ++at) h_[part.places[at]] = ups[at - begin];
-  }
+             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end);
 
   void gated(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end) {
-    const std::span<float> gates = std::span(scratch_).subspan(begin, end - begin);
-    kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, gates.size(), layout.dim}, x.data(), gates.data());
-    // Rectified here to see what fires; `activate` does the same to its own copy.
-    std::size_t n = 0;
-    const bool sparse = kernels::is_sparse(ffn.activation);
-    for (std::size_t at = begin; at < end; ++at) {
-      const float gate = gates[at - begin];
-      const float threshold = ffn.activation == kernels::Activation::fatrelu ? ffn.threshold : 0;
-      if (sparse && (gate < threshold || gate == 0)) continue;  // h stays 0
-      gates[n] = gate;
-      scratch_rows_[begin + n] = part.rows[at];
-      scratch_ids_[begin + n] = part.places[at];
-      ++n;
-    }
-    const std::span<float> ups = std::span(ups_).subspan(begin, n);
-    kernels::gather_dots({scratch_rows_.data() + begin, layout.matrix_bytes(), layout.dtype, n, layout.dim}, x.data(),
-                         ups.data());
-    for (std::size_t at = 0; at < n && !ffn.up_bias.empty(); ++at) {
-      ups[at] += ffn.up_bias[ids[scratch_ids_[begin + at]]];
-    }
-    kernels::activate(ffn.activation, ffn.threshold, gates.first(n), ups);
-    for (std::size_t at = 0; at < n; ++at) h_[scratch_ids_[begin + at]] = gates[at];
-  }
+             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end);
 
   Parallel* parallel_;
   // All [most].
@@ -161,4 +77,8 @@ class GatheredFfn {
   std::vector<std::uint32_t> scratch_ids_;  // places of what fires
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/gathered_ffn.ipp"
+#endif

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -13,12 +12,12 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/sparse/active_sets.hpp"
 #include "flashlm/sparse/pending_reads.hpp"
-#include "flashlm/sparse/single_neurons.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// Streams layers for batches whose tokens together need most of them; each token has its own set all the same.
 ///
@@ -28,19 +27,9 @@ class LayerStream {
  public:
   /// All must outlive this object.
   LayerStream(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const ActiveSets& sets,
-              std::size_t max_tokens, std::size_t staging_bytes)
-      : file_(&file),
-        sets_(&sets),
-        ffn_(parallel, max_tokens),
-        staging_(LayerStream::staging_bytes(file, staging_bytes)),
-        pending_(reader, kMostPieces),
-        misses_(file.n_layers(), kUnknown) {
-    ffn_.restrict_to(&sets);
-  }
+              std::size_t max_tokens, std::size_t staging_bytes);
 
-  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens, std::size_t staging_bytes) {
-    return SparseFfn::bytes(max_tokens) + LayerStream::staging_bytes(file, staging_bytes);
-  }
+  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens, std::size_t staging_bytes);
 
   std::span<std::byte> staging() noexcept { return staging_.bytes(); }
 
@@ -48,16 +37,10 @@ class LayerStream {
   void settle() { pending_.settle(); }
 
   /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
-  bool is_less_work(std::size_t layer, std::size_t n_tokens) const noexcept {
-    const std::size_t n_neurons = file_->layout(layer).n_neurons;
-    const std::size_t misses = misses_[layer] == kUnknown ? sets_->count(0, n_neurons) : misses_[layer];
-    return 2 * misses * n_tokens >= n_neurons;
-  }
+  bool is_less_work(std::size_t layer, std::size_t n_tokens) const noexcept;
 
   /// So many neurons of a layer were read for a token.
-  void missed(std::size_t layer, std::size_t n) noexcept {
-    misses_[layer] = misses_[layer] == kUnknown ? n : (7 * misses_[layer] + n) / 8;
-  }
+  void missed(std::size_t layer, std::size_t n) noexcept;
 
   /// y += the feed-forward network of `layer`, some pieces under way while one is computed. Calls visit(data, first, n)
   /// for neurons [first, first + n), which lie at `data` a stride apart until it returns.
@@ -103,9 +86,7 @@ class LayerStream {
   static constexpr std::size_t kMostPieces = 4;
   static constexpr std::size_t kUnknown = ~std::size_t{0};
 
-  static std::size_t staging_bytes(const storage::BundleFile& file, std::size_t wanted) {
-    return std::max(wanted, kLeastPieces * round_up(SingleNeurons(file).stride, kPageBytes));
-  }
+  static std::size_t staging_bytes(const storage::BundleFile& file, std::size_t wanted);
 
   const storage::BundleFile* file_;
   const ActiveSets* sets_;
@@ -115,4 +96,8 @@ class LayerStream {
   std::vector<std::size_t> misses_;  // [n_layers]: of a token, lately
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/layer_stream.ipp"
+#endif

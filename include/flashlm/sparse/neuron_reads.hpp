@@ -2,20 +2,17 @@
 /// neuron_reads.hpp: the reads that bring some neurons of a layer, the way flash likes them.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
 #include "flashlm/sparse/pending_reads.hpp"
 #include "flashlm/storage/bundle_file.hpp"
 #include "flashlm/storage/reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// How neurons are read.
 struct NeuronReadOptions {
@@ -33,48 +30,17 @@ struct NeuronReadOptions {
 class NeuronReads {
  public:
   /// For up to `most` neurons at a time.
-  NeuronReads(const storage::BundleFile& file, storage::Reader& reader, std::size_t most, NeuronReadOptions options)
-      : file_(&file), options_(options), pending_(reader, 1) {
-    reads_.reserve(most * (options.bundled ? 1 : 3));
-    copies_.reserve(most);
-  }
+  NeuronReads(const storage::BundleFile& file, storage::Reader& reader, std::size_t most, NeuronReadOptions options);
 
   static std::size_t bytes(std::size_t most) noexcept { return most * (3 * sizeof(storage::Read) + sizeof(Copy)); }
 
   /// Starts the reads of neurons `ids` of `layer`, ascending, all at once; neuron ids[i] goes to rows[i], which holds a
   /// stride of bytes. `staging` must stay alive until `finish`. Bundles of the layer hold one neuron.
   void start(std::size_t layer, std::span<const NeuronId> ids, std::span<std::byte* const> rows,
-             std::span<std::byte> staging) {
-    const storage::BundleLayout& layout = file_->layout(layer);
-    FLASHLM_ASSERT(layout.neurons_per_bundle == 1 && ids.size() == rows.size());
-    reads_.clear();
-    copies_.clear();
-    gap_bytes_ = 0;
-    std::size_t staged = 0;
-    for (std::size_t at = 0; at < ids.size();) {
-      const std::size_t end = options_.bundled ? run_end(layout.stride, ids, at, staging.size() - staged) : at + 1;
-      const std::size_t n = ids[end - 1] - ids[at] + 1, n_bytes = n * layout.stride;
-      const storage::Place place = file_->locate(layer, ids[at], n);
-      if (end == at + 1) {
-        single(layout, place, rows[at]);
-      } else {
-        std::byte* into = staging.data() + staged;
-        reads_.push_back({place.file, place.extent.offset, {into, n_bytes}});
-        for (std::size_t i = at; i < end; ++i) copies_.push_back({into + (ids[i] - ids[at]) * layout.stride, rows[i]});
-        gap_bytes_ += (n - (end - at)) * layout.stride;
-        staged += n_bytes;
-      }
-      at = end;
-    }
-    stride_ = layout.stride;
-    ticket_ = pending_.submit(reads_);
-  }
+             std::span<std::byte> staging);
 
   /// Returns when the neurons are in their rows. Throws as Reader::wait does; rows hold anything then.
-  void finish() {
-    pending_.wait(ticket_);
-    for (const Copy& copy : copies_) std::memcpy(copy.to, copy.from, stride_);
-  }
+  void finish();
 
   /// Waits for reads that `finish` was not called for or did not wait for; throws what a hook of the reader throws.
   void settle() { pending_.settle(); }
@@ -90,26 +56,9 @@ class NeuronReads {
 
   /// The end of the neurons that one read brings, from `at` on, in `room` bytes unless it is one alone.
   std::size_t run_end(std::size_t stride, std::span<const NeuronId> ids, std::size_t at,
-                      std::size_t room) const noexcept {
-    room = std::min(room, options_.longest_bytes);
-    std::size_t end = at + 1;
-    while (end < ids.size() && (ids[end] - ids[end - 1] - 1) * stride <= options_.merge_bytes &&
-           (ids[end] - ids[at] + 1) * stride <= room) {
-      ++end;
-    }
-    return end;
-  }
+                      std::size_t room) const noexcept;
 
-  void single(const storage::BundleLayout& layout, const storage::Place& place, std::byte* row) {
-    if (options_.bundled) {
-      reads_.push_back({place.file, place.extent.offset, {row, layout.stride}});
-      return;
-    }
-    const std::size_t n_bytes = layout.matrix_bytes();
-    for (std::size_t at = 0; at < layout.payload_bytes(); at += n_bytes) {
-      reads_.push_back({place.file, place.extent.offset + at, {row + at, n_bytes}});
-    }
-  }
+  void single(const storage::BundleLayout& layout, const storage::Place& place, std::byte* row);
 
   const storage::BundleFile* file_;
   NeuronReadOptions options_;
@@ -121,4 +70,8 @@ class NeuronReads {
   PendingReads pending_;
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/neuron_reads.ipp"
+#endif

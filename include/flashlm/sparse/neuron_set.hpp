@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// The number of a neuron within its layer, as in the source model.
 using NeuronId = std::uint32_t;
@@ -31,22 +31,10 @@ class NeuronSet {
  public:
   void reserve(std::size_t n_ranges) { ranges_.reserve(n_ranges); }
 
-  void clear() noexcept {
-    ranges_.clear();
-    size_ = 0;
-  }
+  void clear() noexcept;
 
   /// Adds neurons that lie behind all neurons added before; a range that touches the last one extends it.
-  void push(NeuronRange range) {
-    if (range.empty()) return;
-    FLASHLM_ASSERT(ranges_.empty() || ranges_.back().end <= range.begin);
-    size_ += range.size();
-    if (!ranges_.empty() && ranges_.back().end == range.begin) {
-      ranges_.back().end = range.end;
-    } else {
-      ranges_.push_back(range);
-    }
-  }
+  void push(NeuronRange range);
 
   std::span<const NeuronRange> ranges() const noexcept { return ranges_; }
   /// Neurons in the set.
@@ -57,4 +45,8 @@ class NeuronSet {
   std::size_t size_ = 0;
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/neuron_set.ipp"
+#endif

@@ -2,15 +2,14 @@
 /// pending_reads.hpp: batches of reads that know whether they are still under way.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/storage/reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// Submits batches and waits for them. Where an exception comes between the two, or a hook of the reader ends a wait,
 /// a batch stays under way, with buffers that must not be used: `settle` waits for what is left of such.
@@ -25,46 +24,27 @@ class PendingReads {
   PendingReads(const PendingReads&) = delete;
   PendingReads& operator=(const PendingReads&) = delete;
   /// Waits as long as it takes: the buffers are going away.
-  ~PendingReads() {
-    if (!open_.empty()) reader_->drain();
-  }
+  ~PendingReads();
 
-  storage::Ticket submit(std::span<const storage::Read> reads) {
-    FLASHLM_ASSERT(open_.size() < open_.capacity());
-    const storage::Ticket ticket = reader_->submit(reads);
-    open_.push_back(ticket);
-    return ticket;
-  }
+  storage::Ticket submit(std::span<const storage::Read> reads);
 
   /// Throws as Reader::wait does.
-  void wait(storage::Ticket ticket) {
-    try {
-      reader_->wait(ticket);
-    } catch (const Error&) {
-      forget(ticket);
-      throw;
-    }
-    forget(ticket);
-  }
+  void wait(storage::Ticket ticket);
 
   /// Waits for all batches, whose results nobody wants; throws what a hook throws, to be called again.
-  void settle() {
-    while (!open_.empty()) {
-      try {
-        wait(open_.back());
-      } catch (const Error&) {
-        // Nobody wants these bytes.
-      }
-    }
-  }
+  void settle();
 
   bool empty() const noexcept { return open_.empty(); }
 
  private:
-  void forget(storage::Ticket ticket) noexcept { open_.erase(std::find(open_.begin(), open_.end(), ticket)); }
+  void forget(storage::Ticket ticket) noexcept;
 
   storage::Reader* reader_;
   std::vector<storage::Ticket> open_;
 };
 
-}  // namespace flashlm::inline v0::sparse
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/pending_reads.ipp"
+#endif

@@ -2,40 +2,28 @@
 /// pinned_weights.hpp: the pieces of a pass that stay in DRAM.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/base/reserved_memory.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/storage/reader.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::sparse {
+namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// `place` and as much around it as makes whole units of a device, which moves them without a copy.
-inline storage::Place whole_units(const storage::Place& place, std::size_t unit, std::uint64_t file_bytes) noexcept {
-  const storage::Extent wide = place.extent.aligned(unit);
-  return {place.file, {wide.offset, std::min(wide.end(), file_bytes) - wide.offset}};
-}
+storage::Place whole_units(const storage::Place& place, std::size_t unit, std::uint64_t file_bytes) noexcept;
 
 /// Memory for some pieces of a layout, each where the arena has it. Memory is only ever given back. Not thread-safe.
 class PinnedWeights {
  public:
   /// `pieces` [n_pieces] are those that stay. `layout` must outlive this object.
-  PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel)
-      : layout_(&layout), pieces_(std::move(pieces)), arena_(layout.arena_bytes()) {
-    FLASHLM_ASSERT(pieces_.size() == layout.pieces().size());
-    for_page_runs(layout.pages(pieces_),
-                  [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
-  }
+  PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel);
 
   PinnedWeights(PassLayout&& layout, std::vector<bool> pieces, Parallel& parallel) = delete;
 
@@ -43,9 +31,7 @@ class PinnedWeights {
   const std::vector<bool>& pieces() const noexcept { return pieces_; }
 
   /// The address of a part of a piece that stays.
-  const std::byte* data(const PassLayout::Part& part) const noexcept {
-    return arena_.data() + layout_->pieces()[part.piece].at + part.offset;
-  }
+  const std::byte* data(const PassLayout::Part& part) const noexcept;
 
   /// Reads everything; `file_bytes` are the sizes of the reader's files. on_progress(done, total) counts bytes and may
   /// throw to stop. Throws IoError or FormatError.
@@ -53,13 +39,7 @@ class PinnedWeights {
             const std::function<void(std::size_t, std::size_t)>& on_progress = {});
 
   /// Keeps `pieces` only, a part of what is here.
-  void shrink(std::vector<bool> pieces) {
-    std::vector<bool> given = layout_->pages(pieces_);
-    const std::vector<bool> kept = layout_->pages(pieces);
-    for (std::size_t page = 0; page < given.size(); ++page) given[page] = given[page] && !kept[page];
-    for_page_runs(given, [&](std::size_t at, std::size_t bytes) { arena_.discard(at, bytes); });
-    pieces_ = std::move(pieces);
-  }
+  void shrink(std::vector<bool> pieces);
 
  private:
   static constexpr std::size_t kLoadReadBytes = std::size_t{1} << 20;
@@ -70,46 +50,8 @@ class PinnedWeights {
   ReservedMemory arena_;
 };
 
-inline void PinnedWeights::load(storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
-                                const std::function<void(std::size_t, std::size_t)>& on_progress) {
-  const std::vector<PassLayout::Piece>& pieces = layout_->pieces();
-  std::size_t total = 0, done = 0;
-  for (std::size_t index = 0; index < pieces.size(); ++index) {
-    if (pieces_[index]) total += pieces[index].place.extent.bytes;
-  }
-  std::array<storage::Read, kLoadReads> reads;
-  std::size_t n_reads = 0;
-  const auto flush = [&] {
-    if (n_reads > 0) reader.wait(reader.submit(std::span(reads).first(n_reads)));
-    n_reads = 0;
-    if (on_progress) on_progress(done, total);
-  };
-  for (std::size_t index = 0; index < pieces.size();) {
-    if (!pieces_[index]) {
-      ++index;
-      continue;
-    }
-    // A run of pinned neighbours, and around it as much as makes whole units of the device: those pages are ours.
-    storage::Place run = pieces[index].place;
-    const std::size_t at = pieces[index].at;
-    for (++index; index < pieces.size() && pieces_[index] && pieces[index].at == at + run.extent.bytes &&
-                  pieces[index].place.file == run.file && pieces[index].place.extent.offset == run.extent.end();
-         ++index) {
-      run.extent.bytes += pieces[index].place.extent.bytes;
-    }
-    const storage::Place wide = whole_units(run, std::min(reader.alignment(), kPageBytes), file_bytes[run.file]);
-    std::byte* const into = arena_.data() + at - (run.extent.offset - wide.extent.offset);
-    for (std::size_t from = 0; from < wide.extent.bytes; from += kLoadReadBytes) {
-      const std::size_t count = std::min<std::size_t>(kLoadReadBytes, wide.extent.bytes - from);
-      reads[n_reads++] = {wide.file, wide.extent.offset + from, {into + from, count}};
-      if (n_reads == kLoadReads) {
-        flush();
-      }
-    }
-    done += run.extent.bytes;
-  }
-  done = total;
-  flush();
-}
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
 
-}  // namespace flashlm::inline v0::sparse
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/sparse/pinned_weights.ipp"
+#endif

@@ -21,13 +21,12 @@
 #include <cstdint>
 #include <string>
 
-#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/dtype.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// The shape of the bundles of one layer.
 struct BundleLayout {
@@ -42,29 +41,12 @@ struct BundleLayout {
   ///
   /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are no weights.
   static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
-                           DType dtype) {
-    BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, 0};
-    if (const std::string problem = layout.shape_problem(); !problem.empty()) {
-      throw ArgumentError("[bundle_layout] " + problem);
-    }
-    const std::size_t payload = layout.payload_bytes();
-    const std::size_t page = round_up(payload, kPageBytes);
-    layout.stride = (page - payload) * 20 < payload ? page : round_up(payload, kSectorBytes);
-    if (const std::string problem = layout.problem(); !problem.empty()) {
-      throw ArgumentError("[bundle_layout] " + problem);
-    }
-    return layout;
-  }
+                           DType dtype);
 
-  std::size_t n_bundles() const noexcept {
-    return n_neurons / neurons_per_bundle + (n_neurons % neurons_per_bundle != 0 ? 1 : 0);
-  }
+  std::size_t n_bundles() const noexcept;
 
   /// Neurons in bundle `bundle`; fewer than neurons_per_bundle only in the last one.
-  std::size_t neurons_in(std::size_t bundle) const noexcept {
-    const std::size_t left = n_neurons - bundle * neurons_per_bundle;
-    return left < neurons_per_bundle ? left : neurons_per_bundle;
-  }
+  std::size_t neurons_in(std::size_t bundle) const noexcept;
 
   /// Matrices in a bundle: 3 with a gate, 2 without.
   std::size_t n_matrices() const noexcept { return gated ? 3 : 2; }
@@ -79,16 +61,7 @@ struct BundleLayout {
   std::uint64_t total_bytes() const noexcept { return static_cast<std::uint64_t>(n_bundles()) * stride; }
 
   /// What is wrong with the numbers, as words for an error message; empty if nothing is. No other call overflows then.
-  std::string problem() const {
-    if (std::string problem = shape_problem(); !problem.empty()) return problem;
-    if (stride < payload_bytes()) {
-      return concat("expected a stride of at least ", payload_bytes(), " bytes, got ", stride);
-    }
-    if (stride > kLargest / n_bundles()) {
-      return concat("expected at most 2^62 bytes, got ", n_bundles(), " bundles of ", stride);
-    }
-    return {};
-  }
+  std::string problem() const;
 
   friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
 
@@ -96,25 +69,7 @@ struct BundleLayout {
   static constexpr std::size_t kSectorBytes = 512;               // the smallest unit of direct I/O
   static constexpr std::size_t kLargest = std::size_t{1} << 62;  // sums of two such sizes do not overflow
 
-  std::string shape_problem() const {
-    if (n_neurons == 0 || neurons_per_bundle == 0 || dim == 0) {
-      return concat("expected counts above 0, got ", n_neurons, " neurons, ", neurons_per_bundle,
-                    " neurons per bundle, dim ", dim);
-    }
-    if (dtype == DType::u8) return "expected numbers in f32, f16, bf16, q8_0 or q4_0, got u8";
-    if (is_block(dtype) && (neurons_per_bundle != kBlockNumbers || n_neurons % kBlockNumbers != 0)) {
-      return concat("expected whole bundles of ", kBlockNumbers, " neurons, since a block of ", name(dtype),
-                    " spans as many, got ", n_neurons, " neurons, ", neurons_per_bundle, " neurons per bundle");
-    }
-    if (is_block(dtype) && dim % kBlockNumbers != 0) {
-      return concat("expected a dim that is a multiple of ", kBlockNumbers, " for ", name(dtype), ", got ", dim);
-    }
-    const std::size_t bytes = (is_block(dtype) ? 2 : row_bytes(dtype, 1)) * n_matrices();  // of a number, at most
-    if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {
-      return concat("expected bundles of at most 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
-    }
-    return {};
-  }
+  std::string shape_problem() const;
 };
 
 /// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.
@@ -126,19 +81,7 @@ struct BundleView {
 
 /// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below n_bundles(). Not for a
 /// quantised layer.
-inline BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index) {
-  FLASHLM_ASSERT(index < layout.n_bundles() && !is_block(layout.dtype));
-  const std::size_t rows = layout.neurons_in(index);
-  const std::size_t step = layout.matrix_bytes();
-  BundleView result;
-  if (layout.gated) {
-    result.gate = MatrixView::dense(bundle, layout.dtype, rows, layout.dim);
-    bundle += step;
-  }
-  result.up = MatrixView::dense(bundle, layout.dtype, rows, layout.dim);
-  result.down = MatrixView::dense(bundle + step, layout.dtype, rows, layout.dim);
-  return result;
-}
+BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index);
 
 /// The matrices of some bundles of a quantised layer together: gate and up [neurons, dim], down [dim, neurons]. `gate`
 /// is empty without a gate.
@@ -149,17 +92,10 @@ struct BundleTiles {
 };
 
 /// The matrices of `n_bundles` bundles that lie a stride apart, the first at `bundles`.
-inline BundleTiles tiles(const BundleLayout& layout, const std::byte* bundles, std::size_t n_bundles) {
-  FLASHLM_ASSERT(is_block(layout.dtype) && n_bundles <= layout.n_bundles());
-  const std::size_t n = n_bundles * kTileRows, tile = tile_bytes(layout.dtype);
-  BundleTiles result;
-  if (layout.gated) {
-    result.gate = {bundles, layout.dtype, n, layout.dim, layout.stride, tile};
-    bundles += layout.matrix_bytes();
-  }
-  result.up = {bundles, layout.dtype, n, layout.dim, layout.stride, tile};
-  result.down = {bundles + layout.matrix_bytes(), layout.dtype, layout.dim, n, tile, layout.stride};
-  return result;
-}
+BundleTiles tiles(const BundleLayout& layout, const std::byte* bundles, std::size_t n_bundles);
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/bundle_layout.ipp"
+#endif

@@ -5,22 +5,17 @@
 #include <cstddef>
 
 #include "flashlm/base/stats.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Sums up the time in which a count was not zero. Looks at the clock only where it leaves or reaches zero.
 /// Not thread-safe.
 class BusyTime {
  public:
   /// From now on `n` are in flight.
-  void set(std::size_t n) noexcept {
-    if ((n > 0) != busy_) set(n, now_seconds());
-  }
-  void set(std::size_t n, double now) noexcept {
-    if (busy_) seconds_ += now - since_;
-    busy_ = n > 0;
-    since_ = now;
-  }
+  void set(std::size_t n) noexcept;
+  void set(std::size_t n, double now) noexcept;
 
   /// The time so far, that of what is in flight included.
   double seconds(double now = now_seconds()) const noexcept { return seconds_ + (busy_ ? now - since_ : 0); }
@@ -31,4 +26,8 @@ class BusyTime {
   double seconds_ = 0;
 };
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/busy_time.ipp"
+#endif

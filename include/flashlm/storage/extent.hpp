@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
-namespace flashlm::inline v0::storage {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// The bytes [offset, offset + bytes) of a file.
 struct Extent {
@@ -39,4 +41,4 @@ struct Place {
   friend constexpr bool operator==(const Place&, const Place&) noexcept = default;
 };
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage

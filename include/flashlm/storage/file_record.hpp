@@ -2,23 +2,19 @@
 /// file_record.hpp: what the manifest remembers of one file, so that a changed byte is found.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <string_view>
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/error.hpp"
-#include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/json.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Size and checksums of a file of a model folder.
 ///
@@ -40,62 +36,19 @@ struct FileRecord {
 /// The checksum of an extent of a file, in bounded memory; `seen(bytes)` is called as pieces are done.
 ///
 /// Throws what File::read throws, and what `seen` throws.
-inline std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen = {}) {
-  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // bytes in memory, and between two calls of `seen`
-  AlignedBuffer buffer(static_cast<std::size_t>(std::min(kPiece, extent.bytes)));
-  std::uint32_t crc = 0;
-  while (!extent.empty()) {
-    const std::uint64_t n = std::min(kPiece, extent.bytes);
-    const auto piece = buffer.bytes().first(static_cast<std::size_t>(n));
-    file.read(extent.offset, piece);
-    crc = crc32(piece, crc);
-    extent = {extent.offset + n, extent.bytes - n};
-    if (seen) seen(n);
-  }
-  return crc;
-}
+std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen = {});
 
 /// The record of a file without weights: `folder / name` as it is now. Throws IoError or FormatError as File does.
-inline FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
-  const File file = File::open(folder / name);
-  return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
-}
+FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name);
 
 /// `record` as it stands in flashlm.json.
-inline nlohmann::ordered_json json_of(const FileRecord& record) {
-  nlohmann::ordered_json json;
-  json["name"] = record.name;
-  json["bytes"] = record.bytes;
-  if (record.is_weights()) {
-    json["header_bytes"] = record.header_bytes;
-    json["header_crc32"] = crc32_hex(record.header_crc32);
-  }
-  json["crc32"] = crc32_hex(record.crc32);
-  return json;
-}
+nlohmann::ordered_json json_of(const FileRecord& record);
 
 /// The inverse of `json_of`. Throws FormatError.
-inline FileRecord read_file_record(const JsonField& fields) {
-  const auto crc = [](const JsonField& field) {
-    const std::string& text = field.string();
-    std::uint32_t value = 0;
-    for (const char digit : text) {
-      value = value << 4 | static_cast<std::uint32_t>(std::string_view("0123456789abcdef").find(digit));
-    }
-    // Compared as text: one way only to write a checksum, and it also catches what is no digit.
-    if (text != crc32_hex(value)) field.wrong("8 lower-case hexadecimal digits");
-    return value;
-  };
-  fields.only({"name", "bytes", "header_bytes", "header_crc32", "crc32"});
-  FileRecord record;
-  record.name = fields["name"].word();
-  record.bytes = fields["bytes"].count();
-  if (fields.has("header_bytes") || fields.has("header_crc32")) {
-    record.header_bytes = fields["header_bytes"].count(1, record.bytes);
-    record.header_crc32 = crc(fields["header_crc32"]);
-  }
-  record.crc32 = crc(fields["crc32"]);
-  return record;
-}
+FileRecord read_file_record(const JsonField& fields);
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/file_record.ipp"
+#endif

@@ -2,23 +2,15 @@
 /// file_writer.hpp: files that appear whole and stay, or not at all.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
-#include <string>
-#include <utility>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/process.hpp"
-#include "flashlm/storage/beside_file.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Writes a new file from its beginning to its end, in place of what stood at `path`.
 ///
@@ -26,17 +18,9 @@ namespace flashlm::inline v0::storage {
 /// by `close` or `sync_and_close` is removed. Not thread-safe.
 class FileWriter {
  public:
-  explicit FileWriter(std::filesystem::path path) : path_(std::move(path)) {
-    do fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    while (fd_ < 0 && errno == EINTR);
-    if (fd_ < 0) throw IoError("[file_writer] cannot create", errno, path_.string());
-  }
+  explicit FileWriter(std::filesystem::path path);
 
-  FileWriter(FileWriter&& other) noexcept
-      : origin_(other.origin_),
-        path_(std::move(other.path_)),
-        fd_(std::exchange(other.fd_, -1)),
-        offset_(other.offset_) {}
+  FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&&) = delete;
   ~FileWriter() { abandon(); }
 
@@ -46,69 +30,27 @@ class FileWriter {
   std::uint64_t offset() const noexcept { return offset_; }
 
   /// Appends `bytes`. After an error the file is incomplete and can only be dropped.
-  void write(std::span<const std::byte> bytes) {
-    if (fd_ < 0) throw IoError("[file_writer] cannot write", EBADF, path_.string());
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) fail("write", n < 0 ? errno : ENOSPC);
-      offset_ += static_cast<std::uint64_t>(n);
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-  }
+  void write(std::span<const std::byte> bytes);
 
   /// Goes `n` bytes on: what is left out reads as zeros, and takes no room where files can have holes.
-  void skip(std::uint64_t n) {
-    if (fd_ < 0) throw IoError("[file_writer] cannot skip", EBADF, path_.string());
-    const auto end = static_cast<off_t>(offset_ + n);
-    if (::ftruncate(fd_, end) != 0 || ::lseek(fd_, end, SEEK_SET) != end) fail("skip", errno);
-    offset_ += n;
-  }
+  void skip(std::uint64_t n);
 
   /// Waits until the bytes are on the device, and closes.
-  void sync_and_close() {
-    sync();
-    close();
-  }
+  void sync_and_close();
 
   /// Waits until the bytes so far are on the device.
-  void sync() {
-    if (fd_ < 0) throw IoError("[file_writer] cannot sync", EBADF, path_.string());
-    if (sync(fd_) != 0) fail("sync", errno);
-  }
+  void sync();
 
   /// The file is complete and stays. Without `sync` a power cut may take what was written.
-  void close() {
-    if (fd_ < 0) throw IoError("[file_writer] cannot close", EBADF, path_.string());
-    if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) {
-      const int code = errno;
-      ::unlink(path_.c_str());
-      throw IoError("[file_writer] cannot close", code, path_.string());
-    }
-  }
+  void close();
 
   /// fsync as far as the device: plain fsync stops at the drive's own cache on macOS.
-  static int sync(int fd) noexcept {
-#if defined(F_FULLFSYNC)
-    if (::fcntl(fd, F_FULLFSYNC) == 0) return 0;
-#endif
-    int result;
-    do result = ::fsync(fd);
-    while (result != 0 && errno == EINTR);
-    return result;
-  }
+  static int sync(int fd) noexcept;
 
  private:
-  [[noreturn]] void fail(const char* verb, int code) {
-    abandon();
-    throw IoError(concat("[file_writer] cannot ", verb), code, path_.string());
-  }
+  [[noreturn]] void fail(const char* verb, int code);
 
-  void abandon() noexcept {
-    if (fd_ < 0) return;
-    ::close(std::exchange(fd_, -1));
-    if (origin_.is_here()) ::unlink(path_.c_str());  // in a forked child it is the parent's, which goes on writing
-  }
+  void abandon() noexcept;
 
   Origin origin_;
   std::filesystem::path path_;
@@ -117,27 +59,15 @@ class FileWriter {
 };
 
 /// Makes the names in `folder` last: a rename is on the device only after this. Throws IoError.
-inline void sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw IoError("[file_writer] cannot open the folder", errno, folder.string());
-  const int code = FileWriter::sync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  // Some file systems have nothing to sync for a folder and say so.
-  if (code != 0 && code != EINVAL && code != ENOTSUP) {
-    throw IoError("[file_writer] cannot sync the folder", code, folder.string());
-  }
-}
+void sync_folder(const std::filesystem::path& folder);
 
 /// Puts `bytes` at `path`, beside it first and then by rename: readers see the old file or the new one, never a part.
 ///
 /// Throws IoError; what stood at `path` is then untouched and nothing is left beside it. Thread-safe.
-inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  BesideFile beside(path);
-  FileWriter writer(beside.path());
-  writer.write(bytes);
-  writer.sync_and_close();
-  beside.replace();
-  sync_folder(path.parent_path());
-}
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/file_writer.ipp"
+#endif

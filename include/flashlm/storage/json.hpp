@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,61 +14,19 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/storage/foreign_file.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
-
-namespace detail {
-
-/// `text` as a JSON object, of which `check` sees every part while it is read.
-inline nlohmann::json parse_object(std::string_view text, std::string_view where, std::string_view file,
-                                   const nlohmann::json::parser_callback_t& check) {
-  nlohmann::json json;
-  try {
-    json = nlohmann::json::parse(text.begin(), text.end(), check);
-  } catch (const nlohmann::json::exception& error) {
-    refuse_foreign(text, FileKind::json, where, file);
-    throw FormatError(concat("[", where, "] not JSON: ", error.what(), " (", file, ")"));
-  }
-  if (json.is_object()) {
-    refuse_foreign(text, FileKind::json, where, file);  // a server's error
-    return json;
-  }
-  throw FormatError(concat("[", where, "] JSON: expected an object, got ", json.type_name(), " (", file, ")"));
-}
-
-}  // namespace detail
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// `text`, the content of a file of another program, as a JSON object. `where` names the module and `file` the file in
 /// messages. Throws FormatError if it is no JSON or no object.
 ///
 /// The object may be nested as deeply as the text likes: walk it with JsonField, do not print or copy it.
-inline nlohmann::json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file) {
-  return detail::parse_object(text, where, file, nullptr);
-}
+nlohmann::json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file);
 
 /// The same for a file whose bytes flashlm lays down. Throws FormatError also if it is nested deeper than 64, or if an
 /// object has the same key twice: what one reader takes for the value and what another takes must not differ.
-inline nlohmann::json parse_json(std::string_view text, std::string_view where, std::string_view file) {
-  using Json = nlohmann::json;
-  constexpr int kDeepest = 64;
-  std::vector<std::set<std::string>> keys;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kDeepest) {
-      throw FormatError(concat("[", where, "] JSON: expected at most ", kDeepest, " levels, got more (", file, ")"));
-    }
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) {
-        throw FormatError(concat("[", where, "] JSON: expected each key once, got '", key, "' twice (", file, ")"));
-      }
-    }
-    return true;
-  };
-  return detail::parse_object(text, where, file, check);
-}
+nlohmann::json parse_json(std::string_view text, std::string_view where, std::string_view file);
 
 /// A place in a JSON document: its value, and its name for errors. What is not as expected there is a FormatError
 /// `[where] path: expected X, got Y (file)`.
@@ -223,4 +180,8 @@ class BasicJsonField {
 
 using JsonField = BasicJsonField<nlohmann::json>;
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/json.ipp"
+#endif

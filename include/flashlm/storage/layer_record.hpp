@@ -6,12 +6,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/base/dtype.hpp"
-#include "flashlm/base/error.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/json.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Where the neurons of one layer are, and how they lie there.
 struct LayerRecord {
@@ -25,43 +24,13 @@ struct LayerRecord {
 };
 
 /// `record` as it stands in flashlm.json.
-inline nlohmann::ordered_json json_of(const LayerRecord& record) {
-  const BundleLayout& layout = record.layout;
-  nlohmann::ordered_json json;
-  json["file"] = record.file;
-  json["tensor"] = record.tensor;
-  json["neurons"] = layout.n_neurons;
-  json["neurons_per_bundle"] = layout.neurons_per_bundle;
-  json["dim"] = layout.dim;
-  json["gated"] = layout.gated;
-  json["dtype"] = std::string(name(layout.dtype));
-  json["stride"] = layout.stride;
-  json["placement"] = record.placement;
-  json["selector"] = record.selector;
-  return json;
-}
+nlohmann::ordered_json json_of(const LayerRecord& record);
 
 /// The inverse of `json_of`. The layout has no problem() then. Throws FormatError.
-inline LayerRecord read_layer_record(const JsonField& fields) {
-  fields.only(
-      {"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement", "selector"});
-  LayerRecord record;
-  record.file = fields["file"].word();
-  record.tensor = fields["tensor"].word();
-  record.layout.n_neurons = fields["neurons"].count();
-  record.layout.neurons_per_bundle = fields["neurons_per_bundle"].count();
-  record.layout.dim = fields["dim"].count();
-  record.layout.gated = fields["gated"].flag();
-  try {
-    record.layout.dtype = parse_dtype(fields["dtype"].string());
-  } catch (const FormatError&) {
-    fields["dtype"].wrong("f32, f16, bf16, q8_0 or q4_0");
-  }
-  record.layout.stride = fields["stride"].count();
-  record.placement = fields["placement"].word();
-  record.selector = fields["selector"].word();
-  if (const std::string problem = record.layout.problem(); !problem.empty()) fields["stride"].refuse(problem);
-  return record;
-}
+LayerRecord read_layer_record(const JsonField& fields);
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/layer_record.ipp"
+#endif

@@ -13,7 +13,9 @@
 #include <string_view>
 #include <utility>
 
-namespace flashlm::inline v0::storage {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// The bytes of file number `file` from `offset` on, as many as `into` holds.
 struct Read {
@@ -110,4 +112,4 @@ class Reader {
   WaitHooks hooks_;
 };
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage

@@ -2,30 +2,20 @@
 /// safetensors_writer.hpp: writing safetensors files whose data begin where flash likes it.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/dtype.hpp"
-#include "flashlm/base/error.hpp"
-#include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/file_writer.hpp"
-#include "flashlm/storage/safetensors.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A tensor to be written.
 ///
@@ -49,163 +39,41 @@ class SafetensorsWriter {
   /// Writes the header. Throws IoError, or ArgumentError for a name that comes twice or is not UTF-8, for a reserved
   /// name, for sizes that overflow, and for blocks that are not a matrix of whole blocks.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                    std::map<std::string, std::string> metadata = {}, TensorOrder order = TensorOrder::by_size)
-      : tensors_(ordered(as_stored(std::move(tensors), metadata), order)), writer_(path) {
-    const std::string header = header_text(metadata);
-    std::array<std::byte, 8> prefix;
-    for (std::size_t i = 0; i < 8; ++i) prefix[i] = static_cast<std::byte>(header.size() >> (8 * i));
-    for (const auto& part : {std::span<const std::byte>(prefix), std::as_bytes(std::span(header))}) {
-      writer_.write(part);
-      record_.header_crc32 = crc32(part, record_.header_crc32);
-    }
-    record_.name = path.filename().string();
-    record_.header_bytes = writer_.offset();
-    enter(0);
-  }
+                    std::map<std::string, std::string> metadata = {}, TensorOrder order = TensorOrder::by_size);
 
   /// The names in the order in which they have to be written.
-  std::vector<std::string> order() const {
-    std::vector<std::string> names;
-    for (const TensorSpec& tensor : tensors_) names.push_back(tensor.name);
-    return names;
-  }
+  std::vector<std::string> order() const;
 
   /// Appends to a tensor; it may come in pieces. Tensors come in the order of `order()`; empty ones may be left out.
   ///
   /// Throws ArgumentError if another tensor is next, ShapeError if the tensor gets too long, IoError.
-  void write(const std::string& name, std::span<const std::byte> bytes) {
-    std::size_t index = current_;
-    if (left_ == 0 && (index == tensors_.size() || tensors_[index].name != name)) {
-      do ++index;
-      while (index < tensors_.size() && tensors_[index].name != name && byte_count(tensors_[index]) == 0);
-    }
-    if (index >= tensors_.size() || tensors_[index].name != name) {
-      const std::size_t next = std::min(index, tensors_.size());
-      throw ArgumentError(concat("[safetensors_writer] order: expected ",
-                                 next == tensors_.size() ? "no more tensors" : "tensor " + tensors_[next].name,
-                                 ", got ", name, " (", path(), ")"));
-    }
-    const std::uint64_t left = index == current_ ? left_ : byte_count(tensors_[index]);
-    if (bytes.size() > left) {
-      throw ShapeError(concat("[safetensors_writer] tensor: expected ", left, " more bytes, got ", bytes.size(), " (",
-                              path(), ", ", name, ")"));
-    }
-    if (index != current_) enter(index);
-    writer_.write(bytes);
-    record_.crc32 = crc32(bytes, record_.crc32);
-    left_ -= bytes.size();
-  }
+  void write(const std::string& name, std::span<const std::byte> bytes);
 
   /// The checksum of everything that stands before the data.
   std::uint32_t header_crc32() const noexcept { return record_.header_crc32; }
 
   /// Waits until the file is on the device. Throws ShapeError if bytes are missing, IoError.
-  FileRecord finish() {
-    for (std::size_t index = current_; index < tensors_.size(); ++index) {
-      const std::uint64_t missing = index == current_ ? left_ : byte_count(tensors_[index]);
-      if (missing == 0) continue;
-      throw ShapeError(concat("[safetensors_writer] tensor: expected ", missing, " more bytes, got the end (", path(),
-                              ", ", tensors_[index].name, ")"));
-    }
-    writer_.sync_and_close();
-    record_.bytes = writer_.offset();
-    return record_;
-  }
+  FileRecord finish();
 
   /// Ends a file that is to be looked at, not used: bytes that are missing are holes, and nothing waits for the device.
   /// Throws IoError.
-  FileRecord finish_hollow() {
-    for (; current_ < tensors_.size(); enter(current_ + 1)) writer_.skip(left_);
-    writer_.close();
-    record_.bytes = writer_.offset();
-    return record_;
-  }
+  FileRecord finish_hollow();
 
  private:
   static constexpr std::uint64_t kLargest = std::uint64_t{1} << 62;  // bytes; sums of two such sizes do not overflow
 
   /// The tensors as the file has them: blocks are bytes, whose format the metadata tell.
   static std::vector<TensorSpec> as_stored(std::vector<TensorSpec> tensors,
-                                           std::map<std::string, std::string>& metadata) {
-    for (TensorSpec& tensor : tensors) {
-      if (!is_block(tensor.dtype)) continue;
-      if (tensor.shape.size() != 2 || tensor.shape[1] % kBlockNumbers != 0 || tensor.shape[1] > kLargest) {
-        std::string got;
-        for (const std::uint64_t size : tensor.shape) got += concat(got.empty() ? "" : ", ", size);
-        throw ArgumentError(concat("[safetensors_writer] shape of ", name(tensor.dtype),
-                                   ": expected [rows, a multiple of ", kBlockNumbers, "], got [", got, "] (",
-                                   tensor.name, ")"));
-      }
-      metadata[number_format_key(tensor.name)] = name(tensor.dtype);
-      tensor.shape[1] = row_bytes(tensor.dtype, tensor.shape[1]);
-      tensor.dtype = DType::u8;
-    }
-    return tensors;
-  }
+                                           std::map<std::string, std::string>& metadata);
 
-  static std::uint64_t byte_count(const TensorSpec& tensor) noexcept {
-    return detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1)).value_or(0);
-  }
+  static std::uint64_t byte_count(const TensorSpec& tensor) noexcept;
 
-  static std::vector<TensorSpec> ordered(std::vector<TensorSpec> tensors, TensorOrder order) {
-    std::uint64_t total = 0;
-    bool aligned = true;
-    for (const TensorSpec& tensor : tensors) {
-      const auto bytes = detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1));
-      aligned = aligned && total % row_bytes(tensor.dtype, 1) == 0;
-      if (!bytes || __builtin_add_overflow(total, *bytes, &total) || total > kLargest) {
-        throw ArgumentError(
-            concat("[safetensors_writer] shape: expected at most 2^62 bytes, got more (", tensor.name, ")"));
-      }
-      if (tensor.name == "__metadata__") throw ArgumentError("[safetensors_writer] name: __metadata__ is reserved");
-    }
-    if (order == TensorOrder::by_size || !aligned) {
-      std::sort(tensors.begin(), tensors.end(), [](const TensorSpec& a, const TensorSpec& b) {
-        const std::size_t a_size = row_bytes(a.dtype, 1);
-        const std::size_t b_size = row_bytes(b.dtype, 1);
-        return a_size != b_size ? a_size > b_size : a.name < b.name;
-      });
-    }
-    std::vector<std::string> names;
-    for (const TensorSpec& tensor : tensors) names.push_back(tensor.name);
-    std::sort(names.begin(), names.end());
-    if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
-      throw ArgumentError(concat("[safetensors_writer] name: expected each once, got '", *twice, "' twice"));
-    }
-    return tensors;
-  }
+  static std::vector<TensorSpec> ordered(std::vector<TensorSpec> tensors, TensorOrder order);
 
   /// Padded with spaces, as the format allows, so that the data begin at a page.
-  std::string header_text(const std::map<std::string, std::string>& metadata) const {
-    nlohmann::ordered_json json = nlohmann::ordered_json::object();
-    if (!metadata.empty()) json["__metadata__"] = metadata;
-    std::uint64_t offset = 0;
-    for (const TensorSpec& tensor : tensors_) {
-      const std::uint64_t end = offset + byte_count(tensor);
-      nlohmann::ordered_json& entry = json[tensor.name];
-      entry["dtype"] = std::string(dtype_tag(tensor.dtype));
-      entry["shape"] = tensor.shape;
-      entry["data_offsets"] = {offset, end};
-      offset = end;
-    }
-    std::string text;
-    try {
-      text = json.dump();
-    } catch (const nlohmann::json::exception& error) {
-      throw ArgumentError(concat("[safetensors_writer] names: ", error.what(), " (", path(), ")"));
-    }
-    text.resize(round_up(8 + text.size(), kPageBytes) - 8, ' ');
-    if (text.size() > Safetensors::kLargestHeader) {
-      throw ArgumentError(concat("[safetensors_writer] header: expected at most ", Safetensors::kLargestHeader,
-                                 " bytes, got ", text.size(), " (", path(), ")"));
-    }
-    return text;
-  }
+  std::string header_text(const std::map<std::string, std::string>& metadata) const;
 
-  void enter(std::size_t index) {
-    current_ = index;
-    left_ = index < tensors_.size() ? byte_count(tensors_[index]) : 0;
-  }
+  void enter(std::size_t index);
 
   std::string path() const { return writer_.path().string(); }
 
@@ -216,4 +84,8 @@ class SafetensorsWriter {
   std::uint64_t left_ = 0;   // bytes that it still needs
 };
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/safetensors_writer.ipp"
+#endif

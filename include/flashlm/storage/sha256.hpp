@@ -5,62 +5,31 @@
 /// somebody may have written on purpose.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
 
-namespace flashlm::inline v0::storage {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// The 32 bytes of a SHA-256.
 using Digest = std::array<std::byte, 32>;
 
 /// Lower-case hexadecimal digits, two a byte.
-inline std::string hex(std::span<const std::byte> bytes) {
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const std::byte byte : bytes) {
-    text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> 4];
-    text += "0123456789abcdef"[std::to_integer<unsigned>(byte) & 15u];
-  }
-  return text;
-}
+std::string hex(std::span<const std::byte> bytes);
 
 /// Takes bytes piece by piece. A copy goes on from where the original was. Not thread-safe.
 class Sha256 {
  public:
-  void update(std::span<const std::byte> bytes) noexcept {
-    length_ += bytes.size();
-    while (!bytes.empty()) {
-      const std::size_t n = std::min(bytes.size(), block_.size() - filled_);
-      std::memcpy(block_.data() + filled_, bytes.data(), n);
-      filled_ += n;
-      bytes = bytes.subspan(n);
-      if (filled_ == block_.size()) compress();
-    }
-  }
+  void update(std::span<const std::byte> bytes) noexcept;
   void update(std::string_view text) noexcept { update(std::as_bytes(std::span(text))); }
 
   /// Of everything so far; more may follow.
-  Digest digest() const noexcept {
-    Sha256 last = *this;
-    const std::uint64_t bits = length_ * 8;
-    last.block_[last.filled_++] = std::byte{0x80};
-    if (last.filled_ > 56) last.pad_and_compress();
-    std::fill(last.block_.begin() + static_cast<std::ptrdiff_t>(last.filled_), last.block_.end() - 8, std::byte{0});
-    for (std::size_t i = 0; i < 8; ++i) last.block_[56 + i] = static_cast<std::byte>(bits >> (56 - 8 * i));
-    last.compress();
-    Digest result;
-    for (std::size_t i = 0; i < result.size(); ++i) {
-      result[i] = static_cast<std::byte>(last.state_[i / 4] >> (24 - 8 * (i % 4)));
-    }
-    return result;
-  }
+  Digest digest() const noexcept;
 
  private:
   static constexpr std::array<std::uint32_t, 64> kConstants{
@@ -73,35 +42,10 @@ class Sha256 {
       0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
       0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-  void pad_and_compress() noexcept {
-    std::fill(block_.begin() + static_cast<std::ptrdiff_t>(filled_), block_.end(), std::byte{0});
-    compress();
-  }
+  void pad_and_compress() noexcept;
 
   /// One block of 64 bytes (FIPS 180-4, section 6.2.2).
-  void compress() noexcept {
-    std::array<std::uint32_t, 64> w;
-    for (std::size_t t = 0; t < 16; ++t) {
-      w[t] = 0;
-      for (std::size_t i = 0; i < 4; ++i) w[t] = w[t] << 8 | std::to_integer<std::uint32_t>(block_[4 * t + i]);
-    }
-    for (std::size_t t = 16; t < 64; ++t) {
-      const std::uint32_t s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ (w[t - 15] >> 3);
-      const std::uint32_t s1 = std::rotr(w[t - 2], 17) ^ std::rotr(w[t - 2], 19) ^ (w[t - 2] >> 10);
-      w[t] = w[t - 16] + s0 + w[t - 7] + s1;
-    }
-    auto [a, b, c, d, e, f, g, h] = state_;
-    for (std::size_t t = 0; t < 64; ++t) {
-      const std::uint32_t sum1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-      const std::uint32_t first = h + sum1 + ((e & f) ^ (~e & g)) + kConstants[t] + w[t];
-      const std::uint32_t sum0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-      const std::uint32_t second = sum0 + ((a & b) ^ (a & c) ^ (b & c));
-      h = g, g = f, f = e, e = d + first, d = c, c = b, b = a, a = first + second;
-    }
-    const std::array<std::uint32_t, 8> mixed{a, b, c, d, e, f, g, h};
-    for (std::size_t i = 0; i < 8; ++i) state_[i] += mixed[i];
-    filled_ = 0;
-  }
+  void compress() noexcept;
 
   std::array<std::uint32_t, 8> state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
@@ -110,4 +54,8 @@ class Sha256 {
   std::uint64_t length_ = 0;
 };
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/sha256.ipp"
+#endif

@@ -2,7 +2,6 @@
 /// uring.hpp: Linux' io_uring by its system calls: reads go in through one ring, results come out of another.
 #pragma once
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -12,14 +11,9 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/process.hpp"
 #include "flashlm/storage/file.hpp"
+#include "flashlm/version.hpp"
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A read as the ring takes it: `bytes` of file number `file` from `offset` on, to `into`.
 struct UringRead {
@@ -64,9 +58,6 @@ struct UringParams {
     std::uint32_t head, tail, ring_mask, ring_entries, overflow, cqes, flags, reserved[3];
   } cq;
 };
-struct UringTime {
-  std::int64_t seconds, nanoseconds;
-};
 struct UringEnterArg {
   std::uint64_t signals;
   std::uint32_t signals_size, pad;
@@ -96,127 +87,37 @@ class Uring {
   static constexpr std::size_t kLargestDepth = 32768;
 
   /// `files` must stay open while the ring lives. Throws IoError where io_uring does not exist or is forbidden.
-  Uring(std::span<const File> files, std::size_t depth) {
-    detail::UringParams params{};
-    for (const std::uint32_t flags : {detail::kUringCoopTaskrun, std::uint32_t{0}}) {
-      params = {};
-      params.flags = flags;
-      fd_ = static_cast<int>(::syscall(detail::kUringSetup, static_cast<std::uint32_t>(depth), &params));
-      if (fd_ >= 0 || errno != EINVAL) break;
-    }
-    if (fd_ < 0) {
-      throw IoError(
-          "[uring] cannot make a ring; sysctl kernel.io_uring_disabled or a container's seccomp filter forbid it, or "
-          "the kernel is older than 5.6",
-          errno, "io_uring_setup");
-    }
-    constexpr std::uint32_t kNeeded = detail::kUringSingleMmap | detail::kUringNoDrop;
-    if ((params.features & kNeeded) != kNeeded) refuse("[uring] the kernel is too old", ENOSYS);
-    has_timeout_ = (params.features & detail::kUringHasExtArg) != 0;
-    ring_bytes_ = std::max<std::size_t>(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
-                                        params.cq.cqes + params.cq_entries * sizeof(detail::UringCqe));
-    ring_ = map(ring_bytes_, 0);
-    sqes_bytes_ = params.sq_entries * sizeof(detail::UringSqe);
-    sqes_ = reinterpret_cast<detail::UringSqe*>(map(sqes_bytes_, detail::kUringSqesOffset));
-    const auto number = [this](std::uint32_t offset) { return reinterpret_cast<std::uint32_t*>(ring_ + offset); };
-    sq_head_ = number(params.sq.head);
-    sq_tail_ = number(params.sq.tail);
-    sq_mask_ = *number(params.sq.ring_mask);
-    cq_head_ = number(params.cq.head);
-    cq_tail_ = number(params.cq.tail);
-    cq_mask_ = *number(params.cq.ring_mask);
-    cqes_ = reinterpret_cast<const detail::UringCqe*>(ring_ + params.cq.cqes);
-    for (std::uint32_t i = 0; i < params.sq_entries; ++i) number(params.sq.array)[i] = i;
-    tail_ = *sq_tail_;
-    descriptors_.reserve(files.size());
-    for (const File& file : files) descriptors_.push_back(file.descriptor());
-    // Saves looking the file up for each read; without it everything works as well.
-    registered_ = !descriptors_.empty() && ::syscall(detail::kUringRegister, fd_, detail::kUringRegisterFiles,
-                                                     descriptors_.data(), descriptors_.size()) == 0;
-  }
+  Uring(std::span<const File> files, std::size_t depth);
 
   Uring(const Uring&) = delete;
   Uring& operator=(const Uring&) = delete;
   ~Uring() { release(); }
 
   /// Queues a read; the kernel sees it at the next `enter`. At most `depth` are queued or without a result.
-  void push(const UringRead& read) noexcept {
-    detail::UringSqe& sqe = sqes_[tail_ & sq_mask_];
-    sqe = {};
-    sqe.opcode = detail::kUringOpRead;
-    sqe.flags = static_cast<std::uint8_t>((registered_ ? detail::kUringFixedFile : 0) |
-                                          (read.in_worker ? detail::kUringAsync : 0));
-    sqe.fd = registered_ ? static_cast<std::int32_t>(read.file) : descriptors_[read.file];
-    sqe.offset = read.offset;
-    sqe.address = reinterpret_cast<std::uintptr_t>(read.into);
-    sqe.length = read.bytes;
-    sqe.user_data = read.tag;
-    __atomic_store_n(sq_tail_, ++tail_, __ATOMIC_RELEASE);
-  }
+  void push(const UringRead& read) noexcept;
 
   /// Reads that are queued and that the kernel has not taken.
   std::uint32_t n_queued() const noexcept { return tail_ - __atomic_load_n(sq_head_, __ATOMIC_ACQUIRE); }
 
   /// Hands over what is queued and returns when `n_results` can be taken: 0, or the errno value of a refusal.
-  int enter(std::uint32_t n_results) noexcept {
-    for (;;) {
-      const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
-                                   n_results > 0 ? detail::kUringGetEvents : 0, nullptr, std::size_t{0});
-      if (taken < 0 && errno == EINTR) continue;
-      if (taken < 0) return errno;
-      if (n_queued() == 0) return 0;
-      if (taken == 0) return EAGAIN;
-    }
-  }
+  int enter(std::uint32_t n_results) noexcept;
 
   /// As `enter`, but returns ETIME when `seconds`, less than one, have passed, and EINTR for a signal. Kernels before
   /// 5.11 know no time: there it returns when one result can be taken.
-  int enter_for(double seconds, std::uint32_t n_results) noexcept {
-    if (!has_timeout_) return enter(1);
-    const detail::UringTime time{0, static_cast<std::int64_t>(seconds * 1e9)};
-    const detail::UringEnterArg arg{0, 0, 0, reinterpret_cast<std::uintptr_t>(&time)};
-    const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
-                                 detail::kUringGetEvents | detail::kUringExtArg, &arg, sizeof arg);
-    if (taken < 0) return errno;
-    return n_queued() == 0 ? 0 : EAGAIN;
-  }
+  int enter_for(double seconds, std::uint32_t n_results) noexcept;
 
   /// Takes back the read that was queued last; its tag. Only if `n_queued()` is not 0.
-  std::uint64_t take_back() noexcept {
-    __atomic_store_n(sq_tail_, --tail_, __ATOMIC_RELEASE);
-    return sqes_[tail_ & sq_mask_].user_data;
-  }
+  std::uint64_t take_back() noexcept;
 
   /// Takes the next result, in the order of completion; false if there is none yet.
-  bool next(UringResult& result) noexcept {
-    const std::uint32_t head = *cq_head_;
-    if (head == __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE)) return false;
-    const detail::UringCqe& cqe = cqes_[head & cq_mask_];
-    result = {cqe.user_data, cqe.result};
-    __atomic_store_n(cq_head_, head + 1, __ATOMIC_RELEASE);
-    return true;
-  }
+  bool next(UringResult& result) noexcept;
 
  private:
-  std::byte* map(std::size_t bytes, std::uint64_t offset) {
-    void* memory =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(offset));
-    if (memory == MAP_FAILED) refuse("[uring] cannot map the ring", errno);
-    ::madvise(memory, bytes, MADV_DONTFORK);  // a forked child must not take our results
-    return static_cast<std::byte*>(memory);
-  }
+  std::byte* map(std::size_t bytes, std::uint64_t offset);
 
-  [[noreturn]] void refuse(const char* what, int code) {
-    release();
-    throw IoError(what, code, "io_uring");
-  }
+  [[noreturn]] void refuse(const char* what, int code);
 
-  void release() noexcept {
-    // A forked child has not got the memory (see `map`): what is there now is somebody else's.
-    if (sqes_ != nullptr && origin_.is_here()) ::munmap(sqes_, sqes_bytes_);
-    if (ring_ != nullptr && origin_.is_here()) ::munmap(ring_, ring_bytes_);
-    ::close(fd_);
-  }
+  void release() noexcept;
 
   Origin origin_;
   int fd_ = -1;
@@ -257,4 +158,8 @@ class Uring {
 
 #endif
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/storage/uring.ipp"
+#endif

@@ -21,8 +21,9 @@
 #include "flashlm/storage/file_reader.hpp"
 #include "flashlm/storage/reader.hpp"
 #include "flashlm/storage/uring.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::storage {
+namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// At most `capacity` parts of reads are in the ring at once, and `submit` waits for room. At most `tickets` are open.
 ///
@@ -296,4 +297,4 @@ class BasicUringReader final : public FileReader {
 /// The reader of programs. Throws IoError where io_uring does not exist or is forbidden.
 using UringReader = BasicUringReader<Uring>;
 
-}  // namespace flashlm::inline v0::storage
+}  // namespace flashlm::inline FLASHLM_ABI::storage

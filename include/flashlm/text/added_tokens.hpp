@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -13,10 +12,9 @@
 #include <vector>
 
 #include "flashlm/base/token.hpp"
-#include "flashlm/text/unicode.hpp"
-#include "flashlm/text/utf8.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// One of the `added_tokens` of a tokenizer.json.
 struct AddedToken {
@@ -35,40 +33,22 @@ struct AddedToken {
 class TrustedBytes {
  public:
   /// All of a text, or nothing of it.
-  explicit TrustedBytes(bool everything = true) {
-    if (everything) ranges_.emplace_back(0, ~std::size_t{0});
-  }
+  explicit TrustedBytes(bool everything = true);
 
   /// Trusts the bytes from `begin` to `end`, which come after all that were added before.
-  void add(std::size_t begin, std::size_t end) {
-    if (begin == end) return;
-    if (!ranges_.empty() && ranges_.back().second == begin) {
-      ranges_.back().second = end;
-    } else {
-      ranges_.emplace_back(begin, end);
-    }
-  }
+  void add(std::size_t begin, std::size_t end);
 
   /// Where the trusted range around `place` ends; `place` itself if there is none.
-  std::size_t end(std::size_t place) const noexcept {
-    const auto after = next(place);
-    return after == ranges_.begin() ? place : std::max(place, std::prev(after)->second);
-  }
+  std::size_t end(std::size_t place) const noexcept;
 
   /// Where the first trusted range after `place` begins.
-  std::size_t next_begin(std::size_t place) const noexcept {
-    const auto after = next(place);
-    return after == ranges_.end() ? ~std::size_t{0} : after->first;
-  }
+  std::size_t next_begin(std::size_t place) const noexcept;
 
  private:
   using Ranges = std::vector<std::pair<std::size_t, std::size_t>>;
 
   /// The first range that begins after `place`.
-  Ranges::const_iterator next(std::size_t place) const noexcept {
-    return std::upper_bound(ranges_.begin(), ranges_.end(), place,
-                            [](std::size_t value, const auto& range) { return value < range.first; });
-  }
+  Ranges::const_iterator next(std::size_t place) const noexcept;
 
   Ranges ranges_;
 };
@@ -78,12 +58,7 @@ class TrustedBytes {
 class AddedTokens {
  public:
   AddedTokens() = default;
-  explicit AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
-    for (std::size_t index = 0; index < tokens_.size(); ++index) {
-      Trie& trie = tokens_[index].normalized ? second_ : first_;
-      trie.add(tokens_[index].content, static_cast<std::int32_t>(index));
-    }
-  }
+  explicit AddedTokens(std::vector<AddedToken> tokens);
 
   const std::vector<AddedToken>& tokens() const noexcept { return tokens_; }
 
@@ -109,78 +84,24 @@ class AddedTokens {
       char byte = 0;
     };
 
-    std::int32_t child(std::int32_t node, char byte) const noexcept {
-      std::int32_t found = nodes[static_cast<std::size_t>(node)].first_child;
-      while (found >= 0 && nodes[static_cast<std::size_t>(found)].byte != byte) {
-        found = nodes[static_cast<std::size_t>(found)].next_sibling;
-      }
-      return found;
-    }
+    std::int32_t child(std::int32_t node, char byte) const noexcept;
 
     /// The first value added for a string stays.
-    void add(std::string_view text, std::int32_t value) {
-      std::int32_t node = 0;
-      for (const char byte : text) {
-        std::int32_t next = child(node, byte);
-        if (next < 0) {
-          next = static_cast<std::int32_t>(nodes.size());
-          nodes.push_back({-1, nodes[static_cast<std::size_t>(node)].first_child, -1, byte});
-          nodes[static_cast<std::size_t>(node)].first_child = next;
-        }
-        node = next;
-      }
-      Node& end = nodes[static_cast<std::size_t>(node)];
-      if (!text.empty() && end.value < 0) end.value = value;
-    }
+    void add(std::string_view text, std::int32_t value);
 
     /// The value and the length of the longest string that `text` begins with; -1 if none.
-    std::pair<std::int32_t, std::size_t> longest(std::string_view text) const noexcept {
-      std::pair<std::int32_t, std::size_t> best{-1, 0};
-      std::int32_t node = 0;
-      for (std::size_t length = 0; length < text.size(); ++length) {
-        node = child(node, text[length]);
-        if (node < 0) break;
-        const std::int32_t value = nodes[static_cast<std::size_t>(node)].value;
-        if (value >= 0) best = {value, length + 1};
-      }
-      return best;
-    }
+    std::pair<std::int32_t, std::size_t> longest(std::string_view text) const noexcept;
 
     std::vector<Node> nodes = std::vector<Node>(1);
   };
 
-  static bool begins_with_word(std::string_view text) noexcept {
-    return !text.empty() && is_word(utf8_step(text).code);
-  }
-  static bool ends_with_word(std::string_view text) noexcept {
-    return !text.empty() && is_word(utf8_step(text.substr(last_character(text))).code);
-  }
-  static std::size_t last_character(std::string_view text) noexcept {
-    std::size_t begin = text.size() - 1;
-    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
-    return begin;
-  }
-  static std::size_t spaces_at_begin(std::string_view text) noexcept {
-    std::size_t length = 0;
-    while (length < text.size()) {
-      const Utf8Step step = utf8_step(text.substr(length));
-      if (!is_space(step.code)) break;
-      length += step.length;
-    }
-    return length;
-  }
-  static std::size_t begin_of_last_spaces(std::string_view text) noexcept {
-    while (!text.empty()) {
-      const std::size_t last = last_character(text);
-      if (!is_space(utf8_step(text.substr(last)).code)) break;
-      text = text.substr(0, last);
-    }
-    return text.size();
-  }
+  static bool begins_with_word(std::string_view text) noexcept;
+  static bool ends_with_word(std::string_view text) noexcept;
+  static std::size_t last_character(std::string_view text) noexcept;
+  static std::size_t spaces_at_begin(std::string_view text) noexcept;
+  static std::size_t begin_of_last_spaces(std::string_view text) noexcept;
 
-  bool is_special(std::int32_t index) const noexcept {
-    return index >= 0 && tokens_[static_cast<std::size_t>(index)].special;
-  }
+  bool is_special(std::int32_t index) const noexcept;
 
   /// `text` lies `offset` bytes behind the beginning of what `trusted` counts in.
   template <class OnText, class OnToken>
@@ -225,4 +146,8 @@ class AddedTokens {
   Trie second_;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/added_tokens.ipp"
+#endif

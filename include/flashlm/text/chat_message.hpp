@@ -4,7 +4,9 @@
 
 #include <string>
 
-namespace flashlm::inline v0::text {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Who says what. `content` is a plain text: special tokens written out in it never become tokens.
 struct ChatMessage {
@@ -14,4 +16,4 @@ struct ChatMessage {
   friend bool operator==(const ChatMessage&, const ChatMessage&) = default;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text

@@ -10,8 +10,9 @@
 
 #include "flashlm/text/chat_message.hpp"
 #include "flashlm/text/generation.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// How a conversation is answered.
 struct ChatOptions {
@@ -38,4 +39,4 @@ class ChatModel {
   virtual std::size_t context() const = 0;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text

@@ -4,15 +4,14 @@
 
 #include <concepts>
 #include <string_view>
-#include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/text/grammar_rules.hpp"
 #include "flashlm/text/json_schema.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// A language of texts. Immutable; any number of threads and generations may share one.
 ///
@@ -22,15 +21,7 @@ class Grammar {
  public:
   /// The JSON texts that a schema allows, see JsonSchema for what is supported and how a text is spelled. `{}` is any
   /// JSON. Throws FormatError that names an unsupported keyword and its place, and for a schema that nothing meets.
-  static Grammar from_json_schema(std::string_view schema) {
-    nlohmann::ordered_json json;
-    try {
-      json = nlohmann::ordered_json::parse(schema.begin(), schema.end());
-    } catch (const nlohmann::json::exception& error) {
-      throw FormatError(concat("[json_schema] not JSON: ", error.what()));
-    }
-    return from_json_schema(json);
-  }
+  static Grammar from_json_schema(std::string_view schema);
 
   /// The same for a schema that is parsed. nlohmann::json is not taken: it has lost the order of properties.
   template <std::same_as<nlohmann::ordered_json> Json>
@@ -39,14 +30,7 @@ class Grammar {
   }
 
   /// A language from its rules, which are finished. Throws FormatError if it has no text, or no short one.
-  explicit Grammar(GrammarRules rules) : rules_(std::move(rules)) {
-    if (rules_.cost(rules_.start()) == GrammarRules::kNever)
-      throw FormatError("[grammar] rules: no text can meet them");
-    if (shortest() > kLongestShortest) {
-      throw FormatError(concat("[grammar] rules: expected a shortest text of at most ", kLongestShortest,
-                               " bytes, got ", shortest()));
-    }
-  }
+  explicit Grammar(GrammarRules rules);
 
   /// Bytes that no shortest text may exceed: it is spelled before the first token.
   static constexpr GrammarRules::Cost kLongestShortest = 65'536;
@@ -60,4 +44,8 @@ class Grammar {
   GrammarRules rules_;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/grammar.ipp"
+#endif

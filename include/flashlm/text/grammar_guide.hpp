@@ -2,14 +2,11 @@
 /// grammar_guide.hpp: leads a model through a grammar: what it need not choose, what it may, and when it must end.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "flashlm/base/token.hpp"
@@ -17,9 +14,9 @@
 #include "flashlm/text/sampler.hpp"
 #include "flashlm/text/token_mask.hpp"
 #include "flashlm/text/tokenizer.hpp"
-#include "flashlm/text/utf8.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Chooses the tokens of one text so that it is always the beginning of a text of the grammar, and is a whole one
 /// before the room for it is used up. Room is counted in tokens, that of an ending token not included. Not thread-safe.
@@ -27,8 +24,7 @@ class GrammarGuide {
  public:
   /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
   GrammarGuide(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const Tokenizer> tokenizer,
-               std::span<const Token> ends, std::size_t vocab_size)
-      : tokenizer_(std::move(tokenizer)), mask_(std::move(grammar), tokenizer_->trie(), ends, vocab_size) {}
+               std::span<const Token> ends, std::size_t vocab_size);
 
   /// Tokens of the shortest text: the least room that a text needs.
   std::size_t least_room() { return mask_.to_end().size(); }
@@ -40,60 +36,23 @@ class GrammarGuide {
 
   /// Appends the tokens that follow without a choice and returns them: the bytes that the grammar alone decides,
   /// spelled as the tokenizer spells them, or the shortest way to the end if there is room for no other.
-  std::vector<Token> forced(std::size_t room) {
-    if (is_cut_) return std::exchange(rest_, {});
-    std::vector<Token> tokens = spelled(mask_.forced());
-    std::string bytes = joined(tokens);
-    if (tokens.size() > room || !mask_.has_room(bytes, room - tokens.size())) return end_now();
-    if (tokens.empty() && !mask_.may_end()) {
-      const auto [count, token] = mask_.count();
-      if (count == 1 && mask_.has_room(tokenizer_->bytes(token), room - 1)) tokens = {token};
-      bytes = joined(tokens);
-    }
-    mask_.push(bytes);
-    return tokens;
-  }
+  std::vector<Token> forced(std::size_t room);
 
   /// Chooses a token among those that are allowed and appends it. Nothing if it would leave too little room to end:
   /// then `forced` has the rest. After an ending token the guide is not asked again. logits [vocab_size] is scratch.
   ///
   /// Throws as Sampler does.
   std::optional<Token> choose(Sampler& sampler, std::span<float> logits, std::span<const Token> history,
-                              std::size_t room) {
-    mask_.apply(logits);
-    const Token token = sampler.sample(logits, history);
-    if (mask_.is_end(token)) return token;
-    const std::string_view bytes = tokenizer_->bytes(token);
-    if (room == 0 || !mask_.has_room(bytes, room - 1)) {
-      rest_ = end_now();
-      return std::nullopt;
-    }
-    mask_.push(bytes);
-    return token;
-  }
+                              std::size_t room);
 
  private:
-  std::vector<Token> end_now() {
-    is_cut_ = true;
-    return mask_.to_end();
-  }
+  std::vector<Token> end_now();
 
-  std::string joined(std::span<const Token> tokens) const {
-    std::string bytes;
-    for (const Token token : tokens) bytes += tokenizer_->bytes(token);
-    return bytes;
-  }
+  std::string joined(std::span<const Token> tokens) const;
 
   /// The tokens of forced bytes. The last is left to the model unless the text ends there: with what follows, another
   /// token may be the usual one.
-  std::vector<Token> spelled(const std::string& bytes) {
-    if (bytes.empty() || !is_utf8(bytes)) return {};
-    std::vector<Token> tokens = tokenizer_->encode(bytes, {.parse_special = false, .add_special = false});
-    if (joined(tokens) != bytes) return {};
-    if (!std::all_of(tokens.begin(), tokens.end(), [&](Token token) { return tokenizer_->has_row(token); })) return {};
-    if (!mask_.must_end(bytes)) tokens.pop_back();
-    return tokens;
-  }
+  std::vector<Token> spelled(const std::string& bytes);
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenMask mask_;
@@ -101,4 +60,8 @@ class GrammarGuide {
   std::vector<Token> rest_;  // of a text that is cut
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/grammar_guide.ipp"
+#endif

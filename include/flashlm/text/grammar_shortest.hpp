@@ -2,15 +2,14 @@
 /// grammar_shortest.hpp: a shortest text from a place in a grammar to its end.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// A call or a loop that waits for its rule to end.
 struct GrammarWaiting {
@@ -20,39 +19,11 @@ struct GrammarWaiting {
 
 /// A shortest text from `node` to the end of its rule and of those that wait for it, the last of `waiting` first. Of
 /// bytes in `usable`, which each set of the grammar has; a letter or a digit where anything will do.
-inline std::string shortest_text(const GrammarRules& rules, GrammarRules::Node node,
-                                 std::vector<GrammarWaiting> waiting, const ByteSet& usable) {
-  using Kind = GrammarRules::Kind;
-  std::string text;
-  std::uint64_t done = 0;  // rounds of the loop at `node`
-  while (true) {
-    const GrammarRules::Entry& entry = rules.entry(node);
-    const std::uint64_t rounds = done;
-    done = 0;
-    if (entry.kind == Kind::bytes) {
-      const ByteSet set = rules.set(entry) & usable;
-      std::size_t byte = set.test('a') ? 'a' : set.test('0') ? '0' : 0;
-      while (byte < 255 && !set.test(byte)) ++byte;
-      text += static_cast<char>(static_cast<unsigned char>(byte));
-      node = entry.next;
-    } else if (entry.kind == Kind::either) {
-      node = *std::min_element(rules.begin(entry), rules.end(entry),
-                               [&](auto left, auto right) { return rules.cost(left) < rules.cost(right); });
-    } else if (entry.kind == Kind::call) {
-      waiting.push_back({node, 0});
-      node = entry.target;
-    } else if (entry.kind == Kind::loop) {
-      if (rounds < entry.least) waiting.push_back({node, rounds + 1});
-      node = rounds < entry.least ? entry.target : entry.next;
-    } else {
-      if (waiting.empty()) return text;
-      const GrammarWaiting caller = waiting.back();
-      waiting.pop_back();
-      const GrammarRules::Entry& outer = rules.entry(caller.node);
-      node = outer.kind == Kind::call ? outer.next : caller.node;
-      done = caller.done;  // 0 for a call
-    }
-  }
-}
+std::string shortest_text(const GrammarRules& rules, GrammarRules::Node node, std::vector<GrammarWaiting> waiting,
+                          const ByteSet& usable);
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/grammar_shortest.ipp"
+#endif

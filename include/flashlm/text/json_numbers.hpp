@@ -2,19 +2,16 @@
 /// json_numbers.hpp: the rules of JSON's numbers, within bounds.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Builds nodes for numbers as JSON writes them (RFC 8259, section 6): at most 15 digits before and after the point and
 /// 2 in the exponent, so that every reader holds them. Whole numbers with bounds have up to 18.
@@ -36,43 +33,16 @@ class JsonNumbers {
   explicit JsonNumbers(GrammarRules& rules) : rules_(&rules), digit_(rules.bytes(byte_range('0', '9'), end())) {}
 
   /// A whole number in `range`, without point or exponent.
-  Node integer(const Range& range, Node next) {
-    const auto [least, most] = whole_bounds(range);
-    std::vector<Node> ways;
-    if (most >= 0) ways.push_back(whole(std::max<std::int64_t>(least, 0), most, next, Fraction::none));
-    if (least < 0) {
-      ways.push_back(rules_->literal("-", whole(most < 0 ? -most : 1, -least, next, Fraction::none)));
-    }
-    return rules_->either(ways);
-  }
+  Node integer(const Range& range, Node next);
 
   /// A number in [least, most], 0 <= least, whose fraction is any; at most 15 digits.
-  Node with_fraction(std::int64_t least, std::int64_t most, Node next) {
-    return whole(least, most, next, Fraction::any);
-  }
+  Node with_fraction(std::int64_t least, std::int64_t most, Node next);
 
   /// Any number.
-  Node plain(Node next) {
-    const auto digits = [&](std::uint64_t least, std::uint64_t most, Node node) {
-      return rules_->loop(digit_, least, most, node);
-    };
-    const Node exponent =
-        rules_->bytes(bytes_of("eE"), maybe(rules_->bytes(bytes_of("+-"), digits(1, 2, next)), digits(1, 2, next)));
-    const Node tail = maybe(exponent, next);
-    const Node fraction = maybe(rules_->literal(".", digits(1, kDigitsKept, tail)), tail);
-    const Node number = maybe(rules_->literal("0", fraction),
-                              rules_->bytes(byte_range('1', '9'), digits(0, kDigitsKept - 1, fraction)));
-    return maybe(rules_->literal("-", number), number);
-  }
+  Node plain(Node next);
 
   /// The least and the most whole number in `range`.
-  static std::pair<std::int64_t, std::int64_t> whole_bounds(const Range& range) {
-    std::int64_t least = range.least ? *range.least + (range.above_least ? 1 : 0) : -kLargestPlain;
-    std::int64_t most = range.most ? *range.most - (range.below_most ? 1 : 0) : kLargestPlain;
-    if (!range.most && least > most) most = kLargestBound;
-    if (!range.least && most < least) least = -kLargestBound;
-    return {least, most};
-  }
+  static std::pair<std::int64_t, std::int64_t> whole_bounds(const Range& range);
 
  private:
   enum class Fraction { none, any };
@@ -82,55 +52,25 @@ class JsonNumbers {
   static constexpr Node end() noexcept { return GrammarRules::end(); }
   Node maybe(Node node, Node next) { return rules_->either({node, next}); }
 
-  static int n_digits(std::int64_t value) { return static_cast<int>(std::to_string(value).size()); }
+  static int n_digits(std::int64_t value);
 
   /// A whole number in [least, most], 0 <= least, then perhaps a fraction.
-  Node whole(std::int64_t least, std::int64_t most, Node next, Fraction fraction) {
-    std::vector<Node> ways;
-    if (least <= most) {
-      std::int64_t power = 1;  // of 10, with as many digits as `least`
-      for (int digits = 1; digits < n_digits(least); ++digits) power *= 10;
-      for (int digits = n_digits(least); digits <= n_digits(most); ++digits, power *= 10) {
-        const Node tail = fraction == Fraction::any ? any_fraction(digits, next) : next;
-        const std::string low = std::to_string(std::max(least, digits == 1 ? 0 : power));
-        const std::string high = std::to_string(std::min(most, power * 10 - 1));
-        ways.push_back(between(low, high, 0, true, true, tail));
-      }
-    }
-    return rules_->either(ways);
-  }
+  Node whole(std::int64_t least, std::int64_t most, Node next, Fraction fraction);
 
   /// The digits from `at` on of a number between two of the same length; `low_bound` while all digits were those of
   /// low.
-  Node between(std::string_view low, std::string_view high, std::size_t at, bool low_bound, bool high_bound,
-               Node next) {
-    if (at == low.size()) return next;
-    if (!low_bound && !high_bound) return rules_->loop(digit_, low.size() - at, low.size() - at, next);
-    char first = low_bound ? low[at] : '0';
-    char last = high_bound ? high[at] : '9';
-    const auto digit = [&](char from, char to, bool on_low, bool on_high) {
-      return rules_->bytes(byte_range(static_cast<unsigned char>(from), static_cast<unsigned char>(to)),
-                           between(low, high, at + 1, on_low, on_high, next));
-    };
-    if (first == last) return digit(first, last, low_bound, high_bound);
-    std::vector<Node> ways;
-    if (low_bound) ways.push_back(digit(first, first, true, false)), ++first;
-    if (high_bound) ways.push_back(digit(last, last, false, true)), --last;
-    if (first <= last) ways.push_back(digit(first, last, false, false));
-    return rules_->either(ways);
-  }
+  Node between(std::string_view low, std::string_view high, std::size_t at, bool low_bound, bool high_bound, Node next);
 
-  static std::uint64_t fraction_digits(int digits) {
-    return static_cast<std::uint64_t>(std::max(kDigitsKept - digits, 0));
-  }
+  static std::uint64_t fraction_digits(int digits);
 
-  Node any_fraction(int digits, Node next) {
-    const std::uint64_t most = fraction_digits(digits);
-    return most == 0 ? next : maybe(rules_->literal(".", rules_->loop(digit_, 1, most, next)), next);
-  }
+  Node any_fraction(int digits, Node next);
 
   GrammarRules* rules_;
   Node digit_;  // the rule of one
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/json_numbers.ipp"
+#endif

@@ -2,13 +2,13 @@
 /// json_schema_words.hpp: the keywords of JSON schema: which grammars know, which they do not, what each is about.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <string_view>
 #include <utility>
 
-namespace flashlm::inline v0::text {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// The kinds of values that a keyword or a type is about, as bits. Whole numbers are one of their own.
 enum JsonKind : unsigned {
@@ -100,4 +100,4 @@ constexpr unsigned json_kinds_of_type(std::string_view type) noexcept {
   return 0;
 }
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text

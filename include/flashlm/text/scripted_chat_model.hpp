@@ -6,14 +6,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/text/chat_model.hpp"
-#include "flashlm/text/stop_matcher.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Gives one answer after the other, cut at the first stop text as a model's would be, and keeps what it was asked.
 ///
@@ -27,40 +25,17 @@ class ScriptedChatModel : public ChatModel {
     std::string json_schema;
   };
 
-  explicit ScriptedChatModel(std::vector<std::string> answers, std::size_t context = 4096)
-      : answers_(std::move(answers)), context_(context) {}
+  explicit ScriptedChatModel(std::vector<std::string> answers, std::size_t context = 4096);
 
   /// The next answer of the list. Throws Error when there is none left.
-  std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override {
-    requests_.push_back({{messages.begin(), messages.end()}, options.generation, options.json_schema});
-    if (requests_.size() > answers_.size()) {
-      throw Error(
-          concat("[scripted_chat_model] answers: expected at most ", answers_.size(), " questions, got one more"));
-    }
-    StopMatcher stops(options.generation.stop);
-    std::string text(stops.push(answers_[requests_.size() - 1]));
-    if (!stops.stopped()) text += stops.flush();
-    if (options.on_piece && !text.empty()) options.on_piece(text);
-    return text;
-  }
+  std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
 
-  std::size_t count_tokens(std::string_view text) const override {
-    std::size_t words = 0;
-    bool inside = false;
-    for (const char character : text) {
-      const bool blank = character == ' ' || character == '\n' || character == '\t' || character == '\r';
-      if (!blank && !inside) ++words;
-      inside = !blank;
-    }
-    return words;
-  }
+  std::size_t count_tokens(std::string_view text) const override;
 
   std::size_t context() const override { return context_; }
 
   const std::vector<Request>& requests() const noexcept { return requests_; }
-  std::size_t answers_left() const noexcept {
-    return answers_.size() > requests_.size() ? answers_.size() - requests_.size() : 0;
-  }
+  std::size_t answers_left() const noexcept;
 
  private:
   std::vector<std::string> answers_;
@@ -68,4 +43,8 @@ class ScriptedChatModel : public ChatModel {
   std::vector<Request> requests_;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/scripted_chat_model.ipp"
+#endif

@@ -2,16 +2,14 @@
 /// stop_matcher.hpp: finds stop strings in text that arrives in pieces.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Lets text through until a stop string is complete, and holds back what may be the beginning of one.
 ///
@@ -21,61 +19,21 @@ namespace flashlm::inline v0::text {
 class StopMatcher {
  public:
   /// Throws ArgumentError if a stop string is empty.
-  explicit StopMatcher(std::vector<std::string> stops = {}) {
-    for (std::string& stop : stops) {
-      if (stop.empty()) throw ArgumentError("[stop_matcher] stop: expected a string of at least 1 byte, got 0");
-      stops_.emplace_back(std::move(stop));
-    }
-  }
+  explicit StopMatcher(std::vector<std::string> stops = {});
 
   /// The text that is certain to stand before a stop string. Valid until the next call. Nothing after a stop.
-  std::string_view push(std::string_view text) {
-    out_.clear();
-    if (stopped_) return out_;
-    for (const char letter : text) {
-      held_ += letter;
-      std::size_t matched = 0;
-      for (Stop& stop : stops_) {
-        stop.advance(letter);
-        if (stop.matched == stop.text.size()) matched = std::max(matched, stop.matched);
-      }
-      if (matched != 0) {
-        out_ = held_.substr(0, held_.size() - matched);
-        held_.clear();
-        stopped_ = true;
-        return out_;
-      }
-    }
-    std::size_t kept = 0;
-    for (const Stop& stop : stops_) kept = std::max(kept, stop.matched);
-    out_ = held_.substr(0, held_.size() - kept);
-    held_.erase(0, held_.size() - kept);
-    return out_;
-  }
+  std::string_view push(std::string_view text);
 
   /// Ends the text: what was held back, since no stop string came of it. Valid until the next call.
-  std::string_view flush() {
-    out_ = std::exchange(held_, {});
-    for (Stop& stop : stops_) stop.matched = 0;
-    return out_;
-  }
+  std::string_view flush();
 
   /// True once a stop string was seen.
   bool stopped() const noexcept { return stopped_; }
 
  private:
   struct Stop {
-    explicit Stop(std::string stop) : text(std::move(stop)), borders(text.size(), 0) {
-      for (std::size_t index = 1; index < text.size(); ++index) {
-        std::size_t border = borders[index - 1];
-        while (border > 0 && text[border] != text[index]) border = borders[border - 1];
-        borders[index] = border + (text[border] == text[index] ? 1 : 0);
-      }
-    }
-    void advance(char letter) noexcept {
-      while (matched > 0 && text[matched] != letter) matched = borders[matched - 1];
-      if (text[matched] == letter) ++matched;
-    }
+    explicit Stop(std::string stop);
+    void advance(char letter) noexcept;
 
     std::string text;
     std::vector<std::size_t> borders;  // of each prefix: the longest proper prefix that is also its suffix
@@ -88,4 +46,8 @@ class StopMatcher {
   bool stopped_ = false;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/stop_matcher.ipp"
+#endif

@@ -2,10 +2,8 @@
 /// token_mask.hpp: which tokens may follow a text that a grammar guards.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "flashlm/base/error.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/text/byte_trie.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/grammar_states.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::text {
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Follows one text and says, exactly, which tokens keep it a beginning of a text of the grammar: tokens that span
 /// several parts of JSON, and tokens that end within a character. Not thread-safe.
@@ -32,15 +30,7 @@ class TokenMask {
   /// `ends`: the tokens that end a text; they are allowed exactly where the grammar may end.
   /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
   TokenMask(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const ByteTrie> trie, std::span<const Token> ends,
-            std::size_t vocab_size)
-      : trie_(std::move(trie)),
-        rules_(spellable(std::move(grammar), *trie_)),
-        ends_(ends.begin(), ends.end()),
-        vocab_size_(vocab_size),
-        states_(*rules_),
-        state_(states_.start()) {
-    std::erase_if(ends_, [&](Token token) { return token < 0 || static_cast<std::size_t>(token) >= vocab_size_; });
-  }
+            std::size_t vocab_size);
 
   /// Whether the text is one of the grammar.
   bool may_end() const noexcept { return states_.may_end(state_); }
@@ -49,64 +39,30 @@ class TokenMask {
   /// The same behind `bytes`.
   bool must_end(std::string_view bytes) { return states_.must_end(after(bytes)); }
   /// Whether a token is one that ends a text.
-  bool is_end(Token token) const { return std::find(ends_.begin(), ends_.end(), token) != ends_.end(); }
+  bool is_end(Token token) const;
 
   /// The mask of the tokens that may follow. Valid until the next call.
   std::span<const std::uint64_t> allowed() { return mask().words; }
 
   /// How many may follow, and the first of them; -1 if there are none.
-  std::pair<std::size_t, Token> count() {
-    const Mask& now = mask();
-    return {now.count, now.first};
-  }
+  std::pair<std::size_t, Token> count();
 
-  bool is_allowed(Token token) {
-    const auto index = static_cast<std::size_t>(token);
-    return token >= 0 && index < vocab_size_ && (mask().words[index / 64] >> index % 64 & 1) != 0;
-  }
+  bool is_allowed(Token token);
 
   /// Sets the logits of all other tokens to -inf. logits [vocab_size].
-  void apply(std::span<float> logits) {
-    const std::span<const std::uint64_t> words = allowed();
-    for (std::size_t begin = 0; begin < logits.size(); begin += 64) {
-      const std::size_t end = std::min(begin + 64, logits.size());
-      const std::uint64_t word = begin / 64 < words.size() ? words[begin / 64] : 0;
-      if (word == ~std::uint64_t{0}) continue;
-      for (std::size_t index = begin; index < end; ++index) {
-        if ((word >> (index - begin) & 1) == 0) logits[index] = -std::numeric_limits<float>::infinity();
-      }
-    }
-  }
+  void apply(std::span<float> logits);
 
   /// Appends bytes to the text. False, with nothing done, if no text of the grammar begins so.
-  bool push(std::string_view bytes) {
-    const GrammarStates::State next = after(bytes);
-    if (next == GrammarStates::kDead) return false;
-    state_ = next;
-    return true;
-  }
+  bool push(std::string_view bytes);
 
   /// The bytes that must follow, since there is no choice: as many as there are. At most kLongestForced.
-  std::string forced() {
-    std::string text;
-    GrammarStates::State at = state_;
-    for (int byte = states_.forced(at); byte >= 0 && text.size() < kLongestForced; byte = states_.forced(at)) {
-      text += static_cast<char>(byte);
-      at = states_.next(at, static_cast<unsigned char>(byte));
-    }
-    return text;
-  }
+  std::string forced();
 
   /// The tokens of a shortest text from here, or from behind `bytes`, to an end.
   std::vector<Token> to_end(std::string_view bytes = {}) { return spell(after(bytes)); }
 
   /// Whether behind `bytes` an end can be reached with `room` tokens.
-  bool has_room(std::string_view bytes, std::size_t room) {
-    const GrammarStates::State next = after(bytes);
-    if (next == GrammarStates::kDead) return false;
-    // A byte is a token at worst; only near the end does it matter how many fewer tokens there are.
-    return states_.to_end(next) <= room || spell(next).size() <= room;
-  }
+  bool has_room(std::string_view bytes, std::size_t room);
 
  private:
   static constexpr std::size_t kLongestForced = 4096;
@@ -123,101 +79,23 @@ class TokenMask {
 
   /// The grammar's rules. Where they want a byte that is no token by itself, they are closed: behind it a text might
   /// have no way to go on.
-  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const Grammar> grammar, const ByteTrie& trie) {
-    const GrammarRules* rules = &grammar->rules();
-    if (rules->is_within(trie.single_bytes())) return {std::move(grammar), rules};
-    auto narrower = std::make_shared<GrammarRules>(*rules);
-    if (narrower->close_without(trie.single_bytes())) return narrower;
-    throw FormatError("[token_mask] vocabulary: expected tokens for the bytes of the grammar's texts, got too few");
-  }
+  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const Grammar> grammar, const ByteTrie& trie);
 
-  std::vector<Token> spell(GrammarStates::State state) {
-    return trie_->spell(states_.shortest(state, trie_->single_bytes()));
-  }
+  std::vector<Token> spell(GrammarStates::State state);
 
-  GrammarStates::State after(std::string_view bytes) {
-    GrammarStates::State at = state_;
-    for (const char byte : bytes) at = states_.next(at, static_cast<unsigned char>(byte));
-    return at;
-  }
+  GrammarStates::State after(std::string_view bytes);
 
-  const Mask& mask() {
-    const auto known = masks_.find(state_);
-    if (known != masks_.end()) return known->second;
-    if (masks_.size() >= kMostMasks) masks_.clear();
-    if (states_.bytes() > kMostStateBytes) {
-      masks_.clear();
-      short_tokens_.clear();
-      state_ = states_.forget_all_but(state_);
-    }
-    return masks_.emplace(state_, make_mask()).first->second;
-  }
+  const Mask& mask();
 
-  Mask make_mask() {
-    Mask result;
-    // How much of a long string is left matters to long tokens only, and there are few.
-    const std::uint32_t kind = states_.kind(state_, kShort);
-    if (short_tokens_.size() >= kMostMasks) short_tokens_.clear();
-    std::vector<std::uint64_t>& short_tokens = short_tokens_[kind];
-    if (short_tokens.empty()) {
-      short_tokens.resize((vocab_size_ + 63) / 64);
-      walk(short_tokens, false);
-    }
-    result.words = short_tokens;
-    walk(result.words, true);
-    for (const auto& [token, twin] : trie_->twins()) {
-      if (has(result.words, token)) set(result.words, twin);
-    }
-    for (const Token end : ends_) {
-      const auto index = static_cast<std::size_t>(end);
-      result.words[index / 64] &= ~(std::uint64_t{1} << index % 64);
-      if (may_end()) set(result.words, end);
-    }
-    for (std::size_t word = 0; word < result.words.size(); ++word) {
-      std::uint64_t bits = result.words[word];
-      if (bits != 0 && result.first < 0) {
-        result.first = static_cast<Token>(word * 64);
-        while ((bits >> (result.first % 64) & 1) == 0) ++result.first;
-      }
-      for (; bits != 0; bits &= bits - 1) ++result.count;
-    }
-    return result;
-  }
+  Mask make_mask();
 
-  bool has(const std::vector<std::uint64_t>& words, Token token) const noexcept {
-    const auto index = static_cast<std::size_t>(token);
-    return index < vocab_size_ && (words[index / 64] >> index % 64 & 1) != 0;
-  }
+  bool has(const std::vector<std::uint64_t>& words, Token token) const noexcept;
 
-  void set(std::vector<std::uint64_t>& words, Token token) const noexcept {
-    const auto index = static_cast<std::size_t>(token);
-    if (index < vocab_size_) words[index / 64] |= std::uint64_t{1} << index % 64;
-  }
+  void set(std::vector<std::uint64_t>& words, Token token) const noexcept;
 
   /// All tokens of up to kShort bytes, or all longer ones, at once: a state for each byte of the path, and no look
   /// below a path that no text takes.
-  void walk(std::vector<std::uint64_t>& words, bool long_ones) {
-    const std::vector<ByteTrie::Node>& nodes = trie_->nodes();
-    path_.resize(trie_->longest() + 1);
-    path_[0] = state_;
-    for (std::size_t at = 0; at < nodes.size();) {
-      const ByteTrie::Node& node = nodes[at];
-      // Of a grammar with too many places only the shortest tokens are looked at, which spell all texts too.
-      const bool too_deep = node.depth > 1 && states_.bytes() > kMostWalkBytes;
-      if (too_deep || (long_ones ? node.reach <= kShort : node.depth > kShort)) {
-        at = node.after;
-        continue;
-      }
-      const GrammarStates::State next = states_.next(path_[node.depth - 1u], node.byte);
-      if (next == GrammarStates::kDead) {
-        at = node.after;
-        continue;
-      }
-      path_[node.depth] = next;
-      if (node.token >= 0 && (node.depth > kShort) == long_ones) set(words, node.token);
-      ++at;
-    }
-  }
+  void walk(std::vector<std::uint64_t>& words, bool long_ones);
 
   std::shared_ptr<const ByteTrie> trie_;
   std::shared_ptr<const GrammarRules> rules_;
@@ -230,4 +108,8 @@ class TokenMask {
   std::vector<GrammarStates::State> path_;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/token_mask.ipp"
+#endif

@@ -8,9 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 
-namespace flashlm::inline v0::text {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::text {
 
 namespace detail {
 
@@ -69,4 +70,4 @@ constexpr bool is_word(char32_t code) noexcept {
   return detail::contains(detail::kWords, code);
 }
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text

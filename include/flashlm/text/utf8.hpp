@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
-namespace flashlm::inline v0::text {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::text {
 
 /// The replacement character U+FFFD in UTF-8.
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
@@ -67,36 +69,10 @@ constexpr bool is_utf8(std::string_view bytes) noexcept {
 }
 
 /// The bytes as UTF-8, each broken or cut sequence replaced by U+FFFD.
-inline std::string utf8_lossy(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const Utf8Step step = utf8_step(bytes);
-    text += step.kind == Utf8Step::Kind::complete ? bytes.substr(0, step.length) : kReplacement;
-    bytes.remove_prefix(step.length);
-  }
-  return text;
-}
+std::string utf8_lossy(std::string_view bytes);
 
 /// Appends the character `code` to `text`. `code` is at most U+10FFFF and no surrogate.
-inline void append_utf8(std::string& text, char32_t code) {
-  const auto put = [&](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xc0 | (code >> 6));
-    put(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    put(0xe0 | (code >> 12));
-    put(0x80 | ((code >> 6) & 0x3f));
-    put(0x80 | (code & 0x3f));
-  } else {
-    put(0xf0 | (code >> 18));
-    put(0x80 | ((code >> 12) & 0x3f));
-    put(0x80 | ((code >> 6) & 0x3f));
-    put(0x80 | (code & 0x3f));
-  }
-}
+void append_utf8(std::string& text, char32_t code);
 
 /// Makes text of a stream of bytes that may be cut anywhere, as tokens cut it.
 ///
@@ -105,30 +81,18 @@ inline void append_utf8(std::string& text, char32_t code) {
 class Utf8Stream {
  public:
   /// The characters that `bytes` completes. Valid until the next call.
-  std::string_view push(std::string_view bytes) {
-    input_.append(bytes);
-    text_.clear();
-    std::string_view rest = input_;
-    while (!rest.empty()) {
-      const Utf8Step step = utf8_step(rest);
-      if (step.kind == Utf8Step::Kind::cut) break;
-      text_ += step.kind == Utf8Step::Kind::complete ? rest.substr(0, step.length) : kReplacement;
-      rest.remove_prefix(step.length);
-    }
-    input_.erase(0, input_.size() - rest.size());
-    return text_;
-  }
+  std::string_view push(std::string_view bytes);
 
   /// Ends the stream: U+FFFD if a character is unfinished, else nothing. Valid until the next call.
-  std::string_view flush() {
-    text_.assign(input_.empty() ? std::string_view() : kReplacement);
-    input_.clear();
-    return text_;
-  }
+  std::string_view flush();
 
  private:
   std::string input_;  // what is not yet a character: under 4 bytes between calls
   std::string text_;
 };
 
-}  // namespace flashlm::inline v0::text
+}  // namespace flashlm::inline FLASHLM_ABI::text
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/text/utf8.ipp"
+#endif

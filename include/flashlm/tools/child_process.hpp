@@ -5,38 +5,20 @@
 /// parent kills it at the deadline, the kernel refuses it memory, and a crash is an outcome like others.
 #pragma once
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
-#include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/base/process.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::tools {
+namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// What a child may use.
 struct ChildLimits {
@@ -92,22 +74,7 @@ class ChildProcess {
   /// Starts `work` in a child. What it throws ends the child: std::bad_alloc as out_of_memory, all else as crashed.
   ///
   /// Throws ArgumentError if a limit is not positive, IoError if the system has no pipe or process to give.
-  ChildProcess(const ChildLimits& limits, const std::function<void(const ChildSend&)>& work)
-      : limits_(limits), deadline_(deadline(limits)) {
-    const std::lock_guard lock(fork_mutex());  // else a child of another thread would keep this pipe open
-    int ends[2];
-    if (::pipe(ends) != 0) throw IoError("[child_process] cannot make a pipe", errno, "pipe");
-    for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
-    pid_ = ::fork();
-    if (pid_ == 0) run(ends[1], work);
-    const int code = errno;
-    ::close(ends[1]);
-    in_ = ends[0];
-    if (pid_ < 0) {
-      ::close(in_);
-      throw IoError("[child_process] cannot fork", code, "fork");
-    }
-  }
+  ChildProcess(const ChildLimits& limits, const std::function<void(const ChildSend&)>& work);
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
   ~ChildProcess() { stop(); }
@@ -116,36 +83,14 @@ class ChildProcess {
   ///
   /// `on_wait` is called about ten times a second while the child is silent. It may throw; the child then goes on until
   /// the next call or the destructor.
-  std::optional<ChildMessage> next(const std::function<void()>& on_wait = {}) {
-    if (in_ < 0) return std::nullopt;
-    char head[9];
-    ChildMessage message;
-    if (!fill(head, sizeof head, on_wait)) return std::nullopt;
-    message.kind = head[0];
-    std::uint64_t length;
-    std::memcpy(&length, head + 1, sizeof length);
-    if (length > limits_.message_bytes) {  // the child is not in its right mind
-      stop();
-      end_ = {};
-      return std::nullopt;
-    }
-    message.payload.resize(static_cast<std::size_t>(length));
-    if (!fill(message.payload.data(), message.payload.size(), on_wait)) return std::nullopt;
-    return message;
-  }
+  std::optional<ChildMessage> next(const std::function<void()>& on_wait = {});
 
   /// How the child ended. Meaningful after `next` has returned nothing.
   const ChildEnd& end() const noexcept { return end_; }
 
   /// Held while a child is made. Whoever uses a library that a child uses as well holds it meanwhile, so that no child
   /// inherits that library's locks in a locked state.
-  static std::mutex& fork_mutex() {
-    static std::mutex mutex;
-    // A child that was forked by others meanwhile begins with a mutex that nobody holds.
-    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { forget(mutex); });
-    static_cast<void>(registered);
-    return mutex;
-  }
+  static std::mutex& fork_mutex();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -153,136 +98,29 @@ class ChildProcess {
   static constexpr int kOutOfMemory = 81;
   static constexpr int kThrew = 82;
 
-  static Clock::time_point deadline(const ChildLimits& limits) {
-    if (!(limits.seconds > 0) || limits.memory_bytes == 0) {
-      throw ArgumentError(concat("[child_process] expected positive limits, got ", limits.seconds, " s and ",
-                                 limits.memory_bytes, " bytes"));
-    }
-    constexpr double kLongest = 1e8;  // three years
-    return Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                              std::chrono::duration<double>(std::min(limits.seconds, kLongest)));
-  }
+  static Clock::time_point deadline(const ChildLimits& limits);
 
   /// Reads exactly `length` bytes; false if the child ended first or had to be killed.
-  bool fill(char* into, std::size_t length, const std::function<void()>& on_wait) {
-    while (length > 0) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-      if (left <= 0) {
-        stop();
-        end_ = {ChildEnd::Kind::too_slow, 0};
-        return false;
-      }
-      pollfd waiting{in_, POLLIN, 0};
-      const int ready = ::poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left, 100)));
-      if (ready <= 0) {
-        if (on_wait) on_wait();
-        continue;
-      }
-      const ssize_t n = ::read(in_, into, length);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {
-        finish(0);
-        return false;
-      }
-      into += n;
-      length -= static_cast<std::size_t>(n);
-    }
-    return true;
-  }
+  bool fill(char* into, std::size_t length, const std::function<void()>& on_wait);
 
   /// Kills the child if it runs.
-  void stop() noexcept {
-    if (in_ >= 0) finish(SIGKILL);
-  }
+  void stop() noexcept;
 
   /// Closes the pipe and waits for the child, which has closed its end or gets `signal`.
-  void finish(int signal) noexcept {
-    ::close(in_);
-    in_ = -1;
-    if (signal != 0) ::kill(pid_, signal);
-    int status = 0;
-    pid_t waited;
-    do waited = ::waitpid(pid_, &status, 0);
-    while (waited < 0 && errno == EINTR);
-    end_ = {};
-    if (waited < 0) return;  // somebody else took the status
-    if (WIFSIGNALED(status)) {
-      end_.signal = WTERMSIG(status);
-      if (end_.signal == SIGXCPU) end_.kind = ChildEnd::Kind::too_slow;
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == kFinished) {
-      end_.kind = ChildEnd::Kind::finished;
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory) {
-      end_.kind = ChildEnd::Kind::out_of_memory;
-    }
-  }
+  void finish(int signal) noexcept;
 
   /// The child's life.
-  [[noreturn]] void run(int out, const std::function<void(const ChildSend&)>& work) noexcept {
-    confine();
-    try {
-      work([out](char kind, std::string_view payload) {
-        const std::uint64_t length = payload.size();
-        char head[9] = {kind};
-        std::memcpy(head + 1, &length, sizeof length);
-        write_all(out, {head, sizeof head});
-        write_all(out, payload);
-      });
-    } catch (const std::bad_alloc&) {
-      ::_exit(kOutOfMemory);
-    } catch (...) {
-      ::_exit(kThrew);
-    }
-    ::_exit(kFinished);
-  }
+  [[noreturn]] void run(int out, const std::function<void(const ChildSend&)>& work) noexcept;
 
-  static void write_all(int out, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(out, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) ::_exit(kThrew);  // the parent has gone
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
+  static void write_all(int out, std::string_view bytes);
 
   /// Takes from the child what it does not need: the terminal, files to write, the parent's handlers, memory and time.
-  void confine() const noexcept {
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTERM, SIGXCPU, SIGPIPE}) {
-      ::signal(signal, SIG_DFL);
-    }
-    ::signal(SIGINT, SIG_IGN);   // a key meant for the parent, which decides
-    ::signal(SIGXFSZ, SIG_IGN);  // writing a file fails instead
-    const int nowhere = ::open("/dev/null", O_RDWR);
-    for (int standard = 0; standard < 3; ++standard) ::dup2(nowhere, standard);
-    // A library that calls exit() must not flush what the parent has buffered, nor run its handlers.
-    std::atexit([] { ::_exit(kThrew); });
-#if defined(__linux__)
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
-    limit(RLIMIT_CPU, static_cast<std::uint64_t>(std::min(limits_.seconds, 1e8)) + 2);
-    if (child_memory_is_limited()) limit(RLIMIT_AS, address_space() + limits_.memory_bytes);
-  }
+  void confine() const noexcept;
 
-  static void limit(decltype(RLIMIT_CORE) what, std::uint64_t value) noexcept {
-    struct rlimit current{};
-    if (::getrlimit(what, &current) != 0) return;
-    current.rlim_cur = std::min<rlim_t>(current.rlim_max, static_cast<rlim_t>(value));
-    ::setrlimit(what, &current);
-  }
+  static void limit(decltype(RLIMIT_CORE) what, std::uint64_t value) noexcept;
 
   /// Bytes of address space in use, most of it shared with the parent.
-  static std::uint64_t address_space() noexcept {
-    unsigned long long pages = 0;
-    if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
-      if (std::fscanf(file, "%llu", &pages) != 1) pages = 0;
-      std::fclose(file);
-    }
-    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  }
+  static std::uint64_t address_space() noexcept;
 
   ChildLimits limits_;
   Clock::time_point deadline_;
@@ -291,4 +129,8 @@ class ChildProcess {
   ChildEnd end_;
 };
 
-}  // namespace flashlm::inline v0::tools
+}  // namespace flashlm::inline FLASHLM_ABI::tools
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/tools/child_process.ipp"
+#endif

@@ -2,7 +2,6 @@
 /// http_message.hpp: what is asked of the web, within which limits, and what comes back.
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,7 +10,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::tools {
+namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// What to fetch.
 struct HttpRequest {
@@ -53,31 +52,25 @@ struct HttpResponse {
   std::string body{};
 
   /// A header, or "".
-  std::string header(const std::string& name) const {
-    const auto found = headers.find(name);
-    return found == headers.end() ? std::string() : found->second;
-  }
+  std::string header(const std::string& name) const;
 };
 
 /// A server's answer that is not what was asked for; `path()` is the address.
 class HttpError : public IoError {
  public:
-  HttpError(const std::string& message, int status, const std::string& url)
-      : IoError(message, errno_of(status), url), status_(status) {}
+  HttpError(const std::string& message, int status, const std::string& url);
 
   /// 404, 429, 500, ...
   int status() const noexcept { return status_; }
 
  private:
-  static int errno_of(int status) noexcept {
-    if (status == 404 || status == 410) return ENOENT;
-    if (status == 401 || status == 403) return EACCES;
-    if (status == 408 || status == 504) return ETIMEDOUT;
-    if (status == 429 || status == 503) return EBUSY;
-    return EIO;
-  }
+  static int errno_of(int status) noexcept;
 
   int status_;
 };
 
-}  // namespace flashlm::inline v0::tools
+}  // namespace flashlm::inline FLASHLM_ABI::tools
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/tools/http_message.ipp"
+#endif

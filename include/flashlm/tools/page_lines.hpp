@@ -2,13 +2,13 @@
 /// page_lines.hpp: the boxes of words, and the lines that they make.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace flashlm::inline v0::tools {
+#include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// A word and where it stands: y grows downwards, in points or any other unit.
 struct WordBox {
@@ -24,63 +24,17 @@ struct WordBox {
 namespace detail {
 
 /// The middle one. `values` may not be empty.
-inline double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// A row of a page, or of a column.
-struct PageLine {
-  double y_min;  // of its tallest word
-  double y_max;
-  std::vector<const WordBox*> words;
-};
-
-inline void append_line(PageLine& line, std::string& text) {
-  std::stable_sort(line.words.begin(), line.words.end(), [](auto a, auto b) { return a->x_min < b->x_min; });
-  const WordBox* last = nullptr;
-  for (const WordBox* word : line.words) {
-    const bool touches =
-        last != nullptr && !last->space_after && word->x_min - last->x_max < 0.2 * (line.y_max - line.y_min);
-    if (last != nullptr && !touches) text += ' ';
-    text += word->text;
-    last = word;
-  }
-  text += '\n';
-}
+double median(std::vector<double> values);
 
 /// Appends rows from top to bottom, words from left to right; an empty line where the distance of lines is wider than
 /// usual. `words` are sorted by y_min; `height` is that of a usual word. An empty line comes first unless `text` is
 /// empty.
-inline void append_lines(std::span<const WordBox* const> words, double height, std::string& text) {
-  std::vector<PageLine> lines;
-  for (const WordBox* word : words) {
-    PageLine* home = nullptr;
-    double most = 0;
-    for (std::size_t back = 1; back <= std::min<std::size_t>(lines.size(), 4); ++back) {
-      PageLine& line = lines[lines.size() - back];
-      const double overlap = std::min(line.y_max, word->y_max) - std::max(line.y_min, word->y_min);
-      const double smaller = std::min(line.y_max - line.y_min, word->y_max - word->y_min);
-      if (overlap >= 0.5 * smaller && (home == nullptr || overlap > most)) home = &line, most = overlap;
-    }
-    if (home == nullptr) home = &lines.emplace_back(PageLine{word->y_min, word->y_max, {}});
-    if (word->y_max - word->y_min > home->y_max - home->y_min) home->y_min = word->y_min, home->y_max = word->y_max;
-    home->words.push_back(word);
-  }
-  std::stable_sort(lines.begin(), lines.end(), [](auto& a, auto& b) { return a.y_min + a.y_max < b.y_min + b.y_max; });
-  std::vector<double> gaps{0};
-  for (std::size_t index = 1; index < lines.size(); ++index) {
-    gaps.push_back(std::max(0.0, lines[index].y_min - lines[index - 1].y_max));
-  }
-  const double usual = lines.size() > 2 ? median({gaps.begin() + 1, gaps.end()}) : 0;
-  if (!text.empty()) text += '\n';
-  for (std::size_t index = 0; index < lines.size(); ++index) {
-    if (index > 0 && gaps[index] > usual + 0.5 * height) text += '\n';
-    append_line(lines[index], text);
-  }
-}
+void append_lines(std::span<const WordBox* const> words, double height, std::string& text);
 
 }  // namespace detail
 
-}  // namespace flashlm::inline v0::tools
+}  // namespace flashlm::inline FLASHLM_ABI::tools
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/tools/page_lines.ipp"
+#endif

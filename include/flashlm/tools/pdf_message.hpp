@@ -8,10 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/text/utf8.hpp"
+#include "flashlm/version.hpp"
 
-namespace flashlm::inline v0::tools {
+namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// What a PDF says about itself.
 struct PdfInfo {
@@ -46,15 +45,8 @@ inline constexpr char kPdfError = 'e';
 /// Numbers and strings as bytes, from the child to its parent.
 class PdfPacker {
  public:
-  PdfPacker& number(std::uint64_t value) {
-    for (int byte = 0; byte < 8; ++byte) bytes_ += static_cast<char>(value >> (8 * byte) & 0xff);
-    return *this;
-  }
-  PdfPacker& text(std::string_view value) {
-    number(value.size());
-    bytes_ += value;
-    return *this;
-  }
+  PdfPacker& number(std::uint64_t value);
+  PdfPacker& text(std::string_view value);
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -66,61 +58,29 @@ class PdfUnpacker {
  public:
   explicit PdfUnpacker(std::string_view bytes) : rest_(bytes) {}
 
-  std::uint64_t number() {
-    std::uint64_t value = 0;
-    const std::string_view part = take(8);
-    for (std::size_t byte = 0; byte < 8; ++byte) {
-      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(part[byte])) << (8 * byte);
-    }
-    return value;
-  }
-  std::string text() { return text::utf8_lossy(take(number())); }
+  std::uint64_t number();
+  std::string text();
 
  private:
-  std::string_view take(std::uint64_t length) {
-    if (length > rest_.size()) throw FormatError("[pdf] expected an answer of the reading process, got a part of it");
-    const std::string_view part = rest_.substr(0, static_cast<std::size_t>(length));
-    rest_.remove_prefix(part.size());
-    return part;
-  }
+  std::string_view take(std::uint64_t length);
 
   std::string_view rest_;
 };
 
 /// PdfInfo as the payload of a message.
-inline std::string pack_info(const PdfInfo& info) {
-  PdfPacker packer;
-  packer.text(info.title).text(info.author).number(info.n_pages).number(info.encrypted).number(info.complete);
-  return packer.bytes();
-}
+std::string pack_info(const PdfInfo& info);
 
 /// Throws FormatError if something is missing.
-inline PdfInfo unpack_info(std::string_view payload) {
-  PdfUnpacker fields(payload);
-  PdfInfo info;
-  info.title = fields.text();
-  info.author = fields.text();
-  info.n_pages = static_cast<std::size_t>(fields.number());
-  info.encrypted = fields.number() != 0;
-  info.complete = fields.number() != 0;
-  return info;
-}
+PdfInfo unpack_info(std::string_view payload);
 
 /// PdfPage as the payload of a message.
-inline std::string pack_page(const PdfPage& page) {
-  PdfPacker packer;
-  packer.number(page.number).text(page.text).number(page.damaged);
-  return packer.bytes();
-}
+std::string pack_page(const PdfPage& page);
 
 /// Throws FormatError if something is missing.
-inline PdfPage unpack_page(std::string_view payload) {
-  PdfUnpacker fields(payload);
-  PdfPage page;
-  page.number = static_cast<std::size_t>(fields.number());
-  page.text = fields.text();
-  page.damaged = fields.number() != 0;
-  return page;
-}
+PdfPage unpack_page(std::string_view payload);
 
-}  // namespace flashlm::inline v0::tools
+}  // namespace flashlm::inline FLASHLM_ABI::tools
+
+#if !defined(FLASHLM_COMPILED)
+#include "flashlm/tools/pdf_message.ipp"
+#endif

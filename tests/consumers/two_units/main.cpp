@@ -2,6 +2,10 @@
 /// main.cpp: one of two files that include everything; a forgotten `inline` fails to link.
 #include <flashlm/flashlm.hpp>
 
-flashlm::MemorySize read_in_other_unit(const char* text);
+void read_in_other_unit(const char* text, flashlm::MemorySize& size);
 
-int main() { return read_in_other_unit("4KiB").bytes == flashlm::parse_memory("4096").bytes ? 0 : 1; }
+int main() {
+  flashlm::MemorySize size;
+  read_in_other_unit("4KiB", size);
+  return size.bytes == flashlm::parse_memory("4096").bytes ? 0 : 1;
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// main.cpp: one of two files that use a kernel which neither compiles.
+/// main.cpp: one of two files, with flags of their own, that use what is compiled once.
 #include <flashlm/flashlm.hpp>
 
 float dot_in_other_unit();

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// tile_dots.ipp: the bodies of tile_dots.hpp.
+#pragma once
+
+#include "flashlm/kernels/tile_dots.hpp"
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/kernels/dispatch.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::kernels {
+
+FLASHLM_INLINE void to_blocks(std::span<const float> x, ActivationBlock* blocks) {
+  FLASHLM_ASSERT(x.size() % kActivationNumbers == 0);
+  active().to_blocks(x.data(), blocks, x.size() / kActivationNumbers);
+}
+
+FLASHLM_INLINE void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride,
+                              std::size_t n_tokens, float* y, std::size_t y_stride) {
+  if (!is_block(tiles.dtype)) {
+    throw ArgumentError(
+        concat("[tile_dots] number format: expected ", names_of(is_block), ", got ", name(tiles.dtype)));
+  }
+  FLASHLM_ASSERT(tiles.cols % kTileCols == 0);
+  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kTileCols && y_stride >= tiles.rows));
+  active().tile_dots(tiles, x, x_stride, n_tokens, y, y_stride);
+}
+
+}  // namespace flashlm::inline FLASHLM_ABI::kernels

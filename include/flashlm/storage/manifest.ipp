@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/// manifest.ipp: the bodies of manifest.hpp.
+#pragma once
+
+#include "flashlm/storage/manifest.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <span>
+
+#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/file_writer.hpp"
+#include "flashlm/storage/json.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::storage {
+
+FLASHLM_INLINE Manifest Manifest::open(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kFileName;
+  Manifest manifest = parse(read_text(path, kLargestBytes), path.string());
+  manifest.check_files(folder);
+  return manifest;
+}
+
+FLASHLM_INLINE void Manifest::check_files(const std::filesystem::path& folder) const {
+  for (const FileRecord& record : files) check_file(folder, record);
+}
+
+FLASHLM_INLINE Manifest Manifest::parse(const std::string& text, const std::string& file) {
+  check_own_checksum(text, file);
+  return from_json(parse_json(text, "manifest", file), file);
+}
+
+FLASHLM_INLINE Manifest Manifest::from_json(const nlohmann::json& json, const std::string& file) {
+  const JsonField fields(json, "manifest", file);
+  fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
+  if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
+  if (fields["format_version"].count() != kFormatVersion) {
+    fields["format_version"].wrong(std::to_string(kFormatVersion),
+                                   "Another version of flashlm wrote it, pack the model again.");
+  }
+  Manifest manifest;
+  manifest.architecture = fields["architecture"].word();
+  manifest.dtype = fields["dtype"].word();
+  if (!fields["source"].value().is_object()) fields["source"].wrong("an object");
+  manifest.source = fields["source"].value();
+  fields["files"].elements([&](const JsonField& one) { manifest.files.push_back(read_file_record(one)); });
+  fields["layers"].elements([&](const JsonField& one) { manifest.layers.push_back(read_layer_record(one)); });
+  manifest.check(file);
+  return manifest;
+}
+
+FLASHLM_INLINE std::string Manifest::text() const {
+  using Json = nlohmann::ordered_json;
+  check(kFileName);
+  Json json;
+  json["format"] = "flashlm";
+  json["format_version"] = format_version;
+  json["architecture"] = architecture;
+  json["dtype"] = dtype;
+  json["source"] = source;
+  json["files"] = Json::array();
+  for (const FileRecord& record : files) json["files"].push_back(json_of(record));
+  json["layers"] = Json::array();
+  for (const LayerRecord& record : layers) json["layers"].push_back(json_of(record));
+  json["checksum"] = "crc32:00000000";
+  std::string result;
+  try {
+    result = json.dump(2) + "\n";
+  } catch (const Json::exception& error) {  // text that is not UTF-8
+    throw fail(error.what(), kFileName);
+  }
+  const std::string digits = crc32_hex(crc32(std::as_bytes(std::span(result))));
+  return result.replace(checksum_place(result), 8, digits);
+}
+
+FLASHLM_INLINE void Manifest::save(const std::filesystem::path& folder) const {
+  const std::string content = text();
+  write_file(folder / kFileName, std::as_bytes(std::span(content)));
+}
+
+FLASHLM_INLINE std::uint64_t Manifest::weight_bytes() const noexcept {
+  std::uint64_t total = 0;
+  for (const FileRecord& record : files) total += record.is_weights() ? record.data_bytes() : 0;
+  return total;
+}
+
+FLASHLM_INLINE void Manifest::verify(
+    const std::filesystem::path& folder,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& on_progress) const {
+  std::uint64_t total = 0;
+  for (const FileRecord& record : files) total += record.bytes;
+  std::uint64_t done = 0;
+  const auto seen = [&](std::uint64_t bytes) {
+    done += bytes;
+    if (on_progress) on_progress(done, total);
+  };
+  for (const FileRecord& record : files) {
+    const File file = open_file(folder, record, FileMode::direct);
+    if (record.is_weights()) expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header", seen);
+    expect_crc(file, {record.header_bytes, record.data_bytes()}, record.crc32, "content", seen);
+  }
+}
+
+FLASHLM_INLINE const FileRecord* Manifest::find(std::string_view name) const noexcept {
+  for (const FileRecord& record : files) {
+    if (record.name == name) return &record;
+  }
+  return nullptr;
+}
+
+FLASHLM_INLINE FormatError Manifest::fail(const std::string& what, const std::string& file) {
+  return FormatError(concat("[manifest] ", what, " (", file, ")"));
+}
+
+FLASHLM_INLINE std::size_t Manifest::checksum_place(const std::string& text) {
+  constexpr std::string_view kMark = "\"checksum\": \"crc32:";
+  const std::size_t mark = text.rfind(kMark);
+  if (mark == std::string::npos || text.size() - mark < kMark.size() + 8) return std::string::npos;
+  return mark + kMark.size();
+}
+
+FLASHLM_INLINE void Manifest::check_own_checksum(const std::string& text, const std::string& file) {
+  const std::size_t place = checksum_place(text);
+  if (place == std::string::npos) {
+    refuse_foreign(text, FileKind::json, "manifest", file);
+    throw fail("checksum is missing", file);
+  }
+  std::string zeroed = text;
+  const std::string expected = crc32_hex(crc32(std::as_bytes(std::span(zeroed.replace(place, 8, "00000000")))));
+  if (const std::string got = text.substr(place, 8); got != expected) {
+    throw fail(concat("checksum: expected ", expected, ", got ", got, "; the file was changed by hand or damaged"),
+               file);
+  }
+}
+
+FLASHLM_INLINE void Manifest::check(const std::string& file) const {
+  if (format_version != kFormatVersion) throw fail(concat("format_version: got ", format_version), file);
+  std::set<std::string> names{kFileName};
+  std::uint64_t total = 0;
+  for (const FileRecord& record : files) {
+    if (record.name.empty() || record.name == "." || record.name == ".." ||
+        record.name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+      throw fail(concat("files: expected a plain file name, got '", record.name, "'"), file);
+    }
+    if (!names.insert(record.name).second) throw fail(concat("files: '", record.name, "' is listed twice"), file);
+    if (record.header_bytes > record.bytes || record.bytes > std::numeric_limits<std::int64_t>::max() ||
+        __builtin_add_overflow(total, record.bytes, &total)) {
+      throw fail(concat("files: impossible size of '", record.name, "'"), file);
+    }
+  }
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const LayerRecord& record = layers[layer];
+    const FileRecord* weights = find(record.file);
+    if (weights == nullptr || !weights->is_weights()) {
+      throw fail(concat("layers[", layer, "].file: expected a weight file of the list, got '", record.file, "'"), file);
+    }
+    if (const std::string problem = record.layout.problem(); !problem.empty()) {
+      throw fail(concat("layers[", layer, "]: ", problem), file);
+    }
+    if (record.layout.total_bytes() > weights->data_bytes()) {
+      throw fail(concat("layers[", layer, "]: expected at most ", weights->data_bytes(), " bytes, got ",
+                        record.layout.total_bytes()),
+                 file);
+    }
+  }
+}
+
+FLASHLM_INLINE void Manifest::refuse_foreign_file(const File& file, FileKind expected) {
+  std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kForeignBytes)));
+  file.read(0, begin);
+  refuse_foreign(begin, expected, "manifest", file.path().string());
+}
+
+FLASHLM_INLINE FileKind Manifest::kind_of(const FileRecord& record) {
+  if (record.is_weights()) return FileKind::safetensors;
+  return record.name.ends_with(".json") ? FileKind::json : FileKind::text;
+}
+
+FLASHLM_INLINE File Manifest::open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
+  File file = File::open(folder / record.name, mode);
+  if (file.size() != record.bytes) {
+    refuse_foreign_file(file, kind_of(record));
+    throw fail(concat("size: expected ", record.bytes, " bytes, got ", file.size(), "; was the copy cut short?"),
+               file.path().string());
+  }
+  return file;
+}
+
+FLASHLM_INLINE void Manifest::expect_crc(const File& file, Extent extent, std::uint32_t expected, std::string_view what,
+                                         const std::function<void(std::uint64_t)>& seen) {
+  const std::uint32_t got = crc32_of(file, extent, seen);
+  if (got != expected) {
+    if (extent.offset == 0) refuse_foreign_file(file, FileKind::text);
+    throw fail(concat(what, ": expected checksum ", crc32_hex(expected), ", got ", crc32_hex(got),
+                      "; the file was changed or damaged"),
+               file.path().string());
+  }
+}
+
+FLASHLM_INLINE void Manifest::check_file(const std::filesystem::path& folder, const FileRecord& record) {
+  const File file = open_file(folder, record, FileMode::buffered);
+  if (record.is_weights()) {
+    expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header");
+  } else {
+    expect_crc(file, {0, record.bytes}, record.crc32, "content");
+  }
+}
+
+}  // namespace flashlm::inline FLASHLM_ABI::storage

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/// pdf.cpp: the bodies of flashlm::pdf, for programs whose files all define FLASHLM_COMPILED (version.hpp).
+#if !defined(FLASHLM_COMPILED)
+#error "pdf.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
+#endif
+
+#include "flashlm/tools/pdf.ipp"
+#include "flashlm/tools/poppler_reader.ipp"
