@@ -30,6 +30,7 @@ TEST_CASE("several divisors are one, and numbers that are multiples are whole") 
   CHECK_FALSE(matches(R"({"allOf": [{"multipleOf": 4}, {"type": "number", "multipleOf": 6}]})", "20"));
   CHECK(matches(R"({"type": "integer", "multipleOf": 1000})", "123000"));
   CHECK(matches(R"({"type": "number", "multipleOf": 5.0})", "15"));
+  CHECK(matches(R"({"type": "integer", "multipleOf": 997})", "9970"));
 }
 
 TEST_CASE("divisors that are not whole, or too large, are refused by name") {

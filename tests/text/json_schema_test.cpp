@@ -151,3 +151,25 @@ TEST_CASE("values are spelled in one way") {
   CHECK(matches(R"({"type": ["integer", "null"], "enum": [1, null, "x"]})", "null"));
   CHECK_FALSE(matches(R"({"type": ["integer", "null"], "enum": [1, null, "x"]})", "\"x\""));
 }
+
+TEST_CASE("large schemas have a grammar or a clear error, and what grows twice costs twice") {
+  const auto listed = [](int n) {
+    nlohmann::ordered_json schema;
+    for (int index = 0; index < n; ++index) schema["enum"].push_back("value" + std::to_string(index));
+    return schema.dump();
+  };
+  CHECK(matches(listed(5000), "\"value4999\""));
+  CHECK_THROWS_WITH(Grammar::from_json_schema(listed(200'000)), Catch::Matchers::ContainsSubstring("nodes"));
+  nlohmann::ordered_json wide = {{"type", "object"}};
+  for (int index = 0; index < 3000; ++index) wide["properties"]["p" + std::to_string(index)] = {{"type", "integer"}};
+  CHECK(matches(wide.dump(), R"({"p1": 3})"));
+  // Each refers to the next one twice.
+  for (const char* word : {"anyOf", "allOf"}) {
+    std::string schema = R"({"$ref": "#/$defs/0", "$defs": {)";
+    for (int index = 0; index < 60; ++index) {
+      const std::string next = R"({"$ref": "#/$defs/)" + std::to_string(index + 1) + "\"}";
+      schema += "\"" + std::to_string(index) + "\": {\"" + word + "\": [" + next + ", " + next + "]}, ";
+    }
+    CHECK(matches(schema + R"("60": {"type": "null"}}})", "null"));
+  }
+}

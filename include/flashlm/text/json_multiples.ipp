@@ -39,8 +39,9 @@ FLASHLM_INLINE void JsonMultiples::magnitudes(std::int64_t divisor, std::int64_t
   std::int64_t places = 0;
   const auto n_digits = [](std::int64_t value) { return std::to_string(value).size(); };
   for (std::size_t digits = n_digits(low); low <= high && digits <= n_digits(high); ++digits) {
-    places += std::min<std::int64_t>(divisor, 1'000) * static_cast<std::int64_t>(digits);
-    if (divisor > 1'000 || places > kMostPlaces) return;
+    std::int64_t rests = 1;  // that so many digits may leave
+    for (std::size_t at = 0; at < digits; ++at, rests = std::min(rests * 10, divisor)) places += rests;
+    if (places > kMostPlaces) return;
     const std::string nines(digits, '9');
     std::string first = "1" + std::string(digits - 1, '0');
     if (n_digits(low) == digits) first = std::to_string(low);

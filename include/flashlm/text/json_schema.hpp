@@ -81,6 +81,8 @@ class JsonSchema {
   JsonSchemaContext context_;
   GrammarRules& rules_;
   std::vector<std::pair<Node, JsonSchemaSplitter::Way>> narrow_;
+  std::optional<Node> any_whole_{};
+  std::optional<Node> any_number_{};
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

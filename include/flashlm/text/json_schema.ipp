@@ -157,8 +157,15 @@ FLASHLM_INLINE JsonSchema::Node JsonSchema::number(const Parts& parts, bool whol
     if (!node) view().unsupported(*divided, "multipleOf", "the number is too large");
     return *node;
   }
+  if (!least && !most) {  // the same wherever it stands
+    std::optional<Node>& any = whole ? any_whole_ : any_number_;
+    if (!any) {
+      any = whole ? context_.json.numbers().integer(range, JsonRules::end())
+                  : context_.json.numbers().plain(JsonRules::end());
+    }
+    return *any;
+  }
   if (whole) return context_.json.numbers().integer(range, JsonRules::end());
-  if (!least && !most) return context_.json.numbers().plain(JsonRules::end());
   return JsonDecimals(rules_, context_.json.numbers()).number(least, most, JsonRules::end());
 }
 

@@ -31,15 +31,21 @@ FLASHLM_INLINE std::optional<std::pair<JsonSchemaContext::Node, JsonSchemaContex
 
 FLASHLM_INLINE std::optional<std::vector<JsonSchemaContext::Place>> JsonSchemaContext::listed(const Parts& parts) {
   std::optional<std::vector<Place>> result;
+  const JsonSchemaPart* source = nullptr;
+  std::string_view keyword;
   for (const JsonSchemaPart& part : parts) {
     const Json* fixed = view.find(part.place, "const");
-    if (!result && fixed != nullptr) result = {view.down(part.place, "const", *fixed)};
-    if (!result && view.find(part.place, "enum") != nullptr) result = view.elements(part.place, "enum");
+    if (result || (fixed == nullptr && view.find(part.place, "enum") == nullptr)) continue;
+    source = &part;
+    keyword = fixed != nullptr ? "const" : "enum";
+    result = fixed != nullptr ? std::vector<Place>{view.down(part.place, keyword, *fixed)}
+                              : view.elements(part.place, keyword);
   }
   if (!result) return std::nullopt;
   std::erase_if(*result, [&](const Place& each) {
     for (const JsonSchemaPart& part : parts) {
-      const std::optional<bool> answer = values.meets(*each.json, part.place);
+      const std::optional<bool> answer =
+          values.meets(*each.json, part.place, &part == source ? keyword : std::string_view());
       if (answer == false) return true;
       if (!answer) view.unsupported(part.place, values.unknown(*each.json, part.place), "beside enum or const");
     }

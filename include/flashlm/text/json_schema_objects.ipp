@@ -55,11 +55,15 @@ FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(const
     const Node what = context_->rule_of(property.parts);
     const std::string name = view().quoted(view().root(), property.name) + ": ";
     std::vector<Node> here(counted + 1);
-    for (std::uint64_t done = 0; done <= counted; ++done) {
+    std::optional<Node> last;  // the pair, when `counted` of them stand there then
+    for (std::uint64_t done = counted + 1; done-- > 0;) {
       std::vector<Node> ways;
       if (done < most) {
-        const Node then = rules().call(what, after[std::min(done + 1, counted)]);
-        ways.push_back(rules().literal((done > 0 ? ", " : "") + name, then));
+        const bool is_last = done + 1 >= counted;
+        const Node then =
+            is_last && last ? *last : rules().literal(name, rules().call(what, after[std::min(done + 1, counted)]));
+        if (is_last) last = then;
+        ways.push_back(done > 0 ? rules().literal(", ", then) : then);
       }
       if (!property.required) ways.push_back(after[done]);
       here[done] = rules().either(ways);

@@ -38,15 +38,16 @@ class JsonSchemaValues {
 
   JsonSchemaValues(const View& view, JsonPatterns& patterns) : view_(&view), patterns_(&patterns) {}
 
-  /// Whether `value` meets the schema at `place`.
-  Answer meets(const Json& value, const Place& place);
+  /// Whether `value` meets the schema at `place`, but for the keyword `known`, which it does.
+  Answer meets(const Json& value, const Place& place, std::string_view known = {});
 
   /// The keyword for which it is not known whether `value` meets the schema.
   std::string unknown(const Json& value, const Place& place);
 
  private:
   static constexpr int kDeepest = 64;
-  static constexpr std::size_t kMostSteps = 100'000;
+  static constexpr std::size_t kMostSteps = 100'000;       // of one value
+  static constexpr std::size_t kMostAllSteps = 4'000'000;  // of all values of a schema
 
   static Answer both(Answer left, Answer right);
   static Answer inverse(Answer answer) { return answer ? Answer(!*answer) : std::nullopt; }
@@ -69,7 +70,11 @@ class JsonSchemaValues {
 
   const View* view_;
   JsonPatterns* patterns_;
+  const Json* whole_ = nullptr;  // the value that is asked about
+  std::string_view known_;
+  std::map<const Json*, Answer> judged_;  // by schema, for all of it
   std::size_t steps_ = 0;
+  std::size_t all_steps_ = 0;
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

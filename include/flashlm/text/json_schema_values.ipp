@@ -38,14 +38,19 @@ FLASHLM_INLINE std::optional<bool> JsonPatterns::found(const std::string& patter
   return std::nullopt;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::meets(const Json& value, const Place& place) {
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::meets(const Json& value, const Place& place,
+                                                                std::string_view known) {
   steps_ = 0;
+  whole_ = &value;
+  judged_.clear();
+  known_ = known;
   return judge(value, place, 0);
 }
 
 FLASHLM_INLINE std::string JsonSchemaValues::unknown(const Json& value, const Place& place) {
   for (auto each = place.json->begin(); each != place.json->end(); ++each) {
     steps_ = 0;
+    judged_.clear();
     if (!word(value, place, each.key(), 0)) return each.key();
   }
   return "$ref";
@@ -57,16 +62,21 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::both(Answer left, Answ
 }
 
 FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::judge(const Json& value, const Place& place, int depth) {
-  if (depth > kDeepest || ++steps_ > kMostSteps) return std::nullopt;
+  if (depth > kDeepest || ++steps_ > kMostSteps || ++all_steps_ > kMostAllSteps) return std::nullopt;
   view_->check(place);
   if (place.json->is_boolean()) return place.json->get<bool>();
   if (value.is_null() && view_->flag(place, "nullable")) return true;
   const Json* reference = view_->find(place, "$ref");
   if (reference != nullptr && view_->reference_hides()) return referred(value, place, depth);
   Answer result = true;
+  // A schema that others refer to in many ways is judged once.
+  const auto judged = &value == whole_ ? judged_.find(place.json) : judged_.end();
+  if (judged != judged_.end()) return judged->second;
   for (auto each = place.json->begin(); each != place.json->end() && result != false; ++each) {
+    if (depth == 0 && each.key() == known_) continue;
     result = both(result, word(value, place, each.key(), depth));
   }
+  if (&value == whole_ && result) judged_.emplace(place.json, result);
   return result;
 }
 
@@ -82,8 +92,9 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::word(const Json& value
   if (key == "type") return (view_->kinds(place) & View::kind_of(value)) != 0;
   if (key == "const") return same_value(value, *view_->find(place, key));
   if (key == "enum") {
-    const std::vector<Place> list = view_->elements(place, key);
-    return std::any_of(list.begin(), list.end(), [&](const Place& one) { return same_value(value, *one.json); });
+    const Json& list = *view_->find(place, key);
+    if (!list.is_array()) view_->wrong(place, key, "an array");
+    return std::any_of(list.begin(), list.end(), [&](const Json& one) { return same_value(value, one); });
   }
   if (key == "$ref") return referred(value, place, depth);
   if (key == "not") return inverse(inner(view_->at(place, key)));
