@@ -31,9 +31,11 @@ class JsonSchemaOverlap {
   void begin(const Parts& parts) {
     types_ = kJsonAny;
     about_ = 0;
+    sure_ = 0;
     for (const auto& part : parts) {
       types_ &= own_kinds(part.place);
       about_ |= about(part.place, 0);
+      sure_ |= own_about(part.place);
     }
   }
 
@@ -53,7 +55,10 @@ class JsonSchemaOverlap {
   /// The kinds that a schema allows, with what it refers to.
   unsigned kinds(const Place& place, int depth);
 
-  /// The kinds that keywords are about, with those of what a schema is made of.
+  /// The kinds that the keywords of a schema are about.
+  unsigned own_about(const Place& place) const;
+
+  /// The same with those of what it is made of, all where one of these says a type.
   unsigned about(const Place& place, int depth);
 
   bool hides(const Place& place) const;
@@ -96,7 +101,8 @@ class JsonSchemaOverlap {
   const View* view_;
   JsonSchemaValues* values_;
   unsigned types_ = kJsonAny;  // that the schemas beside the alternatives allow
-  unsigned about_ = 0;         // that their keywords are about
+  unsigned about_ = 0;         // that their keywords, and those of what they are made of, are about
+  unsigned sure_ = 0;          // that their own keywords are about
   std::size_t compared_ = 0;
 };
 

@@ -9,9 +9,9 @@ namespace flashlm::inline FLASHLM_ABI::text {
 FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& place, const Place& one, const Place& other) {
   if (compared_ > kMostCompared) view_->unsupported(place, "oneOf", "too many alternatives to compare. Use anyOf");
   unsigned written = kinds(one, 0) & types_;
-  // Where nothing says a type, rules write the types that keywords are about.
-  const unsigned said = about(one, 0) | about_;
-  if (written == kJsonAny && said != 0) written = said;
+  // Where nothing says a type, rules write the types that keywords are about: all that there may be, if some is sure.
+  const bool is_sure = sure_ != 0 || (!hides(one) && own_about(one) != 0);
+  if (written == kJsonAny && is_sure) written = about(one, 0) | about_;
   return apart(one, other, written, 0);
 }
 
@@ -48,14 +48,21 @@ FLASHLM_INLINE unsigned JsonSchemaOverlap::kinds(const Place& place, int depth) 
   return result;
 }
 
-FLASHLM_INLINE unsigned JsonSchemaOverlap::about(const Place& place, int depth) {
-  if (!place.json->is_object()) return 0;
-  if (depth > kDeepest) return kJsonAny;
+FLASHLM_INLINE unsigned JsonSchemaOverlap::own_about(const Place& place) const {
   unsigned result = 0;
+  if (!place.json->is_object()) return result;
   for (auto each = place.json->begin(); each != place.json->end(); ++each) {
     const unsigned kinds = json_kinds_of_word(each.key());
     if (kinds != kJsonAny) result |= kinds;
   }
+  return result;
+}
+
+FLASHLM_INLINE unsigned JsonSchemaOverlap::about(const Place& place, int depth) {
+  if (!place.json->is_object()) return 0;
+  if (depth > kDeepest) return kJsonAny;
+  if (view_->find(place, "type") != nullptr) return kJsonAny;  // then that counts
+  unsigned result = own_about(place);
   if (view_->find(place, "$ref") != nullptr) result |= about(referred(place), depth + 1);
   for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
     if (view_->find(place, keyword) == nullptr) continue;
