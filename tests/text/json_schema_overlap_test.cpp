@@ -58,3 +58,10 @@ TEST_CASE("alternatives that cannot be told apart are refused") {
     CHECK_THROWS_WITH(Grammar::from_json_schema(schema), Catch::Matchers::ContainsSubstring("oneOf"));
   }
 }
+
+TEST_CASE("an alternative is written in any type although another one, which is not written, is about some") {
+  using support::matches;
+  CHECK_FALSE(matches(R"({"oneOf": [{"type": "array"}, {"type": "number", "minimum": -22}, {}]})", "[]"));
+  CHECK_FALSE(matches(R"({"oneOf": [{"type": "integer", "minimum": 4}, {"enum": [true]}, {"x-vendor": 1}]})", "true"));
+  CHECK_FALSE(matches(R"({"minItems": 1, "oneOf": [{"maximum": 3}, {"minItems": 1}, {"type": "string"}]})", "\"\""));
+}
