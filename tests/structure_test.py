@@ -80,7 +80,9 @@ def test_includes_never_go_in_a_circle() -> None:
     graph: dict[str, set[str]] = {}
     for path in HEADERS + [path for path in BODIES if path.suffix == ".ipp"]:
         header = f"flashlm/{name(path.with_suffix('.hpp'))}"
-        targets = {target.removesuffix(".ipp") + ".hpp" if target.endswith(".ipp") else target for target in includes(path)}
+        targets = {
+            target.removesuffix(".ipp") + ".hpp" if target.endswith(".ipp") else target for target in includes(path)
+        }
         graph.setdefault(header, set()).update(targets - {header})
     try:
         TopologicalSorter(graph).prepare()
@@ -127,6 +129,14 @@ def test_bodies_belong_to_their_header(path: Path) -> None:
     end = f'#if !defined(FLASHLM_COMPILED)\n#include "flashlm/{name(path)}"\n#endif\n'
     assert header.read_text().endswith(end)
     assert header.read_text().count("FLASHLM_COMPILED") == 1
+
+
+@pytest.mark.parametrize("path", [path for path in BODIES if path.suffix == ".ipp"], ids=name)
+def test_a_virtual_function_is_inline_where_it_is_declared(path: Path) -> None:
+    """Else it is the key function of its class: every header-only program then compiles the class, used or not."""
+    header = path.with_suffix(".hpp").read_text()
+    declared = re.findall(r"^ *(virtual [^;{=]*|[^;{]* override);", re.sub(r"//.*", "", header), re.MULTILINE)
+    assert not [text for text in declared if not text.lstrip().startswith("FLASHLM_INLINE ")]
 
 
 def test_all_bodies_are_compiled_once() -> None:

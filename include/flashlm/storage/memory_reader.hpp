@@ -30,11 +30,11 @@ class MemoryReader final : public Reader {
   std::string_view name() const noexcept override { return "memory"; }
   std::size_t alignment() const noexcept override { return alignment_; }
 
-  Ticket submit(std::span<const Read> reads) override;
+  FLASHLM_INLINE Ticket submit(std::span<const Read> reads) override;
 
-  void wait(Ticket ticket) override;
+  FLASHLM_INLINE void wait(Ticket ticket) override;
 
-  void drain() noexcept override;
+  FLASHLM_INLINE void drain() noexcept override;
 
   ReaderStats stats() const noexcept override { return stats_; }
 

@@ -39,16 +39,16 @@ class ThreadsReader final : public FileReader {
   ThreadsReader(std::vector<File>&& files, Options options = {}) = delete;
 
   /// Finishes what is in flight. In a forked child there is nothing to finish, and nobody to wait for.
-  ~ThreadsReader() override;
+  FLASHLM_INLINE ~ThreadsReader() override;
 
   std::string_view name() const noexcept override { return "threads"; }
-  double busy_seconds() const noexcept override;
+  FLASHLM_INLINE double busy_seconds() const noexcept override;
 
-  Ticket submit(std::span<const Read> reads) override;
+  FLASHLM_INLINE Ticket submit(std::span<const Read> reads) override;
 
-  void wait(Ticket ticket) override;
+  FLASHLM_INLINE void wait(Ticket ticket) override;
 
-  void drain() noexcept override;
+  FLASHLM_INLINE void drain() noexcept override;
 
  private:
   /// Waits until `done`; tells the hooks if that takes long, without the lock, which is held again if they throw.

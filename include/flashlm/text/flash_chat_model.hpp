@@ -40,10 +40,10 @@ class FlashChatModel : public ChatModel {
   Generation stream(std::span<const ChatMessage> messages, GenerationOptions options = {});
 
   /// Throws also FormatError for a json_schema with a keyword that Grammar does not know.
-  std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
+  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
 
-  std::size_t count_tokens(std::string_view text) const override;
-  std::size_t context() const override;
+  FLASHLM_INLINE std::size_t count_tokens(std::string_view text) const override;
+  FLASHLM_INLINE std::size_t context() const override;
 
   const LanguageModel& language_model() const noexcept { return lm_; }
   const ChatFormat& format() const noexcept { return format_; }

@@ -28,9 +28,9 @@ class ScriptedChatModel : public ChatModel {
   explicit ScriptedChatModel(std::vector<std::string> answers, std::size_t context = 4096);
 
   /// The next answer of the list. Throws Error when there is none left.
-  std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
+  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
 
-  std::size_t count_tokens(std::string_view text) const override;
+  FLASHLM_INLINE std::size_t count_tokens(std::string_view text) const override;
 
   std::size_t context() const override { return context_; }
 
