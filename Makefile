@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The words to live by; the work is in scripts/.
-.PHONY: help demo test test-live test-all test-sanitizers test-neon format lint docs-check clean
+.PHONY: help demo test test-live test-all test-sanitizers test-neon format lint tidy docs-check clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\): *##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,9 @@ format:  ## Rewrite C++ and Python in the project's format
 
 lint:  ## Check format, style and types
 	@scripts/lint
+
+tidy:  ## Look for mistakes in C++ with clang-tidy
+	@scripts/tidy
 
 docs-check:  ## Run the README's programs and follow the links of all pages
 	@scripts/docs-check

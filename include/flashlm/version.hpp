@@ -3,8 +3,10 @@
 /// build flashlm.
 ///
 /// Header-only, every `x.hpp` includes the bodies in `x.ipp`. Compiled once, all files of a program define
-/// FLASHLM_COMPILED and link the bodies (CMake: flashlm::flashlm does both). The namespaces of the two differ, and so do
-/// those of headers with OpenMP and without: what files of two kinds pass to each other does not link.
+/// FLASHLM_COMPILED and link the bodies (CMake: flashlm::flashlm does both). The namespaces of the two differ, and so
+/// do those of headers with OpenMP and without: what files of two kinds pass to each other does not link. A function
+/// whose result alone has such a type would link, so each file of a program also brings a variable whose kind tells the
+/// way it was compiled and whose name is what to do: linkers refuse one name for a thread's variable and a plain one.
 ///
 /// FLASHLM_INLINE stands before every body of an `x.ipp`, and before the declaration of a virtual
 /// one in `x.hpp`: without it there, compilers make the class in every file that includes it.
@@ -22,4 +24,15 @@
 #define FLASHLM_ABI v0
 #endif
 #define FLASHLM_INLINE inline
+#endif
+
+#if defined(__ELF__)
+extern "C" {
+#if defined(FLASHLM_COMPILED)
+__attribute__((weak, visibility("hidden"))) thread_local int
+#else
+__attribute__((weak, visibility("hidden"))) int
+#endif
+    flashlm_define_FLASHLM_COMPILED_in_all_files_or_in_none = 0;
+}
 #endif

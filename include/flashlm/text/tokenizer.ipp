@@ -176,7 +176,7 @@ FLASHLM_INLINE void Tokenizer::fill_table(const storage::JsonField& added) {
   table_.resize(static_cast<std::size_t>(largest + 1));
   for (const auto& [written, token] : bpe_.vocabulary()) {
     std::optional<std::string> bytes = alphabet_to_bytes(written);
-    table_[static_cast<std::size_t>(token)] = {bytes ? std::move(*bytes) : written, true, false};
+    table_[static_cast<std::size_t>(token)] = {std::move(bytes).value_or(written), true, false};
   }
   for (std::size_t index = 0; index < added_.tokens().size(); ++index) {
     const AddedToken& token = added_.tokens()[index];

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/tools/pdf_message.hpp"
 #include "flashlm/version.hpp"
 
