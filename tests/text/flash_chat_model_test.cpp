@@ -79,8 +79,8 @@ TEST_CASE("an answer can be held to a JSON schema") {
   const nlohmann::json answer = nlohmann::json::parse(model.answer(kQuestion, options));
   CHECK((answer == nlohmann::json{{"sky", "blue"}} || answer == nlohmann::json{{"sky", "grey"}}));
   CHECK(nlohmann::json::parse(model.answer(kQuestion, options)) == answer);
-  options.json_schema = R"({"type": "object", "ghost": 1})";
-  CHECK_THROWS_WITH(model.answer(kQuestion, options), Catch::Matchers::ContainsSubstring("ghost"));
+  options.json_schema = R"({"contains": true})";
+  CHECK_THROWS_WITH(model.answer(kQuestion, options), Catch::Matchers::ContainsSubstring("contains"));
 }
 
 TEST_CASE("a model without a chat format opens, and refuses to talk") {
