@@ -4,8 +4,9 @@
     python benchmarks/compile.py
 
 Every figure is user seconds of one compiler process, and its peak memory; each case is compiled once a round, in turns,
-the JSON program in every round, and a row's `ratio` is over the JSON program of the same round. `edit` rows are seconds
-on the clock from a change to the result of its test, in a build folder and a Python that are up to date before.
+and a row "over the JSON program" is over that program of the same round. A number format costs what kernels take less
+without it, in a copy. With `--build`, a folder of the preset dev, rows of edits follow: seconds on the clock from a
+change to the result of its test, where everything is up to date before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from machine import spread, write_result
 ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "compile.json"
 SOURCES = ROOT / "include" / "flashlm"
+KERNELS = "kernels alone"
+WITHOUT = "kernels without q4_0"
 
 JSON_PROGRAM = """#include <iostream>
 
@@ -44,7 +47,8 @@ int main() {
 def readme_program() -> str:
     """The first C++ program of the README."""
     found = re.search(r"```cpp\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert found is not None
+    if found is None:
+        sys.exit("README.md has no C++ program.")
     return found.group(1)
 
 
@@ -67,10 +71,15 @@ def compile_once(compiler: str, source: Path, *options: str) -> tuple[float, flo
     return usage.ru_utime, usage.ru_maxrss * 1024
 
 
-def formats() -> list[str]:
-    """The block formats that the kernels can leave out one by one, if they can."""
-    text = "".join(path.read_text() for path in (SOURCES / "kernels").rglob("*.inc"))
-    return sorted(set(re.findall(r"FLASHLM_WITHOUT_(\w+)", text)))
+def without_a_format(folder: Path) -> Path:
+    """The kernels in a copy of the headers, in which nothing computes with q4_0 (docs/number_formats.md)."""
+    shutil.copytree(SOURCES, folder / "flashlm")
+    bodies = folder / "flashlm" / "kernels" / "bodies.inc"
+    text, found = re.subn(r"(case DType::q4_0:) return kBlocks<.*>;", r"\1", bodies.read_text())
+    if found != 1:
+        sys.exit("kernels/bodies.inc has no line of q4_0.")
+    bodies.write_text(text.replace("case DType::u8: break;", "case DType::u8: return kNone;"))
+    return folder / "flashlm" / "kernels" / "compiled.cpp"
 
 
 def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
@@ -87,12 +96,8 @@ def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
         library = source.parent.name == "tools" and source.stem != "compiled"
         if not library:
             name = source.relative_to(SOURCES).as_posix()
-            result["kernels alone" if name == "kernels/compiled.cpp" else f"library: {name}"] = (source, compiled)
-    for name in formats():
-        result[f"kernels without {name.lower()}"] = (
-            SOURCES / "kernels" / "compiled.cpp",
-            [*compiled, f"-DFLASHLM_WITHOUT_{name}"],
-        )
+            result[KERNELS if name == "kernels/compiled.cpp" else f"library: {name}"] = (source, compiled)
+    result[WITHOUT] = (without_a_format(folder), [*compiled, f"-I{folder}"])
     return result
 
 
@@ -115,21 +120,23 @@ def edits(build: Path, rounds: int) -> list[dict[str, Any]]:
 
     def cpp() -> None:
         run("cmake", "--build", str(build), "--target", "storage_test")
-        run(str(build / "tests" / "storage_test"), "[manifest],*manifest*")
+        run(str(build / "tests" / "storage_test"), "*manifest*")
 
     def python() -> None:
-        run(sys.executable, "-m", "pytest", "-q", "tests/python/tokens_test.py")
+        run(sys.executable, "-m", "pytest", "-q", "tests/python/chat_format_test.py")
 
-    del python
     cpp()
+    python()
     result = []
     for case, path, test in [
         ("edit of a header's bodies", SOURCES / "storage" / "manifest.ipp", cpp),
         ("edit of a header", SOURCES / "storage" / "manifest.hpp", cpp),
+        ("edit of a Python file", ROOT / "python" / "flashlm" / "pack" / "chat_format.py", python),
     ]:
+        comment = "#" if path.suffix == ".py" else "//"
         seconds = []
         for number in range(rounds):
-            with changed(path, f"// round {number}\n"):
+            with changed(path, f"{comment} round {number}\n"):
                 start = time.monotonic()
                 test()
                 seconds.append(time.monotonic() - start)
@@ -149,23 +156,30 @@ def main() -> None:
     ratios: dict[str, list[float]] = {}
     memory: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
+        compiled = cases(Path(name))
         for _ in range(arguments.rounds):
             floor = 0.0
-            for case, (source, options) in cases(Path(name)).items():
+            for case, (source, options) in compiled.items():
                 user, peak = compile_once(arguments.compiler, source, *options)
                 floor = floor or user
                 seconds.setdefault(case, []).append(user)
                 ratios.setdefault(case, []).append(user / floor)
                 memory.setdefault(case, []).append(peak / 2**30)
-                print(f"{case}: {user:.2f} s, {user / floor:.2f} of the JSON program, {peak / 2**30:.2f} GiB", flush=True)
-    rows: list[dict[str, Any]] = []
-    for case in seconds:
-        rows.append({"case": case, "metric": "user time", "unit": "s", **spread(seconds[case])})
+                print(
+                    f"{case}: {user:.2f} s, {user / floor:.2f} of the JSON program, {peak / 2**30:.2f} GiB", flush=True
+                )
+    costs = [kernels - without for kernels, without in zip(ratios[KERNELS], ratios[WITHOUT], strict=True)]
+    rows: list[dict[str, Any]] = [
+        {"case": "a number format (q4_0)", "metric": "over the JSON program", "unit": "", **spread(costs)}
+    ]
+    for case, values in seconds.items():
+        rows.append({"case": case, "metric": "user time", "unit": "s", **spread(values)})
         rows.append({"case": case, "metric": "over the JSON program", "unit": "", **spread(ratios[case])})
         rows.append({"case": case, "metric": "peak memory", "unit": "GiB", **spread(memory[case])})
     if arguments.build:
         rows += edits(arguments.build.resolve(), arguments.rounds)
-    write_result(arguments.output, ROOT, rows, compiler=subprocess.check_output([arguments.compiler, "--version"], text=True).splitlines()[0])
+    version = subprocess.check_output([arguments.compiler, "--version"], text=True).splitlines()[0]
+    write_result(arguments.output, ROOT, rows, compiler=version, options="-std=c++20 -O2")
 
 
 if __name__ == "__main__":
