@@ -11,6 +11,12 @@ if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER="${CMAK
 
 step() { printf '\n== %s\n' "$*"; }
 
+# stage NAME: what follows belongs to it, in the table that .ci/run ends with (scripts/stages).
+stage() {
+  mkdir -p build
+  printf '%s %s\n' "$1" "$(date +%s.%N)" >>build/stages
+}
+
 stop() {
   printf '\n%s\n' "$*" >&2
   exit 1
@@ -62,7 +68,8 @@ need_venv() {
 # install PACKAGE...: into .venv.
 install() { .venv/bin/python -m pip install -qq "$@"; }
 
-# Everything that tests and checks need; a second run takes seconds.
+# Everything that tests and checks need; a second run takes seconds. The package and the tests are built in one folder,
+# build/dev, so that the library is compiled once for both: optimised, with its assertions.
 need_developer() {
   need_compiler
   need_catch
@@ -71,8 +78,15 @@ need_developer() {
   step "Installing Python packages into .venv"
   install "scikit-build-core>=1.0" "pybind11>=3.0" cmeel cmeel-eigen nlohmann-json cmake ninja
   step "Building the Python package"
-  CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation -C build-dir=build/python ".[test,dev,notebooks,agents]"
+  local options=(-C build-dir=build/dev -C cmake.build-type=Debug -C build.targets=flashlm_python)
+  while IFS= read -r option; do options+=(-C "cmake.define.$option"); done <<<"$developer_options"
+  CMAKE_BUILD_PARALLEL_LEVEL=$jobs install --no-build-isolation "${options[@]}" ".[test,dev,notebooks,agents]"
 }
+
+# What build/dev is configured with: the preset dev, for the package.
+developer_options="CMAKE_CXX_FLAGS_DEBUG=-O1 -g1
+CMAKE_COMPILE_WARNING_AS_ERROR=ON
+FLASHLM_BUILD_TESTS=ON"
 
 # configure_and_build PRESET OPTION...
 configure_and_build() {
