@@ -71,6 +71,7 @@ install() { .venv/bin/python -m pip install -qq "$@"; }
 # Everything that tests and checks need; a second run takes seconds. The package and the tests are built in one folder,
 # build/dev, so that the library is compiled once for both: optimised, with its assertions.
 need_developer() {
+  [ -z "${FLASHLM_READY-}" ] || return 0
   need_compiler
   need_catch
   need_tools
@@ -86,7 +87,10 @@ need_developer() {
 # What build/dev is configured with: the preset dev, for the package.
 developer_options="CMAKE_CXX_FLAGS_DEBUG=-O1 -g1
 CMAKE_COMPILE_WARNING_AS_ERROR=ON
-FLASHLM_BUILD_TESTS=ON"
+FLASHLM_BUILD_TESTS=ON
+FLASHLM_BUILD_BENCHMARKS=ON
+FLASHLM_JOIN_TESTS=ON
+FLASHLM_ADDRESS_TESTS=ON"
 
 # configure_and_build PRESET OPTION...
 configure_and_build() {
