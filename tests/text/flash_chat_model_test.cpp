@@ -79,7 +79,7 @@ TEST_CASE("an answer can be held to a JSON schema") {
   const nlohmann::json answer = nlohmann::json::parse(model.answer(kQuestion, options));
   CHECK((answer == nlohmann::json{{"sky", "blue"}} || answer == nlohmann::json{{"sky", "grey"}}));
   CHECK(nlohmann::json::parse(model.answer(kQuestion, options)) == answer);
-  options.json_schema = R"({"contains": true})";
+  options.json_schema = R"({"type": "array", "contains": true})";
   CHECK_THROWS_WITH(model.answer(kQuestion, options), Catch::Matchers::ContainsSubstring("contains"));
 }
 

@@ -145,7 +145,7 @@ TEST_CASE("A list of several pages is read to its end, and one that repeats itse
   const auto page = [](int first, int count) {
     std::string text = "[";
     for (int i = first; i < first + count; ++i)
-      text += (i > first ? "," : "") + item(concat(2500 + i / 1000, ".", 10000 + i), "T", i);
+      text += (i > first ? "," : "") + item(concat(2501 + i / 1000, ".", 10000 + i), "T", i);
     return text + "]";
   };
   const LoopbackServer hub([&](const Received& request, Connection& client) {
