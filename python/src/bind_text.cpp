@@ -321,7 +321,8 @@ Example:
       "known_schema",
       [](const std::string& schema) {
         const flashlm::text::JsonSchemaSubset known = flashlm::text::known_schema(schema);
-        return std::pair(known.schema.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace), known.left);
+        return std::pair(known.schema.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace),
+                         known.left);
       },
       "schema"_a, py::call_guard<py::gil_scoped_release>(), R"(A tool's JSON schema without what grammars do not know.
 
