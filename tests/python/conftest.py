@@ -211,6 +211,7 @@ def theirs(request: pytest.FixtureRequest) -> recorded_answers.Theirs:
 def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the C++ examples, built once a run with what the package carries and nothing else.
 
+    Where FLASHLM_CPP_EXAMPLES names a folder in which they are built already, as scripts/test does, it is that one.
     The processes of one run (pytest-xdist) share it; the others wait for the one that builds.
     """
 
@@ -219,6 +220,8 @@ def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    if "FLASHLM_CPP_EXAMPLES" in os.environ:
+        return Path(os.environ["FLASHLM_CPP_EXAMPLES"])
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -229,7 +232,7 @@ def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (build / "built").exists():
             cmake_dir = run(sys.executable, "-m", "flashlm", "--cmake-dir").strip()
             run("cmake", "-S", source, "-B", build, f"-Dflashlm_DIR={cmake_dir}")
-            run("cmake", "--build", build)
+            run("cmake", "--build", build, "--parallel")
             (build / "built").touch()
     return build
 
