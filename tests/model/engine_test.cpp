@@ -18,6 +18,10 @@
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
 
+// There in a program that a sanitizer watches, also where these tests are compiled without it.
+extern "C" void __asan_init() __attribute__((weak));
+extern "C" void __tsan_init() __attribute__((weak));
+
 using namespace flashlm;
 using namespace flashlm::model;
 using support::run;
@@ -413,9 +417,9 @@ TEST_CASE("memory is locked on request, or the limit that forbids it is named") 
   locked.lock_memory = true;
   try {
     Engine engine(Model::open(tiny.path()), locked);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // under them mlock does nothing
-    CHECK(flashlm::detail::process_status("VmLck:") >= engine.memory_plan().pinned);
-#endif
+    if (&__asan_init == nullptr && &__tsan_init == nullptr) {  // under sanitizers mlock does nothing
+      CHECK(flashlm::detail::process_status("VmLck:") >= engine.memory_plan().pinned);
+    }
   } catch (const IoError& error) {
     CHECK_THAT(error.what(), Catch::Matchers::Contains("ulimit -l"));
   }

@@ -43,27 +43,12 @@ struct ChildEnd {
 /// Sends a message from the child, or hands it over in the same process.
 using ChildSend = std::function<void(char kind, std::string_view payload)>;
 
-/// True in a program that a sanitizer watches: its allocator reserves more memory than any limit, and its locks do not
-/// survive the fork of a program with several threads.
-constexpr bool has_sanitizer() noexcept {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return true;
-#endif
-#endif
-  return false;
-}
+/// True in a program whose bodies of flashlm a sanitizer watches: its allocator reserves more memory than any limit,
+/// and its locks do not survive the fork of a program with several threads.
+bool has_sanitizer() noexcept;
 
 /// True where the kernel keeps a child below `memory_bytes`.
-constexpr bool child_memory_is_limited() noexcept {
-#if defined(__linux__)
-  return !has_sanitizer();
-#else
-  return false;
-#endif
-}
+bool child_memory_is_limited() noexcept;
 
 /// A forked child and the pipe from it. The destructor kills a child that still runs.
 ///

@@ -27,6 +27,25 @@
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 
+FLASHLM_INLINE bool has_sanitizer() noexcept {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  return true;
+#endif
+#endif
+  return false;
+}
+
+FLASHLM_INLINE bool child_memory_is_limited() noexcept {
+#if defined(__linux__)
+  return !has_sanitizer();
+#else
+  return false;
+#endif
+}
+
 FLASHLM_INLINE ChildProcess::ChildProcess(const ChildLimits& limits, const std::function<void(const ChildSend&)>& work)
     : limits_(limits), deadline_(deadline(limits)) {
   const std::lock_guard lock(fork_mutex());  // else a child of another thread would keep this pipe open
