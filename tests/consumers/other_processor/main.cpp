@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// main.cpp: a compiler that knows none of the processors which flashlm has instructions for. The system's headers must
-/// not notice, so they come first. These are the headers that speak of processors.
+/// not notice, so they come first.
 #include <bits/stdc++.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,10 +17,6 @@
 
 #undef __x86_64__
 #undef __aarch64__
-#include <flashlm/base/cpu.hpp>
-#include <flashlm/base/parallel.hpp>
-#include <flashlm/kernels/dispatch.hpp>
-#include <flashlm/storage/checksum.hpp>
-#include <flashlm/storage/open_reader.hpp>
+#include <flashlm/flashlm.hpp>
 
 int main() { return flashlm::supports(flashlm::Isa::scalar) ? 0 : 1; }
