@@ -14,18 +14,13 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/safetensors.hpp"
 
-/// The numpy type that holds numbers of that format; bf16 has none and is passed as its bits, blocks as their bytes.
+/// The numpy type that holds numbers of that format. numpy knows f32 and f16: other numbers are passed as their bits,
+/// blocks as their bytes.
 inline pybind11::dtype numpy_of(flashlm::DType dtype) {
   using flashlm::DType;
-  switch (dtype) {
-    case DType::f32: return pybind11::dtype("float32");
-    case DType::f16: return pybind11::dtype("float16");
-    case DType::bf16: return pybind11::dtype("uint16");
-    case DType::q8_0:
-    case DType::q4_0:
-    case DType::u8: return pybind11::dtype("uint8");
-  }
-  throw flashlm::ArgumentError("[python] unknown number format");
+  if (dtype == DType::f32) return pybind11::dtype("float32");
+  if (dtype == DType::f16) return pybind11::dtype("float16");
+  return pybind11::dtype(flashlm::concat("uint", flashlm::is_block(dtype) ? 8 : 8 * flashlm::row_bytes(dtype, 1)));
 }
 
 /// Throws ShapeError unless the array has the numpy type of `dtype`.
@@ -61,12 +56,12 @@ inline flashlm::MatrixView matrix_of(const pybind11::array& array, flashlm::DTyp
   if (has_gaps || (rows > 1 && array.strides(0) < array.shape(1) * array.itemsize())) throw order_error(what);
   std::size_t cols = items;
   if (flashlm::is_block(dtype)) {
-    const std::size_t block = flashlm::row_bytes(dtype, flashlm::kBlockNumbers);
-    if (items % block != 0) {
-      throw flashlm::ShapeError(flashlm::concat("[python] array: expected rows of whole blocks of ", block,
+    const flashlm::NumberFormat& format = flashlm::format_of(dtype);
+    if (items % format.bytes != 0) {
+      throw flashlm::ShapeError(flashlm::concat("[python] array: expected rows of whole blocks of ", format.bytes,
                                                 " bytes, got ", items, " (", what, ")"));
     }
-    cols = items / block * flashlm::kBlockNumbers;
+    cols = items / format.bytes * format.numbers;
   }
   const std::size_t stride = rows > 1 ? static_cast<std::size_t>(array.strides(0)) : flashlm::row_bytes(dtype, cols);
   return {static_cast<const std::byte*>(array.data()), dtype, rows, cols, stride};
@@ -78,7 +73,8 @@ inline flashlm::DType dtype_of(const std::string& word) {
     const bool is_tag = !word.empty() && word.front() >= 'A' && word.front() <= 'Z';
     return is_tag ? flashlm::storage::parse_tag(word) : flashlm::parse_dtype(word);
   } catch (const flashlm::FormatError&) {
+    constexpr auto any = [](flashlm::DType) { return true; };
     throw flashlm::ArgumentError(
-        flashlm::concat("[python] dtype: expected f32, f16, bf16, q8_0, q4_0 or u8, got '", word, "'"));
+        flashlm::concat("[python] dtype: expected ", flashlm::names_of(any), ", got '", word, "'"));
   }
 }

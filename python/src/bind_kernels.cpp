@@ -7,6 +7,7 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "arrays.hpp"
 #include "flashlm/base/dtype.hpp"
@@ -26,9 +27,9 @@ std::tuple<py::array, float, double, double> requantise(const py::array& array, 
                                                         const std::string& to, int threads) {
   const DType old_type = dtype_of(from), new_type = dtype_of(to);
   const MatrixView rows = matrix_of(array, old_type, "rows");
-  if (is_block(new_type) && rows.cols % kBlockNumbers != 0) {
+  if (const std::size_t numbers = format_of(new_type).numbers; rows.cols % numbers != 0) {
     throw ShapeError(
-        concat("[requantise] rows of ", to, ": expected a multiple of ", kBlockNumbers, " numbers, got ", rows.cols));
+        concat("[requantise] rows of ", to, ": expected a multiple of ", numbers, " numbers, got ", rows.cols));
   }
   py::array result = array;
   std::byte* out = nullptr;
@@ -59,12 +60,44 @@ std::tuple<py::array, float, double, double> requantise(const py::array& array, 
 }  // namespace
 
 void bind_kernels(py::module_& module) {
+  py::class_<NumberFormat>(module, "NumberFormat",
+                           R"(How weights are stored: a row of flashlm's table of number formats.
+
+Attributes:
+    name: flashlm's word, "q8_0".
+    gguf_name: GGUF's word, "Q8_0", which is safetensors' for plain numbers.
+    gguf_type: GGUF's number of it.
+    numbers: Of a block; 1 where numbers stand alone.
+    bytes: Of a block.
+    largest: The largest finite number.
+    numpy: The numpy type of its rows here: that of the numbers, or unsigned integers that hold their bits; blocks are
+        bytes.
+    is_block: Whether numbers share a scale, and rows are whole blocks.)")
+      .def_property_readonly("name", [](const NumberFormat& format) { return format.name; })
+      .def_property_readonly("gguf_name", [](const NumberFormat& format) { return format.gguf_name; })
+      .def_readonly("gguf_type", &NumberFormat::gguf_type)
+      .def_readonly("numbers", &NumberFormat::numbers)
+      .def_readonly("bytes", &NumberFormat::bytes)
+      .def_readonly("largest", &NumberFormat::largest)
+      .def_property_readonly("numpy", [](const NumberFormat& format) { return numpy_of(format.dtype); })
+      .def_property_readonly("is_block", [](const NumberFormat& format) { return is_block(format.dtype); });
+  module.def(
+      "number_formats",
+      [] {
+        std::vector<const NumberFormat*> result;
+        for (const NumberFormat& format : kNumberFormats) {
+          if (is_number(format.dtype)) result.push_back(&format);
+        }
+        return result;
+      },
+      py::return_value_policy::reference,
+      "All formats of numbers that the engine computes with, plain ones first (docs/number_formats.md).");
   module.def("requantise", &requantise, "rows"_a, "from_dtype"_a, "to_dtype"_a, "threads"_a = 0,
              R"(Convert rows of weights to another number format.
 
 Args:
-    rows: [n, k] of float32, float16, uint16 (the bits of bf16) or uint8 (q8_0 and q4_0: blocks, row by row).
-    from_dtype: What they are: 'f32', 'f16', 'bf16', 'q8_0' or 'q4_0'.
+    rows: [n, k] of float32, float16 or unsigned integers (see NumberFormat.numpy); blocks lie row by row.
+    from_dtype: What they are: the name of a number format.
     to_dtype: What they become; the same leaves them as they are and only looks.
     threads: How many convert; 0 means all.
 
@@ -77,5 +110,5 @@ Raises:
     ShapeError: An array of another kind, or rows that are not whole blocks.)");
   module.def(
       "row_bytes", [](const std::string& dtype, std::size_t n) { return row_bytes(dtype_of(dtype), n); }, "dtype"_a,
-      "n"_a, "Bytes of a row of n numbers of a number format; n is a multiple of 32 for q8_0 and q4_0.");
+      "n"_a, "Bytes of a row of n numbers of a number format; n is a multiple of its numbers a block.");
 }

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "checked_calls.hpp"
+#include "flashlm/base/tiles.hpp"
 #include "flashlm/version.hpp"
 
 void bind_base(pybind11::module_& module);
@@ -18,6 +19,8 @@ void bind_agent(pybind11::module_& module);
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
   module.attr("version") = FLASHLM_VERSION;
+  module.attr("tile_rows") = flashlm::kTileRows;
+  module.attr("bundle_neurons") = flashlm::kBundleNeurons;
   bind_base(module);
   bind_kernels(module);
   bind_storage(module);

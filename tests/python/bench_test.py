@@ -16,7 +16,7 @@ import flashlm
 from flashlm import _core, bench
 from flashlm.bench import planted
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
-from flashlm.bench.synthetic import BLOCK, synthetic_source
+from flashlm.bench.synthetic import synthetic_source
 from flashlm.pack.options import Options
 from flashlm.pack.writer import write_folder
 from flashlm.shapes import SHAPES, shape_config
@@ -118,7 +118,7 @@ def test_no_row_of_a_large_matrix_comes_twice() -> None:
     weight = source.weights["layers.0.up"]
     rows = np.concatenate([weight.stored(begin, begin + 1) for begin in range(0, weight.n_rows, 16)])
     assert len({row.tobytes() for row in rows}) == len(rows)
-    assert weight.row_bytes == weight.n_columns // BLOCK * 18
+    assert weight.row_bytes == weight.n_columns // 32 * 18
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -27,18 +27,18 @@ struct NumberFormat {
   int gguf_type;               // ggml's number of it; -1: GGUF has it not
   std::uint16_t numbers;       // of a block; 1: they stand alone
   std::uint16_t bytes;         // of a block
-  std::uint8_t largest;        // magnitude of a quant, which is a number over its scale, after rounding; else 1
+  double largest;              // the largest finite number
 };
 
 // clang-format off
 /// One row a format, in the order of DType.
 inline constexpr NumberFormat kNumberFormats[] = {
-    {DType::f32, "f32", "F32", 0, 1, 4, 1},
-    {DType::f16, "f16", "F16", 1, 1, 2, 1},
-    {DType::bf16, "bf16", "BF16", 30, 1, 2, 1},
-    {DType::q8_0, "q8_0", "Q8_0", 8, 32, 34, 127},
-    {DType::q4_0, "q4_0", "Q4_0", 2, 32, 18, 8},
-    {DType::u8, "u8", "", -1, 1, 1, 1},
+    {DType::f32, "f32", "F32", 0, 1, 4, 0x1.fffffep127},
+    {DType::f16, "f16", "F16", 1, 1, 2, 65504},
+    {DType::bf16, "bf16", "BF16", 30, 1, 2, 0x1.fep127},
+    {DType::q8_0, "q8_0", "Q8_0", 8, 32, 34, 127 * 65504.0},
+    {DType::q4_0, "q4_0", "Q4_0", 2, 32, 18, 8 * 65504.0},
+    {DType::u8, "u8", "", -1, 1, 1, 255},
 };
 // clang-format on
 

@@ -25,6 +25,10 @@ namespace flashlm::inline FLASHLM_ABI {
 inline constexpr std::size_t kTileRows = 32;
 inline constexpr std::size_t kTileCols = 32;
 
+/// Neurons of a bundle of a quantised layer: a tile of the gate and up matrices, and of the down matrix one block.
+inline constexpr std::size_t kBundleNeurons = 32;
+static_assert(kBundleNeurons == kTileRows, "a bundle has one tile for a block of columns");
+
 /// Activations that share a scale.
 inline constexpr std::size_t kActivationNumbers = 32;
 static_assert(kActivationNumbers == kTileCols, "a tile is multiplied with one block of activations");

@@ -8,7 +8,6 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "flashlm/kernels/convert.hpp"
@@ -51,21 +50,9 @@ inline Loss loss_of(std::span<const float> in, std::span<const float> out) noexc
   return loss;
 }
 
-/// A bound of the magnitudes of `n` numbers in blocks, by their scales alone; not finite if a scale is not.
-inline float largest_of_blocks(DType dtype, const std::byte* row, std::size_t n) noexcept {
-  std::uint32_t largest = 0;
-  for (std::size_t first = 0; first < n; first += kBlockNumbers) {
-    std::uint16_t scale;
-    std::memcpy(&scale, row + row_bytes(dtype, first), sizeof scale);
-    largest = std::max(largest, scale & 0x7fffu);
-  }
-  return f16_to_f32(static_cast<std::uint16_t>(largest)) * format_of(dtype).largest;
-}
-
 }  // namespace detail
 
 FLASHLM_INLINE Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out) {
-  if (from == to && is_block(from)) return {detail::largest_of_blocks(from, row, n), 0, 0};
   constexpr std::size_t kRun = 1024;  // numbers at a time: whole blocks, in cache
   std::array<float, kRun> numbers, result;
   Loss loss;

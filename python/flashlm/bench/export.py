@@ -22,6 +22,7 @@ from flashlm.pack.huggingface import SINGLE_FILE, huggingface_name
 from flashlm.pack.source import Progress, Source, Weight
 
 FORMATS = ("gguf", "hf")
+_TORCH = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}  # torch's words for what it holds
 _ROPE_THETA = 10000.0  # of configs that name none, as in transformers
 
 
@@ -40,9 +41,9 @@ def export(
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
         path: The GGUF file, or the Hugging Face folder; must not exist.
-        format: ``"gguf"``, for llama.cpp; or ``"hf"``, for transformers, which has no block formats: q8_0 and q4_0
-            become f32, exactly.
-        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``.
+        format: ``"gguf"``, for llama.cpp; or ``"hf"``, for transformers, which has no block formats: they become
+            f32, exactly.
+        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...).
         seed: As for `synthesize`.
         progress: Called as ``progress("export", done, total)``, in bytes.
 
@@ -147,8 +148,8 @@ def _write_huggingface(
     source: Source, config: dict[str, Any], folder: Path, dtype: str, progress: Progress | None
 ) -> None:
     folder.mkdir(parents=True)
-    held = dtype if dtype in ("f32", "f16", "bf16") else "f32"
-    torch_dtype = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}[held]
+    torch_dtype = _TORCH.get(dtype, "float32")
+    held = dtype if dtype in _TORCH else "f32"
     (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8")
     for name in ("tokenizer.json", "generation_config.json"):
         (folder / name).write_bytes(source.small_files[name])

@@ -26,6 +26,7 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
+from flashlm.pack.dtypes import FORMATS, QUANTISED
 from flashlm.pack.source import Source, Weight
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
@@ -161,16 +162,17 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
-        dtype: ``"f32"``, ``"f16"`` or ``"bf16"``.
+        dtype: A number format without blocks: ``"f32"``, ``"f16"`` or ``"bf16"``.
         seed: Other weights for another seed.
 
     Raises:
         ArgumentError: Another shape or dtype.
         FormatError: The config is none that the engine runs.
     """
-    if dtype not in ("f32", "f16", "bf16"):
+    plain = [name for name in FORMATS if name not in QUANTISED]
+    if dtype not in plain:
         raise ArgumentError(
-            f"[bench] dtype: planted firing needs single neurons, hence f32, f16 or bf16; got {dtype!r}"
+            f"[bench] dtype: planted firing needs single neurons, hence {', '.join(plain)}; got {dtype!r}"
         )
     source = synthetic_source(shape, dtype, _seed(seed), activation="relu")
     sizes = source.config

@@ -130,7 +130,7 @@ def run(
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
-        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``.
+        dtype: The name of a number format.
         memory: As for `LanguageModel.from_pretrained`.
         tokens: How many to decode.
         prompt: How many to read before.

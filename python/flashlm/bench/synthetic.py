@@ -23,20 +23,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashlm import _values
+from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError
 from flashlm.pack.config import parse_config
+from flashlm.pack.dtypes import FORMATS, NATIVE
 from flashlm.pack.options import Options
 from flashlm.pack.source import Loss, Progress, Source, Weight, numpy_dtype
 from flashlm.pack.tokenizer import bpe_document, byte_characters, byte_level
 from flashlm.pack.writer import write_folder
 from flashlm.shapes import shape_config
 
-KINDS = {"f32": "F32", "f16": "F16", "bf16": "BF16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
-BLOCK = 32  # numbers
-_BLOCK_BYTES = {"F32": 128, "F16": 64, "BF16": 64, "Q8_0": 34, "Q4_0": 18}
-_POOL_BLOCKS = 131071  # a prime: 4 million numbers
+_RUN = 32  # numbers of the pool that stay together; of a format of longer blocks, as many as a block has
+_POOL_RUNS = 131071  # a prime: 4 million numbers
 
 
 class Pool:
@@ -48,19 +47,27 @@ class Pool:
 
     @cached_property
     def _numbers(self) -> npt.NDArray[np.float32]:
-        return np.random.default_rng(self.seed).standard_normal((_POOL_BLOCKS, BLOCK), np.float32)
+        return np.random.default_rng(self.seed).standard_normal((_POOL_RUNS, _RUN), np.float32)
 
-    def blocks(self, kind: str, deviation: float, mean: float) -> npt.NDArray[np.uint8]:
-        """The pool as bytes in the number format `kind` of GGUF."""
-        key = (kind, deviation, mean)
+    def blocks(self, dtype: str, deviation: float, mean: float) -> npt.NDArray[np.uint8]:
+        """The pool as bytes in a number format, as many runs of it as are whole."""
+        key = (dtype, deviation, mean)
         if key not in self._formats:
-            from gguf import GGMLQuantizationType
-            from gguf.quants import quantize
-
-            scaled = self._numbers * np.float32(deviation) + np.float32(mean)
-            stored = scaled if kind == "F32" else quantize(scaled, GGMLQuantizationType[kind])
+            numbers = self._numbers.reshape(-1)[: _runs(dtype) * _run(dtype)].reshape(-1, _run(dtype))
+            scaled = numbers * np.float32(deviation) + np.float32(mean)
+            stored = _core.requantise(scaled, "f32", dtype)[0]
             self._formats[key] = np.ascontiguousarray(stored).view(np.uint8).reshape(-1)
         return self._formats[key]
+
+
+def _run(dtype: str) -> int:
+    """Numbers of a run in a number format: whole blocks."""
+    return max(_RUN, FORMATS[dtype].numbers)
+
+
+def _runs(dtype: str) -> int:
+    """Runs of the pool in a number format."""
+    return _POOL_RUNS * _RUN // _run(dtype)
 
 
 @dataclass(frozen=True)
@@ -73,21 +80,22 @@ class SyntheticWeight(Weight):
 
     def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
         """Rows ``begin`` to ``end`` in the number format `kind`: [end - begin, row_bytes]."""
-        pool = self.pool.blocks(self.kind, self.deviation, self.mean)
+        pool = self.pool.blocks(NATIVE[self.kind], self.deviation, self.mean)
         return _cut(pool, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes).reshape(
             end - begin, self.row_bytes
         )
 
     def numbers(self, begin: int, end: int) -> npt.NDArray[np.float32]:
         """Rows ``begin`` to ``end`` of the pool, before they are rounded to `kind`: [end - begin, n_columns]."""
-        pool = self.pool.blocks("F32", self.deviation, self.mean)
-        place = self.offset // _BLOCK_BYTES[self.kind] * _BLOCK_BYTES["F32"]
+        dtype = NATIVE[self.kind]
+        pool = self.pool.blocks("f32", self.deviation, self.mean)[: 4 * _runs(dtype) * _run(dtype)]
+        place = self.offset // _core.row_bytes(dtype, _run(dtype)) * 4 * _run(dtype)
         cut = _cut(pool, place + 4 * begin * self.n_columns, 4 * (end - begin) * self.n_columns)
         return cut.view(np.float32).reshape(end - begin, self.n_columns)
 
     def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
         """As of any weight, without looking for numbers that are not finite: here are none."""
-        if self.kind == KINDS.get(dtype):
+        if NATIVE[self.kind] == dtype:
             return self.stored(begin, end).view(numpy_dtype(dtype))
         return super().rows(begin, end, dtype, loss)
 
@@ -112,7 +120,7 @@ def synthetic_source(
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
-        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``, for all matrices.
+        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all matrices.
         seed: Other weights for another seed.
         activation: Of a Llama shape, in place of SiLU: ``"relu"``.
 
@@ -121,8 +129,8 @@ def synthetic_source(
         FormatError: The config is none that the engine runs.
     """
     seed = _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
-    if dtype not in KINDS:
-        raise ArgumentError(f"[bench] dtype: expected {', '.join(KINDS)}, got {dtype!r}")
+    if dtype not in FORMATS:
+        raise ArgumentError(f"[bench] dtype: expected {', '.join(FORMATS)}, got {dtype!r}")
     name, config = shape_config(shape)
     if activation is not None and config.get("hidden_act") == "silu":
         config["hidden_act"] = activation
@@ -130,20 +138,21 @@ def synthetic_source(
     pool = Pool(seed)
     weights: dict[str, Weight] = {}
     for tensor, tensor_shape in sizes.tensors():
-        kind = KINDS[dtype] if len(tensor_shape) > 1 else "F32"
-        if kind.startswith("Q") and tensor_shape[-1] % BLOCK:
+        held = dtype if len(tensor_shape) > 1 else "f32"
+        if tensor_shape[-1] % FORMATS[held].numbers:
             raise ArgumentError(
-                f"[bench] dtype: {dtype} needs rows of a multiple of {BLOCK} numbers, got {tensor_shape[-1]} ({tensor})"
+                f"[bench] dtype: {dtype} needs rows of a multiple of {FORMATS[held].numbers} numbers, got "
+                f"{tensor_shape[-1]} ({tensor})"
             )
         deviation, mean = _scale(tensor, tensor_shape, sizes.n_layers)
         digest = hashlib.sha256(f"{seed} {tensor}".encode()).digest()
         weights[tensor] = SyntheticWeight(
             name=tensor,
             file=Path(name),
-            kind=kind,
+            kind=FORMATS[held].gguf_name,
             shape=tensor_shape,
-            offset=int.from_bytes(digest[:8], "little") % _POOL_BLOCKS * _BLOCK_BYTES[kind],
-            row_bytes=tensor_shape[-1] * _BLOCK_BYTES[kind] // BLOCK,
+            offset=int.from_bytes(digest[:8], "little") % _runs(held) * _core.row_bytes(held, _run(held)),
+            row_bytes=_core.row_bytes(held, tensor_shape[-1]),
             pool=pool,
             deviation=deviation,
             mean=mean,
@@ -177,7 +186,7 @@ def synthesize(
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
         folder: Where to; must not exist.
-        dtype: ``"f32"``, ``"f16"``, ``"bf16"``, ``"q8_0"`` or ``"q4_0"``, for all matrices.
+        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all matrices.
         seed: Other weights for another seed.
         progress: Called as ``progress("pack", done, total)``, in bytes.
 

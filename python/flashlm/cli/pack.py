@@ -12,6 +12,7 @@ import typer
 import flashlm
 from flashlm import _core
 from flashlm.cli import formats, options, screen
+from flashlm.pack.dtypes import FORMATS
 
 NAME = "pack"
 EXAMPLES = options.examples(
@@ -31,7 +32,7 @@ def main(
     dtype: Annotated[
         str,
         typer.Option(
-            help="source keeps what it can; or f32, f16, bf16, q8_0, q4_0 (with embedding and head in q8_0).",
+            help=f"source keeps what it can; or {', '.join(FORMATS)} (below 8 bits with embedding and head in q8_0).",
         ),
     ] = "source",
     neurons_per_bundle: Annotated[

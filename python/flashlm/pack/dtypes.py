@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-NATIVE = {"F32": "f32", "F16": "f16", "BF16": "bf16", "Q8_0": "q8_0", "Q4_0": "q4_0"}  # GGUF's and safetensors' words
-BLOCK = 32  # numbers that share a scale in q8_0 and q4_0
-QUANTISED = ("q8_0", "q4_0")
-# Rounding turns larger numbers into infinity; the scale of a block is an f16 number.
-LARGEST = {"f32": 3.5e38, "f16": 65504.0, "bf16": 3.38e38, "q8_0": 127 * 65504.0, "q4_0": 8 * 65504.0}
+from flashlm import _core
+
+FORMATS = {each.name: each for each in _core.number_formats()}
+NATIVE = {each.gguf_name: each.name for each in FORMATS.values()}  # of GGUF's and safetensors' words
+QUANTISED = tuple(name for name, each in FORMATS.items() if each.is_block)
 
 # Every token begins with one and ends with the other, so rounding them costs more than rounding any layer: in q4_0,
 # more than a third of what SmolLM2-135M loses in perplexity.
 _ENDS = ("embedding", "head")
+_ENDS_FORMAT = "q8_0"  # what they get in place of a format of fewer bits
 
 _FEED_FORWARD = ("gate", "up", "down")
 
@@ -28,11 +29,12 @@ def choose(kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtyp
     Args:
         kinds: Of each tensor by flashlm's name, its type in the source's words.
         shapes: Its shape.
-        dtype: "source", or the format that all matrices shall have. Where their rows are not whole blocks, q8_0 and
-            q4_0 become f16; with q4_0, embedding and head become q8_0 unless the source has them in q4_0.
+        dtype: "source", or the format that all matrices shall have. Where their rows are not whole blocks, they
+            become f16; with fewer bits than q8_0, embedding and head become q8_0 unless the source has them in that
+            format.
 
     Returns:
-        Name -> "f32", "f16", "bf16", "q8_0" or "q4_0". Vectors are f32.
+        Name -> the name of a number format. Vectors are f32.
 
     Example:
         >>> choose({"head": "Q6_K", "q": "Q4_0"}, {"head": (9, 64), "q": (64, 64)}, "source")
@@ -49,8 +51,8 @@ def choose(kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtyp
             result[name] = _of_blocks(wanted, [shapes[each][-1] for each in names])
         else:
             wanted = NATIVE.get(kind, "f16") if dtype == "source" else dtype
-            if name in _ENDS and wanted == "q4_0" and kind != "Q4_0":
-                wanted = "q8_0"
+            if name in _ENDS and _bits(wanted) < _bits(_ENDS_FORMAT) and wanted != NATIVE.get(kind):
+                wanted = _ENDS_FORMAT
             result[name] = _of_blocks(wanted, [shapes[name][-1]])
     return result
 
@@ -60,9 +62,14 @@ def _common(kinds: set[str]) -> str:
     formats = {NATIVE.get(kind, "f16") for kind in kinds}
     if len(formats) == 1:
         return formats.pop()
-    return "f32" if formats & {"f32", "bf16"} else "f16"
+    return "f16" if formats <= {"f16", *QUANTISED} else "f32"
 
 
 def _of_blocks(dtype: str, lengths: list[int]) -> str:
-    """`dtype`, or f16 if it has blocks and a row of one of these lengths does not."""
-    return "f16" if dtype in QUANTISED and any(length % BLOCK for length in lengths) else dtype
+    """`dtype`, or f16 if a row of one of these lengths is not whole blocks of it."""
+    return "f16" if any(length % FORMATS[dtype].numbers for length in lengths) else dtype
+
+
+def _bits(dtype: str) -> float:
+    """Bits of a number, with its share of a scale."""
+    return 8 * FORMATS[dtype].bytes / FORMATS[dtype].numbers

@@ -14,6 +14,7 @@ import numpy as np
 
 from flashlm._core import FormatError
 from flashlm.pack.config import ARCHITECTURE, RUNS, ModelConfig, parse_config
+from flashlm.pack.dtypes import NATIVE
 from flashlm.pack.files import read_exactly
 from flashlm.pack.gguf_header import GgufHeader, GgufTensor
 from flashlm.pack.gguf_parts import read_parts
@@ -261,7 +262,7 @@ def _weights(header: GgufHeader, sizes: ModelConfig) -> dict[str, Weight]:
         if not _can_decode(tensor.kind):
             raise _error(
                 header,
-                f"tensor type: {tensor.kind} is not supported, expected F32, F16, BF16, Q8_0, Q4_0, or another type "
+                f"tensor type: {tensor.kind} is not supported, expected {', '.join(NATIVE)}, or another type "
                 "that the gguf package decodes",
                 tensor.name,
             )

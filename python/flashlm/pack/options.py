@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm._values import MOST_32_BITS, refuse, whole
-from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED, choose
+from flashlm.pack.dtypes import FORMATS, QUANTISED, choose
 from flashlm.pack.source import Source
 
 FORMAT_VERSION = 2
@@ -30,15 +31,14 @@ class Options:
         Raises:
             ArgumentError: Another word or number than is documented, or single neurons of a quantised layer.
         """
-        formats = tuple(NATIVE.values())
-        if dtype not in ("source", *formats):
-            refuse("pack", "dtype", f"'source', {', '.join(map(repr, formats))}", dtype)
+        if dtype not in ("source", *FORMATS):
+            refuse("pack", "dtype", f"'source', {', '.join(map(repr, FORMATS))}", dtype)
         kinds = {name: weight.kind for name, weight in source.weights.items()}
         shapes = {name: weight.shape for name, weight in source.weights.items()}
         dtypes = choose(kinds, shapes, dtype)
         quantised = sorted({each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED))
         # Single neurons where some can be left out.
-        auto = 1 if source.config.is_sparse and not quantised else BLOCK
+        auto = 1 if source.config.is_sparse and not quantised else _core.bundle_neurons
         if isinstance(neurons_per_bundle, str):
             if neurons_per_bundle != "auto":
                 refuse("pack", "neurons_per_bundle", "'auto' or a number of at least 1", neurons_per_bundle)
@@ -46,11 +46,11 @@ class Options:
         else:
             per_bundle = whole(neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS)
         per_bundle = min(per_bundle, source.config.hidden_dim)
-        if quantised and per_bundle != BLOCK:
+        if quantised and per_bundle != _core.bundle_neurons:
             raise ArgumentError(
-                f"[pack] neurons_per_bundle: expected {BLOCK} for {quantised[0]}, got {per_bundle}: a block of the "
-                f"down matrix spans {BLOCK} neurons, and cutting it would mean rounding again. Pack with dtype='f16', "
-                "which loses little, for another number."
+                f"[pack] neurons_per_bundle: expected {_core.bundle_neurons} for {quantised[0]}, got {per_bundle}: a "
+                f"block of the down matrix spans {_core.bundle_neurons} neurons, and cutting it would mean rounding "
+                "again. Pack with dtype='f16', which loses little, for another number."
             )
         return cls(dtypes, per_bundle)
 

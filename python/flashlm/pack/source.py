@@ -17,7 +17,7 @@ import numpy.typing as npt
 from flashlm import _core
 from flashlm._core import FormatError
 from flashlm.pack.config import ModelConfig
-from flashlm.pack.dtypes import LARGEST, NATIVE
+from flashlm.pack.dtypes import FORMATS, NATIVE
 from flashlm.pack.files import read_exactly
 
 Bytes = npt.NDArray[np.uint8]
@@ -95,13 +95,13 @@ class Weight:
     def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
         """Rows ``begin`` to ``end`` in a number format, as `flashlm._core` takes them.
 
-        That is [end - begin, n_columns] of float32, float16 or (bf16) uint16, and [end - begin, bytes] of uint8 for
-        q8_0 and q4_0. What the source holds in that format is not touched.
+        That is [end - begin, n_columns] of float32, float16 or unsigned integers that hold the bits of a number, and
+        [end - begin, bytes] of uint8 for blocks. What the source holds in that format is not touched.
 
         Args:
             begin: The first row.
             end: The row behind the last.
-            dtype: "f32", "f16", "bf16", "q8_0" or "q4_0".
+            dtype: The name of a number format.
             loss: Told what the conversion loses.
 
         Raises:
@@ -138,10 +138,10 @@ class Weight:
                 f"[pack] weight: expected finite numbers, got {largest} ({self.file}, {self.name}). "
                 "Is the file damaged, or did training diverge?"
             )
-        if largest > LARGEST[dtype]:
+        if largest > FORMATS[dtype].largest:
             raise FormatError(
-                f"[pack] weight: expected at most {LARGEST[dtype]:.6g} (the largest {dtype} number), got {largest:g} "
-                f"({self.file}, {self.name}). Pack it with dtype='f32'."
+                f"[pack] weight: expected at most {FORMATS[dtype].largest:.6g} (the largest {dtype} "
+                f"number), got {largest:g} ({self.file}, {self.name}). Pack it with dtype='f32'."
             )
 
 
@@ -188,7 +188,7 @@ class Source:
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
     """The numpy type of rows of a number format, as `flashlm._core` takes them."""
-    return np.dtype({"f32": "<f4", "f16": "<f2", "bf16": "<u2"}.get(dtype, "u1"))
+    return FORMATS[dtype].numpy
 
 
 def untie(weights: dict[str, Weight]) -> bool:

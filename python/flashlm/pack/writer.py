@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import Error, FormatError
-from flashlm.pack.dtypes import BLOCK, NATIVE, QUANTISED
+from flashlm.pack.dtypes import NATIVE, QUANTISED
 from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
 from flashlm.pack.options import FORMAT_VERSION, Options
 from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
@@ -215,7 +215,7 @@ class _Writer:
             dtype, shape = dtypes[name], list(weights[name].shape)
             if _is_tiled(name, dtypes[name]):
                 metadata[f"dtype.{name}"] = dtype
-                n_strips = -(-shape[0] // BLOCK)
+                n_strips = -(-shape[0] // _core.tile_rows)
                 dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
             specs.append((name, dtype, shape))
         writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, metadata, as_given=True)
@@ -224,7 +224,7 @@ class _Writer:
         try:
             for name in writer.order():
                 tiled = _is_tiled(name, dtypes[name])
-                for begin, end in weights[name].runs(BLOCK if tiled else 1):
+                for begin, end in weights[name].runs(_core.tile_rows if tiled else 1):
                     array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
                     if tiled:
                         array = _core.to_tiles(array, dtypes[name])
