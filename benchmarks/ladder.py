@@ -33,9 +33,9 @@ from flashlm import _core, home
 from flashlm.bench.floors import memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.report import NOTE, PLANTED_NOTE
-from flashlm.pack.detect import is_packed
-from flashlm.pack.options import Options
-from flashlm.pack.writer import write_folder
+from flashlm.packing.detect import is_packed
+from flashlm.packing.options import Options
+from flashlm.packing.writer import write_folder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from ladder_llama import N_COMPARED, Llama, llama_rows_of, ratios_of

@@ -32,12 +32,12 @@ from flashlm._core import (
 )
 from flashlm.agent import Agent
 from flashlm.language_model import LanguageModel
-from flashlm.pack import pack
+from flashlm.packing import pack
 from flashlm.session import Session
 from flashlm.step import Step
 from flashlm.thresholds import add_thresholds
 from flashlm.tool import Tool
-from flashlm.train import LayerReport, TrainReport, train
+from flashlm.training import LayerReport, TrainReport, train
 
 if TYPE_CHECKING:
     from flashlm import bench, plot

@@ -16,7 +16,7 @@ from flashlm._values import text as checked_text
 from flashlm.control_tokens import ControlTokens, parts_of
 from flashlm.final_message import FinalMessage
 from flashlm.messages import Message, check_messages, plain_data, plain_list
-from flashlm.pack.files import io_error
+from flashlm.packing.files import io_error
 from flashlm.template_files import all_templates, named_tokens, read_json, template_files
 from flashlm.warnings import warn
 

@@ -10,7 +10,7 @@ from flashlm._checked_calls import checked
 from flashlm._core import BudgetError, parse_memory
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel
-from flashlm.pack.files import read_object
+from flashlm.packing.files import read_object
 
 _SMALLEST = 256
 _STEP = 64

@@ -19,7 +19,7 @@ from flashlm._checked_calls import checked
 from flashlm._core import Error, FormatError, MemoryPlan, Stats
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.pack.files import scratch_folder
+from flashlm.packing.files import scratch_folder
 from flashlm.plan_lines import plan_lines
 
 if TYPE_CHECKING:

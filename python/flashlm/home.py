@@ -16,11 +16,11 @@ from pathlib import Path
 
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
-from flashlm.pack.detect import is_packed, open_source
-from flashlm.pack.files import io_error
-from flashlm.pack.options import Options
-from flashlm.pack.source import Progress, Source
-from flashlm.pack.writer import growth, write_folder
+from flashlm.packing.detect import is_packed, open_source
+from flashlm.packing.files import io_error
+from flashlm.packing.options import Options
+from flashlm.packing.source import Progress, Source
+from flashlm.packing.writer import growth, write_folder
 
 
 def home() -> Path:

@@ -441,7 +441,7 @@ def _read_markdown(file: Path, first_part: int, last_part: int | None) -> Docume
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        from flashlm.pack.files import io_error
+        from flashlm.packing.files import io_error
 
         raise io_error("read", error, file) from error
     parts = _parts(text)

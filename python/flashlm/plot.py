@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, DiskProbe, MemoryPlan, format_bytes
-from flashlm.pack.files import io_error
+from flashlm.packing.files import io_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from flashlm.train import TrainReport
+    from flashlm.training import TrainReport
 
 # What a plan is made of, from what every token needs to what comes and goes.
 _PARTS = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
-from flashlm.pack.files import io_error, read_object
+from flashlm.packing.files import io_error, read_object
 
 _LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],

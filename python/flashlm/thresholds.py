@@ -18,9 +18,9 @@ from flashlm._core import ArgumentError, ShapeError
 from flashlm._values import refuse
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.pack.config import parse_config
-from flashlm.pack.files import io_error, read_object
-from flashlm.pack.selector_file import write_selector_file
+from flashlm.packing.config import parse_config
+from flashlm.packing.files import io_error, read_object
+from flashlm.packing.selector_file import write_selector_file
 
 _FILE = "thresholds.safetensors"
 _FEWEST_TOKENS = 16

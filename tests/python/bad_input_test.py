@@ -20,7 +20,7 @@ import flashlm
 import random_llama
 from flashlm import bench
 from flashlm.cli.app import run_app
-from flashlm.train import fit
+from flashlm.training import fit
 from small_disk import make_read_only, mounted
 
 TEXT = "The moon is bright tonight and the sea is calm. " * 60

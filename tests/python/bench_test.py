@@ -17,8 +17,8 @@ from flashlm import _core, bench
 from flashlm.bench import planted
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.synthetic import synthetic_source
-from flashlm.pack.options import Options
-from flashlm.pack.writer import write_folder
+from flashlm.packing.options import Options
+from flashlm.packing.writer import write_folder
 from flashlm.shapes import SHAPES, shape_config
 from theirs import Theirs
 

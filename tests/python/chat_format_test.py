@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import flashlm
-from flashlm.pack.chat_format import chat_format
+from flashlm.packing.chat_format import chat_format
 
 MAKER: dict[str, Any] = runpy.run_path(str(Path(__file__).parent / "golden" / "chat_templates.py"))
 LLAMA3 = (
@@ -125,7 +125,7 @@ def test_the_packer_stores_the_format_beside_the_template(tiny: Path) -> None:
 
 @pytest.mark.real
 def test_the_real_model_has_a_format(real_gguf: Path) -> None:
-    from flashlm.pack.detect import open_source
+    from flashlm.packing.detect import open_source
 
     form = json.loads(open_source(real_gguf).small_files["chat_format.json"])
     assert form["answer"] == "<|im_start|>assistant\n"

@@ -15,7 +15,7 @@ import pytest
 import flashlm
 import random_llama
 from flashlm import home
-from flashlm.pack import hub
+from flashlm.packing import hub
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, result: Path | Exception) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.train import store
-from flashlm.train.fit import Predictor
+from flashlm.training import store
+from flashlm.training.fit import Predictor
 from memory_cap import MemoryCap, cgroup_version
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm import template_files
-from flashlm.pack import hub
+from flashlm.packing import hub
 from theirs import Theirs
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.pack.gguf_header import read_header
+from flashlm.packing.gguf_header import read_header
 from random_llama import Case
 
 CASE = random_llama.case("grouped")
@@ -216,7 +216,7 @@ def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_w
     refuses(source, "Unigram")
 
 
-@pytest.mark.parametrize("module", ["flashlm.pack.config", "flashlm.pack.hub"])
+@pytest.mark.parametrize("module", ["flashlm.packing.config", "flashlm.packing.hub"])
 def test_the_examples_run(module: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert failed == 0

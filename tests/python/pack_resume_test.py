@@ -20,7 +20,7 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm import _core, home
-from flashlm.pack import writer
+from flashlm.packing import writer
 from small_disk import mounted
 
 CASE = random_llama.case("head_dim")  # three layers

@@ -371,7 +371,7 @@ def test_a_gguf_brings_template_tokenizer_and_the_end_of_a_turn(tmp_path: Path) 
 
 
 def test_llama3_factors_become_llama3_scaling(tmp_path: Path) -> None:
-    from flashlm.pack.gguf import llama3_factors
+    from flashlm.packing.gguf import llama3_factors
 
     scaling = {
         "rope_type": "llama3",

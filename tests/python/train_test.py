@@ -18,11 +18,11 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.train import fit, store
-from flashlm.train.activations import ActivationStore
-from flashlm.train.report import LayerReport
-from flashlm.train.text import Windows, cut, read_texts
-from flashlm.train.trainer import Fitted, Options, Shape, Trainer
+from flashlm.training import fit, store
+from flashlm.training.activations import ActivationStore
+from flashlm.training.report import LayerReport
+from flashlm.training.text import Windows, cut, read_texts
+from flashlm.training.trainer import Fitted, Options, Shape, Trainer
 
 SHAPE = Shape(n_layers=3, dim=64, hidden=160, n_matrices=2)
 OPTIONS = Options(rank="auto", recall=0.99, epochs=6, seed=0, dtype="q8_0")

@@ -25,7 +25,7 @@ from flashlm import net, papers
 from flashlm.bench.planted import planted_source
 from flashlm.bench.report import Report as BenchReport
 from flashlm.demo import Report as DemoReport
-from flashlm.train import fit
+from flashlm.training import fit
 from public_api import public_objects
 
 LONGEST_MESSAGE = 500

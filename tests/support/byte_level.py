@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flashlm.pack.tokenizer import bpe_document, byte_level
+from flashlm.packing.tokenizer import bpe_document, byte_level
 
 
 def tokenizer(words: Sequence[str], special: Sequence[str], merges: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flashlm import _core
-from flashlm.pack.selector_file import write_selector_file
+from flashlm.packing.selector_file import write_selector_file
 
 
 def write(folder: Path, *, threshold: float = 0.5, **metadata: str) -> Path:

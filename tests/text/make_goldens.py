@@ -133,7 +133,7 @@ def smollm(gguf: Path, n_merges: int = 1200) -> Tokenizer:
     """The first tokens and merges of SmolLM2."""
     from gguf import GGUFReader
 
-    from flashlm.pack.tokenizer import tokenizer_json
+    from flashlm.packing.tokenizer import tokenizer_json
 
     fields = {name: field.contents() for name, field in GGUFReader(gguf).fields.items() if not name.startswith("GGUF")}
     document: dict[str, Any] = tokenizer_json(fields)

@@ -16,10 +16,10 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import synthetic_source, vocabulary
-from flashlm.pack.files import io_error, scratch_folder
-from flashlm.pack.gguf import gguf_name
-from flashlm.pack.huggingface import SINGLE_FILE, huggingface_name
-from flashlm.pack.source import Progress, Source, Weight
+from flashlm.packing.files import io_error, scratch_folder
+from flashlm.packing.gguf import gguf_name
+from flashlm.packing.huggingface import SINGLE_FILE, huggingface_name
+from flashlm.packing.source import Progress, Source, Weight
 
 FORMATS = ("gguf", "hf")
 _TORCH = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}  # torch's words for what it holds

@@ -17,7 +17,7 @@ from flashlm import _core
 from flashlm._checked_calls import checked
 from flashlm._values import whole
 from flashlm.choices import MOST_THREADS
-from flashlm.pack.files import io_error
+from flashlm.packing.files import io_error
 
 _CHUNKS = (256 << 10, 1 << 20, 4 << 20)  # what a stream of weights reads
 _DEPTHS = (1, 4, 16)

@@ -26,8 +26,8 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
-from flashlm.pack.dtypes import FORMATS, QUANTISED
-from flashlm.pack.source import Source, Weight
+from flashlm.packing.dtypes import FORMATS, QUANTISED
+from flashlm.packing.source import Source, Weight
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
 PREDICTED = 0.10
@@ -224,8 +224,8 @@ def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> No
 
     Where only its size matters, `hollow` leaves holes in the place of its numbers.
     """
-    from flashlm.train.fit import Predictor
-    from flashlm.train.store import FILE, write
+    from flashlm.training.fit import Predictor
+    from flashlm.training.store import FILE, write
 
     selecting = "gate" if source.config.gated else "up"
     layers = []

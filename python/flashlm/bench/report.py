@@ -24,12 +24,12 @@ from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.choices import READERS, check_choices, check_memory, check_sizes, check_whole
-from flashlm.pack.detect import is_packed
-from flashlm.pack.files import io_error, scratch_folder
-from flashlm.pack.options import Options
-from flashlm.pack.source import Progress, Source, Weight
-from flashlm.pack.writer import write_folder
-from flashlm.train.store import FILE as PREDICTOR_FILE
+from flashlm.packing.detect import is_packed
+from flashlm.packing.files import io_error, scratch_folder
+from flashlm.packing.options import Options
+from flashlm.packing.source import Progress, Source, Weight
+from flashlm.packing.writer import write_folder
+from flashlm.training.store import FILE as PREDICTOR_FILE
 
 NOTE = "Random weights: the text is meaningless; bytes, times and memory are those of a real model of this shape."
 PLANTED_NOTE = "Planted are the statistics of firing; measured are bytes, time and memory."

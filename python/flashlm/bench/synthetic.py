@@ -26,12 +26,12 @@ import numpy.typing as npt
 from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError
-from flashlm.pack.config import parse_config
-from flashlm.pack.dtypes import FORMATS, NATIVE
-from flashlm.pack.options import Options
-from flashlm.pack.source import Loss, Progress, Source, Weight, numpy_dtype
-from flashlm.pack.tokenizer import bpe_document, byte_characters, byte_level
-from flashlm.pack.writer import write_folder
+from flashlm.packing.config import parse_config
+from flashlm.packing.dtypes import FORMATS, NATIVE
+from flashlm.packing.options import Options
+from flashlm.packing.source import Loss, Progress, Source, Weight, numpy_dtype
+from flashlm.packing.tokenizer import bpe_document, byte_characters, byte_level
+from flashlm.packing.writer import write_folder
 from flashlm.shapes import shape_config
 
 _RUN = 32  # numbers of the pool that stay together; of a format of longer blocks, as many as a block has

@@ -14,7 +14,7 @@ from flashlm.bench import Report, export, run
 from flashlm.bench.export import FORMATS
 from flashlm.bench.report import PLANTED_NOTE
 from flashlm.cli import options, screen
-from flashlm.pack.dtypes import FORMATS as NUMBER_FORMATS
+from flashlm.packing.dtypes import FORMATS as NUMBER_FORMATS
 from flashlm.shapes import SHAPES
 
 NAME = "bench"

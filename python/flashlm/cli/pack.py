@@ -12,7 +12,7 @@ import typer
 import flashlm
 from flashlm import _core
 from flashlm.cli import formats, options, screen
-from flashlm.pack.dtypes import FORMATS
+from flashlm.packing.dtypes import FORMATS
 
 NAME = "pack"
 EXAMPLES = options.examples(

@@ -12,7 +12,7 @@ from rich.table import Table
 import flashlm
 from flashlm.cli import options, screen
 from flashlm.home import packed
-from flashlm.train.text import read_texts
+from flashlm.training.text import read_texts
 
 NAME = "thresholds"
 EXAMPLES = options.examples(

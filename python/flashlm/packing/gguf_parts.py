@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import FormatError
-from flashlm.pack.gguf_header import GgufHeader, GgufTensor, read_header
+from flashlm.packing.gguf_header import GgufHeader, GgufTensor, read_header
 
 _NAME = re.compile(r"(?P<stem>.+)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf")
 _JOIN = "Or join the parts: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf"

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.files import sync_folder, write_synced
-from flashlm.train import fit
-from flashlm.train.activations import ActivationStore, Part, Runner
-from flashlm.train.report import LayerReport
-from flashlm.train.text import Windows
+from flashlm.packing.files import sync_folder, write_synced
+from flashlm.training import fit
+from flashlm.training.activations import ActivationStore, Part, Runner
+from flashlm.training.report import LayerReport
+from flashlm.training.text import Windows
 
 Progress = Callable[[str, int, int], None]
 _JOURNAL = "journal.json"

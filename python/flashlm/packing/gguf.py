@@ -13,13 +13,13 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.config import ARCHITECTURE, RUNS, ModelConfig, parse_config
-from flashlm.pack.dtypes import NATIVE
-from flashlm.pack.files import read_exactly
-from flashlm.pack.gguf_header import GgufHeader, GgufTensor
-from flashlm.pack.gguf_parts import read_parts
-from flashlm.pack.source import TIED, Source, Weight, match_tensors, untie
-from flashlm.pack.tokenizer import tokenizer_json
+from flashlm.packing.config import ARCHITECTURE, RUNS, ModelConfig, parse_config
+from flashlm.packing.dtypes import NATIVE
+from flashlm.packing.files import read_exactly
+from flashlm.packing.gguf_header import GgufHeader, GgufTensor
+from flashlm.packing.gguf_parts import read_parts
+from flashlm.packing.source import TIED, Source, Weight, match_tensors, untie
+from flashlm.packing.tokenizer import tokenizer_json
 from flashlm.template_files import DEFAULT, NAMED
 from flashlm.turn_ends import turn_ends, with_ends
 

@@ -15,10 +15,17 @@ from typing import Any
 
 from flashlm._core import Error, FormatError, Safetensors
 from flashlm.chat_template import ChatTemplate
-from flashlm.pack.config import parse_config
-from flashlm.pack.files import check_engine_reads, parse_object, read_exactly, read_object, read_small, read_text_file
-from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
-from flashlm.pack.source import Source, Weight, match_tensors, untie
+from flashlm.packing.config import parse_config
+from flashlm.packing.files import (
+    check_engine_reads,
+    parse_object,
+    read_exactly,
+    read_object,
+    read_small,
+    read_text_file,
+)
+from flashlm.packing.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
+from flashlm.packing.source import Source, Weight, match_tensors, untie
 from flashlm.template_files import DEFAULT, FILES, NAMED, named_templates, template_files
 from flashlm.turn_ends import turn_ends, with_ends
 

@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import Error, FormatError
-from flashlm.pack.dtypes import NATIVE, QUANTISED
-from flashlm.pack.files import folder_error, io_error, locked, sync_folder, write_synced
-from flashlm.pack.options import FORMAT_VERSION, Options
-from flashlm.pack.source import Loss, Progress, Source, numpy_dtype
+from flashlm.packing.dtypes import NATIVE, QUANTISED
+from flashlm.packing.files import folder_error, io_error, locked, sync_folder, write_synced
+from flashlm.packing.options import FORMAT_VERSION, Options
+from flashlm.packing.source import Loss, Progress, Source, numpy_dtype
 
 JOURNAL = "journal.json"
 RESIDENT = "resident.safetensors"

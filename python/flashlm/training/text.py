@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flashlm._core import FormatError, ShapeError, Tokenizer
-from flashlm.pack.files import io_error
+from flashlm.packing.files import io_error
 
 LONGEST_WINDOW = 512
 SHORTEST_WINDOW = 16

@@ -22,12 +22,12 @@ from flashlm._core import ArgumentError, FormatError, ShapeError
 from flashlm._values import MOST_32_BITS, MOST_64_BITS, refuse, whole
 from flashlm.choices import check_memory, check_sizes, check_whole
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.pack.config import parse_config
-from flashlm.pack.files import folder_error, io_error, locked, read_object
-from flashlm.train import fit, store
-from flashlm.train.report import LayerReport, TrainReport
-from flashlm.train.text import FEWEST_TOKENS, Windows, cut, read_texts
-from flashlm.train.trainer import Options, Shape, Trainer
+from flashlm.packing.config import parse_config
+from flashlm.packing.files import folder_error, io_error, locked, read_object
+from flashlm.training import fit, store
+from flashlm.training.report import LayerReport, TrainReport
+from flashlm.training.text import FEWEST_TOKENS, Windows, cut, read_texts
+from flashlm.training.trainer import Options, Shape, Trainer
 
 __all__ = ["LayerReport", "TrainReport", "train"]
 

@@ -21,7 +21,7 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.pack.files import io_error, refuse_foreign
+from flashlm.packing.files import io_error, refuse_foreign
 
 MAGIC = b"GGUF"
 _MAX_DIMENSIONS = 4

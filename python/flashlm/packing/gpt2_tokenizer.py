@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import FormatError
-from flashlm.pack.files import read_object, read_text_file
-from flashlm.pack.tokenizer import bpe_document, byte_level, post_processor
+from flashlm.packing.files import read_object, read_text_file
+from flashlm.packing.tokenizer import bpe_document, byte_level, post_processor
 
 VOCAB, MERGES = "vocab.json", "merges.txt"
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import FormatError
-from flashlm.pack.config import ModelConfig
-from flashlm.pack.dtypes import FORMATS, NATIVE
-from flashlm.pack.files import read_exactly
+from flashlm.packing.config import ModelConfig
+from flashlm.packing.dtypes import FORMATS, NATIVE
+from flashlm.packing.files import read_exactly
 
 Bytes = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]

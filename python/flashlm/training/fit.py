@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flashlm.train.activations import Part
-from flashlm.train.store import rounded
+from flashlm.training.activations import Part
+from flashlm.training.store import rounded
 
 RANK_UNIT = 32  # a block of q8_0
 _BATCH = 128

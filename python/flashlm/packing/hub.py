@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
-from flashlm.pack.gpt2_tokenizer import MERGES, VOCAB
-from flashlm.pack.huggingface import INDEX_FILE, SINGLE_FILE
-from flashlm.pack.source import Progress
+from flashlm.packing.gpt2_tokenizer import MERGES, VOCAB
+from flashlm.packing.huggingface import INDEX_FILE, SINGLE_FILE
+from flashlm.packing.source import Progress
 from flashlm.template_files import FILES as TEMPLATE_FILES
 from flashlm.template_files import NAMED_FOLDER
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flashlm import _core
-from flashlm.pack.selector_file import write_selector_file
+from flashlm.packing.selector_file import write_selector_file
 
 if TYPE_CHECKING:
-    from flashlm.train.fit import Array, Predictor
+    from flashlm.training.fit import Array, Predictor
 
 FILE = "predictor.safetensors"
 

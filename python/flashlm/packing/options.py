@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm._values import MOST_32_BITS, refuse, whole
-from flashlm.pack.dtypes import FORMATS, QUANTISED, choose
-from flashlm.pack.source import Source
+from flashlm.packing.dtypes import FORMATS, QUANTISED, choose
+from flashlm.packing.source import Source
 
 FORMAT_VERSION = 2
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from flashlm._checked_calls import checked
 from flashlm._values import new_path
-from flashlm.pack.detect import open_source
-from flashlm.pack.options import Options
-from flashlm.pack.source import Progress
-from flashlm.pack.writer import growth, write_folder
+from flashlm.packing.detect import open_source
+from flashlm.packing.options import Options
+from flashlm.packing.source import Progress
+from flashlm.packing.writer import growth, write_folder
 
 __all__ = ["pack"]
 

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer, foreign_file
-from flashlm.pack.chat_format import NAME as CHAT_FORMAT
-from flashlm.pack.chat_format import chat_format
-from flashlm.pack.files import check_engine_reads, io_error
-from flashlm.pack.source import Progress, Source
+from flashlm.packing.chat_format import NAME as CHAT_FORMAT
+from flashlm.packing.chat_format import chat_format
+from flashlm.packing.files import check_engine_reads, io_error
+from flashlm.packing.source import Progress, Source
 
 MANIFEST = "flashlm.json"
 
@@ -77,10 +77,10 @@ def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
         raise
     except OSError as error:
         raise io_error("read", error, path) from error
-    from flashlm.pack import hub
+    from flashlm.packing import hub
 
     if isinstance(source, str) and hub.is_hub_id(source):
-        from flashlm.pack.huggingface import open_huggingface
+        from flashlm.packing.huggingface import open_huggingface
 
         return open_huggingface(hub.fetch(source, progress), name=source)
     result = IoError(f"[pack] source: no such file or folder ({path}).{_neighbours(path)}")
@@ -92,7 +92,7 @@ def _open_folder(path: Path) -> Source:
     if (path / MANIFEST).is_file():
         raise FormatError(f"[pack] source: the folder is packed already ({path}). Open it as it is.")
     if (path / "config.json").is_file():
-        from flashlm.pack.huggingface import open_huggingface
+        from flashlm.packing.huggingface import open_huggingface
 
         return open_huggingface(path)
     names = sorted(entry.name for entry in path.iterdir())
@@ -112,7 +112,7 @@ def _open_file(path: Path) -> Source:
     with path.open("rb") as file:
         begin = file.read(512)
     if begin.startswith(b"GGUF"):
-        from flashlm.pack.gguf import open_gguf
+        from flashlm.packing.gguf import open_gguf
 
         return open_gguf(path)
     foreign = foreign_file(begin, "json" if path.suffix == ".json" else "gguf")
