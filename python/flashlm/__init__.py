@@ -33,6 +33,7 @@ from flashlm._core import (
 from flashlm.agent import Agent
 from flashlm.language_model import LanguageModel
 from flashlm.packing import pack
+from flashlm.planning import plan
 from flashlm.session import Session
 from flashlm.step import Step
 from flashlm.thresholds import add_thresholds
@@ -72,6 +73,7 @@ __all__ = [
     "bench",
     "format_bytes",
     "pack",
+    "plan",
     "plot",
     "probe",
     "train",

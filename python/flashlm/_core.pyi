@@ -38,6 +38,8 @@ class NumberFormat:
 
 class MemorySize:
     @property
+    def automatic(self) -> bool: ...
+    @property
     def bytes(self) -> int: ...
     @property
     def share(self) -> float | None: ...
@@ -146,6 +148,8 @@ class MemoryPlan:
     def head(self) -> dict[str, int]: ...
     @property
     def kv(self) -> int: ...
+    @property
+    def limit(self) -> dict[str, Any] | None: ...
     @property
     def n_rows(self) -> int: ...
     @property
@@ -295,8 +299,9 @@ class LanguageModel:
     def open(
         folder: str | os.PathLike[str],
         *,
-        memory: str = "50%",
+        memory: str = "auto",
         context: int | None = None,
+        parallel: int = 1,
         threads: int | None = None,
         reader: str = "auto",
         selector: str = "auto",
@@ -310,18 +315,34 @@ class LanguageModel:
         kv_store: str | os.PathLike[str] | None = None,
         kv_store_bytes: int = 8589934592,
         on_progress: Callable[[int, int], None] | None = None,
+        system: str | os.PathLike[str] | None = None,
     ) -> LanguageModel: ...
     @staticmethod
-    def plan(
+    def largest_context(
         folder: str | os.PathLike[str],
         *,
-        memory: str = "50%",
-        context: int | None = None,
+        memory: str = "auto",
+        parallel: int = 1,
         threads: int | None = None,
         selector: str = "auto",
         policy: str = "auto",
         window: int | None = None,
         bundled: bool = True,
+        system: str | os.PathLike[str] | None = None,
+    ) -> int: ...
+    @staticmethod
+    def plan(
+        folder: str | os.PathLike[str],
+        *,
+        memory: str = "auto",
+        context: int | None = None,
+        parallel: int = 1,
+        threads: int | None = None,
+        selector: str = "auto",
+        policy: str = "auto",
+        window: int | None = None,
+        bundled: bool = True,
+        system: str | os.PathLike[str] | None = None,
     ) -> MemoryPlan: ...
     def generate(
         self,
@@ -410,9 +431,7 @@ def probe(
     progress: Callable[[float], None] | None = None,
 ) -> DiskProbe: ...
 def read_manifest(folder: str | os.PathLike[str]) -> str: ...
-def remove_abandoned(
-    folder: str | os.PathLike[str], prefix: str, tail: str, folders: bool = False
-) -> None: ...
+def remove_abandoned(folder: str | os.PathLike[str], prefix: str, tail: str, folders: bool = False) -> None: ...
 def number_formats() -> list[NumberFormat]: ...
 def requantise(
     rows: NDArray[Any], from_dtype: str, to_dtype: str, threads: int = 0

@@ -29,8 +29,9 @@ def check_choices(*, selector: str, policy: str, window: int | None, drafter: ob
         )
 
 
-def check_sizes(*, context: int | None, threads: int | None) -> None:
+def check_sizes(*, context: int | None, threads: int | None, parallel: int = 1) -> None:
     """Raises ArgumentError for numbers that no model can be opened with."""
+    _values.whole(parallel, "parallel", where="language_model", least=1, most=MOST_32_BITS)
     check_whole("context", context, least=1, most=MOST_32_BITS)
     check_whole("threads", threads, least=1, most=MOST_THREADS)
 
@@ -42,21 +43,28 @@ def check_whole(name: str, value: object, *, least: int, most: int, where: str =
 
 
 def check_memory(memory: str | int, name: str = "memory", where: str = "language_model") -> str:
-    """The budget as the engine reads it. Raises ArgumentError for what is neither a number nor a text."""
-    return _values.valid(memory) if isinstance(memory, str) else str(_bytes(memory, name, where, "'4GiB' or '50%'"))
+    """The budget as the engine reads it. Raises ArgumentError for what is none."""
+    expected = "'auto', bytes such as '4GiB', or a share of the weights such as '50%'"
+    try:
+        text = _values.valid(memory) if isinstance(memory, str) else str(_bytes(memory, name, where, expected))
+        parse_memory(text)
+    except ArgumentError:
+        _values.refuse(where, name, expected, memory)
+    return text
 
 
 def check_size(size: str | int, name: str, where: str = "language_model") -> int:
     """A number of bytes from a number or a text such as "8GiB". Raises ArgumentError for anything else."""
     if not isinstance(size, str):
-        return _bytes(size, name, where, "'8GiB'")
+        return _bytes(size, name, where, "bytes as a number or text such as '8GiB'")
     parsed = parse_memory(size)
-    if parsed.share is not None:
-        raise ArgumentError(f"[{where}] {name}: expected bytes such as '8GiB', got a share, {_values.shown(size)}.")
+    if parsed.share is not None or parsed.automatic:
+        got = "a share, " if parsed.share is not None else ""
+        raise ArgumentError(f"[{where}] {name}: expected bytes such as '8GiB', got {got}{_values.shown(size)}.")
     return parsed.bytes
 
 
 def _bytes(size: object, name: str, where: str, texts: str) -> int:
     if isinstance(size, bool) or not hasattr(size, "__index__"):
-        _values.refuse(where, name, f"bytes as a number or text such as {texts}", size)
+        _values.refuse(where, name, texts, size)
     return _values.whole(size, name, where=where, least=0, most=_values.MOST_64_BITS)

@@ -57,9 +57,10 @@ class LanguageModel(Speaker):
         cls,
         source: str | os.PathLike[str],
         *,
-        memory: str | int = "50%",
+        memory: str | int = "auto",
         selector: str = "auto",
         context: int | None = None,
+        parallel: int = 1,
         threads: int | None = None,
         reader: str = "auto",
         policy: str = "auto",
@@ -74,14 +75,19 @@ class LanguageModel(Speaker):
 
         Args:
             source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as ``owner/name``.
-            memory: Everything flashlm allocates, as bytes or ``"4GiB"``; or a share of the packed weights, ``"50%"``,
-                with the KV cache and scratch on top.
+            memory: How much DRAM the model may take: ``"auto"``, what the machine and its control groups can spare
+                now; everything flashlm allocates, as bytes or ``"4GiB"``; or a share of the packed weights, ``"50%"``,
+                with the KV cache and scratch on top. ``"auto"`` leaves a tenth of what is free, and at least 1 GiB or a
+                quarter of a smaller limit; ``memory_plan.limit`` has the numbers.
             selector: Which neurons a token needs: ``"dense"``, all of them; ``"predictor"``, those that a trained
                 guess names (`flashlm.train`); ``"gate"``, all that can fire, with dense's result, for models of the
                 ReLU family; ``"threshold"``, those with a large gate, which is lossy (`flashlm.add_thresholds`). The
                 last three need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the predictor where the
                 folder has one, else dense.
-            context: How many tokens of a text fit; by default what the model was made for, 4096 at most.
+            context: How many tokens of a text fit; by default what the model was made for, 4096 at most, and fewer
+                where ``memory`` holds no more.
+            parallel: How many sessions have room from the start, the model's own among them; each further one takes
+                the place of weights, unless there is memory to spare.
             threads: How many compute, 1 to 1024; by default one per core. More than cores are slower, not wrong.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
             policy: Which of the chosen neurons leave DRAM first: those of the oldest token (``"window"``), the least
@@ -115,7 +121,7 @@ class LanguageModel(Speaker):
             >>> model.close()
         """
         check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
-        check_sizes(context=context, threads=threads)
+        check_sizes(context=context, threads=threads, parallel=parallel)
         budget = check_memory(memory)
         _values.choice(reader, "reader", READERS, where="language_model")
         from flashlm.home import kv_folder, packed
@@ -127,6 +133,7 @@ class LanguageModel(Speaker):
             folder,
             memory=budget,
             context=context,
+            parallel=parallel,
             threads=threads,
             reader=reader,
             selector=selector,

@@ -11,19 +11,19 @@ from flashlm._core import BudgetError, MemoryPlan, format_bytes
 from flashlm.choices import check_memory
 
 _ALL = "100%"
-_SPARE = 0.1  # of what is free: for everything else that runs
 
 
-def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "50%", **opening: Any) -> list[str]:
+def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **opening: Any) -> list[str]:
     """Where the memory would go, and what would be faster if there is something.
 
     Args:
         folder: A packed model.
         memory: As for ``LanguageModel.from_pretrained``.
-        **opening: ``context``, ``threads``, ``selector``, ``policy`` and ``window`` as for it, too.
+        **opening: ``context``, ``parallel``, ``threads``, ``selector``, ``policy`` and ``window`` as for it, too.
 
     Returns:
-        One line, or two where the whole model fits into the memory that is free, and ``memory`` holds less.
+        One line; with ``"auto"``, what it found and what it keeps free in another; and else, where the whole model
+        fits into the memory that is free, and ``memory`` holds less, that.
 
     Raises:
         BudgetError: It cannot run in ``memory``.
@@ -35,15 +35,17 @@ def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "50%", **o
     """
     plan = _core.LanguageModel.plan(os.fspath(folder), memory=check_memory(memory), **opening)
     lines = [_line(plan)]
-    free = _core.free_memory()
+    if plan.limit is not None:
+        lines.append(_found(plan.limit))
+    free = _core.free_memory() if plan.limit is None else None
     if _in_dram(plan) < plan.weights and free is not None:
         try:
             whole = _core.LanguageModel.plan(os.fspath(folder), memory=_ALL, **opening)
         except BudgetError:
             return lines
-        if whole.total <= free * (1 - _SPARE):
+        if whole.total <= free:
             lines.append(
-                f"All of it fits into the {format_bytes(free)} that are free: with --memory {_ALL} "
+                f"All of it fits into the {format_bytes(free)} that can be spared: with --memory {_ALL} "
                 f"({format_bytes(whole.total)}) no token waits for flash, which is faster."
             )
     return lines
@@ -55,6 +57,13 @@ def _line(plan: MemoryPlan) -> str:
     return (
         f"Plan: {format_bytes(plan.weights)} of weights, {share} in DRAM; {format_bytes(plan.kv)} of keys and "
         f"values for {plan.context} tokens (--context); {format_bytes(plan.total)} in all."
+    )
+
+
+def _found(limit: dict[str, Any]) -> str:
+    return (
+        f"Memory: {format_bytes(limit['room'])} of {limit['name']} are free, of which {format_bytes(limit['reserve'])} "
+        "stay free (--memory auto)."
     )
 
 

@@ -34,7 +34,7 @@ def add_thresholds(
     *,
     sparsity: float = 0.4,
     compare: Sequence[float] = (),
-    memory: str | int = "50%",
+    memory: str | int = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Adds what the selector ``"threshold"`` needs: a share of the neurons is left out, those with the smallest gates.

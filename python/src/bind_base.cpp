@@ -88,10 +88,12 @@ void bind_errors(py::module_& module) {
 void bind_base(py::module_& module) {
   bind_errors(module);
 
-  py::class_<flashlm::MemorySize>(module, "MemorySize", "A memory budget: bytes, or a share of the packed weights.")
+  py::class_<flashlm::MemorySize>(module, "MemorySize",
+                                  "A memory budget: bytes, a share of the packed weights, or what is free.")
       .def_readonly("bytes", &flashlm::MemorySize::bytes)
-      .def_readonly("share", &flashlm::MemorySize::share);
-  module.def("parse_memory", &flashlm::parse_memory, "text"_a, "Reads '4GiB', '512MB', '800000000' or '50%'.");
+      .def_readonly("share", &flashlm::MemorySize::share)
+      .def_readonly("automatic", &flashlm::MemorySize::automatic);
+  module.def("parse_memory", &flashlm::parse_memory, "text"_a, "Reads 'auto', '4GiB', '512MB', '800000000' or '50%'.");
   module.def("format_bytes", &flashlm::format_bytes, "bytes"_a, R"(Writes a size with three digits and a binary unit.
 
 Example:

@@ -26,13 +26,20 @@ py::dict to_dict(const MemoryPlan::Share& share) {
   return py::dict("bytes"_a = share.bytes, "pinned"_a = share.pinned, "streamed"_a = share.streamed());
 }
 
+/// What bounds an automatic budget; None for one that was named.
+py::object to_dict(const flashlm::MemoryLimit& limit) {
+  if (limit.bound == flashlm::MemoryBound::none) return py::none();
+  return py::dict("name"_a = limit.name(), "capacity"_a = limit.capacity, "room"_a = limit.room,
+                  "reserve"_a = limit.reserve());
+}
+
 py::dict to_dict(const MemoryPlan& plan) {
   py::dict dict("budget"_a = plan.budget, "weights"_a = plan.weights, "resident"_a = plan.resident,
                 "pinned"_a = plan.pinned, "stream"_a = plan.stream, "selector"_a = plan.selector,
                 "window"_a = plan.window, "n_rows"_a = plan.n_rows, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
                 "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
                 "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions,
-                "notes"_a = plan.notes);
+                "limit"_a = to_dict(plan.limit), "notes"_a = plan.notes);
   for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
     dict[py::str(std::string(name(kind)))] = to_dict(plan.share(kind));
   }
@@ -100,10 +107,10 @@ Raises:
   module.def(
       "free_memory",
       []() -> std::optional<std::uint64_t> {
-        const std::uint64_t room = flashlm::MemorySensor().read().room;
-        return room == flashlm::MemoryState::kUnlimited ? std::nullopt : std::optional(room);
+        const std::uint64_t spare = flashlm::MemorySensor().read().limit.spare();
+        return spare == flashlm::MemoryLimit::kUnlimited ? std::nullopt : std::optional(spare);
       },
-      "Bytes of DRAM until the nearest limit of the machine or its control groups; None where that is not known.");
+      "Bytes that the budget 'auto' may take now; None where no limit is known.");
   py::class_<MemoryPlan>(module, "MemoryPlan", R"(Where every byte of a memory budget goes; printable.
 
 Bytes, unless the name says otherwise.
@@ -139,6 +146,9 @@ Example:
       .def_readonly("smallest", &MemoryPlan::smallest, "The smallest budget that would work.")
       .def_readonly("context", &MemoryPlan::context, "Positions of a session.")
       .def_readonly("sessions", &MemoryPlan::sessions, "Sessions that have room.")
+      .def_property_readonly(
+          "limit", [](const MemoryPlan& self) { return to_dict(self.limit); },
+          "What bounds the budget 'auto': its name and capacity, the room that was found, and what stays free of it.")
       .def_property_readonly(
           "notes", [](const MemoryPlan& self) { return self.notes; }, "What is known beforehand and worth saying.")
       .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the weights' bytes kept in DRAM.")

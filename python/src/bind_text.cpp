@@ -124,15 +124,22 @@ GenerationOptions generation_options(std::int64_t max_new_tokens, float temperat
           .grammar = std::move(grammar)};
 }
 
+/// The memory of the system below another root: a test makes its own /proc and /sys.
+std::function<flashlm::MemoryState()> sensor(const std::optional<std::filesystem::path>& root) {
+  if (!root) return {};
+  return [sensor = flashlm::MemorySensor(root->string())] { return sensor.read(); };
+}
+
 PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
-                   std::optional<std::int64_t> threads, const std::string& reader, const std::string& selector,
-                   const std::string& policy, std::optional<std::int64_t> window, bool bundled,
-                   std::optional<std::int64_t> merge_bytes, std::int64_t max_batch, bool lock_memory,
+                   std::int64_t parallel, std::optional<std::int64_t> threads, const std::string& reader,
+                   const std::string& selector, const std::string& policy, std::optional<std::int64_t> window,
+                   bool bundled, std::optional<std::int64_t> merge_bytes, std::int64_t max_batch, bool lock_memory,
                    double stall_seconds, std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes,
-                   Callback on_progress) {
+                   Callback on_progress, const std::optional<std::filesystem::path>& system) {
   LanguageModelOptions options{
       .memory = memory,
       .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
+      .parallel = at_least<std::size_t>("parallel", parallel, 1),
       .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
       .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
       .reader = reader,
@@ -144,6 +151,7 @@ PyModel open_model(const std::filesystem::path& folder, const std::string& memor
       .stall_seconds = stall_seconds,
       .on_wait = &let_signals_in,
       .on_progress = progress(std::move(on_progress)),
+      .sensor = sensor(system),
       .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
       .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
       .on_warning = &warn};
@@ -152,20 +160,39 @@ PyModel open_model(const std::filesystem::path& folder, const std::string& memor
   return {LanguageModel::open(folder, std::move(options)), folder};
 }
 
+/// Options of what only plans.
+LanguageModelOptions planned(const std::string& memory, std::optional<std::int64_t> context, std::int64_t parallel,
+                             std::optional<std::int64_t> threads, const std::string& selector,
+                             const std::string& policy, std::optional<std::int64_t> window, bool bundled,
+                             const std::optional<std::filesystem::path>& system) {
+  return {.memory = memory,
+          .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
+          .parallel = at_least<std::size_t>("parallel", parallel, 1),
+          .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
+          .selector = selector,
+          .policy = policy,
+          .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
+          .neuron_reads = {.bundled = bundled},
+          .sensor = sensor(system)};
+}
+
 flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const std::string& memory,
-                                      std::optional<std::int64_t> context, std::optional<std::int64_t> threads,
-                                      const std::string& selector, const std::string& policy,
-                                      std::optional<std::int64_t> window, bool bundled) {
-  const LanguageModelOptions options{
-      .memory = memory,
-      .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
-      .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
-      .selector = selector,
-      .policy = policy,
-      .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
-      .neuron_reads = {.bundled = bundled}};
+                                      std::optional<std::int64_t> context, std::int64_t parallel,
+                                      std::optional<std::int64_t> threads, const std::string& selector,
+                                      const std::string& policy, std::optional<std::int64_t> window, bool bundled,
+                                      const std::optional<std::filesystem::path>& system) {
+  const auto options = planned(memory, context, parallel, threads, selector, policy, window, bundled, system);
   const Release release;
   return LanguageModel::plan(folder, options);
+}
+
+std::size_t largest_context(const std::filesystem::path& folder, const std::string& memory, std::int64_t parallel,
+                            std::optional<std::int64_t> threads, const std::string& selector, const std::string& policy,
+                            std::optional<std::int64_t> window, bool bundled,
+                            const std::optional<std::filesystem::path>& system) {
+  const auto options = planned(memory, std::nullopt, parallel, threads, selector, policy, window, bundled, system);
+  const Release release;
+  return LanguageModel::largest_context(folder, options);
 }
 
 py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback on_progress) {
@@ -431,20 +458,22 @@ Raises:
 
   py::class_<PyModel, std::unique_ptr<PyModel, DeleteWithoutGil>> model(
       module, "LanguageModel", "A packed model that is open, with a session of its own.");
-  model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
-                   "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto", "policy"_a = "auto",
-                   "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(), "max_batch"_a = 256,
-                   "lock_memory"_a = false, "stall_seconds"_a = 5.0, "kv_store"_a = py::none(),
-                   "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(),
+  model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "auto", "context"_a = py::none(),
+                   "parallel"_a = 1, "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto",
+                   "policy"_a = "auto", "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(),
+                   "max_batch"_a = 256, "lock_memory"_a = false, "stall_seconds"_a = 5.0, "kv_store"_a = py::none(),
+                   "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(), "system"_a = py::none(),
                    R"(Open a packed folder.
 
 Args:
     folder: What `flashlm.pack` wrote.
-    memory: Bytes for everything ("4GiB"), or a share of the packed weights ("50%") with KV cache and scratch on top.
-    context: Positions of a session; the model's, at most 4096, by default.
+    memory: What the system can spare ("auto"), bytes for everything ("4GiB"), or a share of the packed weights
+        ("50%") with KV cache and scratch on top.
+    context: Positions of a session; by default the model's, at most 4096, and fewer where memory holds no more.
+    parallel: Sessions that have room from the start, the model's own among them.
     threads: For computing, 1 to 1024; one a hardware thread by default. More than those are slower, not wrong.
     reader: "auto", "threads" or "uring".
-    selector: "auto", "dense", "predictor" or "gate".
+    selector: "auto", "dense", "predictor", "gate" or "threshold".
     policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none"; or
         "paper", which multiplies all neurons that are in DRAM: the one policy that changes results.
     window: Tokens whose neurons stay, for the policies "window" and "paper".
@@ -456,6 +485,7 @@ Args:
     kv_store: A folder of prompts that were computed before, of any model; None keeps none.
     kv_store_bytes: What that folder may hold; what was not used for longest goes first.
     on_progress: Called with bytes read and in total.
+    system: Where /proc and /sys are; a test makes its own.
 
 Returns:
     The open model.
@@ -465,20 +495,22 @@ Raises:
     FormatError: A file is wrong.
     IoError: A file cannot be read, or memory cannot be locked.
     ArgumentError: An option is out of range.)");
-  model.def_static("plan", &plan_model, "folder"_a, py::kw_only(), "memory"_a = "50%", "context"_a = py::none(),
-                   "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto", "window"_a = py::none(),
-                   "bundled"_a = true,
+  model.def_static("plan", &plan_model, "folder"_a, py::kw_only(), "memory"_a = "auto", "context"_a = py::none(),
+                   "parallel"_a = 1, "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto",
+                   "window"_a = py::none(), "bundled"_a = true, "system"_a = py::none(),
                    R"(Split the memory that `open` would have, and read no weights.
 
 Args:
     folder: What `flashlm.pack` wrote; its weights may be holes.
     memory: As for `open`, like the others.
     context: Positions of a session.
+    parallel: Sessions that have room from the start.
     threads: For computing.
-    selector: "auto", "dense", "predictor" or "gate".
+    selector: "auto", "dense", "predictor", "gate" or "threshold".
     policy: Which neurons leave DRAM first.
     window: Tokens whose neurons stay.
     bundled: Whether a neuron is one read.
+    system: Where /proc and /sys are.
 
 Returns:
     The plan.
@@ -488,6 +520,12 @@ Raises:
     FormatError: A file is wrong.
     IoError: A file cannot be read.
     ArgumentError: An option is out of range.)");
+  model.def_static("largest_context", &largest_context, "folder"_a, py::kw_only(), "memory"_a = "auto",
+                   "parallel"_a = 1, "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto",
+                   "window"_a = py::none(), "bundled"_a = true, "system"_a = py::none(),
+                   R"(The longest context, up to the model's own, whose KV caches take at most half of the memory.
+
+Half of what is left beside the least plan, that is; and at least 256 positions. The arguments are those of `plan`.)");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return self.lm.stream(prompt, options);
   });

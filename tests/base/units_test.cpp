@@ -22,11 +22,14 @@ TEST_CASE("a memory size is bytes, a number with a unit, or a share") {
   CHECK(parse_memory("50%").share == 0.5);
   CHECK(parse_memory("62.5 %").share == 0.625);
   CHECK(parse_memory("150%").share == 1.5);
+  CHECK(parse_memory("auto").automatic);
+  CHECK_FALSE(parse_memory("4GiB").automatic);
 }
 
 TEST_CASE("anything else is refused, and the message shows it") {
-  const std::string text = GENERATE("", "x", "4 gib", "-1GiB", "0", "0%", "nan", "inf", "1e30", "0.5", "4GiB ", " 4GiB",
-                                    "1,5GB", "4GiBs", "4%5", "99999999999GiB", "1e300%", "1000001%");
+  const std::string text =
+      GENERATE("", "x", "4 gib", "-1GiB", "0", "0%", "nan", "inf", "1e30", "0.5", "4GiB ", " 4GiB", "1,5GB", "4GiBs",
+               "4%5", "Auto", "auto ", "8 gigs", "-nan", "-5%", "99999999999GiB", "1e300%", "1000001%");
   INFO("text '" << text << "'");
   CHECK_THROWS_AS(parse_memory(text), ArgumentError);
   CHECK_THROWS_WITH(parse_memory(text), Catch::Matchers::ContainsSubstring("got '" + text + "'"));

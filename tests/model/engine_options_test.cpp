@@ -28,6 +28,7 @@ TEST_CASE("options that are out of range or unknown are ArgumentErrors") {
   };
   wrong([](EngineOptions& options) { options.context = 101; });
   wrong([](EngineOptions& options) { options.max_batch = 0; });
+  wrong([](EngineOptions& options) { options.parallel = 0; });
   wrong([](EngineOptions& options) { options.stall_seconds = 0; });
   wrong([](EngineOptions& options) { options.policy = "random"; });
   wrong([](EngineOptions& options) { options.window = 0; });

@@ -375,6 +375,66 @@ TEST_CASE("pinned weights go back when memory becomes short, down to nothing, an
   CHECK(stats.bytes_read > 0);
 }
 
+TEST_CASE("sessions that the plan holds from the start displace nothing when they come") {
+  const support::TinyModel tiny;
+  EngineOptions both = options(0.6);
+  both.parallel = 3;
+  Engine engine(Model::open(tiny.path()), both);
+  const MemoryPlan before = engine.memory_plan();
+  CHECK(before.sessions == 3);
+  const KvCache one = engine.add_session(), two = engine.add_session(), three = engine.add_session();
+  CHECK(engine.memory_plan().table() == before.table());
+  const KvCache four = engine.add_session();
+  CHECK(engine.memory_plan().sessions == 4);
+}
+
+TEST_CASE("with an automatic budget a session more takes what is free, and then the place of weights") {
+  const support::TinyModel tiny;
+  constexpr std::uint64_t kReserve = std::uint64_t{64} << 20;
+  std::uint64_t spare = std::uint64_t{1} << 30;
+  EngineOptions automatic;
+  automatic.n_threads = 1;
+  automatic.max_batch = 8;
+  automatic.sensor = [&] {
+    const std::uint64_t room = kReserve + spare;
+    return MemoryState{.room = room, .limit = {MemoryBound::group, 256u << 20, room}};
+  };
+  Engine engine(Model::open(tiny.path()), automatic);
+  const KvCache one = engine.add_session(), two = engine.add_session();
+  CHECK(engine.memory_plan().streamed() == 0);
+  CHECK(engine.memory_plan().sessions == 2);
+  spare = 0;
+  const std::uint64_t total = engine.memory_plan().total;
+  const KvCache three = engine.add_session();
+  CHECK(engine.memory_plan().streamed() > 0);
+  CHECK(engine.memory_plan().total <= total);
+}
+
+TEST_CASE("a limit that falls after opening with an automatic budget is met by giving back") {
+  const support::TinyModel tiny;
+  const std::vector<Token> tokens = support::random_tokens(8);
+  Engine resident(Model::open(tiny.path()), options(1.0));
+  const std::vector<float> expected = run(resident, tokens, 1);
+  std::uint64_t room = std::uint64_t{2} << 30;
+  EngineOptions automatic;
+  automatic.n_threads = 1;
+  automatic.sensor = [&] {
+    return MemoryState{.room = room, .limit = {MemoryBound::group, std::uint64_t{2} << 30, room}};
+  };
+  Engine engine(Model::open(tiny.path()), automatic);
+  REQUIRE(engine.memory_plan().streamed() == 0);
+  KvCache kv = engine.add_session();
+  room = Governor::kLow - 1;
+  Stats stats;
+  std::vector<float> logits(kVocab);
+  for (std::size_t at = 0; at < tokens.size(); ++at) {
+    engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+  }
+  CHECK(stats.governor.shrinks == 1);
+  CHECK(engine.memory_plan().pinned == 0);
+}
+
 TEST_CASE("a step can be stopped between layers and while a device stalls, and tried again") {
   const support::TinyModel tiny;
   const std::vector<Token> tokens = support::random_tokens(6);

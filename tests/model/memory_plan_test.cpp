@@ -159,6 +159,36 @@ TEST_CASE("every further session takes room for its keys and values from the pin
   CHECK_THROWS_AS(MemoryPlan::resolve(needs(), memory, 5, &two), BudgetError);
 }
 
+TEST_CASE("an automatic budget takes what it is given, at most everything, and says where it is from") {
+  MemoryNeeds given = needs();
+  given.limit = {MemoryBound::group, 400u << 20, 300u << 20};
+  const MemoryPlan all = MemoryPlan::resolve(given, {0, 1.0});
+  const MemoryPlan plenty = MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
+  CHECK(plenty.total == all.total);
+  CHECK(plenty.budget == all.budget);
+  CHECK(plenty.streamed() == 0);
+  const MemoryPlan some = MemoryPlan::resolve(given, {.bytes = 200'000'000, .automatic = true});
+  CHECK(some.budget == 200'000'000);
+  CHECK(some.total <= some.budget);
+  CHECK_THAT(some.table(), Catch::Matchers::Contains("free memory") &&
+                               Catch::Matchers::Contains("of the control group's 400 MiB; 100 MiB stay free"));
+  CHECK_THAT(MemoryPlan::resolve(given, {200'000'000}).table(), !Catch::Matchers::Contains("free memory"));
+  CHECK_THROWS_WITH(
+      MemoryPlan::resolve(given, {.bytes = 1000, .automatic = true}),
+      Catch::Matchers::Contains("got 1000 bytes, which auto found: 300 MiB of the control group's 400 MiB are free") &&
+          Catch::Matchers::Contains("memory in bytes may take what auto keeps free."));
+}
+
+TEST_CASE("an automatic budget has room for every neuron that a selector may choose") {
+  MemoryNeeds given = needs();
+  given.window = {
+      .neurons = 400'000'000, .selector = 1'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
+  const MemoryPlan plan = MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
+  CHECK(plan.n_rows == 100'000);
+  CHECK(plan.streamed() == 0);
+  CHECK(plan.total <= plan.budget);
+}
+
 TEST_CASE("a plan shrinks to what it is told, and a model that was pinned whole gets a ring") {
   const MemoryNeeds given = needs();
   MemoryPlan plan = MemoryPlan::resolve(given, {0, 1.0});

@@ -39,7 +39,7 @@ def test_an_example_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
     names: dict[str, object] = {"flashlm": flashlm, "home": home.home, "Path": Path}
-    with flashlm.LanguageModel.from_pretrained("tiny.flash") as lm:
+    with flashlm.LanguageModel.from_pretrained("tiny.flash", memory="50%") as lm:
         names["lm"] = lm
         example = doctest.DocTestParser().get_doctest(
             getattr(OBJECTS[name], "__doc__", ""), dict(names), name, None, None

@@ -197,6 +197,24 @@ TEST_CASE("a plan is what opening would take, and is refused as opening is") {
   CHECK_THROWS_AS(LanguageModel::plan(tiny.path(), options("nonsense")), ArgumentError);
 }
 
+TEST_CASE("without a word about memory a model takes what the system can spare, and says the same text") {
+  const support::TinyModel tiny;
+  LanguageModel named = LanguageModel::open(tiny.path(), options("60%"));
+  const std::string expected = named.generate("A text.", {.max_new_tokens = 20});
+  LanguageModel lm = LanguageModel::open(tiny.path());
+  CHECK(lm.generate("A text.", {.max_new_tokens = 20}) == expected);
+  CHECK(lm.memory_plan().limit.bound != MemoryBound::none);
+  CHECK(named.memory_plan().limit.bound == MemoryBound::none);
+  LanguageModelOptions group{.parallel = 2};
+  group.sensor = [] { return MemoryState{.limit = {MemoryBound::group, 300u << 20, 80u << 20}}; };
+  LanguageModel small = LanguageModel::open(tiny.path(), group);
+  CHECK(small.memory_plan().budget <= 5u << 20);
+  CHECK(small.memory_plan().sessions == 2);
+  CHECK(small.generate("A text.", {.max_new_tokens = 20}) == expected);
+  CHECK(LanguageModel::plan(tiny.path(), group).table() == small.memory_plan().table());
+  CHECK(LanguageModel::largest_context(tiny.path(), group) == tiny.shape.context);
+}
+
 TEST_CASE("bad options are errors of the documented type, before weights are read") {
   const support::TinyModel tiny;
   CHECK_THROWS_AS(LanguageModel::open(tiny.path(), options("a lot")), ArgumentError);

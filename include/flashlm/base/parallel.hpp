@@ -29,6 +29,9 @@ class Parallel {
 
   int n_threads() const noexcept { return n_threads_; }
 
+  /// How many threads `n_threads` means, for those who only count. Throws ArgumentError as the constructor does.
+  static int count(int n_threads);
+
   /// Calls body(begin, end) on disjoint ranges that together are [0, n); inner ends are multiples of `grain`.
   ///
   /// Returns when all are done. If calls threw, the first exception is thrown again here.

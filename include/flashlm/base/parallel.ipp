@@ -162,11 +162,14 @@ struct Parallel::Team {
 #endif
 };
 
-FLASHLM_INLINE Parallel::Parallel(int n_threads) : n_threads_(n_threads) {
+FLASHLM_INLINE int Parallel::count(int n_threads) {
   if (n_threads < 0 || n_threads > kMostThreads) {
     throw ArgumentError(concat("[parallel] threads: expected 1 to ", kMostThreads, ", or 0 for all, got ", n_threads));
   }
-  if (n_threads_ == 0) n_threads_ = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return n_threads != 0 ? n_threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+FLASHLM_INLINE Parallel::Parallel(int n_threads) : n_threads_(count(n_threads)) {
   team_ = std::make_unique<Team>(n_threads_);
 }
 

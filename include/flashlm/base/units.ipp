@@ -19,10 +19,11 @@ namespace flashlm::inline FLASHLM_ABI {
 FLASHLM_INLINE MemorySize parse_memory(std::string_view text) {
   const auto fail = [&] {
     return ArgumentError(
-        concat("[memory] size: expected bytes, a number with KiB, MiB, GiB, kB, MB or GB, or a share "
-               "such as 50%, got '",
+        concat("[memory] size: expected auto, bytes, a number with KiB, MiB, GiB, kB, MB or GB, or a share "
+               "such as 50%, more than 0, got '",
                text, "'"));
   };
+  if (text == "auto") return {.automatic = true};
   double number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (problem != std::errc() || !std::isfinite(number) || number <= 0) throw fail();

@@ -59,7 +59,8 @@ class Engine {
   /// Names what results depend on beside the model: the policy paper and its window; else empty.
   std::string numerics() const;
 
-  /// A KV cache for one more session. Beyond the sessions of the plan, pinned weights make room for it.
+  /// A KV cache for one more session. Beyond the sessions of the plan (option parallel), pinned weights make room for
+  /// it; with an automatic budget, what the system can spare does first.
   ///
   /// Throws BudgetError, with nothing changed, when there is no room left to make.
   KvCache add_session();

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/memory_needs.hpp"
@@ -21,10 +20,10 @@ namespace flashlm::inline FLASHLM_ABI::model {
 FLASHLM_INLINE Engine::Engine(std::shared_ptr<const Model> model, EngineOptions options,
                               std::unique_ptr<storage::Reader> reader)
     : model_(std::move(model)),
-      options_(checked(std::move(options), model_->config(), model_->selector().name)),
+      options_(complete(std::move(options), *model_)),
       lock_(std::in_place, options_.lock_memory),
       parallel_(options_.n_threads),
-      plan_(MemoryPlan::resolve(needs(), options_.memory)),
+      plan_(MemoryPlan::resolve(needs(), options_.memory, options_.parallel)),
       weights_(&model_->weights()),
       reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
       stream_(plan_.layout, *reader_, model_->bundles().file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
@@ -34,7 +33,7 @@ FLASHLM_INLINE Engine::Engine(std::shared_ptr<const Model> model, EngineOptions 
       product_(parallel_, stream_, options_.max_batch, model_->tile_cols()),
       layer_(config(), parallel_, product_, options_.max_batch, options_.context),
       activations_(activation_bytes(config(), options_)),
-      governor_(options_.sensor ? options_.sensor : [sensor = MemorySensor()] { return sensor.read(); }) {
+      governor_(options_.sensor) {
   if (options_.lock_memory) weights_->lock();
   lock_.reset();
   reader_->watch({options_.on_wait, options_.on_stall, options_.stall_seconds});
@@ -103,6 +102,10 @@ FLASHLM_INLINE void Engine::check_in() {
 FLASHLM_INLINE KvCache Engine::add_session() {
   const Turns::Turn turn(turns_, options_.on_wait);
   if (const std::size_t n = n_sessions_.load(); n >= plan_.sessions) {
+    if (options_.memory.automatic) {  // what is held now, and what is free beside it
+      options_.limit = options_.sensor().limit;
+      options_.memory.bytes = plan_.total + std::min(options_.limit.spare(), MemoryLimit::kUnlimited - plan_.total);
+    }
     shrink(MemoryPlan::resolve(needs(), options_.memory, n + 1, &plan_));
   }
   const MemoryLock locked(options_.lock_memory);

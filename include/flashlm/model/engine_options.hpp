@@ -21,8 +21,11 @@ namespace flashlm::inline FLASHLM_ABI::model {
 
 /// How an engine spends memory, threads and reads, and whom it tells.
 struct EngineOptions {
-  MemorySize memory{0, 0.5};    // bytes for everything, or a share of the packed weights
-  std::size_t context = 0;      // positions a session; 0: the model's, at most 4096
+  /// Bytes for everything, a share of the packed weights, or by default what the system can spare.
+  MemorySize memory{.automatic = true};
+  /// Positions a session; 0: the model's, at most 4096, and fewer where a budget that is no share holds no more.
+  std::size_t context = 0;
+  std::size_t parallel = 1;     // sessions that have room from the start; each further one displaces weights
   int n_threads = 0;            // for computing; 0: one a hardware thread
   std::size_t max_batch = 256;  // tokens of a prompt that share one pass over the weights
   std::string reader = "auto";  // auto, threads, uring
@@ -38,11 +41,13 @@ struct EngineOptions {
   /// Called about ten times a second while a step computes or waits; may throw to stop it.
   std::function<void()> on_wait{};
   Governor::Sensor sensor{};  // of memory; empty: the system's
+  MemoryLimit limit{};        // what bounds an automatic budget; found when an engine is opened
   /// Called while weights are read at opening, with bytes done and in total; may throw to stop.
   std::function<void(std::size_t, std::size_t)> on_progress{};
 };
 
-/// The options with what they leave to the model filled in. Throws ArgumentError for what is out of range or unknown.
+/// The options with what they leave to the model's config filled in. Throws ArgumentError for what is out of range or
+/// unknown.
 EngineOptions checked(EngineOptions options, const ModelConfig& config,
                       std::string_view selector = sparse::DenseSelector::kName);
 

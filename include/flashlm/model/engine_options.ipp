@@ -24,6 +24,7 @@ FLASHLM_INLINE EngineOptions checked(EngineOptions options, const ModelConfig& c
                                options.policy, options.window ? concat(" and ", *options.window) : std::string(),
                                ". Every neuron is needed for every token: there is nothing to choose."));
   }
+  if (options.parallel == 0) throw ArgumentError("[engine] parallel: expected 1 or more sessions, got 0");
   if (options.max_batch == 0) throw ArgumentError("[engine] max_batch: expected 1 or more, got 0");
   if (!(options.stall_seconds > 0)) {
     throw ArgumentError(concat("[engine] stall_seconds: expected more than 0, got ", options.stall_seconds));

@@ -5,7 +5,10 @@
 #include "flashlm/model/memory_needs.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
+#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/model/embedding.hpp"
 #include "flashlm/model/kv_cache.hpp"
@@ -63,13 +66,98 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
                    Product::bytes(options.max_batch, model.tile_cols()) +
                    Layer::bytes(config, options.max_batch, options.context);
   needs.context = options.context;
+  needs.limit = options.limit;
   return needs;
 }
 
+namespace detail {
+
+/// The budgets that contexts of one model need at least: all but KV caches and scratch is the same for each.
+class LeastBudgets {
+ public:
+  LeastBudgets(const Model& model, const EngineOptions& options)
+      : model_(model), options_(options), n_threads_(Parallel::count(options.n_threads)) {
+    const MemoryPlan any = MemoryPlan::resolve(needs(1), {.bytes = MemoryLimit::kUnlimited}, options.parallel);
+    weights_ = any.smallest - any.kv - any.scratch;
+  }
+
+  std::uint64_t of(std::size_t context) const {
+    const MemoryNeeds given = needs(context);
+    return weights_ + given.kv * options_.parallel + given.scratch;
+  }
+
+  /// The longest context up to `most` that `budget` holds, in steps, but no less than a short one.
+  std::size_t longest(std::size_t most, std::uint64_t budget) const {
+    constexpr std::size_t kStep = 64;
+    if (most <= kShortest || of(most) <= budget) return most;
+    std::size_t fits = kShortest / kStep, beyond = (most + kStep - 1) / kStep;
+    while (beyond - fits > 1) {
+      const std::size_t middle = fits + (beyond - fits) / 2;
+      (of(middle * kStep) <= budget ? fits : beyond) = middle;
+    }
+    return fits * kStep;
+  }
+
+  /// The least budget of a short context, and half of what `budget` has beyond it.
+  std::uint64_t half(std::size_t most, std::uint64_t budget) const {
+    const std::uint64_t least = of(std::min(most, kShortest));
+    return least + (budget - std::min(budget, least)) / 2;
+  }
+
+ private:
+  static constexpr std::size_t kShortest = 256;
+
+  MemoryNeeds needs(std::size_t context) const {
+    EngineOptions options = options_;
+    options.context = context;
+    options.max_batch = std::min(options.max_batch, context);
+    return memory_needs(model_, options, n_threads_);
+  }
+
+  const Model& model_;
+  const EngineOptions& options_;
+  int n_threads_;
+  std::uint64_t weights_ = 0;
+};
+
+/// Asks the system how much an automatic budget is.
+inline void look_at_memory(EngineOptions& options) {
+  if (!options.sensor) options.sensor = [sensor = MemorySensor()] { return sensor.read(); };
+  if (!options.memory.automatic) return;
+  options.limit = options.sensor().limit;
+  options.memory.bytes = options.limit.spare();
+}
+
+}  // namespace detail
+
+FLASHLM_INLINE EngineOptions complete(EngineOptions options, const Model& model) {
+  const bool chooses_context = options.context == 0;
+  options = checked(std::move(options), model.config(), model.selector().name);
+  detail::look_at_memory(options);
+  if (!chooses_context || options.memory.share) return options;
+  const detail::LeastBudgets budgets(model, options);
+  const std::uint64_t bytes = options.memory.bytes;
+  if (options.memory.automatic || budgets.of(options.context) > bytes) {
+    options.context = budgets.longest(options.context, budgets.half(options.context, bytes));
+    options.max_batch = std::min(options.max_batch, options.context);
+  }
+  return options;
+}
+
+FLASHLM_INLINE std::size_t largest_context(const Model& model, EngineOptions options) {
+  options.context = model.config().max_context;
+  options = checked(std::move(options), model.config(), model.selector().name);
+  detail::look_at_memory(options);
+  const detail::LeastBudgets budgets(model, options);
+  if (!options.memory.share) {
+    return budgets.longest(options.context, budgets.half(options.context, options.memory.bytes));
+  }
+  return budgets.longest(options.context, budgets.of(1) + options.sensor().limit.spare() / 2);
+}
+
 FLASHLM_INLINE MemoryPlan plan_memory(const Model& model, const EngineOptions& options) {
-  const EngineOptions complete = checked(options, model.config(), model.selector().name);
-  const int n_threads = Parallel(complete.n_threads).n_threads();
-  return MemoryPlan::resolve(memory_needs(model, complete, n_threads), complete.memory);
+  const EngineOptions all = complete(options, model);
+  return MemoryPlan::resolve(memory_needs(model, all, Parallel::count(all.n_threads)), all.memory, all.parallel);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/weight_stream.hpp"
@@ -30,6 +31,7 @@ struct MemoryNeeds {
   std::uint64_t kv = 0;                   // one session
   std::uint64_t scratch = 0;              // activations, logits, rope table
   std::size_t context = 0;                // positions a session
+  MemoryLimit limit{};                    // what bounds an automatic budget
 
   /// Rows for single neurons that a selector chooses; the segments hold none of them then.
   struct Window {
@@ -68,6 +70,7 @@ struct MemoryPlan {
   std::size_t least_rows = 0;
   std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
+  MemoryLimit limit{};             // what bounds an automatic budget, as it was found; no bound for others
   std::vector<std::string> notes;  // what is known beforehand and worth saying
   std::shared_ptr<const sparse::PassLayout> layout;
   std::vector<bool> pinned_pieces;  // [layout->pieces()]
@@ -82,8 +85,9 @@ struct MemoryPlan {
   /// Splits `memory` for `sessions` conversations.
   ///
   /// Bytes are everything that flashlm allocates; a share counts packed weights, with KV cache, scratch and the rest of
-  /// pages that are not full on top. `before` is the plan for fewer sessions: what it streams is streamed still.
-  /// Throws BudgetError, which names the smallest budget that works.
+  /// pages that are not full on top; an automatic budget is its bytes, but no more than everything takes. `before` is
+  /// the plan for fewer sessions: what it streams is streamed still. Throws BudgetError, which names the smallest
+  /// budget that works.
   static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions = 1,
                             const MemoryPlan* before = nullptr);
 

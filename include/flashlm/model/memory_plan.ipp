@@ -17,6 +17,12 @@ namespace detail {
 
 inline constexpr std::size_t kLeastSlots = 2;  // one is computed while the other is read
 
+/// How an automatic budget came about, in a message.
+inline std::string found(const MemoryLimit& limit) {
+  return concat(", which auto found: ", format_bytes(limit.room), " of ", limit.name(), " are free, of which ",
+                format_bytes(limit.reserve()), " stay free");
+}
+
 }  // namespace detail
 
 FLASHLM_INLINE std::uint64_t MemoryPlan::streamed() const noexcept {
@@ -115,6 +121,11 @@ FLASHLM_INLINE MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const Me
   plan.budget = memory.share
                     ? static_cast<std::uint64_t>(*memory.share * static_cast<double>(plan.weights)) + padding + beside
                     : memory.bytes;
+  if (memory.automatic) {
+    const std::uint64_t rows = needs.window.most_rows * row_bytes;
+    plan.budget = std::min(memory.bytes, plan.resident + plan.selector + rows + all + beside);
+    plan.limit = needs.limit;
+  }
   if (plan.budget < plan.smallest) {
     const double share =
         std::ceil(1000.0 * static_cast<double>(least_weights) / static_cast<double>(plan.weights)) / 10;
@@ -124,12 +135,14 @@ FLASHLM_INLINE MemoryPlan MemoryPlan::resolve(const MemoryNeeds& needs, const Me
     const std::string choosing = row_bytes == 0 ? std::string()
                                                 : concat(", the selector ", format_bytes(plan.selector),
                                                          ", rows for its neurons ", format_bytes(rows));
+    const std::string found = memory.automatic ? detail::found(needs.limit) : std::string();
     throw BudgetError(concat("[memory_plan] budget: expected at least ", plan.smallest, " bytes (", share, "%), got ",
-                             asked, " bytes. Norms and biases take ", format_bytes(plan.resident), choosing,
+                             asked, " bytes", found, ". Norms and biases take ", format_bytes(plan.resident), choosing,
                              ", two buffers for weights on their way ",
                              format_bytes(least_weights - plan.resident - plan.selector - rows), ", the KV cache ",
                              format_bytes(plan.kv), " (context ", plan.context, ", sessions ", sessions, "), scratch ",
-                             format_bytes(plan.scratch), ". A smaller context needs less."),
+                             format_bytes(plan.scratch), ". A smaller context needs less",
+                             memory.automatic ? ", and memory in bytes may take what auto keeps free." : "."),
                       plan.smallest);
   }
   std::uint64_t spare = plan.budget - beside - plan.resident - plan.selector;
@@ -197,6 +210,9 @@ FLASHLM_INLINE std::string MemoryPlan::table() const {
   }
   line("KV cache", kv, concat(sessions, sessions == 1 ? " session of " : " sessions of ", context, " positions"));
   line("scratch", scratch, "activations, logits");
+  if (limit.bound != MemoryBound::none) {
+    line("free memory", limit.room, concat("of ", limit.name(), "; ", format_bytes(limit.reserve()), " stay free"));
+  }
   line("total", total, concat("of a budget of ", format_bytes(budget), "; all weights: ", format_bytes(weights)));
   for (const std::string& note : notes) out += concat("note: ", note, '\n');
   return out;

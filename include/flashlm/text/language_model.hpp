@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
@@ -29,8 +30,10 @@ namespace flashlm::inline FLASHLM_ABI::text {
 
 /// How a model is opened. Nothing here changes a result, but a predictor, which may miss neurons.
 struct LanguageModelOptions {
-  std::string memory = "50%";     // "4GiB" for everything, or a share of the packed weights
-  std::size_t context = 0;        // positions a session; 0: the model's, at most 4096
+  std::string memory = "auto";  // what the system can spare; "4GiB" for everything, "50%" of the packed weights
+  /// Positions a session; 0: the model's, at most 4096, and fewer where a budget that is no share holds no more.
+  std::size_t context = 0;
+  std::size_t parallel = 1;       // sessions that have room from the start, the model's own among them
   int n_threads = 0;              // for computing; 0: one a hardware thread
   std::size_t max_batch = 256;    // tokens of a prompt that share one pass over the weights
   std::string reader = "auto";    // auto, threads, uring
@@ -45,6 +48,7 @@ struct LanguageModelOptions {
   /// Called about ten times a second while a step computes or waits; may throw to stop it.
   std::function<void()> on_wait{};
   std::function<void(std::size_t, std::size_t)> on_progress{};  // bytes read at opening, and in total; may throw
+  std::function<MemoryState()> sensor{};                        // of memory; empty: the system's
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
   std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
   KvStore::Warning on_warning{};  // told what is wrong with it, or with the device; may be empty
@@ -67,6 +71,9 @@ class LanguageModel {
 
   /// How `open` would split its memory. Reads no weights; throws as `open` does.
   static model::MemoryPlan plan(const std::filesystem::path& folder, const LanguageModelOptions& options = {});
+
+  /// The longest context that the memory holds, as model::largest_context has it. Reads no weights.
+  static std::size_t largest_context(const std::filesystem::path& folder, const LanguageModelOptions& options = {});
 
   LanguageModel(std::shared_ptr<model::Engine> engine, std::shared_ptr<const Tokenizer> tokenizer,
                 std::shared_ptr<KvStore> kv_store = nullptr);

@@ -42,6 +42,11 @@ FLASHLM_INLINE model::MemoryPlan LanguageModel::plan(const std::filesystem::path
   return model::plan_memory(*model::Model::open(folder, options.selector), engine_options(options));
 }
 
+FLASHLM_INLINE std::size_t LanguageModel::largest_context(const std::filesystem::path& folder,
+                                                          const LanguageModelOptions& options) {
+  return model::largest_context(*model::Model::open(folder, options.selector), engine_options(options));
+}
+
 FLASHLM_INLINE LanguageModel::LanguageModel(std::shared_ptr<model::Engine> engine,
                                             std::shared_ptr<const Tokenizer> tokenizer,
                                             std::shared_ptr<KvStore> kv_store)
@@ -110,6 +115,7 @@ FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(const Language
   model::EngineOptions engine;
   engine.memory = parse_memory(options.memory);
   engine.context = options.context;
+  engine.parallel = options.parallel;
   engine.n_threads = options.n_threads;
   engine.max_batch = options.max_batch;
   engine.reader = options.reader;
@@ -119,6 +125,7 @@ FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(const Language
   engine.lock_memory = options.lock_memory;
   engine.governed = options.governed;
   engine.stall_seconds = options.stall_seconds;
+  engine.sensor = options.sensor;
   return engine;
 }
 

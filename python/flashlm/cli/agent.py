@@ -114,7 +114,7 @@ def main(
         int, typer.Option("--min-calls", metavar="N", help="Calls that must give a result before an answer.")
     ] = 1,
     model: options.Model = None,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     context: options.FullContext = None,
     threads: options.Threads = None,
     max_new_tokens: options.MaxNewTokens = 512,

@@ -22,6 +22,7 @@ from flashlm.cli import (
     options,
     pack,
     papers,
+    plan,
     probe,
     run,
     screen,
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=options.examples("flashlm demo", 'flashlm run model.flash -p "The moon is"'),
 )
-for command in (run, chat, papers, agent, pack, verify, info, probe, bench, train, thresholds, demo):
+for command in (run, chat, papers, agent, pack, verify, info, plan, probe, bench, train, thresholds, demo):
     app.command(name=command.NAME, epilog=command.EXAMPLES)(command.main)
 
 

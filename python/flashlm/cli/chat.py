@@ -41,7 +41,7 @@ def main(
         str | None,
         typer.Option("--system", metavar="TEXT", help="What the model is told first."),
     ] = None,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     context: options.Context = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",

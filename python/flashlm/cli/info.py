@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from flashlm import BudgetError, LanguageModel, _core
+from flashlm import _core
 from flashlm.choices import check_memory, check_sizes
 from flashlm.cli import formats, options, screen
 from flashlm.home import outlined
@@ -54,12 +54,8 @@ def main(
 
 
 def _smallest(folder: Path, context: int | None) -> int:
-    """The smallest budget in bytes: the error of one that cannot do names it before any weight is read."""
-    try:
-        LanguageModel.from_pretrained(folder, memory=1, context=context).close()
-    except BudgetError as error:
-        return error.smallest_bytes
-    return 1
+    """The smallest budget in bytes."""
+    return _core.LanguageModel.plan(folder, memory="100%", context=context).smallest
 
 
 def _facts(folder: Path) -> dict[str, Any]:

@@ -19,11 +19,22 @@ Source = Annotated[
     ),
 ]
 Memory = Annotated[
-    str, typer.Option("--memory", "-m", metavar="SIZE", help="How much DRAM: 4GiB, 500MB, or a share of the weights.")
+    str,
+    typer.Option(
+        "--memory",
+        "-m",
+        metavar="SIZE",
+        help="How much DRAM: auto, 4GiB, 500MB, or a share of the weights such as 50%.",
+    ),
 ]
 Context = Annotated[
     int | None,
-    typer.Option("--context", metavar="N", help="Tokens that fit; by default the model's, 4096 at most."),
+    typer.Option(
+        "--context", metavar="N", help="Tokens that fit; by default the model's, 4096 at most, or what memory holds."
+    ),
+]
+Parallel = Annotated[
+    int, typer.Option("--parallel", metavar="N", help="Conversations whose keys and values have room from the start.")
 ]
 Threads = Annotated[
     int | None,

@@ -99,7 +99,7 @@ def main(
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Takes everything from the cache.")] = False,
     model: options.Model = None,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     context: options.FullContext = None,
     threads: options.Threads = None,
     max_new_tokens: options.MaxNewTokens = 256,

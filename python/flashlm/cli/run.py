@@ -28,7 +28,7 @@ def main(
     *,
     prompt: Annotated[str, typer.Option("--prompt", "-p", metavar="TEXT", help="The text; - reads it from stdin.")],
     chat: Annotated[bool, typer.Option("--chat", help="Takes the text as a message, and answers it.")] = False,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     context: options.Context = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",

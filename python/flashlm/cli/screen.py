@@ -148,6 +148,9 @@ def plan_table(plan: MemoryPlan, title: str = "Where the memory goes") -> Table:
     table.add_row("together", format_bytes(plan.total), "100%")
     table.add_section()
     table.add_row("weights in DRAM", format_bytes(held), f"{held / plan.weights:.0%} of {format_bytes(plan.weights)}")
+    if plan.limit is not None:
+        table.add_row(f"free of {plan.limit['name']}", format_bytes(plan.limit["room"]), "")
+        table.add_row("of which stay free", format_bytes(plan.limit["reserve"]), "")
     table.add_row("budget", format_bytes(plan.budget), "")
     table.add_row("smallest budget that works", format_bytes(plan.smallest), "")
     return table

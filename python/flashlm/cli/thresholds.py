@@ -34,7 +34,7 @@ def main(
     lossy: Annotated[
         float, typer.Option("--lossy", metavar="SHARE", help="The share of neurons to leave out, above 0 and below 1.")
     ] = 0.4,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     json: options.Json = False,
 ) -> None:
     """Lets a SwiGLU model leave out neurons with small gates. LOSSY: the text changes; prints by how much."""

@@ -33,7 +33,7 @@ def main(
     dtype: Annotated[str, typer.Option("--dtype", help="How predictors are stored: q8_0 or f16.")] = "q8_0",
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="Sees each token so often.")] = 8,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same predictors.")] = 0,
-    memory: options.Memory = "50%",
+    memory: options.Memory = "auto",
     threads: options.Threads = None,
     out: Annotated[
         Path | None,

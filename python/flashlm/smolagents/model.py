@@ -90,7 +90,7 @@ class FlashModel(Model):  # type: ignore[misc]
         self,
         model_id: str | os.PathLike[str] | LanguageModel | Session,
         *,
-        memory: str | int = "50%",
+        memory: str | int = "auto",
         context: int | None = None,
         threads: int | None = None,
         reader: str = "auto",

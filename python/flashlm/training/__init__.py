@@ -45,7 +45,7 @@ def train(
     dtype: str = "q8_0",
     epochs: int = 8,
     seed: int = 0,
-    memory: str | int = "50%",
+    memory: str | int = "auto",
     threads: int | None = None,
     out: str | os.PathLike[str] | None = None,
     perplexity: bool = True,
