@@ -72,13 +72,13 @@ def compile_once(compiler: str, source: Path, *options: str) -> tuple[float, flo
 
 
 def without_a_format(folder: Path) -> Path:
-    """The kernels in a copy of the headers, in which nothing computes with q4_0 (docs/number_formats.md)."""
+    """The kernels in a copy of the headers, whose table has no q4_0 (docs/number_formats.md)."""
     shutil.copytree(SOURCES, folder / "flashlm")
-    bodies = folder / "flashlm" / "kernels" / "bodies.inc"
-    text, found = re.subn(r"(case DType::q4_0:) return kBlocks<.*>;", r"\1", bodies.read_text())
+    table = folder / "flashlm" / "base" / "dtype.hpp"
+    text, found = re.subn(r"\n  ROW\(q4_0,.*", "\n", table.read_text())
     if found != 1:
-        sys.exit("kernels/bodies.inc has no line of q4_0.")
-    bodies.write_text(text.replace("case DType::u8: break;", "case DType::u8: return kNone;"))
+        sys.exit("base/dtype.hpp has no row of q4_0.")
+    table.write_text(text)
     return folder / "flashlm" / "kernels" / "compiled.cpp"
 
 

@@ -28,8 +28,8 @@
 #include "flashlm/kernels/matmul.hpp"
 #include "flashlm/kernels/neuron_sum.hpp"
 #include "flashlm/kernels/tile_dots.hpp"
+#include "flashlm/kernels/tiling.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
-#include "flashlm/storage/tiling.hpp"
 
 namespace {
 
@@ -89,7 +89,7 @@ class Benchmark {
     kernels::to_f32(dtype, memory_.data(), pattern_);
     if (is_block(dtype)) {
       const std::vector<std::byte> blocks(memory_.data(), memory_.data() + bytes);
-      storage::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32), memory_.data());
+      kernels::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32), memory_.data());
     }
     for (std::size_t at = bytes; at + bytes <= memory_.size(); at += bytes) {
       std::memcpy(memory_.data() + at, memory_.data(), bytes);

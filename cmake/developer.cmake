@@ -2,7 +2,8 @@
 # What the project's own programs are built with: warnings and sanitizers. Users of the library get none of it.
 add_library(flashlm_developer INTERFACE)
 target_link_libraries(flashlm_developer INTERFACE flashlm_core)
-target_compile_options(flashlm_developer INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror=switch)
+target_compile_options(flashlm_developer INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror=switch
+                                                     -Werror=switch-enum)
 if(FLASHLM_SANITIZE)
   target_compile_options(flashlm_developer INTERFACE
     -fsanitize=${FLASHLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

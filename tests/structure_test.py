@@ -16,7 +16,7 @@ INCLUDE = ROOT / "include"
 HEADERS = sorted(INCLUDE.rglob("*.hpp"))
 BODIES = sorted([*INCLUDE.rglob("*.ipp"), *INCLUDE.rglob("*.inc")])
 COMPILED = sorted(INCLUDE.rglob("*.cpp"))
-LAYERS = {"base": 0, "kernels": 1, "storage": 1, "sparse": 2, "model": 3, "text": 4, "agent": 5, "tools": 6}
+LAYERS = {"base": 0, "kernels": 1, "storage": 2, "sparse": 3, "model": 4, "text": 5, "agent": 6, "tools": 7}
 
 # The folders (or files) of include/flashlm that may include a header that matches.
 HOMES = {

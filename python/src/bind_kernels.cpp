@@ -14,6 +14,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/parallel.hpp"
+#include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/requantise.hpp"
 
 namespace py = pybind11;
@@ -72,6 +73,7 @@ Attributes:
     largest: The largest finite number.
     numpy: The numpy type of its rows here: that of the numbers, or unsigned integers that hold their bits; blocks are
         bytes.
+    can_round: Whether requantise can make it.
     is_block: Whether numbers share a scale, and rows are whole blocks.)")
       .def_property_readonly("name", [](const NumberFormat& format) { return format.name; })
       .def_property_readonly("gguf_name", [](const NumberFormat& format) { return format.gguf_name; })
@@ -80,6 +82,7 @@ Attributes:
       .def_readonly("bytes", &NumberFormat::bytes)
       .def_readonly("largest", &NumberFormat::largest)
       .def_property_readonly("numpy", [](const NumberFormat& format) { return numpy_of(format.dtype); })
+      .def_property_readonly("can_round", [](const NumberFormat& format) { return kernels::can_round(format.dtype); })
       .def_property_readonly("is_block", [](const NumberFormat& format) { return is_block(format.dtype); });
   module.def(
       "number_formats",

@@ -25,6 +25,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
+#include "flashlm/kernels/tiling.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/beside_file.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
@@ -36,7 +37,6 @@
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
-#include "flashlm/storage/tiling.hpp"
 #include "system_text.hpp"
 
 namespace py = pybind11;
@@ -257,7 +257,7 @@ The data begin at a multiple of 4096 bytes. A file that is not finished is remov
 
 Args:
     path: Where it goes.
-    tensors: (name, dtype, shape) of each; dtype is 'f32', 'f16', 'bf16', 'u8', or 'q8_0' or 'q4_0' for a matrix of
+    tensors: (name, dtype, shape) of each; dtype is a number format or 'u8', which for a format of blocks is a matrix of
         blocks, [rows, numbers in a row].
     metadata: Texts to leave in the file.
     as_given: Keep the order of `tensors` where that leaves each aligned; else they are sorted by falling element size,
@@ -308,7 +308,7 @@ Args:
     neurons_per_bundle: How many neurons are read together.
     dim: Columns of the up matrix.
     gated: Whether there is a gate matrix.
-    dtype: 'f32', 'f16', 'bf16', 'q8_0' or 'q4_0'.
+    dtype: A number format.
 
 Raises:
     IoError: The file cannot be written.
@@ -319,7 +319,7 @@ Args:
     gate: [k, dim], or None without a gate.
     up: [k, dim].
     down: [k, dim]: row i is column i of the down matrix. k is a multiple of neurons_per_bundle, except at the end.
-        Of q8_0 and q4_0 the columns as they are, [dim, bytes of k numbers].
+        Of blocks the columns as they are, [dim, bytes of k numbers].
 
 Raises:
     IoError: The file cannot be written.
@@ -348,27 +348,27 @@ Raises:
       [](const std::string& dtype, std::size_t rows, std::size_t cols) {
         return tiles_bytes(dtype_of(dtype), rows, cols);
       },
-      "dtype"_a, "rows"_a, "cols"_a, "Bytes of a matrix of q8_0 or q4_0 in tiles; cols is a multiple of 32.");
+      "dtype"_a, "rows"_a, "cols"_a, "Bytes of a matrix of blocks in tiles; a row is whole blocks.");
   module.def(
       "to_tiles",
       [](const py::array& array, const std::string& dtype) {
         const MatrixView rows = matrix_of(array, dtype_of(dtype), "rows");
         if (!is_block(rows.dtype)) {
-          throw ArgumentError("[to_tiles] number format: expected q8_0 or q4_0, got " + dtype);
+          throw ArgumentError(concat("[to_tiles] number format: expected ", names_of(is_block), ", got ", dtype));
         }
         const std::size_t strips = n_strips(rows.rows);
         py::array_t<std::uint8_t> tiles({strips, strip_bytes(rows.dtype, rows.cols)});
         std::byte* const to = reinterpret_cast<std::byte*>(tiles.mutable_data());
         const Release release;
-        to_tiles(rows, to);
+        kernels::to_tiles(rows, to);
         return tiles;
       },
       "rows"_a, "dtype"_a,
-      R"(Put the blocks of a matrix in tiles of 32 rows and 32 columns (docs/format.md).
+      R"(Put the blocks of a matrix in tiles of 32 rows (docs/format.md).
 
 Args:
     rows: [n, bytes of a row] of uint8.
-    dtype: 'q8_0' or 'q4_0'.
+    dtype: A format of blocks.
 
 Returns:
     [ceil(n / 32), bytes] of uint8: a strip of 32 rows each, missing rows being zeros.

@@ -24,7 +24,7 @@ TEST_CASE("every one of the 65536 halves becomes its float, and the same half ag
   for (Isa isa : isas()) {
     std::vector<float> out(65536);
     kernels::table(isa).to_f32(DType::f16, reinterpret_cast<const std::byte*>(halves.data()), out.data(), 65536);
-    kernels::table(isa).f32_to_f16(out.data(), reinterpret_cast<std::byte*>(back.data()), 65536);
+    kernels::table(isa).from_f32(DType::f16, out.data(), reinterpret_cast<std::byte*>(back.data()), 65536);
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < 65536; ++i) {
       const float exact = flashlm::f16_to_f32(halves[i]);
@@ -50,7 +50,7 @@ TEST_CASE("floats become the nearest half, ties to even, at every exponent") {
   }
   for (Isa isa : isas()) {
     std::vector<std::uint16_t> got(x.size());
-    kernels::table(isa).f32_to_f16(x.data(), reinterpret_cast<std::byte*>(got.data()), x.size());
+    kernels::table(isa).from_f32(DType::f16, x.data(), reinterpret_cast<std::byte*>(got.data()), x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
       CAPTURE(name(isa), x[i]);
       REQUIRE(got[i] == flashlm::f32_to_f16(x[i]));
@@ -79,12 +79,12 @@ TEST_CASE("rows of any length and address come back after a round trip") {
 }
 
 TEST_CASE("bfloat16 rounds to the nearest, ties to even, and keeps NaN") {
-  REQUIRE(kernels::f32_to_bf16(1.0f) == 0x3f80);
-  REQUIRE(kernels::f32_to_bf16(std::bit_cast<float>(0x3f808000u)) == 0x3f80);
-  REQUIRE(kernels::f32_to_bf16(std::bit_cast<float>(0x3f818000u)) == 0x3f82);
-  REQUIRE(kernels::f32_to_bf16(std::bit_cast<float>(0x3f808001u)) == 0x3f81);
-  REQUIRE(kernels::f32_to_bf16(std::bit_cast<float>(0x7f7fffffu)) == 0x7f80);
-  REQUIRE(std::isnan(flashlm::bf16_to_f32(kernels::f32_to_bf16(std::bit_cast<float>(0x7f800001u)))));
+  REQUIRE(flashlm::f32_to_bf16(1.0f) == 0x3f80);
+  REQUIRE(flashlm::f32_to_bf16(std::bit_cast<float>(0x3f808000u)) == 0x3f80);
+  REQUIRE(flashlm::f32_to_bf16(std::bit_cast<float>(0x3f818000u)) == 0x3f82);
+  REQUIRE(flashlm::f32_to_bf16(std::bit_cast<float>(0x3f808001u)) == 0x3f81);
+  REQUIRE(flashlm::f32_to_bf16(std::bit_cast<float>(0x7f7fffffu)) == 0x7f80);
+  REQUIRE(std::isnan(flashlm::bf16_to_f32(flashlm::f32_to_bf16(std::bit_cast<float>(0x7f800001u)))));
 }
 
 TEST_CASE("rows of every format become floats as their definition says") {

@@ -70,7 +70,7 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
   kernels::matmul(weights, x.data(), dim, n_tokens, h.data(), rows);
   hash.add(h);
   if (flashlm::is_block(dtype)) {
-    const std::size_t n_blocks = dim / flashlm::kBlockNumbers;
+    const std::size_t n_blocks = dim / flashlm::kActivationNumbers;
     const std::vector<std::byte> tiles = tiles_of(dtype, rows, dim, random);
     std::vector<flashlm::ActivationBlock> rounded(n_tokens * n_blocks);
     kernels::to_blocks(x, rounded.data());
@@ -125,7 +125,7 @@ int main() {
   }
   for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
     for (std::size_t dim : {std::size_t{64}, std::size_t{101}}) {
-      if (flashlm::is_block(dtype) && dim % flashlm::kBlockNumbers != 0) continue;
+      if (dim % flashlm::format_of(dtype).numbers != 0) continue;
       const unsigned long long hash = products(dtype, 77, dim, 13);
       std::printf("products %s %zu %016llx\n", flashlm::name(dtype).data(), dim, hash);
     }

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/kernels/tiling.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
-#include "flashlm/storage/tiling.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 
@@ -39,7 +39,7 @@ void check_equal(const support::TinyModel& tiny, const model::Matrix& got, const
   if (got.tiled) {
     const std::vector<std::byte> rows = support::stored(expected, got.dtype);
     std::vector<std::byte> tiles(bytes.size());
-    storage::to_tiles(MatrixView::dense(rows.data(), got.dtype, got.rows, got.cols), tiles.data());
+    kernels::to_tiles(MatrixView::dense(rows.data(), got.dtype, got.rows, got.cols), tiles.data());
     REQUIRE(bytes == tiles);
     return;
   }

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "flashlm/base/random.hpp"
+#include "flashlm/kernels/tiling.hpp"
 #include "flashlm/storage/safetensors.hpp"
-#include "flashlm/storage/tiling.hpp"
 #include "support/catch.hpp"
 #include "support/model_folder.hpp"
 #include "support/temp_folder.hpp"

@@ -2,6 +2,8 @@
 /// kernels.hpp: what the kernel tests share: instruction sets, seeded numbers, weights at any address.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +27,8 @@ inline constexpr std::size_t kSizes[] = {0, 1, 7, 8, 9, 31, 33, 4097};
 
 /// What a row of at least `n` numbers may have: whole blocks of a block format.
 inline std::size_t row_size(DType dtype, std::size_t n) {
-  if (!flashlm::is_block(dtype)) return n;
-  return (n + flashlm::kBlockNumbers - 1) / flashlm::kBlockNumbers * flashlm::kBlockNumbers;
+  const std::size_t numbers = flashlm::format_of(dtype).numbers;
+  return (n + numbers - 1) / numbers * numbers;
 }
 
 /// The instruction sets that this processor can run.
@@ -44,9 +46,20 @@ struct Variant {
   DType dtype;
 };
 
-inline constexpr DType kPlain[] = {DType::f32, DType::f16, DType::bf16};
-inline constexpr DType kBlocks[] = {DType::q8_0, DType::q4_0};
-inline constexpr DType kNumbers[] = {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0};
+/// The formats of the table for which `Holds`.
+template <bool (*Holds)(DType)>
+inline constexpr auto kFormats = [] {
+  constexpr auto holds = [](const flashlm::NumberFormat& format) { return Holds(format.dtype); };
+  std::array<DType, std::ranges::count_if(flashlm::kNumberFormats, holds)> result{};
+  std::size_t at = 0;
+  for (const flashlm::NumberFormat& format : flashlm::kNumberFormats) {
+    if (holds(format)) result[at++] = format.dtype;
+  }
+  return result;
+}();
+inline constexpr auto& kPlain = kFormats<flashlm::is_plain>;
+inline constexpr auto& kBlocks = kFormats<flashlm::is_block>;
+inline constexpr auto& kNumbers = kFormats<flashlm::is_number>;
 inline constexpr DType kCached[] = {DType::f32, DType::f16};  // keys and values
 
 /// Every instruction set that this processor can run, with every one of `dtypes`.
@@ -72,7 +85,7 @@ inline float value_at(DType dtype, const std::byte* row, std::size_t i) {
     std::memcpy(&value, row + at, sizeof value);
     return value;
   };
-  const std::size_t block = i / flashlm::kBlockNumbers, j = i % flashlm::kBlockNumbers;
+  const std::size_t numbers = flashlm::format_of(dtype).numbers, block = i / numbers, j = i % numbers;
   switch (dtype) {
     case DType::f32: return number(4 * i, 0.0f);
     case DType::f16: return flashlm::f16_to_f32(number(2 * i, std::uint16_t{}));
@@ -137,7 +150,7 @@ class Weights {
  private:
   void fill_blocks() {
     flashlm::Random random(rows_ * 131 + cols_);
-    const std::size_t block_bytes = flashlm::row_bytes(dtype_, flashlm::kBlockNumbers);
+    const std::size_t block_bytes = flashlm::format_of(dtype_).bytes;
     const float size = dtype_ == DType::q8_0 ? 1 / 128.0f : 1 / 8.0f;
     for (std::size_t row = 0; row < rows_; ++row) {
       std::byte* begin = bytes_.data() + offset_ + row * stride_;

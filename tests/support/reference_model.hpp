@@ -11,6 +11,7 @@
 
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/tiles.hpp"
 #include "flashlm/base/token.hpp"
 #include "support/tiny_model.hpp"
 
@@ -24,12 +25,12 @@ inline void add(const Row& x, Row& y) {
 
 /// x as quantised matrices see it: blocks of 32 numbers that are multiples of a 127th of the largest.
 inline Row in_blocks(Row x) {
-  for (std::size_t first = 0; first < x.size(); first += flashlm::kBlockNumbers) {
+  for (std::size_t first = 0; first < x.size(); first += flashlm::kActivationNumbers) {
     double largest = 0;
-    for (std::size_t at = first; at < first + flashlm::kBlockNumbers; ++at) {
+    for (std::size_t at = first; at < first + flashlm::kActivationNumbers; ++at) {
       largest = std::max(largest, std::abs(x[at]));
     }
-    for (std::size_t at = first; at < first + flashlm::kBlockNumbers && largest > 0; ++at) {
+    for (std::size_t at = first; at < first + flashlm::kActivationNumbers && largest > 0; ++at) {
       x[at] = std::nearbyint(x[at] / largest * 127) * (largest / 127);
     }
   }

@@ -12,14 +12,24 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// How a weight is stored.
-///
-/// q8_0 and q4_0 are ggml's: kBlockNumbers numbers make a block, an f16 scale followed by their quants. Of q8_0 these
-/// are bytes, value = scale * int8. Of q4_0 they are nibbles, value = scale * (nibble - 8); byte j holds number j in
-/// its low nibble and number j + 16 in its high one.
-enum class DType : std::uint8_t { f32, f16, bf16, q8_0, q4_0, u8 };
+// clang-format off
+/// The number formats, one row each: name, GGUF's name, GGUF's number, numbers of a block (1: they stand alone), bytes
+/// of a block, largest finite number. What a format means is in kernels/formats/<name>.inc, and how to add one in
+/// docs/number_formats.md.
+#define FLASHLM_NUMBER_FORMATS(ROW)               \
+  ROW(f32,  "F32",  0,  1,  4,  0x1.fffffep127)   \
+  ROW(f16,  "F16",  1,  1,  2,  65504.0)          \
+  ROW(bf16, "BF16", 30, 1,  2,  0x1.fep127)       \
+  ROW(q8_0, "Q8_0", 8,  32, 34, 127 * 65504.0)    \
+  ROW(q4_0, "Q4_0", 2,  32, 18, 8 * 65504.0)
+// clang-format on
 
-/// What is known of a number format. docs/number_formats.md says how to add one.
+/// How a weight is stored: a number format, or u8, which is bytes that are no numbers.
+#define FLASHLM_NAME(name, ...) name,
+enum class DType : std::uint8_t { FLASHLM_NUMBER_FORMATS(FLASHLM_NAME) u8 };
+#undef FLASHLM_NAME
+
+/// What is known of a number format.
 struct NumberFormat {
   DType dtype;
   std::string_view name;
@@ -30,38 +40,16 @@ struct NumberFormat {
   double largest;              // the largest finite number
 };
 
-// clang-format off
-/// One row a format, in the order of DType.
+/// In the order of DType.
+#define FLASHLM_ROW(name, ...) {DType::name, #name, __VA_ARGS__},
 inline constexpr NumberFormat kNumberFormats[] = {
-    {DType::f32, "f32", "F32", 0, 1, 4, 0x1.fffffep127},
-    {DType::f16, "f16", "F16", 1, 1, 2, 65504},
-    {DType::bf16, "bf16", "BF16", 30, 1, 2, 0x1.fep127},
-    {DType::q8_0, "q8_0", "Q8_0", 8, 32, 34, 127 * 65504.0},
-    {DType::q4_0, "q4_0", "Q4_0", 2, 32, 18, 8 * 65504.0},
-    {DType::u8, "u8", "", -1, 1, 1, 255},
-};
-// clang-format on
+    FLASHLM_NUMBER_FORMATS(FLASHLM_ROW){DType::u8, "u8", "", -1, 1, 1, 255}};
+#undef FLASHLM_ROW
 
 /// The row of `dtype`.
 constexpr const NumberFormat& format_of(DType dtype) noexcept {
   return kNumberFormats[static_cast<std::size_t>(dtype)];
 }
-
-namespace detail {
-
-constexpr bool formats_are_in_order() noexcept {
-  std::size_t at = 0;
-  for (const NumberFormat& format : kNumberFormats) {
-    if (static_cast<std::size_t>(format.dtype) != at++) return false;
-  }
-  return at == static_cast<std::size_t>(DType::u8) + 1;  // the last one
-}
-static_assert(formats_are_in_order(), "every DType has a row of kNumberFormats, at its place");
-
-}  // namespace detail
-
-/// Numbers in a block of q8_0 or q4_0.
-inline constexpr std::size_t kBlockNumbers = 32;
 
 /// Whether numbers share a scale, and rows are whole blocks.
 constexpr bool is_block(DType dtype) noexcept { return format_of(dtype).numbers > 1; }
@@ -69,10 +57,10 @@ constexpr bool is_block(DType dtype) noexcept { return format_of(dtype).numbers 
 /// Whether it is a format of numbers, not of bytes.
 constexpr bool is_number(DType dtype) noexcept { return dtype != DType::u8; }
 
-/// Whether each number stands alone: f32, f16, bf16.
+/// Whether each number stands alone, as in f32.
 constexpr bool is_plain(DType dtype) noexcept { return is_number(dtype) && !is_block(dtype); }
 
-/// "f32", "f16", "bf16", "q8_0", "q4_0", "u8".
+/// "f32", "q8_0", "u8", ...
 constexpr std::string_view name(DType dtype) noexcept { return format_of(dtype).name; }
 
 /// The names of all formats for which `holds`, for a message: "f32, f16 or bf16".
@@ -123,6 +111,13 @@ constexpr std::uint16_t f32_to_f16(float value) noexcept {
 /// bfloat16 to binary32. Exact.
 constexpr float bf16_to_f32(std::uint16_t value) noexcept {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
+}
+
+/// binary32 to bfloat16, rounded to nearest even; a NaN stays a NaN.
+constexpr std::uint16_t f32_to_bf16(float value) noexcept {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x0040u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tiles.hpp: quantised matrices in tiles of 32 rows and 32 columns, and the activations that they are multiplied with.
+/// tiles.hpp: quantised matrices in tiles of 32 rows, and the activations that they are multiplied with.
 ///
-/// A quantised matrix (q8_0, q4_0) has a block for every 32 columns of a row. In a layer 32 blocks of 32 rows, one
-/// below the other, lie together as a *tile*, so that one instruction works on four columns of many rows:
-///
-///     32 scales, f16, one a row
-///     q8_0: for columns 0 to 3, then 4 to 7, ...: of each row the four quants, int8        8 times 128 bytes
-///     q4_0: for columns 0 to 7, then 8 to 15, ...: of each row four bytes, byte j with     4 times 128 bytes
-///           column j of the eight in its low nibble and column j + 4 in its high one
-///
-/// Scales and quants are those of the blocks, and so is the number of bytes: only their places change. 32 rows are a
-/// *strip*. Rows that are missing in the last strip are zeros.
+/// A row of a quantised matrix is blocks. In a layer the blocks of 32 rows, one below the other, lie together as a
+/// *tile*, so that one instruction works on four columns of many rows: first what each row has once (its scale), row
+/// after row, then *steps*, each four bytes of every row. What they hold is in kernels/formats/<name>.inc, and for
+/// files in docs/format.md. Scales and quants are those of the blocks, and so is the number of bytes: only their places
+/// change. 32 rows are a *strip*. Rows that are missing in the last strip are zeros.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +16,11 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// Rows and columns of a tile.
+/// Rows of a tile.
 inline constexpr std::size_t kTileRows = 32;
-inline constexpr std::size_t kTileCols = 32;
+
+/// Columns of a tile: those of a block.
+constexpr std::size_t tile_cols(DType dtype) noexcept { return format_of(dtype).numbers; }
 
 /// Neurons of a bundle of a quantised layer: a tile of the gate and up matrices, and of the down matrix one block.
 inline constexpr std::size_t kBundleNeurons = 32;
@@ -31,10 +28,9 @@ static_assert(kBundleNeurons == kTileRows, "a bundle has one tile for a block of
 
 /// Activations that share a scale.
 inline constexpr std::size_t kActivationNumbers = 32;
-static_assert(kActivationNumbers == kTileCols, "a tile is multiplied with one block of activations");
 
 /// Bytes of a tile of a block format.
-constexpr std::size_t tile_bytes(DType dtype) noexcept { return kTileRows * row_bytes(dtype, kTileCols); }
+constexpr std::size_t tile_bytes(DType dtype) noexcept { return kTileRows * format_of(dtype).bytes; }
 
 /// Strips of a matrix of `rows` rows.
 constexpr std::size_t n_strips(std::size_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
@@ -42,16 +38,21 @@ constexpr std::size_t n_strips(std::size_t rows) noexcept { return (rows + kTile
 /// Bytes of 32 rows of `cols` numbers.
 constexpr std::size_t strip_bytes(DType dtype, std::size_t cols) noexcept { return kTileRows * row_bytes(dtype, cols); }
 
-/// [rows, cols] of q8_0 or q4_0 in tiles; cols is a multiple of 32. Owns nothing.
+/// Bytes of a matrix in tiles without gaps.
+constexpr std::size_t tiles_bytes(DType dtype, std::size_t rows, std::size_t cols) noexcept {
+  return n_strips(rows) * strip_bytes(dtype, cols);
+}
+
+/// [rows, cols] of blocks in tiles; cols is a multiple of tile_cols. Owns nothing.
 struct TilesView {
   const std::byte* data = nullptr;
   DType dtype = DType::q8_0;
   std::size_t rows = 0;
   std::size_t cols = 0;
   std::size_t strip_stride = 0;  // bytes from a tile to that of the next 32 rows
-  std::size_t tile_stride = 0;   // bytes from a tile to that of the next 32 columns
+  std::size_t tile_stride = 0;   // bytes from a tile to that of the next columns
 
-  /// The tile of rows 32 strip, ... and columns 32 block, ....
+  /// The tile of a strip and a block of columns.
   const std::byte* tile(std::size_t strip, std::size_t block) const noexcept;
 
   /// The rows [begin, end); `begin` is a multiple of 32.

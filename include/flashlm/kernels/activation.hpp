@@ -21,7 +21,15 @@ enum class Activation {
 std::string_view name(Activation activation) noexcept;
 
 /// Whether the function is exactly zero for a whole range, so that a neuron can be left out.
-constexpr bool is_sparse(Activation activation) noexcept { return activation != Activation::silu; }
+constexpr bool is_sparse(Activation activation) noexcept {
+  switch (activation) {
+    case Activation::silu: return false;
+    case Activation::relu:
+    case Activation::relu2:
+    case Activation::fatrelu: return true;
+  }
+  return false;
+}
 
 /// out[i] = silu(gate[i]) * up[i], with silu(g) = g / (1 + exp(-g)).
 ///

@@ -12,8 +12,13 @@
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
 FLASHLM_INLINE std::string_view name(Activation activation) noexcept {
-  constexpr std::string_view kNames[] = {"silu", "relu", "relu2", "fatrelu"};
-  return kNames[static_cast<int>(activation)];
+  switch (activation) {
+    case Activation::silu: return "silu";
+    case Activation::relu: return "relu";
+    case Activation::relu2: return "relu2";
+    case Activation::fatrelu: return "fatrelu";
+  }
+  return "?";
 }
 
 FLASHLM_INLINE void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out) {
@@ -23,18 +28,29 @@ FLASHLM_INLINE void silu_mul(std::span<const float> gate, std::span<const float>
 
 FLASHLM_INLINE void rectify(Activation activation, float threshold, std::span<float> x) {
   FLASHLM_ASSERT(is_sparse(activation));
-  if (activation != Activation::fatrelu) threshold = 0;
+  bool squared = false;
+  switch (activation) {
+    case Activation::silu: return;  // no zeros
+    case Activation::relu: threshold = 0; break;
+    case Activation::relu2: threshold = 0, squared = true; break;
+    case Activation::fatrelu: break;
+  }
   for (float& value : x) value = value < threshold ? 0.0f : value;
-  if (activation == Activation::relu2) {
+  if (squared) {
     for (float& value : x) value *= value;
   }
 }
 
 FLASHLM_INLINE void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up) {
   FLASHLM_ASSERT(up.size() == gate.size());
-  if (activation == Activation::silu) return silu_mul(gate, up, gate);
-  rectify(activation, threshold, gate);
-  for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i];
+  switch (activation) {
+    case Activation::silu: return silu_mul(gate, up, gate);
+    case Activation::relu:
+    case Activation::relu2:
+    case Activation::fatrelu:
+      rectify(activation, threshold, gate);
+      for (std::size_t i = 0; i < gate.size(); ++i) gate[i] *= up[i];
+  }
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels

@@ -17,4 +17,5 @@
 #include "flashlm/kernels/rope.ipp"
 #include "flashlm/kernels/softmax.ipp"
 #include "flashlm/kernels/tile_dots.ipp"
+#include "flashlm/kernels/tiling.ipp"
 #include "flashlm/kernels/top_k.ipp"

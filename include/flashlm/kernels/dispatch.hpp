@@ -60,7 +60,8 @@ struct Table {
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t half);
   void (*softmax)(float* x, std::size_t n);
   void (*to_f32)(DType dtype, const std::byte* row, float* out, std::size_t n);
-  void (*f32_to_f16)(const float* x, std::byte* row, std::size_t n);
+  bool (*from_f32)(DType dtype, const float* x, std::byte* row, std::size_t n);     // false: there is no rounding to it
+  void (*to_tiles)(const MatrixView& rows, const TilesView& to, std::byte* tiles);  // `to` is of `tiles`
 };
 
 /// The kernels for `isa`. Throws ArgumentError if this processor can not run them.
@@ -76,6 +77,9 @@ void require_number(DType dtype, const char* where);
 
 /// Throws ArgumentError for a format in which a number does not stand alone; `where` names the kernel.
 void require_plain(DType dtype, const char* where);
+
+/// Throws ArgumentError for a format without blocks; `where` names the kernel.
+void require_block(DType dtype, const char* where);
 
 /// Throws ArgumentError for a number format that keys and values have not; `where` names the kernel.
 void require_f32_or_f16(DType dtype, const char* where);

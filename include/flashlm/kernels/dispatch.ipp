@@ -5,6 +5,7 @@
 #include "flashlm/kernels/dispatch.hpp"
 
 #include <bit>
+#include <cfloat>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,11 @@ FLASHLM_INLINE void require_number(DType dtype, const char* where) {
 FLASHLM_INLINE void require_plain(DType dtype, const char* where) {
   if (is_plain(dtype)) return;
   throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_plain), ", got ", name(dtype)));
+}
+
+FLASHLM_INLINE void require_block(DType dtype, const char* where) {
+  if (is_block(dtype)) return;
+  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_block), ", got ", name(dtype)));
 }
 
 FLASHLM_INLINE void require_f32_or_f16(DType dtype, const char* where) {

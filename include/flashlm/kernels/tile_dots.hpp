@@ -19,12 +19,12 @@ void to_blocks(std::span<const float> x, ActivationBlock* blocks);
 
 /// y[t][r] += sum over k of tiles[r][k] * x[t][k].
 ///
-/// tiles [rows, cols] in q8_0 or q4_0, x [n_tokens, cols / 32], y [n_tokens, rows]; y may not overlap x. `x_stride`
-/// counts blocks and `y_stride` floats from one token to the next. Each element of y is one chain over ascending blocks
-/// of fma(float(n), weight scale * activation scale, y), where n, the sum of the products of the quants, is exact. So
-/// an output has the same bits however rows, blocks (in ascending order) and tokens are cut into calls, and on every
-/// instruction set whose fma rounds once. Throws ArgumentError for another number format. Allocates nothing.
-/// Thread-safe: give each thread its own rows.
+/// tiles [rows, cols] in a format of blocks, x [n_tokens, cols / 32], y [n_tokens, rows]; y may not overlap x.
+/// `x_stride` counts blocks and `y_stride` floats from one token to the next. Each element of y is one chain over
+/// ascending blocks of fma(float(n), weight scale * activation scale, y), where n, the sum of the products of the
+/// quants, is exact. So an output has the same bits however rows, blocks (in ascending order) and tokens are cut into
+/// calls, and on every instruction set whose fma rounds once. Throws ArgumentError for another number format. Allocates
+/// nothing. Thread-safe: give each thread its own rows.
 void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens, float* y,
                std::size_t y_stride);
 

@@ -16,12 +16,9 @@ FLASHLM_INLINE void to_blocks(std::span<const float> x, ActivationBlock* blocks)
 
 FLASHLM_INLINE void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride,
                               std::size_t n_tokens, float* y, std::size_t y_stride) {
-  if (!is_block(tiles.dtype)) {
-    throw ArgumentError(
-        concat("[tile_dots] number format: expected ", names_of(is_block), ", got ", name(tiles.dtype)));
-  }
-  FLASHLM_ASSERT(tiles.cols % kTileCols == 0);
-  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kTileCols && y_stride >= tiles.rows));
+  detail::require_block(tiles.dtype, "tile_dots");
+  FLASHLM_ASSERT(tiles.cols % tile_cols(tiles.dtype) == 0);
+  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kActivationNumbers && y_stride >= tiles.rows));
   active().tile_dots(tiles, x, x_stride, n_tokens, y, y_stride);
 }
 

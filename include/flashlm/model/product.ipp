@@ -18,7 +18,7 @@ FLASHLM_INLINE Product::Product(Parallel& parallel, sparse::WeightStream& stream
     : parallel_(&parallel), stream_(&stream), blocks_(bytes(max_tokens, tile_cols)) {}
 
 FLASHLM_INLINE std::size_t Product::bytes(std::size_t max_tokens, std::size_t tile_cols) noexcept {
-  return max_tokens * (tile_cols / kBlockNumbers) * sizeof(ActivationBlock);
+  return max_tokens * (tile_cols / kActivationNumbers) * sizeof(ActivationBlock);
 }
 
 FLASHLM_INLINE void Product::run(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens,
@@ -50,7 +50,7 @@ FLASHLM_INLINE void Product::multiply(const MatrixView& rows, std::span<const fl
 
 FLASHLM_INLINE void Product::multiply(const TilesView& tiles, std::size_t n_tokens, float* y, std::size_t y_stride,
                                       std::span<const float> bias) {
-  const std::size_t n_blocks = tiles.cols / kBlockNumbers;
+  const std::size_t n_blocks = tiles.cols / kActivationNumbers;
   parallel_->for_range(tiles.rows, kTileRows, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = 0; t < n_tokens; ++t) std::fill_n(y + t * y_stride + begin, end - begin, 0.0f);
     kernels::tile_dots(tiles.slice(begin, end), blocks_.as<ActivationBlock>().data(), n_blocks, n_tokens, y + begin,
@@ -63,7 +63,7 @@ FLASHLM_INLINE void Product::multiply(const TilesView& tiles, std::size_t n_toke
 
 FLASHLM_INLINE void Product::round(std::span<const float> x, std::size_t cols, std::size_t n_tokens) {
   const std::span<ActivationBlock> blocks = blocks_.as<ActivationBlock>();
-  const std::size_t n_blocks = cols / kBlockNumbers;
+  const std::size_t n_blocks = cols / kActivationNumbers;
   FLASHLM_ASSERT(n_tokens * n_blocks <= blocks.size());
   parallel_->for_range(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
     kernels::to_blocks(x.subspan(begin * cols, (end - begin) * cols), blocks.data() + begin * n_blocks);

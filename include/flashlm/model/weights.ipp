@@ -95,10 +95,9 @@ FLASHLM_INLINE Matrix Weights::Binder::rows(const std::string& tensor, std::size
 
 FLASHLM_INLINE DType Weights::Binder::number_format(const std::string& tensor, std::size_t cols) const {
   const DType dtype = storage::number_format(tensors, tensor);
-  if (dtype == DType::u8 || (is_block(dtype) && cols % kBlockNumbers != 0)) {
-    throw FormatError(concat("[weights] dtype: expected F32, F16, BF16, or U8 with blocks of ", kBlockNumbers,
-                             " numbers, got ", name(dtype), " with rows of ", cols, " (",
-                             tensors.file().path().string(), ", ", tensor, ")"));
+  if (dtype == DType::u8 || cols % format_of(dtype).numbers != 0) {
+    throw FormatError(concat("[weights] dtype: expected ", names_of(is_number), " in whole blocks, got ", name(dtype),
+                             " with rows of ", cols, " (", tensors.file().path().string(), ", ", tensor, ")"));
   }
   return dtype;
 }

@@ -34,7 +34,7 @@ FLASHLM_INLINE GateSelector::GateSelector(SelectorFile file, std::size_t dim, st
   for (Layer& layer : layers_) {
     layer.scales = MatrixView::dense(scales, DType::f16, layer.gate.rows, n_blocks());
     for (std::size_t block = 0; block < layer.gate.rows * n_blocks(); ++block, scales += sizeof(std::uint16_t)) {
-      std::memcpy(scales, layer.gate.data + block * row_bytes(DType::q8_0, kBlockNumbers), sizeof(std::uint16_t));
+      std::memcpy(scales, layer.gate.data + block * format_of(DType::q8_0).bytes, sizeof(std::uint16_t));
       scales[1] &= std::byte{0x7f};  // without the sign; numbers are little-endian
     }
   }
@@ -48,7 +48,7 @@ FLASHLM_INLINE std::size_t GateSelector::bytes(const SelectorFile& file, std::si
 FLASHLM_INLINE std::size_t GateSelector::scratch_bytes(std::size_t dim, std::size_t max_tokens,
                                                        int n_threads) noexcept {
   const std::size_t words = 2 * ActiveSets::kWordNeurons * static_cast<std::size_t>(n_threads);
-  return (dim / kBlockNumbers + 2 + words) * max_tokens * sizeof(float);
+  return (dim / kGateBlock + 2 + words) * max_tokens * sizeof(float);
 }
 
 FLASHLM_INLINE void GateSelector::select(std::size_t index, std::size_t n_neurons, const Firing& firing,
@@ -87,11 +87,10 @@ FLASHLM_INLINE void GateSelector::select(std::size_t index, std::size_t n_neuron
 }
 
 FLASHLM_INLINE std::size_t GateSelector::scale_bytes(std::size_t dim, std::span<const std::size_t> neurons) noexcept {
-  return std::accumulate(neurons.begin(), neurons.end(), std::size_t{0}) * (dim / kBlockNumbers) *
-         sizeof(std::uint16_t);
+  return std::accumulate(neurons.begin(), neurons.end(), std::size_t{0}) * (dim / kGateBlock) * sizeof(std::uint16_t);
 }
 
-FLASHLM_INLINE std::size_t GateSelector::n_blocks() const noexcept { return dim_ / kBlockNumbers; }
+FLASHLM_INLINE std::size_t GateSelector::n_blocks() const noexcept { return dim_ / kGateBlock; }
 
 FLASHLM_INLINE float GateSelector::rounded_up(double value) noexcept {
   return std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
@@ -99,9 +98,9 @@ FLASHLM_INLINE float GateSelector::rounded_up(double value) noexcept {
 
 FLASHLM_INLINE float GateSelector::measure(std::span<const float> x, float* sums) noexcept {
   double squares = 0;
-  for (std::size_t block = 0; block < x.size() / kBlockNumbers; ++block) {
+  for (std::size_t block = 0; block < x.size() / kGateBlock; ++block) {
     double sum = 0;
-    for (const float value : x.subspan(block * kBlockNumbers, kBlockNumbers)) {
+    for (const float value : x.subspan(block * kGateBlock, kGateBlock)) {
       const double number = std::abs(static_cast<double>(value));
       sum += number;
       squares += number * number;

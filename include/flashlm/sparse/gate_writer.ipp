@@ -39,11 +39,11 @@ inline void copy_gate_row(std::span<const float> row, GateCopies& copies) {
   std::vector<float> copy(row.size());
   kernels::to_f32(DType::q8_0, blocks, copy);
   double ratio = 0, error = 0, own = 0, copied = 0;
-  for (std::size_t block = 0; block < row.size() / kBlockNumbers; ++block) {
+  for (std::size_t block = 0; block < row.size() / kGateBlock; ++block) {
     std::uint16_t half;
-    std::memcpy(&half, blocks + block * row_bytes(DType::q8_0, kBlockNumbers), sizeof half);
+    std::memcpy(&half, blocks + block * format_of(DType::q8_0).bytes, sizeof half);
     const double scale = std::abs(static_cast<double>(f16_to_f32(half)));
-    for (std::size_t k = block * kBlockNumbers; k < (block + 1) * kBlockNumbers; ++k) {
+    for (std::size_t k = block * kGateBlock; k < (block + 1) * kGateBlock; ++k) {
       const double w = static_cast<double>(row[k]), q = static_cast<double>(copy[k]), off = std::abs(w - q);
       if (off > 0) ratio = std::max(ratio, off / scale);  // infinite for a scale of 0: then the norms bound
       error += off * off;
@@ -86,8 +86,8 @@ inline std::vector<storage::TensorSpec> gate_tensors(const storage::BundleFile& 
       throw ArgumentError(concat("[gate_writer] number format: expected f32, f16 or bf16, got ", name(layout.dtype),
                                  ". The gate selector needs bundles of one neuron, and a quantised model has 32."));
     }
-    if (layout.dim % kBlockNumbers != 0) {
-      throw ArgumentError(concat("[gate_writer] dim: expected a multiple of ", kBlockNumbers, ", got ", layout.dim,
+    if (layout.dim % kGateBlock != 0) {
+      throw ArgumentError(concat("[gate_writer] dim: expected a multiple of ", kGateBlock, ", got ", layout.dim,
                                  ". The gate selector is not for this model."));
     }
     const std::string prefix = concat("layers.", layer, ".");

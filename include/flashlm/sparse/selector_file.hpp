@@ -20,6 +20,9 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
+/// Numbers of a row of gates that share a scale: a block of q8_0.
+inline constexpr std::size_t kGateBlock = format_of(DType::q8_0).numbers;
+
 /// Names the weights of a model: the SHA-256, in hexadecimal, of a line "name bytes crc32" for every weight file in the
 /// order of the manifest. What was trained or made for other weights is refused by it.
 std::string weights_fingerprint(const storage::Manifest& manifest);

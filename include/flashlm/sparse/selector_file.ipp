@@ -109,7 +109,8 @@ FLASHLM_INLINE std::pair<std::size_t, std::size_t> SelectorFile::shape(const std
   if (info.shape.size() != 2) fail("shape: expected a matrix", tensor);
   const auto cols = static_cast<std::size_t>(info.shape[1]);
   if (info.dtype != "U8") return {static_cast<std::size_t>(info.shape[0]), cols};
-  return {static_cast<std::size_t>(info.shape[0]), cols / row_bytes(DType::q8_0, kBlockNumbers) * kBlockNumbers};
+  return {static_cast<std::size_t>(info.shape[0]),
+          cols / format_of(DType::q8_0).bytes * format_of(DType::q8_0).numbers};
 }
 
 FLASHLM_INLINE MatrixView SelectorFile::matrix(const std::string& tensor, std::size_t rows, std::size_t cols) const {
@@ -118,7 +119,7 @@ FLASHLM_INLINE MatrixView SelectorFile::matrix(const std::string& tensor, std::s
   if (tag == "F32") dtype = DType::f32;
   if (tag == "F16") dtype = DType::f16;
   if (tag == "BF16") dtype = DType::bf16;
-  if (tag == "U8" && cols % kBlockNumbers == 0) dtype = DType::q8_0;
+  if (tag == "U8" && cols % format_of(DType::q8_0).numbers == 0) dtype = DType::q8_0;
   if (!dtype) fail(concat("dtype: expected F32, F16, BF16, or U8 of whole q8_0 blocks, got ", tag), tensor);
   const std::size_t width = *dtype == DType::q8_0 ? row_bytes(*dtype, cols) : cols;
   return MatrixView::dense(address(at(tensor, {rows, width}, tag)), *dtype, rows, cols);

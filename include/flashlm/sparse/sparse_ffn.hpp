@@ -24,8 +24,12 @@ struct FfnParameters {
   std::span<const float> up_bias{};                            // [n_neurons], or empty
 };
 
+/// Parts of columns are multiples of this: whole cache lines of y.
+inline constexpr std::size_t kGrainColumns = 32;
+static_assert(kGrainColumns % kTileRows == 0, "columns of y are rows of the down matrix, which are cut between tiles");
+
 /// Columns of y that a thread takes at once: one part a thread, so that each reads long pieces of the rows, which
-/// memory needs to be fast. A multiple of 32: whole cache lines of y, and whole tiles.
+/// memory needs to be fast. A multiple of kGrainColumns.
 std::size_t column_grain(std::size_t dim, int n_threads) noexcept;
 
 /// Adds the part of some neurons to the output of a feed-forward network:

@@ -16,7 +16,7 @@ namespace flashlm::inline FLASHLM_ABI::sparse {
 
 FLASHLM_INLINE std::size_t column_grain(std::size_t dim, int n_threads) noexcept {
   const std::size_t n_parts = static_cast<std::size_t>(n_threads);
-  return round_up((dim + n_parts - 1) / n_parts, kBlockNumbers);
+  return round_up((dim + n_parts - 1) / n_parts, kGrainColumns);
 }
 
 FLASHLM_INLINE SparseFfn::SparseFfn(Parallel& parallel, std::size_t max_tokens, std::size_t quantised_dim)
@@ -68,15 +68,15 @@ FLASHLM_INLINE float* SparseFfn::gates(std::size_t token, std::size_t neuron) no
 }
 
 FLASHLM_INLINE std::size_t SparseFfn::n_blocks(std::size_t max_tokens, std::size_t quantised_dim) noexcept {
-  return quantised_dim == 0 ? 0 : max_tokens * (quantised_dim + kRunNeurons) / kBlockNumbers;
+  return quantised_dim == 0 ? 0 : max_tokens * (quantised_dim + kRunNeurons) / kActivationNumbers;
 }
 
 FLASHLM_INLINE ActivationBlock* SparseFfn::h_blocks(std::size_t token) noexcept {
-  return blocks_.as<ActivationBlock>().data() + token * (kRunNeurons / kBlockNumbers);
+  return blocks_.as<ActivationBlock>().data() + token * (kRunNeurons / kActivationNumbers);
 }
 
 FLASHLM_INLINE ActivationBlock* SparseFfn::x_blocks(std::size_t token) noexcept {
-  return h_blocks(max_tokens_) + token * (quantised_dim_ / kBlockNumbers);
+  return h_blocks(max_tokens_) + token * (quantised_dim_ / kActivationNumbers);
 }
 
 FLASHLM_INLINE void SparseFfn::activate(const Run& run, std::span<const float> x, std::size_t n_tokens) {
@@ -115,7 +115,7 @@ FLASHLM_INLINE void SparseFfn::activate_tiles(const Run& run, std::size_t n_toke
   const storage::BundleTiles tiles = run.tiles();
   const auto dots = [&](const TilesView& matrix, std::size_t begin, std::size_t n, float* to) {
     for (std::size_t t = 0; t < n_tokens; ++t) std::fill_n(to + t * kRunNeurons, n, 0.0f);
-    kernels::tile_dots(matrix.slice(begin, begin + n), x_blocks(0), quantised_dim_ / kBlockNumbers, n_tokens, to,
+    kernels::tile_dots(matrix.slice(begin, begin + n), x_blocks(0), quantised_dim_ / kActivationNumbers, n_tokens, to,
                        kRunNeurons);
   };
   parallel_->for_range(run.n_bundles, 1, [&](std::size_t first, std::size_t last) {
@@ -135,8 +135,8 @@ FLASHLM_INLINE void SparseFfn::sum_tiles(const Run& run, std::size_t n_tokens, s
   const std::size_t dim = run.layout->dim;
   const TilesView down = run.tiles().down;
   parallel_->for_range(dim, column_grain(dim, parallel_->n_threads()), [&](std::size_t begin, std::size_t end) {
-    kernels::tile_dots(down.slice(begin, end), h_blocks(0), kRunNeurons / kBlockNumbers, n_tokens, y.data() + begin,
-                       dim);
+    kernels::tile_dots(down.slice(begin, end), h_blocks(0), kRunNeurons / kActivationNumbers, n_tokens,
+                       y.data() + begin, dim);
   });
 }
 

@@ -11,7 +11,7 @@
 ///
 /// The last bundle may hold fewer neurons; its missing rows are zeros.
 ///
-/// Of a quantised layer (q8_0, q4_0) a bundle has 32 neurons, and each of its matrices lies in tiles (base/tiles.hpp):
+/// Of a quantised layer a bundle has 32 neurons, and each of its matrices lies in tiles (base/tiles.hpp):
 ///
 ///     gate [32, dim], up [32, dim]: a strip each
 ///     down [dim, 32], as it is in the model: its blocks run along the neurons, so that 32 neurons keep them whole

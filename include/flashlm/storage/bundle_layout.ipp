@@ -49,13 +49,14 @@ FLASHLM_INLINE std::string BundleLayout::shape_problem() const {
     return concat("expected counts above 0, got ", n_neurons, " neurons, ", neurons_per_bundle,
                   " neurons per bundle, dim ", dim);
   }
-  if (dtype == DType::u8) return "expected numbers in f32, f16, bf16, q8_0 or q4_0, got u8";
-  if (is_block(dtype) && (neurons_per_bundle != kBlockNumbers || n_neurons % kBlockNumbers != 0)) {
-    return concat("expected whole bundles of ", kBlockNumbers, " neurons, since a block of ", name(dtype),
+  if (dtype == DType::u8) return concat("expected numbers in ", names_of(is_number), ", got u8");
+  const std::size_t numbers = format_of(dtype).numbers;
+  if (is_block(dtype) && (numbers != kBundleNeurons || neurons_per_bundle != numbers || n_neurons % numbers != 0)) {
+    return concat("expected whole bundles of ", kBundleNeurons, " neurons, since a block of ", name(dtype),
                   " spans as many, got ", n_neurons, " neurons, ", neurons_per_bundle, " neurons per bundle");
   }
-  if (is_block(dtype) && dim % kBlockNumbers != 0) {
-    return concat("expected a dim that is a multiple of ", kBlockNumbers, " for ", name(dtype), ", got ", dim);
+  if (dim % numbers != 0) {
+    return concat("expected a dim that is a multiple of ", numbers, " for ", name(dtype), ", got ", dim);
   }
   const std::size_t bytes = (is_block(dtype) ? 2 : row_bytes(dtype, 1)) * n_matrices();  // of a number, at most
   if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "flashlm/storage/tiling.hpp"
+#include "flashlm/kernels/tiling.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
@@ -76,7 +76,7 @@ FLASHLM_INLINE void BundleWriter::check(const char* what, const MatrixView& matr
 
 FLASHLM_INLINE std::byte* BundleWriter::put(const MatrixView& matrix, std::byte* into) const {
   if (is_block(layout_.dtype)) {
-    to_tiles(matrix, into);
+    kernels::to_tiles(matrix, into);
     return into + layout_.matrix_bytes();
   }
   const std::size_t bytes = row_bytes(layout_.dtype, layout_.dim);

@@ -27,5 +27,4 @@
 #include "flashlm/storage/scratch_file.ipp"
 #include "flashlm/storage/sha256.ipp"
 #include "flashlm/storage/threads_reader.ipp"
-#include "flashlm/storage/tiling.ipp"
 #include "flashlm/storage/uring.ipp"

@@ -38,7 +38,7 @@ FLASHLM_INLINE LayerRecord read_layer_record(const JsonField& fields) {
   try {
     record.layout.dtype = parse_dtype(fields["dtype"].string());
   } catch (const FormatError&) {
-    fields["dtype"].wrong("f32, f16, bf16, q8_0 or q4_0");
+    fields["dtype"].wrong(names_of(is_number));
   }
   record.layout.stride = fields["stride"].count();
   record.placement = fields["placement"].word();

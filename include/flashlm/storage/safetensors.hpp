@@ -27,17 +27,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// The name of a number format in a safetensors file: "F32", "F16", "BF16", "U8". Blocks are bytes to other readers.
+/// The name of a number format in a safetensors file, "F32", which for plain numbers is GGUF's. Blocks are bytes to
+/// other readers: "U8".
 constexpr std::string_view dtype_tag(DType dtype) noexcept {
-  switch (dtype) {
-    case DType::f32: return "F32";
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::q8_0:
-    case DType::q4_0:
-    case DType::u8: return "U8";
-  }
-  return "?";
+  return is_plain(dtype) ? format_of(dtype).gguf_name : "U8";
 }
 
 /// The inverse of `dtype_tag`. Throws FormatError for a tag that flashlm does not compute with.
@@ -114,7 +107,7 @@ class Safetensors {
 /// Where the metadata tell the number format of a tensor of blocks, which the file calls U8.
 inline std::string number_format_key(const std::string& tensor) { return "dtype." + tensor; }
 
-/// The number format of a tensor: its tag, or the q8_0 or q4_0 that the metadata tell of a U8 tensor.
+/// The number format of a tensor: its tag, or the format of blocks that the metadata tell of a U8 tensor.
 ///
 /// Throws FormatError if there is no such tensor, or if tag and metadata make no format that flashlm computes with.
 DType number_format(const Safetensors& file, const std::string& name);

@@ -14,8 +14,8 @@
 namespace flashlm::inline FLASHLM_ABI::storage {
 
 FLASHLM_INLINE DType parse_tag(std::string_view tag) {
-  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) {
-    if (dtype_tag(dtype) == tag) return dtype;
+  for (const NumberFormat& format : kNumberFormats) {
+    if (!is_block(format.dtype) && dtype_tag(format.dtype) == tag) return format.dtype;
   }
   throw FormatError(concat("[safetensors] number format: expected F32, F16, BF16 or U8, got '", tag, "'"));
 }
@@ -155,8 +155,9 @@ FLASHLM_INLINE DType number_format(const Safetensors& file, const std::string& n
   } catch (const FormatError& error) {
     throw FormatError(concat(error.what(), " (", file.file().path().string(), ", ", name, ")"));
   }
-  throw FormatError(concat("[safetensors] number format: expected U8 with q8_0 or q4_0 in the metadata, got ", tag,
-                           " with ", told->second, " (", file.file().path().string(), ", ", name, ")"));
+  throw FormatError(concat("[safetensors] number format: expected U8 with ", names_of(is_block),
+                           " in the metadata, got ", tag, " with ", told->second, " (", file.file().path().string(),
+                           ", ", name, ")"));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::storage

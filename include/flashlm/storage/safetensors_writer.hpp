@@ -19,8 +19,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A tensor to be written.
 ///
-/// q8_0 and q4_0 have no tag in the format. Their shape is that of a matrix of numbers, [rows, cols]; in the file it is
-/// U8 [rows, bytes of a row], with metadata "dtype.<name>" (`number_format` reads it).
+/// Formats of blocks have no tag in the file. Their shape is that of a matrix of numbers, [rows, cols]; in the file it
+/// is U8 [rows, bytes of a row], with metadata "dtype.<name>" (`number_format` reads it).
 struct TensorSpec {
   std::string name;
   DType dtype = DType::f32;

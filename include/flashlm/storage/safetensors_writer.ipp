@@ -84,11 +84,12 @@ FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<
                                                                     std::map<std::string, std::string>& metadata) {
   for (TensorSpec& tensor : tensors) {
     if (!is_block(tensor.dtype)) continue;
-    if (tensor.shape.size() != 2 || tensor.shape[1] % kBlockNumbers != 0 || tensor.shape[1] > kLargest) {
+    const std::size_t numbers = format_of(tensor.dtype).numbers;
+    if (tensor.shape.size() != 2 || tensor.shape[1] % numbers != 0 || tensor.shape[1] > kLargest) {
       std::string got;
       for (const std::uint64_t size : tensor.shape) got += concat(got.empty() ? "" : ", ", size);
       throw ArgumentError(concat("[safetensors_writer] shape of ", name(tensor.dtype),
-                                 ": expected [rows, a multiple of ", kBlockNumbers, "], got [", got, "] (", tensor.name,
+                                 ": expected [rows, a multiple of ", numbers, "], got [", got, "] (", tensor.name,
                                  ")"));
     }
     metadata[number_format_key(tensor.name)] = name(tensor.dtype);

@@ -100,14 +100,10 @@ FLASHLM_INLINE void HttpTransfer::check(CURLcode code, const Url& url) {
     throw IoError(concat("[http] no byte came for ", options_.stall_seconds, " s, after ", response.body.size()),
                   ETIMEDOUT, url.text());
   }
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: throw IoError(concat("[http] too slow: ", reason), ETIMEDOUT, url.text());
-    case CURLE_COULDNT_CONNECT: throw IoError(concat("[http] no connection: ", reason), ECONNREFUSED, url.text());
-    case CURLE_PARTIAL_FILE:
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR: throw IoError(concat("[http] cut short: ", reason), ECONNRESET, url.text());
-    default: break;
+  if (code == CURLE_OPERATION_TIMEDOUT) throw IoError(concat("[http] too slow: ", reason), ETIMEDOUT, url.text());
+  if (code == CURLE_COULDNT_CONNECT) throw IoError(concat("[http] no connection: ", reason), ECONNREFUSED, url.text());
+  if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) {
+    throw IoError(concat("[http] cut short: ", reason), ECONNRESET, url.text());
   }
   transient_ = false;
   if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flashlm/storage/tiling.hpp"
+#include "flashlm/kernels/tiling.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
+#include "flashlm/base/tiles.hpp"
 #include "support/catch.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace flashlm;
-using namespace flashlm::storage;
+using namespace flashlm::kernels;
 
 namespace {
 
