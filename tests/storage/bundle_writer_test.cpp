@@ -74,7 +74,7 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
         std::vector<std::byte> tiles;
         const auto append = [&](const MatrixView& rows) {
           tiles.resize(tiles.size() + layout.matrix_bytes());
-          to_tiles(rows, tiles.data() + tiles.size() - layout.matrix_bytes());
+          kernels::to_tiles(rows, tiles.data() + tiles.size() - layout.matrix_bytes());
         };
         if (layout.gated) append(neurons.view(neurons.gate).slice(first, per));
         append(neurons.view(neurons.up).slice(first, per));

@@ -244,8 +244,8 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
     std::vector<std::byte> bytes = stored(matrix, dtype);
     if (is_tiled(name)) {
       const auto rows = flashlm::MatrixView::dense(bytes.data(), dtype, matrix.rows, matrix.cols);
-      std::vector<std::byte> tiles(tiles_bytes(dtype, matrix.rows, matrix.cols));
-      to_tiles(rows, tiles.data());
+      std::vector<std::byte> tiles(flashlm::tiles_bytes(dtype, matrix.rows, matrix.cols));
+      flashlm::kernels::to_tiles(rows, tiles.data());
       bytes = std::move(tiles);
     }
     resident.write(name, bytes);

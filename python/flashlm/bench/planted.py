@@ -26,7 +26,7 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
-from flashlm.packing.dtypes import FORMATS, QUANTISED
+from flashlm.packing.dtypes import QUANTISED, ROUNDED
 from flashlm.packing.source import Source, Weight
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
@@ -169,7 +169,7 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
         ArgumentError: Another shape or dtype.
         FormatError: The config is none that the engine runs.
     """
-    plain = [name for name in FORMATS if name not in QUANTISED]
+    plain = [name for name in ROUNDED if name not in QUANTISED]
     if dtype not in plain:
         raise ArgumentError(
             f"[bench] dtype: planted firing needs single neurons, hence {', '.join(plain)}; got {dtype!r}"

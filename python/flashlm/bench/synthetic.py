@@ -27,7 +27,7 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError
 from flashlm.packing.config import parse_config
-from flashlm.packing.dtypes import FORMATS, NATIVE
+from flashlm.packing.dtypes import FORMATS, NATIVE, ROUNDED
 from flashlm.packing.options import Options
 from flashlm.packing.source import Loss, Progress, Source, Weight, numpy_dtype
 from flashlm.packing.tokenizer import bpe_document, byte_characters, byte_level
@@ -129,8 +129,8 @@ def synthetic_source(
         FormatError: The config is none that the engine runs.
     """
     seed = _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
-    if dtype not in FORMATS:
-        raise ArgumentError(f"[bench] dtype: expected {', '.join(FORMATS)}, got {dtype!r}")
+    if dtype not in ROUNDED:
+        raise ArgumentError(f"[bench] dtype: expected {', '.join(ROUNDED)}, got {dtype!r}")
     name, config = shape_config(shape)
     if activation is not None and config.get("hidden_act") == "silu":
         config["hidden_act"] = activation

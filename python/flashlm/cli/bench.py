@@ -14,7 +14,7 @@ from flashlm.bench import Report, export, run
 from flashlm.bench.export import FORMATS
 from flashlm.bench.report import PLANTED_NOTE
 from flashlm.cli import options, screen
-from flashlm.packing.dtypes import FORMATS as NUMBER_FORMATS
+from flashlm.packing.dtypes import ROUNDED
 from flashlm.shapes import SHAPES
 
 NAME = "bench"
@@ -30,7 +30,7 @@ def main(
     shape: Annotated[
         str, typer.Option("--shape", metavar="NAME", help=f"{', '.join(SHAPES)}, or the path of a config.json.")
     ],
-    dtype: Annotated[str, typer.Option("--dtype", help=f"One of {', '.join(NUMBER_FORMATS)}.")] = "f16",
+    dtype: Annotated[str, typer.Option("--dtype", help=f"One of {', '.join(ROUNDED)}.")] = "f16",
     memory: options.Memory = "50%",
     tokens: Annotated[int, typer.Option("--tokens", "-n", metavar="N", help="Decodes so many.")] = 16,
     prompt: Annotated[int, typer.Option("--prompt", metavar="N", help="Reads so many random tokens before.")] = 32,

@@ -12,7 +12,7 @@ import typer
 import flashlm
 from flashlm import _core
 from flashlm.cli import formats, options, screen
-from flashlm.packing.dtypes import FORMATS
+from flashlm.packing.dtypes import ROUNDED
 
 NAME = "pack"
 EXAMPLES = options.examples(
@@ -32,7 +32,7 @@ def main(
     dtype: Annotated[
         str,
         typer.Option(
-            help=f"source keeps what it can; or {', '.join(FORMATS)} (below 8 bits with embedding and head in q8_0).",
+            help=f"source keeps what it can; or {', '.join(ROUNDED)} (below 8 bits with embedding and head in q8_0).",
         ),
     ] = "source",
     neurons_per_bundle: Annotated[

@@ -43,7 +43,7 @@ _MUST_BE_OFF_IN_OPT: dict[str, tuple[object, ...]] = {
     "quantization_config": (None,),
     "auto_map": (None,),
 }
-_ACTIVATIONS = ("silu", "relu", "relu2", "fatrelu")
+_ACTIVATIONS = {"silu": False, "relu": True, "relu2": True, "fatrelu": True}  # whether they make zeros
 _ROPE_TYPES: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
@@ -75,7 +75,7 @@ class ModelConfig:
     @property
     def is_sparse(self) -> bool:
         """Whether the activation makes zeros, so that single neurons are worth reading."""
-        return self.activation != "silu"
+        return _ACTIVATIONS[self.activation]
 
     def tensors(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Name (flashlm's) and shape of each tensor; the feed-forward ones are `layers.N.gate`, `.up`, `.down`.

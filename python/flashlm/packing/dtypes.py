@@ -13,6 +13,7 @@ from flashlm import _core
 
 FORMATS = {each.name: each for each in _core.number_formats()}
 NATIVE = {each.gguf_name: each.name for each in FORMATS.values()}  # of GGUF's and safetensors' words
+ROUNDED = tuple(name for name, each in FORMATS.items() if each.can_round)  # what a matrix can be rounded to
 QUANTISED = tuple(name for name, each in FORMATS.items() if each.is_block)
 
 # Every token begins with one and ends with the other, so rounding them costs more than rounding any layer: in q4_0,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm._values import MOST_32_BITS, refuse, whole
-from flashlm.packing.dtypes import FORMATS, QUANTISED, choose
+from flashlm.packing.dtypes import QUANTISED, ROUNDED, choose
 from flashlm.packing.source import Source
 
 FORMAT_VERSION = 2
@@ -31,8 +31,8 @@ class Options:
         Raises:
             ArgumentError: Another word or number than is documented, or single neurons of a quantised layer.
         """
-        if dtype not in ("source", *FORMATS):
-            refuse("pack", "dtype", f"'source', {', '.join(map(repr, FORMATS))}", dtype)
+        if dtype not in ("source", *ROUNDED):
+            refuse("pack", "dtype", f"'source', {', '.join(map(repr, ROUNDED))}", dtype)
         kinds = {name: weight.kind for name, weight in source.weights.items()}
         shapes = {name: weight.shape for name, weight in source.weights.items()}
         dtypes = choose(kinds, shapes, dtype)
