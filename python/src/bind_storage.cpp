@@ -49,9 +49,7 @@ namespace {
 using Path = std::filesystem::path;
 using Release = py::gil_scoped_release;
 
-py::dict to_dict(const nlohmann::ordered_json& json) {
-  return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>();
-}
+py::dict to_dict(const Json& json) { return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>(); }
 
 py::array read_tensor(const Safetensors& file, const std::string& name) {
   const TensorInfo& tensor = file.at(name);

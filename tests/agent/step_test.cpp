@@ -7,6 +7,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
+#include "support/json.hpp"
 
 using namespace flashlm::agent;
 using json = nlohmann::ordered_json;
@@ -22,12 +23,17 @@ std::vector<Step> steps() {
   return {called, broken, ended};
 }
 
+Step read(const json& saved) {
+  const flashlm::storage::Json document = support::read_json(saved);
+  return read_step(flashlm::storage::JsonField(document, "agent", "test"));
+}
+
 }  // namespace
 
 TEST_CASE("a step comes back from its JSON") {
   for (const Step& step : steps()) {
     const json written = json::parse(to_json(step).dump());
-    CHECK(read_step(JsonField(written, "agent", "test")) == step);
+    CHECK(read(written) == step);
   }
 }
 
@@ -43,9 +49,9 @@ TEST_CASE("JSON that is no step is a FormatError") {
   for (auto each = good.begin(); each != good.end(); ++each) {
     json broken = good;
     broken.erase(each.key());
-    CHECK_THROWS_AS(read_step(JsonField(broken, "agent", "test")), flashlm::FormatError);
+    CHECK_THROWS_AS(read(broken), flashlm::FormatError);
     broken = good;
     broken[each.key()] = true;
-    CHECK_THROWS_AS(read_step(JsonField(broken, "agent", "test")), flashlm::FormatError);
+    CHECK_THROWS_AS(read(broken), flashlm::FormatError);
   }
 }

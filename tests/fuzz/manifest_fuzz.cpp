@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/storage/manifest.hpp"
 
 using namespace flashlm;
@@ -19,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // Past the checksum, which random changes never match.
   try {
-    const nlohmann::json json = storage::parse_json(text, "manifest", "input");
+    const storage::Json json = storage::parse_json(text, "manifest", "input");
     const std::string written = storage::Manifest::from_json(json, "input").text();
     if (storage::Manifest::parse(written, "written").text() != written) std::abort();
   } catch (const FormatError&) {

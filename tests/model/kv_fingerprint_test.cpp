@@ -16,6 +16,7 @@
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/storage/checksum.hpp"
 #include "support/catch.hpp"
+#include "support/json.hpp"
 #include "support/tiny_model.hpp"
 #include "support/tokens.hpp"
 
@@ -36,7 +37,7 @@ TEST_CASE("the fingerprint is that of the content, wherever the folder lies and 
   const storage::Digest expected = kv_fingerprint(*Model::open(tiny.path()), DType::f32);
   CHECK(of({}) == expected);
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  manifest.source = {{"name", "another place"}};
+  manifest.source = support::read_json(nlohmann::json{{"name", "another place"}});
   manifest.save(tiny.path());
   CHECK(kv_fingerprint(*Model::open(tiny.path()), DType::f32) == expected);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "support/catch.hpp"
+#include "support/json.hpp"
 
 using namespace flashlm;
 using namespace flashlm::storage;
@@ -11,9 +12,8 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-LayerRecord read(const nlohmann::json& json) {
-  return read_layer_record(JsonField(json, "test", "flashlm.json", "layers[0]"));
-}
+LayerRecord read(const Json& json) { return read_layer_record(JsonField(json, "test", "flashlm.json", "layers[0]")); }
+LayerRecord read(const nlohmann::json& json) { return read(support::read_json(json)); }
 
 const LayerRecord kRecord{"n.safetensors", "layers.0.bundles", BundleLayout::make(100, 32, 64, true, DType::f16)};
 
@@ -33,7 +33,7 @@ TEST_CASE("a layer record survives JSON") {
 }
 
 TEST_CASE("a layer record without one of its fields, or with a foreign one, is a FormatError") {
-  const nlohmann::json json = json_of(kRecord);
+  const nlohmann::json json = support::nlohmann_json(json_of(kRecord));
   for (const auto& [key, value] : json.items()) {
     nlohmann::json damaged = json;
     damaged.erase(key);
@@ -48,7 +48,7 @@ TEST_CASE("a layer record without one of its fields, or with a foreign one, is a
 
 TEST_CASE("impossible layouts are FormatErrors") {
   const auto with = [](const char* key, const nlohmann::json& value) {
-    nlohmann::json json = json_of(kRecord);
+    nlohmann::json json = support::nlohmann_json(json_of(kRecord));
     json[key] = value;
     return json;
   };

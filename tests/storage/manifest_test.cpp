@@ -246,7 +246,10 @@ TEST_CASE("a manifest that could not be opened is not saved") {
   manifest.layers[0].file = "none";
   CHECK_THROWS_AS(manifest.save(folder.path()), FormatError);
   manifest.layers.clear();
-  manifest.source["bad"] = "\xff";
+  manifest.source = Json();
+  manifest.source.open(JsonKind::object);
+  manifest.source.key("bad").add("\xff");
+  manifest.source.close();
   CHECK_THROWS_AS(manifest.save(folder.path()), FormatError);
   CHECK_NOTHROW(Manifest::open(folder.path()));
 }

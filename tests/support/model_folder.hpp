@@ -12,6 +12,7 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/manifest.hpp"
+#include "support/json.hpp"
 #include "support/temp_folder.hpp"
 
 namespace support {
@@ -68,7 +69,7 @@ inline flashlm::storage::Manifest make_model_folder(const std::filesystem::path&
   flashlm::storage::Manifest manifest;
   manifest.architecture = "llama";
   manifest.dtype = "f16";
-  manifest.source = {{"path", "x.gguf"}, {"crc32", "00000000"}};
+  manifest.source = read_json(nlohmann::json{{"path", "x.gguf"}, {"crc32", "00000000"}});
   for (const std::string name : {"config.json", "tokenizer.json"}) {
     manifest.files.push_back(put_small(folder, name, "{\"name\": \"" + name + "\"}\n"));
   }

@@ -16,7 +16,7 @@ using Tokens = std::vector<Token>;
 namespace {
 
 Bpe parse(const std::string& json) {
-  const auto document = nlohmann::json::parse(json);
+  const auto document = flashlm::storage::parse_foreign_json(json, "tokenizer", "x.json");
   return Bpe::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "model"));
 }
 

@@ -14,7 +14,7 @@ using Words = std::vector<std::string>;
 namespace {
 
 PreTokenizer parse(const std::string& json) {
-  const auto document = nlohmann::json::parse(json);
+  const auto document = flashlm::storage::parse_foreign_json(json, "tokenizer", "x.json");
   return PreTokenizer::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "pre_tokenizer"));
 }
 

@@ -91,23 +91,7 @@ class Agent {
   void load(std::string_view json);
   template <std::same_as<nlohmann::ordered_json> Json>
   void load(const Json& json) {
-    const JsonField fields(json, "agent", "saved task");
-    fields.only({"version", "task", "status", "seconds", "steps"});
-    fields["version"].count(1, 1);
-    std::vector<Step> steps;
-    fields["steps"].elements([&](const JsonField& one) {
-      steps.push_back(read_step(one));
-      if (steps.back().number != steps.size()) one["number"].wrong(std::to_string(steps.size()));
-    });
-    const AgentStatus status = read_status(fields["status"]);
-    const bool ends = !steps.empty() && std::holds_alternative<FinalAnswer>(steps.back().action);
-    if (ends != (status == AgentStatus::answered)) fields["status"].wrong("answered where the last step is an answer");
-    if (!fields["seconds"].value().is_number()) fields["seconds"].wrong("a number");
-    task_ = fields["task"].string();
-    seconds_ = fields["seconds"].value().get<double>();
-    // A limit that was reached may be a larger one now.
-    status_ = status == AgentStatus::idle || status == AgentStatus::answered ? status : AgentStatus::running;
-    steps_ = std::move(steps);
+    load(std::string_view(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
 
  private:
@@ -118,7 +102,7 @@ class Agent {
 
   static double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-  static AgentStatus read_status(const JsonField& field);
+  static AgentStatus read_status(const storage::JsonField& field);
 
   bool is_last_step() const noexcept { return steps_.size() + 1 >= options_.max_steps; }
 

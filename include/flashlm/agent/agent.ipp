@@ -86,12 +86,27 @@ FLASHLM_INLINE nlohmann::ordered_json Agent::save() const {
 }
 
 FLASHLM_INLINE void Agent::load(std::string_view json) {
-  const auto parsed = nlohmann::ordered_json::parse(json.begin(), json.end(), nullptr, false);
-  if (parsed.is_discarded()) throw FormatError("[agent] saved task: expected JSON, got other text");
-  load(parsed);
+  const storage::Json document = storage::parse_foreign_json(json, "agent", "saved task");
+  const storage::JsonField fields(document, "agent", "saved task");
+  fields.only({"version", "task", "status", "seconds", "steps"});
+  fields["version"].count(1, 1);
+  std::vector<Step> steps;
+  fields["steps"].elements([&](const storage::JsonField& one) {
+    steps.push_back(read_step(one));
+    if (steps.back().number != steps.size()) one["number"].wrong(std::to_string(steps.size()));
+  });
+  const AgentStatus status = read_status(fields["status"]);
+  const bool ends = !steps.empty() && std::holds_alternative<FinalAnswer>(steps.back().action);
+  if (ends != (status == AgentStatus::answered)) fields["status"].wrong("answered where the last step is an answer");
+  const double seconds = fields["seconds"].number();
+  task_ = fields["task"].string();
+  seconds_ = seconds;
+  // A limit that was reached may be a larger one now.
+  status_ = status == AgentStatus::idle || status == AgentStatus::answered ? status : AgentStatus::running;
+  steps_ = std::move(steps);
 }
 
-FLASHLM_INLINE AgentStatus Agent::read_status(const JsonField& field) {
+FLASHLM_INLINE AgentStatus Agent::read_status(const storage::JsonField& field) {
   for (int status = 0; status <= static_cast<int>(AgentStatus::out_of_time); ++status) {
     if (field.string() == name(static_cast<AgentStatus>(status))) return static_cast<AgentStatus>(status);
   }

@@ -14,9 +14,6 @@
 
 namespace flashlm::inline FLASHLM_ABI::agent {
 
-/// A place in what an agent saved.
-using JsonField = storage::BasicJsonField<nlohmann::ordered_json>;
-
 /// What a call of a tool gave.
 struct Observation {
   std::string call;  // id of the ToolCall
@@ -46,7 +43,7 @@ std::string to_string(const Step& step);
 nlohmann::ordered_json to_json(const Step& step);
 
 /// The step that `to_json` wrote. Throws FormatError for anything else.
-Step read_step(const JsonField& json);
+Step read_step(const storage::JsonField& json);
 
 }  // namespace flashlm::inline FLASHLM_ABI::agent
 

@@ -53,18 +53,19 @@ FLASHLM_INLINE nlohmann::ordered_json to_json(const Step& step) {
           {"seconds", step.seconds}};
 }
 
-FLASHLM_INLINE Step read_step(const JsonField& json) {
+FLASHLM_INLINE Step read_step(const storage::JsonField& json) {
   json.only({"number", "output", "thought", "action", "observations", "output_tokens", "seconds"});
   Step step;
   step.number = json["number"].count(1);
   step.output = json["output"].string();
   step.thought = json["thought"].string();
-  const JsonField action = json["action"];
+  const storage::JsonField action = json["action"];
   if (action.has("calls")) {
     CallTools tools;
-    action["calls"].elements([&](const JsonField& call) {
+    action["calls"].elements([&](const storage::JsonField& call) {
       if (!call["arguments"].value().is_object()) call["arguments"].wrong("an object");
-      tools.calls.push_back({call["id"].string(), call["name"].string(), call["arguments"].value()});
+      tools.calls.push_back({call["id"].string(), call["name"].string(),
+                             nlohmann::ordered_json::parse(call["arguments"].value().dump())});
     });
     step.action = std::move(tools);
   } else if (action.has("answer")) {
@@ -72,13 +73,12 @@ FLASHLM_INLINE Step read_step(const JsonField& json) {
   } else {
     step.action = Malformed{action["problem"].string()};
   }
-  json["observations"].elements([&](const JsonField& seen) {
+  json["observations"].elements([&](const storage::JsonField& seen) {
     step.observations.push_back(
         {seen["call"].string(), seen["tool"].string(), seen["text"].string(), seen["failed"].flag()});
   });
   step.output_tokens = json["output_tokens"].count();
-  if (!json["seconds"].value().is_number()) json["seconds"].wrong("a number");
-  step.seconds = json["seconds"].value().get<double>();
+  step.seconds = json["seconds"].number();
   return step;
 }
 

@@ -4,8 +4,6 @@
 
 #include "flashlm/model/config.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/json.hpp"
@@ -139,7 +137,7 @@ inline void parse_opt(const storage::JsonField& config, ModelConfig& model) {
 FLASHLM_INLINE ModelConfig ModelConfig::parse(std::string_view text, const std::string& path,
                                               std::string_view generation, const std::string& generation_path) {
   constexpr std::size_t kMostLayers = 65536;
-  const nlohmann::json document = storage::parse_foreign_json(text, "config", path);
+  const storage::Json document = storage::parse_foreign_json(text, "config", path);
   const storage::JsonField config(document, "config", path);
   ModelConfig model;
   model.architecture = config["model_type"].string();
@@ -156,7 +154,7 @@ FLASHLM_INLINE ModelConfig ModelConfig::parse(std::string_view text, const std::
   const std::vector<Token> bos = detail::parse_tokens(config["bos_token_id"], model.vocab_size);
   if (!bos.empty()) model.bos = bos.front();
   if (!generation.empty()) {
-    const nlohmann::json other = storage::parse_foreign_json(generation, "config", generation_path);
+    const storage::Json other = storage::parse_foreign_json(generation, "config", generation_path);
     const storage::JsonField eos = storage::JsonField(other, "config", generation_path)["eos_token_id"];
     if (!eos.is_null()) {
       model.eos = detail::parse_tokens(eos, model.vocab_size);

@@ -18,6 +18,7 @@
 #include "flashlm/storage/file_writer.ipp"
 #include "flashlm/storage/foreign_file.ipp"
 #include "flashlm/storage/json.ipp"
+#include "flashlm/storage/json_value.ipp"
 #include "flashlm/storage/layer_record.ipp"
 #include "flashlm/storage/manifest.ipp"
 #include "flashlm/storage/memory_reader.ipp"

@@ -7,8 +7,6 @@
 #include <functional>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/json.hpp"
@@ -42,7 +40,7 @@ std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void
 FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name);
 
 /// `record` as it stands in flashlm.json.
-nlohmann::ordered_json json_of(const FileRecord& record);
+Json json_of(const FileRecord& record);
 
 /// The inverse of `json_of`. Throws FormatError.
 FileRecord read_file_record(const JsonField& fields);

@@ -33,15 +33,17 @@ FLASHLM_INLINE FileRecord record_small_file(const std::filesystem::path& folder,
   return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
 }
 
-FLASHLM_INLINE nlohmann::ordered_json json_of(const FileRecord& record) {
-  nlohmann::ordered_json json;
-  json["name"] = record.name;
-  json["bytes"] = record.bytes;
+FLASHLM_INLINE Json json_of(const FileRecord& record) {
+  Json json;
+  json.open(JsonKind::object);
+  json.key("name").add(record.name);
+  json.key("bytes").add(record.bytes);
   if (record.is_weights()) {
-    json["header_bytes"] = record.header_bytes;
-    json["header_crc32"] = crc32_hex(record.header_crc32);
+    json.key("header_bytes").add(record.header_bytes);
+    json.key("header_crc32").add(crc32_hex(record.header_crc32));
   }
-  json["crc32"] = crc32_hex(record.crc32);
+  json.key("crc32").add(crc32_hex(record.crc32));
+  json.close();
   return json;
 }
 

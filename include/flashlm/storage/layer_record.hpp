@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/storage/bundle_layout.hpp"
 #include "flashlm/storage/json.hpp"
 #include "flashlm/version.hpp"
@@ -24,7 +22,7 @@ struct LayerRecord {
 };
 
 /// `record` as it stands in flashlm.json.
-nlohmann::ordered_json json_of(const LayerRecord& record);
+Json json_of(const LayerRecord& record);
 
 /// The inverse of `json_of`. The layout has no problem() then. Throws FormatError.
 LayerRecord read_layer_record(const JsonField& fields);

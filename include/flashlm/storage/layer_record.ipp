@@ -9,19 +9,21 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE nlohmann::ordered_json json_of(const LayerRecord& record) {
+FLASHLM_INLINE Json json_of(const LayerRecord& record) {
   const BundleLayout& layout = record.layout;
-  nlohmann::ordered_json json;
-  json["file"] = record.file;
-  json["tensor"] = record.tensor;
-  json["neurons"] = layout.n_neurons;
-  json["neurons_per_bundle"] = layout.neurons_per_bundle;
-  json["dim"] = layout.dim;
-  json["gated"] = layout.gated;
-  json["dtype"] = std::string(name(layout.dtype));
-  json["stride"] = layout.stride;
-  json["placement"] = record.placement;
-  json["selector"] = record.selector;
+  Json json;
+  json.open(JsonKind::object);
+  json.key("file").add(record.file);
+  json.key("tensor").add(record.tensor);
+  json.key("neurons").add(layout.n_neurons);
+  json.key("neurons_per_bundle").add(layout.neurons_per_bundle);
+  json.key("dim").add(layout.dim);
+  json.key("gated").add(layout.gated);
+  json.key("dtype").add(name(layout.dtype));
+  json.key("stride").add(layout.stride);
+  json.key("placement").add(record.placement);
+  json.key("selector").add(record.selector);
+  json.close();
   return json;
 }
 

@@ -10,12 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/foreign_file.hpp"
+#include "flashlm/storage/json_value.hpp"
 #include "flashlm/storage/layer_record.hpp"
 #include "flashlm/version.hpp"
 
@@ -33,7 +32,7 @@ struct Manifest {
   int format_version = kFormatVersion;
   std::string architecture;  // "llama"
   std::string dtype;         // of the weights, as `pack` was asked for it
-  nlohmann::json source = nlohmann::json::object();
+  Json source = Json::object();
   std::vector<FileRecord> files;
   std::vector<LayerRecord> layers;
 
@@ -52,7 +51,7 @@ struct Manifest {
   static Manifest parse(const std::string& text, const std::string& file);
 
   /// The manifest that the fields of `json` describe; a checksum among them is not looked at. Throws FormatError.
-  static Manifest from_json(const nlohmann::json& json, const std::string& file);
+  static Manifest from_json(const Json& json, const std::string& file);
 
   /// The content of flashlm.json, checksum included. Throws FormatError if a field holds what `open` would refuse.
   std::string text() const;

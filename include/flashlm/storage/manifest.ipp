@@ -31,7 +31,7 @@ FLASHLM_INLINE Manifest Manifest::parse(const std::string& text, const std::stri
   return from_json(parse_json(text, "manifest", file), file);
 }
 
-FLASHLM_INLINE Manifest Manifest::from_json(const nlohmann::json& json, const std::string& file) {
+FLASHLM_INLINE Manifest Manifest::from_json(const Json& json, const std::string& file) {
   const JsonField fields(json, "manifest", file);
   fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
   if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
@@ -43,7 +43,7 @@ FLASHLM_INLINE Manifest Manifest::from_json(const nlohmann::json& json, const st
   manifest.architecture = fields["architecture"].word();
   manifest.dtype = fields["dtype"].word();
   if (!fields["source"].value().is_object()) fields["source"].wrong("an object");
-  manifest.source = fields["source"].value();
+  manifest.source = Json(fields["source"].value());
   fields["files"].elements([&](const JsonField& one) { manifest.files.push_back(read_file_record(one)); });
   fields["layers"].elements([&](const JsonField& one) { manifest.layers.push_back(read_layer_record(one)); });
   manifest.check(file);
@@ -51,25 +51,24 @@ FLASHLM_INLINE Manifest Manifest::from_json(const nlohmann::json& json, const st
 }
 
 FLASHLM_INLINE std::string Manifest::text() const {
-  using Json = nlohmann::ordered_json;
   check(kFileName);
   Json json;
-  json["format"] = "flashlm";
-  json["format_version"] = format_version;
-  json["architecture"] = architecture;
-  json["dtype"] = dtype;
-  json["source"] = source;
-  json["files"] = Json::array();
-  for (const FileRecord& record : files) json["files"].push_back(json_of(record));
-  json["layers"] = Json::array();
-  for (const LayerRecord& record : layers) json["layers"].push_back(json_of(record));
-  json["checksum"] = "crc32:00000000";
-  std::string result;
-  try {
-    result = json.dump(2) + "\n";
-  } catch (const Json::exception& error) {  // text that is not UTF-8
-    throw fail(error.what(), kFileName);
-  }
+  json.open(JsonKind::object);
+  json.key("format").add("flashlm");
+  json.key("format_version").add(format_version);
+  json.key("architecture").add(architecture);
+  json.key("dtype").add(dtype);
+  json.key("source").add(source);
+  json.key("files").open(JsonKind::array);
+  for (const FileRecord& record : files) json.add(json_of(record));
+  json.close();
+  json.key("layers").open(JsonKind::array);
+  for (const LayerRecord& record : layers) json.add(json_of(record));
+  json.close();
+  json.key("checksum").add("crc32:00000000");
+  json.close();
+  std::string result = json.dump(2) + "\n";
+  (void)parse_json(result, "manifest", kFileName);  // texts that are not UTF-8
   const std::string digits = crc32_hex(crc32(std::as_bytes(std::span(result))));
   return result.replace(checksum_place(result), 8, digits);
 }

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <array>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/storage/foreign_file.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::storage {
@@ -101,7 +99,7 @@ FLASHLM_INLINE void Safetensors::read_header() {
     throw fail("header: expected JSON that begins with '{'");
   }
   const std::string file = path();
-  const nlohmann::json json = parse_json(text, "safetensors", file);
+  const Json json = parse_json(text, "safetensors", file);
   JsonField(json, "safetensors", file).members([&](const std::string& name, const JsonField& field) {
     if (name != "__metadata__") return tensors_.push_back(read_tensor(name, field));
     field.members([&](const std::string& key, const JsonField& value) { metadata_[key] = value.string(); });

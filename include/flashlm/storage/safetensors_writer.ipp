@@ -8,11 +8,10 @@
 #include <array>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/json.hpp"
 #include "flashlm/storage/safetensors.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::storage {
@@ -132,22 +131,34 @@ FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<Te
 }
 
 FLASHLM_INLINE std::string SafetensorsWriter::header_text(const std::map<std::string, std::string>& metadata) const {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  if (!metadata.empty()) json["__metadata__"] = metadata;
+  Json json;
+  json.open(JsonKind::object);
+  if (!metadata.empty()) {
+    json.key("__metadata__").open(JsonKind::object);
+    for (const auto& [key, value] : metadata) json.key(key).add(value);
+    json.close();
+  }
   std::uint64_t offset = 0;
   for (const TensorSpec& tensor : tensors_) {
     const std::uint64_t end = offset + byte_count(tensor);
-    nlohmann::ordered_json& entry = json[tensor.name];
-    entry["dtype"] = std::string(dtype_tag(tensor.dtype));
-    entry["shape"] = tensor.shape;
-    entry["data_offsets"] = {offset, end};
+    json.key(tensor.name).open(JsonKind::object);
+    json.key("dtype").add(dtype_tag(tensor.dtype));
+    json.key("shape").open(JsonKind::array);
+    for (const std::uint64_t size : tensor.shape) json.add(size);
+    json.close();
+    json.key("data_offsets").open(JsonKind::array);
+    json.add(offset);
+    json.add(end);
+    json.close();
+    json.close();
     offset = end;
   }
-  std::string text;
+  json.close();
+  std::string text = json.dump();
   try {
-    text = json.dump();
-  } catch (const nlohmann::json::exception& error) {
-    throw ArgumentError(concat("[safetensors_writer] names: ", error.what(), " (", path(), ")"));
+    (void)parse_json(text, "safetensors_writer", path());
+  } catch (const FormatError& error) {  // names that are not UTF-8
+    throw ArgumentError(error.what());
   }
   text.resize(round_up(8 + text.size(), kPageBytes) - 8, ' ');
   if (text.size() > Safetensors::kLargestHeader) {

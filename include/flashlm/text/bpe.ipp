@@ -45,7 +45,8 @@ FLASHLM_INLINE Bpe Bpe::parse(const storage::JsonField& model) {
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!model[key].is_null() && !model[key].string().empty()) model[key].wrong("nothing");
   }
-  if (!model["dropout"].is_null() && model["dropout"].value() != 0) model["dropout"].wrong("null");
+  const storage::JsonField dropout = model["dropout"];
+  if (!dropout.is_null() && !(dropout.value().is_number() && dropout.number() == 0)) dropout.wrong("null");
   if (model["byte_fallback"].flag(false)) model["byte_fallback"].wrong("false");
   result.ignore_merges_ = model["ignore_merges"].flag(false);
   result.fuse_unknown_ = model["fuse_unk"].flag(false);

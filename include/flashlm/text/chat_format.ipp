@@ -24,7 +24,7 @@ FLASHLM_INLINE ChatFormat ChatFormat::open(const std::filesystem::path& folder) 
 }
 
 FLASHLM_INLINE ChatFormat ChatFormat::parse(std::string_view json, const std::string& file) {
-  const nlohmann::json document = storage::parse_json(json, "chat_format", file);
+  const storage::Json document = storage::parse_json(json, "chat_format", file);
   const storage::JsonField fields(document, "chat_format", file);
   fields["version"].count(1, 1);
   ChatFormat format(fields["reason"].string(""), file);

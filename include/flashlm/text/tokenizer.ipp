@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/text/utf8.hpp"
@@ -20,11 +18,11 @@ FLASHLM_INLINE Tokenizer Tokenizer::open(const std::filesystem::path& path) {
 }
 
 FLASHLM_INLINE Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
-  const nlohmann::json document = storage::parse_foreign_json(json, "tokenizer", name);
+  const storage::Json document = storage::parse_foreign_json(json, "tokenizer", name);
   const storage::JsonField root(document, "tokenizer", name);
   const storage::JsonField normalizer = root["normalizer"];
   const bool empty_sequence =
-      !normalizer.is_null() && normalizer["type"].value() == "Sequence" && normalizer["normalizers"].array_size() == 0;
+      !normalizer.is_null() && normalizer["type"].value().is("Sequence") && normalizer["normalizers"].array_size() == 0;
   if (!normalizer.is_null() && !empty_sequence) normalizer["type"].wrong("no normalizer");
   check_decoder(root["decoder"], 0);
   Tokenizer result;
@@ -136,11 +134,11 @@ FLASHLM_INLINE void Tokenizer::encode(std::string_view text, const TrustedBytes&
 }
 
 FLASHLM_INLINE void Tokenizer::check_decoder(const storage::JsonField& field, int depth) {
-  if (field["type"].value() == "Sequence" && depth < 8) {
+  if (field["type"].value().is("Sequence") && depth < 8) {
     const storage::JsonField parts = field["decoders"];
     if (parts.array_size() != 1) parts.wrong("ByteLevel alone");
     check_decoder(parts.at(0), depth + 1);
-  } else if (field["type"].value() != "ByteLevel") {
+  } else if (!field["type"].value().is("ByteLevel")) {
     field["type"].wrong("ByteLevel");
   }
 }
