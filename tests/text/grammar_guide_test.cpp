@@ -69,7 +69,7 @@ TEST_CASE("random logits alone always make a whole text, at any room") {
     const auto grammar = grammar_of(schema);
     const auto parsed = nlohmann::json::parse(schema);
     for (int round = 0; round < 12; ++round) {
-      text::GrammarGuide guide(grammar, tokenizer, std::vector<Token>{256}, 300);
+      text::GrammarGuide guide(grammar->shared_rules(), tokenizer, std::vector<Token>{256}, 300);
       std::size_t room = guide.least_room() + random.next() % 40;
       text::Sampler sampler({.temperature = 1, .seed = random.next()}, 300);
       std::vector<float> logits(300);

@@ -63,7 +63,7 @@ TEST_CASE("a mask allows a token exactly if its bytes go on with a text of the g
     CAPTURE(schema);
     const auto grammar = grammar_of(schema);
     const std::string text = support::random_text(*grammar, random, 60);
-    TokenMask mask(grammar, trie, std::vector<Token>{end}, tokens.size() + 5);
+    TokenMask mask(grammar->shared_rules(), trie, std::vector<Token>{end}, tokens.size() + 5);
     GrammarStates states(grammar->rules());
     GrammarStates::State at = states.start();
     for (const char byte : text) {
@@ -91,7 +91,7 @@ TEST_CASE("a mask allows a token exactly if its bytes go on with a text of the g
 
 TEST_CASE("logits of other tokens are -inf") {
   const std::vector<std::string> tokens = vocabulary();
-  TokenMask mask(grammar_of(R"({"type": "boolean"})"), trie_of(tokens), {}, tokens.size());
+  TokenMask mask(grammar_of(R"({"type": "boolean"})")->shared_rules(), trie_of(tokens), {}, tokens.size());
   std::vector<float> logits(tokens.size(), 1.5f);
   mask.apply(logits);
   CHECK(logits['t'] == 1.5f);
@@ -106,8 +106,9 @@ TEST_CASE("logits of other tokens are -inf") {
 
 TEST_CASE("the way to an end is known in tokens") {
   const std::vector<std::string> tokens = vocabulary();
-  TokenMask mask(grammar_of(R"({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})"),
-                 trie_of(tokens), {}, tokens.size());
+  TokenMask mask(
+      grammar_of(R"({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})")->shared_rules(),
+      trie_of(tokens), {}, tokens.size());
   CHECK(mask.to_end().size() <= 8);
   CHECK(mask.has_room("", mask.to_end().size()));
   CHECK_FALSE(mask.has_room("", mask.to_end().size() - 1));
@@ -121,9 +122,9 @@ TEST_CASE("the way to an end is known in tokens") {
 TEST_CASE("a vocabulary that lacks bytes is led around them, or refused") {
   const std::vector<std::string> ascii = {"\"", "a", "\xc3", "\xc3\xa9", "q", "r", "ed"};
   const auto grammar = grammar_of(R"({"enum": ["red", "r\u00e9d", "ad"]})");
-  CHECK_THROWS_AS(TokenMask(grammar, trie_of(ascii), {}, ascii.size()), FormatError);
+  CHECK_THROWS_AS(TokenMask(grammar->shared_rules(), trie_of(ascii), {}, ascii.size()), FormatError);
   const std::vector<std::string> more = {"\"", "a", "\xc3", "\xc3\xa9", "q", "r", "ed", "d", "e"};
-  TokenMask mask(grammar, trie_of(more), {}, more.size());
+  TokenMask mask(grammar->shared_rules(), trie_of(more), {}, more.size());
   REQUIRE(mask.push("\"r"));
   CHECK(mask.is_allowed(6));
   CHECK_FALSE(mask.is_allowed(2));  // no token goes on from half a character

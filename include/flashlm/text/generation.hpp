@@ -16,8 +16,7 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
 #include "flashlm/model/session.hpp"
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/grammar_guide.hpp"
+#include "flashlm/text/guide.hpp"
 #include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/sampler.hpp"
 #include "flashlm/text/stop_matcher.hpp"
@@ -43,7 +42,7 @@ struct GenerationOptions {
   std::shared_ptr<KvStore> kv_store{};    // where the prompt may have been computed before; none: only the session
   // The text is always a whole one of these, unless a stop string or the caller ends it: near max_new_tokens, or the
   // end of the context, the shortest way to an end is taken.
-  std::shared_ptr<const Grammar> grammar{};
+  std::shared_ptr<const Language> grammar{};
 
   SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }
 };
@@ -181,7 +180,7 @@ class Generation {
   std::size_t n_prompt_;
   Shown<std::size_t> n_shown_ = std::size_t{0};  // tokens of text_, for all threads
   bool has_read_ = false;                        // the prompt, once
-  std::optional<GrammarGuide> guide_;            // if there is a grammar
+  std::unique_ptr<Guide> guide_;                 // if there is a grammar
   std::vector<float> scratch_;                   // [vocab_size]
   std::string piece_;
   Shown<FinishReason> reason_ = FinishReason::none;

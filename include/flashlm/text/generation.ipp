@@ -116,7 +116,7 @@ FLASHLM_INLINE std::size_t Generation::room() const noexcept {
 
 FLASHLM_INLINE void Generation::start_guide() {
   const model::ModelConfig& config = session_->engine().config();
-  guide_.emplace(options_.grammar, tokenizer_, config.eos, config.vocab_size);
+  guide_ = options_.grammar->guide(tokenizer_, config.eos, config.vocab_size);
   const std::size_t least = guide_->least_room();
   if (least > options_.max_new_tokens) {
     throw ArgumentError(concat("[generation] max_new_tokens: expected at least ", least,

@@ -3,21 +3,26 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <memory>
+#include <span>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
+#include "flashlm/base/token.hpp"
 #include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/text/guide.hpp"
 #include "flashlm/text/json_schema.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// A language of texts. Immutable; any number of threads and generations may share one.
+/// A language by its rules. Immutable; any number of threads and generations may share one.
 ///
 ///     auto grammar = std::make_shared<const Grammar>(Grammar::from_json_schema(R"({"type": "object", ...})"));
 ///     lm.generate(prompt, {.grammar = grammar});
-class Grammar {
+class Grammar : public Language {
  public:
   /// The JSON texts that a schema allows, see JsonSchema for what is supported and how a text is spelled. `{}` is any
   /// JSON. Throws FormatError that names an unsupported keyword and its place, and for a schema that nothing meets.
@@ -35,13 +40,17 @@ class Grammar {
   /// Bytes that no shortest text may exceed: it is spelled before the first token.
   static constexpr GrammarRules::Cost kLongestShortest = 65'536;
 
-  const GrammarRules& rules() const noexcept { return rules_; }
+  FLASHLM_INLINE std::unique_ptr<Guide> guide(std::shared_ptr<const Tokenizer> tokenizer, std::span<const Token> ends,
+                                              std::size_t vocab_size) const override;
+
+  const GrammarRules& rules() const noexcept { return *rules_; }
+  const std::shared_ptr<const GrammarRules>& shared_rules() const noexcept { return rules_; }
 
   /// Bytes of the shortest text.
-  GrammarRules::Cost shortest() const noexcept { return rules_.cost(rules_.start()); }
+  GrammarRules::Cost shortest() const noexcept { return rules_->cost(rules_->start()); }
 
  private:
-  GrammarRules rules_;
+  std::shared_ptr<const GrammarRules> rules_;
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "flashlm/base/token.hpp"
-#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar_rules.hpp"
+#include "flashlm/text/guide.hpp"
 #include "flashlm/text/sampler.hpp"
 #include "flashlm/text/token_mask.hpp"
 #include "flashlm/text/tokenizer.hpp"
@@ -18,32 +19,19 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Chooses the tokens of one text so that it is always the beginning of a text of the grammar, and is a whole one
-/// before the room for it is used up. Room is counted in tokens, that of an ending token not included. Not thread-safe.
-class GrammarGuide {
+/// The guide of a grammar, by its rules.
+class GrammarGuide : public Guide {
  public:
   /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
-  GrammarGuide(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const Tokenizer> tokenizer,
+  GrammarGuide(std::shared_ptr<const GrammarRules> rules, std::shared_ptr<const Tokenizer> tokenizer,
                std::span<const Token> ends, std::size_t vocab_size);
 
-  /// Tokens of the shortest text: the least room that a text needs.
-  std::size_t least_room() { return mask_.to_end().size(); }
-
-  /// Whether the text is whole and nothing may follow, or room for no more.
-  bool is_complete() const noexcept { return is_cut_ ? rest_.empty() : mask_.must_end(); }
-  /// Whether the text ended only because its room was used up.
-  bool is_cut() const noexcept { return is_cut_; }
-
-  /// Appends the tokens that follow without a choice and returns them: the bytes that the grammar alone decides,
-  /// spelled as the tokenizer spells them, or the shortest way to the end if there is room for no other.
-  std::vector<Token> forced(std::size_t room);
-
-  /// Chooses a token among those that are allowed and appends it. Nothing if it would leave too little room to end:
-  /// then `forced` has the rest. After an ending token the guide is not asked again. logits [vocab_size] is scratch.
-  ///
-  /// Throws as Sampler does.
-  std::optional<Token> choose(Sampler& sampler, std::span<float> logits, std::span<const Token> history,
-                              std::size_t room);
+  std::size_t least_room() override { return mask_.to_end().size(); }
+  bool is_complete() const noexcept override { return is_cut_ ? rest_.empty() : mask_.must_end(); }
+  bool is_cut() const noexcept override { return is_cut_; }
+  FLASHLM_INLINE std::vector<Token> forced(std::size_t room) override;
+  FLASHLM_INLINE std::optional<Token> choose(Sampler& sampler, std::span<float> logits, std::span<const Token> history,
+                                             std::size_t room) override;
 
  private:
   std::vector<Token> end_now();

@@ -12,10 +12,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE GrammarGuide::GrammarGuide(std::shared_ptr<const Grammar> grammar,
+FLASHLM_INLINE GrammarGuide::GrammarGuide(std::shared_ptr<const GrammarRules> rules,
                                           std::shared_ptr<const Tokenizer> tokenizer, std::span<const Token> ends,
                                           std::size_t vocab_size)
-    : tokenizer_(std::move(tokenizer)), mask_(std::move(grammar), tokenizer_->trie(), ends, vocab_size) {}
+    : tokenizer_(std::move(tokenizer)), mask_(std::move(rules), tokenizer_->trie(), ends, vocab_size) {}
 
 FLASHLM_INLINE std::vector<Token> GrammarGuide::forced(std::size_t room) {
   if (is_cut_) return std::exchange(rest_, {});

@@ -14,7 +14,7 @@
 
 #include "flashlm/base/token.hpp"
 #include "flashlm/text/byte_trie.hpp"
-#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar_rules.hpp"
 #include "flashlm/text/grammar_states.hpp"
 #include "flashlm/version.hpp"
 
@@ -29,8 +29,8 @@ class TokenMask {
  public:
   /// `ends`: the tokens that end a text; they are allowed exactly where the grammar may end.
   /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
-  TokenMask(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const ByteTrie> trie, std::span<const Token> ends,
-            std::size_t vocab_size);
+  TokenMask(std::shared_ptr<const GrammarRules> rules, std::shared_ptr<const ByteTrie> trie,
+            std::span<const Token> ends, std::size_t vocab_size);
 
   /// Whether the text is one of the grammar.
   bool may_end() const noexcept { return states_.may_end(state_); }
@@ -79,7 +79,7 @@ class TokenMask {
 
   /// The grammar's rules. Where they want a byte that is no token by itself, they are closed: behind it a text might
   /// have no way to go on.
-  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const Grammar> grammar, const ByteTrie& trie);
+  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const GrammarRules> rules, const ByteTrie& trie);
 
   std::vector<Token> spell(GrammarStates::State state);
 

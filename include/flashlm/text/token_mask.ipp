@@ -11,10 +11,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE TokenMask::TokenMask(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const ByteTrie> trie,
+FLASHLM_INLINE TokenMask::TokenMask(std::shared_ptr<const GrammarRules> rules, std::shared_ptr<const ByteTrie> trie,
                                     std::span<const Token> ends, std::size_t vocab_size)
     : trie_(std::move(trie)),
-      rules_(spellable(std::move(grammar), *trie_)),
+      rules_(spellable(std::move(rules), *trie_)),
       ends_(ends.begin(), ends.end()),
       vocab_size_(vocab_size),
       states_(*rules_),
@@ -72,10 +72,9 @@ FLASHLM_INLINE bool TokenMask::has_room(std::string_view bytes, std::size_t room
   return states_.to_end(next) <= room || spell(next).size() <= room;
 }
 
-FLASHLM_INLINE std::shared_ptr<const GrammarRules> TokenMask::spellable(std::shared_ptr<const Grammar> grammar,
+FLASHLM_INLINE std::shared_ptr<const GrammarRules> TokenMask::spellable(std::shared_ptr<const GrammarRules> rules,
                                                                         const ByteTrie& trie) {
-  const GrammarRules* rules = &grammar->rules();
-  if (rules->is_within(trie.single_bytes())) return {std::move(grammar), rules};
+  if (rules->is_within(trie.single_bytes())) return rules;
   auto narrower = std::make_shared<GrammarRules>(*rules);
   if (narrower->close_without(trie.single_bytes())) return narrower;
   throw FormatError("[token_mask] vocabulary: expected tokens for the bytes of the grammar's texts, got too few");
