@@ -4,7 +4,7 @@
 
 #include "flashlm/kernels/elementwise.hpp"
 
-#include <Eigen/Core>
+#include <cstddef>
 
 #include "flashlm/base/error.hpp"
 
@@ -12,12 +12,7 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 FLASHLM_INLINE void add(std::span<const float> x, std::span<float> y) {
   FLASHLM_ASSERT(x.size() == y.size());
-  const auto n = static_cast<Eigen::Index>(y.size());
-  Eigen::Map<Eigen::ArrayXf>(y.data(), n) += Eigen::Map<const Eigen::ArrayXf>(x.data(), n);
-}
-
-FLASHLM_INLINE void scale(std::span<float> x, float factor) {
-  Eigen::Map<Eigen::ArrayXf>(x.data(), static_cast<Eigen::Index>(x.size())) *= factor;
+  for (std::size_t index = 0; index < y.size(); ++index) y[index] += x[index];
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels
