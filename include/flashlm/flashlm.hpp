@@ -3,19 +3,15 @@
 #pragma once
 
 #include "flashlm/agent/agent.hpp"
-#include "flashlm/base/error.hpp"
-#include "flashlm/base/stats.hpp"
-#include "flashlm/base/token.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/kernels/gather.hpp"
 #include "flashlm/kernels/requantise.hpp"
 #include "flashlm/kernels/softmax.hpp"
 #include "flashlm/kernels/tile_dots.hpp"
 #include "flashlm/kernels/top_k.hpp"
+#include "flashlm/language_model.hpp"
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/model.hpp"
-#include "flashlm/model/session.hpp"
 #include "flashlm/sparse/neuron_cache.hpp"
 #include "flashlm/storage/bundle_writer.hpp"
 #include "flashlm/storage/disk_probe.hpp"
@@ -24,11 +20,9 @@
 #include "flashlm/text/chat_message.hpp"
 #include "flashlm/text/chat_model.hpp"
 #include "flashlm/text/flash_chat_model.hpp"
-#include "flashlm/text/generation.hpp"
-#include "flashlm/text/kv_store.hpp"
-#include "flashlm/text/language_model.hpp"
+#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar_guide.hpp"
 #include "flashlm/text/scripted_chat_model.hpp"
-#include "flashlm/text/tokenizer.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI {
@@ -40,21 +34,12 @@ using agent::Step;
 using agent::Tool;
 using model::Engine;
 using model::EngineOptions;
-using model::MemoryPlan;
 using model::Model;
 using model::ModelConfig;
-using model::Session;
 using text::ChatMessage;
 using text::ChatModel;
 using text::ChatOptions;
-using text::FinishReason;
 using text::FlashChatModel;
-using text::Generation;
-using text::GenerationOptions;
-using text::KvStore;
-using text::LanguageModel;
-using text::LanguageModelOptions;
 using text::ScriptedChatModel;
-using text::Tokenizer;
 
 }  // namespace flashlm::inline FLASHLM_ABI
