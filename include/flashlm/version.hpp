@@ -9,7 +9,8 @@
 /// way it was compiled and whose name is what to do: linkers refuse one name for a thread's variable and a plain one.
 ///
 /// FLASHLM_INLINE stands before every body of an `x.ipp`, and before the declaration of a virtual
-/// one in `x.hpp`: without it there, compilers make the class in every file that includes it.
+/// one in `x.hpp`: without it there, compilers make the class in every file that includes it. FLASHLM_ONCE stands in
+/// its place where a body runs once a model or a file, not once a token: it is made small, which is quick to compile.
 #pragma once
 
 #define FLASHLM_VERSION "0.1.0"
@@ -24,6 +25,11 @@
 #define FLASHLM_ABI v0
 #endif
 #define FLASHLM_INLINE inline
+#endif
+#if defined(__GNUC__)
+#define FLASHLM_ONCE __attribute__((cold)) FLASHLM_INLINE
+#else
+#define FLASHLM_ONCE FLASHLM_INLINE
 #endif
 
 #if defined(__ELF__)

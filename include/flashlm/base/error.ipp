@@ -8,10 +8,10 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-FLASHLM_INLINE IoError::IoError(const std::string& message, int code, const std::string& path)
+FLASHLM_ONCE IoError::IoError(const std::string& message, int code, const std::string& path)
     : Error(message + ": " + std::generic_category().message(code) + " (" + path + ")"), code_(code), path_(path) {}
 
-FLASHLM_INLINE BudgetError::BudgetError(const std::string& message, std::uint64_t smallest_bytes)
+FLASHLM_ONCE BudgetError::BudgetError(const std::string& message, std::uint64_t smallest_bytes)
     : Error(message), smallest_bytes_(smallest_bytes) {}
 
 }  // namespace flashlm::inline FLASHLM_ABI

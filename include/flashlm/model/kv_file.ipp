@@ -19,34 +19,34 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE std::vector<Token> KvFile::tokens() const {
+FLASHLM_ONCE std::vector<Token> KvFile::tokens() const {
   std::vector<Token> tokens(static_cast<std::size_t>(range_.n_tokens));
   files_.front().read(kKvHeadBytes, std::as_writable_bytes(std::span(tokens)));
   return tokens;
 }
 
-FLASHLM_INLINE void KvFile::check_room(const KvCache& kv) const {
+FLASHLM_ONCE void KvFile::check_room(const KvCache& kv) const {
   if (range_.first + range_.n_tokens <= kv.context()) return;
   throw ShapeError(concat("[kv_file] context: expected at least ", range_.first + range_.n_tokens,
                           " positions for the stored tokens, got ", kv.context(), " (", path(),
                           "). Open the model with a larger context."));
 }
 
-FLASHLM_INLINE void KvFile::read(KvCache& kv) const {
+FLASHLM_ONCE void KvFile::read(KvCache& kv) const {
   check_room(kv);
   scan(&kv);
 }
 
-FLASHLM_INLINE std::uint64_t KvFile::bytes(const KvCache& kv, std::uint64_t n_tokens) noexcept {
+FLASHLM_ONCE std::uint64_t KvFile::bytes(const KvCache& kv, std::uint64_t n_tokens) noexcept {
   return kv_rows_begin(n_tokens) + n_tokens * kv.n_runs() * kv.row_size() + sizeof(std::uint32_t);
 }
 
-FLASHLM_INLINE FormatError KvFile::fail(const std::string& what) const {
+FLASHLM_ONCE FormatError KvFile::fail(const std::string& what) const {
   return FormatError(concat("[kv_file] ", what, " (", path(), ")"));
 }
 
-FLASHLM_INLINE void write_kv_file(const std::filesystem::path& path, const KvRange& range,
-                                  std::span<const Token> tokens, const KvCache& kv, Durability durability) {
+FLASHLM_ONCE void write_kv_file(const std::filesystem::path& path, const KvRange& range, std::span<const Token> tokens,
+                                const KvCache& kv, Durability durability) {
   FLASHLM_ASSERT(tokens.size() == range.n_tokens && range.first + range.n_tokens <= kv.context());
   storage::BesideFile beside(path);
   storage::FileWriter writer(beside.path());
@@ -71,8 +71,8 @@ FLASHLM_INLINE void write_kv_file(const std::filesystem::path& path, const KvRan
   if (durability == Durability::synced) storage::sync_folder(path.parent_path());
 }
 
-FLASHLM_INLINE KvFile KvFile::open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
-                                   storage::FileMode mode) {
+FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
+                                 storage::FileMode mode) {
   KvFile file(storage::File::open(path, mode));
   const std::uint64_t size = file.files_.front().size();
   std::array<std::byte, kKvHeadBytes> head;
@@ -120,7 +120,7 @@ FLASHLM_INLINE KvFile KvFile::open(const std::filesystem::path& path, const stor
 }
 
 /// Whether reads can go into the rows themselves: they are long, and file and memory are aligned alike.
-FLASHLM_INLINE bool KvFile::can_place(const KvCache& kv) const {
+FLASHLM_ONCE bool KvFile::can_place(const KvCache& kv) const {
   const std::uint64_t run_bytes = range_.n_tokens * row_size_;
   if (run_bytes < kWorthPlacing) return false;
   const std::size_t unit = files_.front().alignment();
@@ -132,7 +132,7 @@ FLASHLM_INLINE bool KvFile::can_place(const KvCache& kv) const {
 }
 
 /// Reads all of the file behind its head, some pieces ahead of what is being checked and moved.
-FLASHLM_INLINE void KvFile::scan(KvCache* kv) const {
+FLASHLM_ONCE void KvFile::scan(KvCache* kv) const {
   const std::uint64_t size = files_.front().size();
   const std::uint64_t run_bytes = range_.n_tokens * row_size_;
   const bool places = kv != nullptr && can_place(*kv);
@@ -188,8 +188,8 @@ FLASHLM_INLINE void KvFile::scan(KvCache* kv) const {
 }
 
 /// Takes the bytes at `offset` of the file: into the checksum between head and end, and rows into their places.
-FLASHLM_INLINE std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
-                                             std::uint32_t crc) const {
+FLASHLM_ONCE std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
+                                           std::uint32_t crc) const {
   const std::uint64_t begin = std::max<std::uint64_t>(offset, kKvHeadBytes);
   const std::uint64_t stop = std::min<std::uint64_t>(offset + bytes.size(), rows_end_);
   if (begin >= stop) return crc;

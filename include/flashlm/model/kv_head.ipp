@@ -13,11 +13,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE std::uint64_t kv_rows_begin(std::uint64_t n_tokens) noexcept {
+FLASHLM_ONCE std::uint64_t kv_rows_begin(std::uint64_t n_tokens) noexcept {
   return (kKvHeadBytes + n_tokens * sizeof(Token) + kKvAlignment - 1) / kKvAlignment * kKvAlignment;
 }
 
-FLASHLM_INLINE std::array<std::byte, kKvHeadBytes> kv_head(const KvRange& range, const KvCache& kv) {
+FLASHLM_ONCE std::array<std::byte, kKvHeadBytes> kv_head(const KvRange& range, const KvCache& kv) {
   std::array<std::byte, kKvHeadBytes> head{};
   std::byte* at = head.data();
   const auto put = [&at](const void* from, std::size_t n) {
@@ -39,7 +39,7 @@ FLASHLM_INLINE std::array<std::byte, kKvHeadBytes> kv_head(const KvRange& range,
   return head;
 }
 
-FLASHLM_INLINE std::uint64_t kv_number(const std::byte* at, std::size_t n) noexcept {
+FLASHLM_ONCE std::uint64_t kv_number(const std::byte* at, std::size_t n) noexcept {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < n; ++i) value |= std::to_integer<std::uint64_t>(at[i]) << (8 * i);
   return value;

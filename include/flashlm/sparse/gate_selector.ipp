@@ -18,7 +18,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE GateSelector::GateSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
+FLASHLM_ONCE GateSelector::GateSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
     : file_(std::move(file)), dim_(dim) {
   static constexpr std::string_view kParts[] = {"gate", "facts"};
   file_.expect_tensors(neurons.size(), kParts);

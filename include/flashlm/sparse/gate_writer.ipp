@@ -54,7 +54,7 @@ inline void copy_gate_row(std::span<const float> row, GateCopies& copies) {
   copies.facts.push_back({at_least(ratio), at_least(std::sqrt(error)), at_least(std::sqrt(own) + std::sqrt(copied))});
 }
 
-FLASHLM_INLINE GateCopies copy_gates(const storage::BundleFile& file, std::size_t layer) {
+FLASHLM_ONCE GateCopies copy_gates(const storage::BundleFile& file, std::size_t layer) {
   const storage::BundleLayout& layout = file.layout(layer);
   constexpr std::size_t kReadBytes = 4u << 20;
   const std::size_t most = std::max<std::size_t>(1, kReadBytes / layout.stride);
@@ -109,8 +109,8 @@ inline storage::SafetensorsWriter gates_writer(const std::filesystem::path& path
 
 }  // namespace detail
 
-FLASHLM_INLINE void write_gates(const std::filesystem::path& folder,
-                                const std::function<void(std::size_t, std::size_t)>& on_progress) {
+FLASHLM_ONCE void write_gates(const std::filesystem::path& folder,
+                              const std::function<void(std::size_t, std::size_t)>& on_progress) {
   const storage::Manifest manifest = storage::Manifest::open(folder);
   const storage::BundleFile file = storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
   storage::BesideFile beside(folder / GateSelector::kFileName);
@@ -139,7 +139,7 @@ FLASHLM_INLINE void write_gates(const std::filesystem::path& folder,
   storage::sync_folder(folder);
 }
 
-FLASHLM_INLINE void write_hollow_gates(const std::filesystem::path& folder) {
+FLASHLM_ONCE void write_hollow_gates(const std::filesystem::path& folder) {
   const storage::Manifest manifest = storage::Manifest::open(folder);
   detail::gates_writer(folder / GateSelector::kFileName, storage::BundleFile::open(folder, manifest), manifest)
       .finish_hollow();

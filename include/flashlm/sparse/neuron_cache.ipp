@@ -14,8 +14,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE NeuronCache::NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
-                                        Eviction eviction)
+FLASHLM_ONCE NeuronCache::NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
+                                      Eviction eviction)
     : eviction_(eviction), row_bytes_(row_bytes), memory_(n_rows * row_bytes), owners_(n_rows) {
   if (n_rows == 0) throw ShapeError("[neuron_cache] rows: expected 1 or more, got 0");
   for (const std::size_t n : neurons) layers_.push_back({std::vector<Entry>(n)});

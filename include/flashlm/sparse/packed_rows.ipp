@@ -12,8 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
-                                      std::uint32_t n_tokens)
+FLASHLM_ONCE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
+                                    std::uint32_t n_tokens)
     : row_bytes_(row_bytes), n_tokens_(n_tokens) {
   if (n_rows < neurons.size()) {
     throw ShapeError(concat("[packed_rows] rows: expected one a layer, ", neurons.size(), ", got ", n_rows));

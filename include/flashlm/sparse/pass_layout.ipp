@@ -11,7 +11,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE PassLayout::PassLayout(std::vector<Segment> segments, std::size_t n_passed, std::size_t piece_bytes)
+FLASHLM_ONCE PassLayout::PassLayout(std::vector<Segment> segments, std::size_t n_passed, std::size_t piece_bytes)
     : segments_(std::move(segments)), n_passed_(n_passed) {
   for (std::size_t index = 0; index < segments_.size(); ++index) {
     if (index == n_passed) n_passed_pieces_ = pieces_.size();
@@ -30,7 +30,7 @@ FLASHLM_INLINE const PassLayout::Part& PassLayout::part_of(std::size_t segment, 
   return *std::prev(std::upper_bound(begin, end, unit, [](std::size_t at, const Part& p) { return at < p.first; }));
 }
 
-FLASHLM_INLINE std::vector<bool> PassLayout::pages(const std::vector<bool>& chosen) const {
+FLASHLM_ONCE std::vector<bool> PassLayout::pages(const std::vector<bool>& chosen) const {
   std::vector<bool> pages(arena_bytes() / kPageBytes);
   for (std::size_t index = 0; index < pieces_.size(); ++index) {
     if (chosen[index]) cover(pieces_[index], pages);
@@ -38,13 +38,13 @@ FLASHLM_INLINE std::vector<bool> PassLayout::pages(const std::vector<bool>& chos
   return pages;
 }
 
-FLASHLM_INLINE std::uint64_t PassLayout::all_bytes() const {
+FLASHLM_ONCE std::uint64_t PassLayout::all_bytes() const {
   const std::vector<bool> covered = pages(std::vector<bool>(pieces_.size(), true));
   return kPageBytes * static_cast<std::uint64_t>(std::count(covered.begin(), covered.end(), true));
 }
 
-FLASHLM_INLINE PassLayout::Pinned PassLayout::pin(std::uint64_t spare, std::size_t stretch,
-                                                  const std::vector<bool>* among) const {
+FLASHLM_ONCE PassLayout::Pinned PassLayout::pin(std::uint64_t spare, std::size_t stretch,
+                                                const std::vector<bool>* among) const {
   Pinned result{std::vector<bool>(pieces_.size()), 0};
   std::vector<bool> covered(arena_bytes() / kPageBytes);
   for (const std::size_t index : order(stretch)) {
@@ -58,7 +58,7 @@ FLASHLM_INLINE PassLayout::Pinned PassLayout::pin(std::uint64_t spare, std::size
   return result;
 }
 
-FLASHLM_INLINE void PassLayout::add(std::size_t index, std::size_t piece_bytes) {
+FLASHLM_ONCE void PassLayout::add(std::size_t index, std::size_t piece_bytes) {
   const Segment& segment = segments_[index];
   for (std::size_t first = 0; first < segment.n_units;) {
     const std::uint64_t offset = segment.offset + first * segment.unit_bytes;
@@ -84,7 +84,7 @@ FLASHLM_INLINE void PassLayout::add(std::size_t index, std::size_t piece_bytes) 
   }
 }
 
-FLASHLM_INLINE std::vector<std::size_t> PassLayout::order(std::size_t stretch) const {
+FLASHLM_ONCE std::vector<std::size_t> PassLayout::order(std::size_t stretch) const {
   std::vector<std::size_t> order(pieces_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   // Multiples of the golden ratio, modulo 1: no two of the first n are nearer than about 1 / n.
@@ -98,7 +98,7 @@ FLASHLM_INLINE std::pair<std::size_t, std::size_t> PassLayout::pages_of(const Pi
   return {piece.at / kPageBytes, round_up(piece.at + piece.place.extent.bytes, kPageBytes) / kPageBytes};
 }
 
-FLASHLM_INLINE void PassLayout::cover(const Piece& piece, std::vector<bool>& pages) {
+FLASHLM_ONCE void PassLayout::cover(const Piece& piece, std::vector<bool>& pages) {
   const auto [begin, end] = pages_of(piece);
   std::fill(pages.begin() + static_cast<std::ptrdiff_t>(begin), pages.begin() + static_cast<std::ptrdiff_t>(end), true);
 }

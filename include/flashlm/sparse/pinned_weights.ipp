@@ -19,7 +19,7 @@ FLASHLM_INLINE storage::Place whole_units(const storage::Place& place, std::size
   return {place.file, {wide.offset, std::min(wide.end(), file_bytes) - wide.offset}};
 }
 
-FLASHLM_INLINE PinnedWeights::PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel)
+FLASHLM_ONCE PinnedWeights::PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel)
     : layout_(&layout), pieces_(std::move(pieces)), arena_(layout.arena_bytes()) {
   FLASHLM_ASSERT(pieces_.size() == layout.pieces().size());
   for_page_runs(layout.pages(pieces_), [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
@@ -29,7 +29,7 @@ FLASHLM_INLINE const std::byte* PinnedWeights::data(const PassLayout::Part& part
   return arena_.data() + layout_->pieces()[part.piece].at + part.offset;
 }
 
-FLASHLM_INLINE void PinnedWeights::shrink(std::vector<bool> pieces) {
+FLASHLM_ONCE void PinnedWeights::shrink(std::vector<bool> pieces) {
   std::vector<bool> given = layout_->pages(pieces_);
   const std::vector<bool> kept = layout_->pages(pieces);
   for (std::size_t page = 0; page < given.size(); ++page) given[page] = given[page] && !kept[page];
@@ -37,8 +37,8 @@ FLASHLM_INLINE void PinnedWeights::shrink(std::vector<bool> pieces) {
   pieces_ = std::move(pieces);
 }
 
-FLASHLM_INLINE void PinnedWeights::load(storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
-                                        const std::function<void(std::size_t, std::size_t)>& on_progress) {
+FLASHLM_ONCE void PinnedWeights::load(storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
+                                      const std::function<void(std::size_t, std::size_t)>& on_progress) {
   const std::vector<PassLayout::Piece>& pieces = layout_->pieces();
   std::size_t total = 0, done = 0;
   for (std::size_t index = 0; index < pieces.size(); ++index) {

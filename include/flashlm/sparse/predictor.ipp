@@ -14,7 +14,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE Predictor::Predictor(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
+FLASHLM_ONCE Predictor::Predictor(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons)
     : file_(std::move(file)), dim_(dim) {
   static constexpr std::string_view kParts[] = {"a", "b", "bias", "threshold"};
   file_.expect_tensors(neurons.size(), kParts);

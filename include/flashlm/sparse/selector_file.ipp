@@ -15,7 +15,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE std::string weights_fingerprint(const storage::Manifest& manifest) {
+FLASHLM_ONCE std::string weights_fingerprint(const storage::Manifest& manifest) {
   std::string text;
   for (const storage::FileRecord& file : manifest.files) {
     if (file.is_weights()) text += concat(file.name, ' ', file.bytes, ' ', storage::crc32_hex(file.crc32), '\n');
@@ -26,8 +26,8 @@ FLASHLM_INLINE std::string weights_fingerprint(const storage::Manifest& manifest
   return storage::hex(std::as_bytes(std::span(digest)));
 }
 
-FLASHLM_INLINE SelectorFile SelectorFile::open(const std::filesystem::path& path, const std::string& format,
-                                               const std::string& model) {
+FLASHLM_ONCE SelectorFile SelectorFile::open(const std::filesystem::path& path, const std::string& format,
+                                             const std::string& model) {
   SelectorFile file(storage::Safetensors::open(path));
   file.expect("format", format, "Is it another kind of file?");
   const auto version = file.tensors_.metadata().find("format_version");
@@ -37,7 +37,7 @@ FLASHLM_INLINE SelectorFile SelectorFile::open(const std::filesystem::path& path
   return file;
 }
 
-FLASHLM_INLINE std::optional<double> SelectorFile::selected() const {
+FLASHLM_ONCE std::optional<double> SelectorFile::selected() const {
   const auto found = tensors_.metadata().find("selected");
   if (found == tensors_.metadata().end()) return std::nullopt;
   char* end = nullptr;
@@ -46,7 +46,7 @@ FLASHLM_INLINE std::optional<double> SelectorFile::selected() const {
   return share;
 }
 
-FLASHLM_INLINE void SelectorFile::load() {
+FLASHLM_ONCE void SelectorFile::load() {
   AlignedBuffer data(bytes());
   storage::File::open(tensors_.file().path(), storage::FileMode::direct).read(tensors_.header_bytes(), data.bytes());
   data_ = std::move(data);
@@ -67,7 +67,7 @@ FLASHLM_INLINE void SelectorFile::load() {
   }
 }
 
-FLASHLM_INLINE void SelectorFile::expect_tensors(std::size_t n_layers, std::span<const std::string_view> parts) const {
+FLASHLM_ONCE void SelectorFile::expect_tensors(std::size_t n_layers, std::span<const std::string_view> parts) const {
   std::vector<std::size_t> found(n_layers);
   for (const storage::TensorInfo& tensor : tensors_.tensors()) {
     if (tensor.name == kChecksums) continue;
@@ -94,7 +94,7 @@ FLASHLM_INLINE void SelectorFile::expect_tensors(std::size_t n_layers, std::span
   }
 }
 
-FLASHLM_INLINE std::string SelectorFile::digest() const {
+FLASHLM_ONCE std::string SelectorFile::digest() const {
   const storage::TensorInfo& sums = checksums();
   std::vector<std::byte> bytes(static_cast<std::size_t>(sums.extent.bytes));
   tensors_.file().read(sums.extent.offset, bytes);
@@ -104,7 +104,7 @@ FLASHLM_INLINE std::string SelectorFile::digest() const {
   return storage::hex(std::as_bytes(std::span(digest)));
 }
 
-FLASHLM_INLINE std::pair<std::size_t, std::size_t> SelectorFile::shape(const std::string& tensor) const {
+FLASHLM_ONCE std::pair<std::size_t, std::size_t> SelectorFile::shape(const std::string& tensor) const {
   const storage::TensorInfo& info = tensors_.at(tensor);
   if (info.shape.size() != 2) fail("shape: expected a matrix", tensor);
   const auto cols = static_cast<std::size_t>(info.shape[1]);
@@ -113,7 +113,7 @@ FLASHLM_INLINE std::pair<std::size_t, std::size_t> SelectorFile::shape(const std
           cols / format_of(DType::q8_0).bytes * format_of(DType::q8_0).numbers};
 }
 
-FLASHLM_INLINE MatrixView SelectorFile::matrix(const std::string& tensor, std::size_t rows, std::size_t cols) const {
+FLASHLM_ONCE MatrixView SelectorFile::matrix(const std::string& tensor, std::size_t rows, std::size_t cols) const {
   const std::string tag = tensors_.at(tensor).dtype;
   std::optional<DType> dtype;
   if (tag == "F32") dtype = DType::f32;
@@ -125,23 +125,23 @@ FLASHLM_INLINE MatrixView SelectorFile::matrix(const std::string& tensor, std::s
   return MatrixView::dense(address(at(tensor, {rows, width}, tag)), *dtype, rows, cols);
 }
 
-FLASHLM_INLINE std::span<const float> SelectorFile::floats(const std::string& tensor,
-                                                           const std::vector<std::uint64_t>& shape) const {
+FLASHLM_ONCE std::span<const float> SelectorFile::floats(const std::string& tensor,
+                                                         const std::vector<std::uint64_t>& shape) const {
   const storage::TensorInfo& info = at(tensor, shape, "F32");
   const std::byte* data = address(info);
   if (reinterpret_cast<std::uintptr_t>(data) % alignof(float) != 0) fail("data: expected aligned floats", tensor);
   return {reinterpret_cast<const float*>(data), static_cast<std::size_t>(info.extent.bytes) / sizeof(float)};
 }
 
-FLASHLM_INLINE const std::byte* SelectorFile::raw(const std::string& tensor, std::size_t rows, std::size_t n) const {
+FLASHLM_ONCE const std::byte* SelectorFile::raw(const std::string& tensor, std::size_t rows, std::size_t n) const {
   return address(at(tensor, {rows, n}, "U8"));
 }
 
-FLASHLM_INLINE void SelectorFile::fail(const std::string& what, const std::string& tensor) const {
+FLASHLM_ONCE void SelectorFile::fail(const std::string& what, const std::string& tensor) const {
   throw FormatError(concat("[selector_file] ", what, " (", tensors_.file().path().string(), ", ", tensor, ")"));
 }
 
-FLASHLM_INLINE void SelectorFile::expect(const std::string& key, const std::string& value, const char* hint) const {
+FLASHLM_ONCE void SelectorFile::expect(const std::string& key, const std::string& value, const char* hint) const {
   const auto found = tensors_.metadata().find(key);
   if (found != tensors_.metadata().end() && found->second == value) return;
   throw FormatError(concat("[selector_file] ", key, ": expected '", value, "', got '",
@@ -149,13 +149,13 @@ FLASHLM_INLINE void SelectorFile::expect(const std::string& key, const std::stri
                            tensors_.file().path().string(), "). ", hint));
 }
 
-FLASHLM_INLINE const storage::TensorInfo& SelectorFile::checksums() const {
+FLASHLM_ONCE const storage::TensorInfo& SelectorFile::checksums() const {
   return at(kChecksums, {tensors_.tensors().size() - (has_header_sum_ ? 0 : 1), 4}, "U8");
 }
 
-FLASHLM_INLINE const storage::TensorInfo& SelectorFile::at(const std::string& tensor,
-                                                           const std::vector<std::uint64_t>& shape,
-                                                           const std::string& tag) const {
+FLASHLM_ONCE const storage::TensorInfo& SelectorFile::at(const std::string& tensor,
+                                                         const std::vector<std::uint64_t>& shape,
+                                                         const std::string& tag) const {
   const storage::TensorInfo& info = tensors_.at(tensor);
   if (info.shape != shape || info.dtype != tag) {
     std::string expected, got;
@@ -166,7 +166,7 @@ FLASHLM_INLINE const storage::TensorInfo& SelectorFile::at(const std::string& te
   return info;
 }
 
-FLASHLM_INLINE const std::byte* SelectorFile::address(const storage::TensorInfo& tensor) const {
+FLASHLM_ONCE const std::byte* SelectorFile::address(const storage::TensorInfo& tensor) const {
   return data_.data() + (tensor.extent.offset - tensors_.header_bytes());
 }
 

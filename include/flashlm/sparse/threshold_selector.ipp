@@ -15,8 +15,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE ThresholdSelector::ThresholdSelector(SelectorFile file, std::size_t dim,
-                                                    std::span<const std::size_t> neurons)
+FLASHLM_ONCE ThresholdSelector::ThresholdSelector(SelectorFile file, std::size_t dim,
+                                                  std::span<const std::size_t> neurons)
     : file_(std::move(file)), dim_(dim) {
   static constexpr std::string_view kParts[] = {"gate", "threshold"};
   file_.expect_tensors(neurons.size(), kParts);

@@ -41,7 +41,7 @@ inline bool is_shared(int fd) noexcept {
 #endif
 }
 
-FLASHLM_INLINE void remove_if_abandoned(const std::filesystem::path& path, bool folders) {
+FLASHLM_ONCE void remove_if_abandoned(const std::filesystem::path& path, bool folders) {
   constexpr std::time_t kDay = 24 * 60 * 60;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return;
@@ -57,13 +57,13 @@ FLASHLM_INLINE void remove_if_abandoned(const std::filesystem::path& path, bool 
 
 }  // namespace detail
 
-FLASHLM_INLINE bool claim(int fd) noexcept {
+FLASHLM_ONCE bool claim(int fd) noexcept {
   ::flock(fd, LOCK_EX | LOCK_NB);
   struct stat status{};
   return ::fstat(fd, &status) == 0 && status.st_nlink > 0;
 }
 
-FLASHLM_INLINE BesideFile::BesideFile(std::filesystem::path target) : target_(std::move(target)) {
+FLASHLM_ONCE BesideFile::BesideFile(std::filesystem::path target) : target_(std::move(target)) {
   remove_leftovers(target_);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     path_ = target_;
@@ -78,7 +78,7 @@ FLASHLM_INLINE BesideFile::BesideFile(std::filesystem::path target) : target_(st
   throw IoError("[file_writer] cannot create", EEXIST, path_.string());
 }
 
-FLASHLM_INLINE BesideFile::~BesideFile() {
+FLASHLM_ONCE BesideFile::~BesideFile() {
   if (fd_ < 0) return;
   struct stat ours{}, there{};
   if (origin_.is_here() && !replaced_ && ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &there) == 0 &&
@@ -88,14 +88,14 @@ FLASHLM_INLINE BesideFile::~BesideFile() {
   ::close(fd_);
 }
 
-FLASHLM_INLINE void BesideFile::replace() {
+FLASHLM_ONCE void BesideFile::replace() {
   if (::rename(path_.c_str(), target_.c_str()) != 0) {
     throw IoError("[file_writer] cannot rename to", errno, target_.string());
   }
   replaced_ = true;
 }
 
-FLASHLM_INLINE std::atomic<unsigned>& BesideFile::counter() noexcept {
+FLASHLM_ONCE std::atomic<unsigned>& BesideFile::counter() noexcept {
   static std::atomic<unsigned> count{0};
   return count;
 }

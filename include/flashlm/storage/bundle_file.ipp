@@ -11,8 +11,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE BundleFile BundleFile::open(const std::filesystem::path& folder, const Manifest& manifest,
-                                           FileMode mode) {
+FLASHLM_ONCE BundleFile BundleFile::open(const std::filesystem::path& folder, const Manifest& manifest, FileMode mode) {
   BundleFile result;
   std::vector<Safetensors> headers;
   std::vector<std::string> names;
@@ -40,7 +39,7 @@ FLASHLM_INLINE std::vector<std::uint64_t> BundleFile::file_bytes() const {
   return sizes;
 }
 
-FLASHLM_INLINE std::uint32_t BundleFile::add(File file) {
+FLASHLM_ONCE std::uint32_t BundleFile::add(File file) {
   files_.push_back(std::move(file));
   return static_cast<std::uint32_t>(files_.size() - 1);
 }
@@ -59,7 +58,7 @@ FLASHLM_INLINE Place BundleFile::locate(std::size_t layer, std::size_t first_bun
   return {found.file, {found.offset + first_bundle * stride, n_bundles * stride}};
 }
 
-FLASHLM_INLINE std::uint64_t BundleFile::tensor_of(const Safetensors& header, const LayerRecord& record) {
+FLASHLM_ONCE std::uint64_t BundleFile::tensor_of(const Safetensors& header, const LayerRecord& record) {
   const std::string file = header.file().path().string();
   if (const std::string problem = record.layout.problem(); !problem.empty()) {
     throw FormatError(concat("[bundle_file] layout: ", problem, " (", file, ", ", record.tensor, ")"));

@@ -10,8 +10,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE BundleWriter::BundleWriter(const std::filesystem::path& path, std::size_t layer,
-                                          const BundleLayout& layout)
+FLASHLM_ONCE BundleWriter::BundleWriter(const std::filesystem::path& path, std::size_t layer,
+                                        const BundleLayout& layout)
     : layout_(checked(layout)),
       tensor_(concat("layers.", layer, ".bundles")),
       writer_(path, {{tensor_, DType::u8, {layout.n_bundles(), layout.stride}}}, {{"format", "flashlm"}}),
@@ -21,7 +21,7 @@ FLASHLM_INLINE BundleWriter::BundleWriter(const std::filesystem::path& path, std
   record_.layout = layout;
 }
 
-FLASHLM_INLINE void BundleWriter::write(const MatrixView& gate, const MatrixView& up, const MatrixView& down) {
+FLASHLM_ONCE void BundleWriter::write(const MatrixView& gate, const MatrixView& up, const MatrixView& down) {
   const std::size_t n = up.rows;
   check("up", up, n, layout_.dim);
   if (is_block(layout_.dtype)) {
@@ -55,26 +55,26 @@ FLASHLM_INLINE void BundleWriter::write(const MatrixView& gate, const MatrixView
   }
 }
 
-FLASHLM_INLINE std::pair<FileRecord, LayerRecord> BundleWriter::finish() {
+FLASHLM_ONCE std::pair<FileRecord, LayerRecord> BundleWriter::finish() {
   if (done_ != layout_.n_neurons) throw fail("neurons", concat(layout_.n_neurons), done_);
   return {writer_.finish(), record_};
 }
 
-FLASHLM_INLINE const BundleLayout& BundleWriter::checked(const BundleLayout& layout) {
+FLASHLM_ONCE const BundleLayout& BundleWriter::checked(const BundleLayout& layout) {
   if (const std::string problem = layout.problem(); !problem.empty()) {
     throw ArgumentError("[bundle_writer] layout: " + problem);
   }
   return layout;
 }
 
-FLASHLM_INLINE void BundleWriter::check(const char* what, const MatrixView& matrix, std::size_t rows,
-                                        std::size_t cols) const {
+FLASHLM_ONCE void BundleWriter::check(const char* what, const MatrixView& matrix, std::size_t rows,
+                                      std::size_t cols) const {
   if (matrix.dtype == layout_.dtype && matrix.rows == rows && matrix.cols == cols) return;
   throw fail(what, concat(flashlm::name(layout_.dtype), " [", rows, ", ", cols, "]"),
              concat(flashlm::name(matrix.dtype), " [", matrix.rows, ", ", matrix.cols, "]"));
 }
 
-FLASHLM_INLINE std::byte* BundleWriter::put(const MatrixView& matrix, std::byte* into) const {
+FLASHLM_ONCE std::byte* BundleWriter::put(const MatrixView& matrix, std::byte* into) const {
   if (is_block(layout_.dtype)) {
     kernels::to_tiles(matrix, into);
     return into + layout_.matrix_bytes();

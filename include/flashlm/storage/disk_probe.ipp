@@ -23,7 +23,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE DiskProbeOptions DiskProbeOptions::quick() {
+FLASHLM_ONCE DiskProbeOptions DiskProbeOptions::quick() {
   DiskProbeOptions options;
   options.seconds = 2;
   options.chunk_bytes = {16u << 10, 256u << 10, 1u << 20};
@@ -32,15 +32,15 @@ FLASHLM_INLINE DiskProbeOptions DiskProbeOptions::quick() {
   return options;
 }
 
-FLASHLM_INLINE const ProbePoint* DiskProbe::find(std::size_t chunk_bytes, std::size_t depth,
-                                                 bool sequential) const noexcept {
+FLASHLM_ONCE const ProbePoint* DiskProbe::find(std::size_t chunk_bytes, std::size_t depth,
+                                               bool sequential) const noexcept {
   const auto found = std::find_if(points.begin(), points.end(), [&](const ProbePoint& point) {
     return point.chunk_bytes == chunk_bytes && point.depth == depth && point.sequential == sequential;
   });
   return found == points.end() ? nullptr : &*found;
 }
 
-FLASHLM_INLINE const ProbePoint* DiskProbe::recommended() const noexcept {
+FLASHLM_ONCE const ProbePoint* DiskProbe::recommended() const noexcept {
   double fastest = 0;
   for (const ProbePoint& point : points) {
     if (!point.sequential) fastest = std::max(fastest, point.bytes_per_second_median);
@@ -54,7 +54,7 @@ FLASHLM_INLINE const ProbePoint* DiskProbe::recommended() const noexcept {
   return best;
 }
 
-FLASHLM_INLINE std::string DiskProbe::table() const {
+FLASHLM_ONCE std::string DiskProbe::table() const {
   std::string text = concat(path, ", ", date, ", reader ", reader, direct ? ", direct reads" : ", PAGE CACHE", " of ",
                             format_bytes(file_bytes), "\nMB/s                median     min     max\n");
   for (const ProbePoint& point : points) {
@@ -136,7 +136,7 @@ inline double measure(Reader& reader, const ProbePoint& point, std::uint64_t fil
 
 }  // namespace detail
 
-FLASHLM_INLINE DiskProbe probe(const std::filesystem::path& path, const DiskProbeOptions& options) {
+FLASHLM_ONCE DiskProbe probe(const std::filesystem::path& path, const DiskProbeOptions& options) {
   detail::check(options);
   const double start = options.clock();
   const auto report = [&](double share) {

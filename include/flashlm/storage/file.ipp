@@ -22,7 +22,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE File File::open(const std::filesystem::path& path, FileMode mode) {
+FLASHLM_ONCE File File::open(const std::filesystem::path& path, FileMode mode) {
   File file;
   file.path_ = path;
   // O_NONBLOCK keeps the opening of a named pipe from waiting for a writer; regular files ignore it.
@@ -91,7 +91,7 @@ FLASHLM_INLINE std::uintptr_t File::address(std::span<const std::byte> bytes) no
   return reinterpret_cast<std::uintptr_t>(bytes.data());
 }
 
-FLASHLM_INLINE FormatError File::ended_early(std::uint64_t offset, std::uint64_t wanted, std::uint64_t end) const {
+FLASHLM_ONCE FormatError File::ended_early(std::uint64_t offset, std::uint64_t wanted, std::uint64_t end) const {
   return FormatError(concat("[file] too short: expected ", wanted, " bytes at ", offset, ", got an end at ", end, " (",
                             path_.string(), "). Was the copy cut short?"));
 }
@@ -112,7 +112,7 @@ FLASHLM_INLINE void File::read_aligned(std::uint64_t offset, std::byte* into, st
   }
 }
 
-FLASHLM_INLINE void File::try_direct() noexcept {
+FLASHLM_ONCE void File::try_direct() noexcept {
 #if defined(O_DIRECT)
   const int flags = ::fcntl(fd_, F_GETFL);
   if (size_ == 0 || flags < 0 || in_memory() || ::fcntl(fd_, F_SETFL, flags | O_DIRECT) != 0) return;
@@ -136,7 +136,7 @@ FLASHLM_INLINE void File::try_direct() noexcept {
 #endif
 }
 
-FLASHLM_INLINE bool File::in_memory() const noexcept {
+FLASHLM_ONCE bool File::in_memory() const noexcept {
 #if defined(__linux__)
   constexpr auto kTmpfs = 0x01021994;  // statfs(2)
   struct statfs system{};
@@ -146,7 +146,7 @@ FLASHLM_INLINE bool File::in_memory() const noexcept {
 #endif
 }
 
-FLASHLM_INLINE bool File::probe(std::size_t unit) const noexcept {
+FLASHLM_ONCE bool File::probe(std::size_t unit) const noexcept {
   if (unit < 2 || unit > (std::size_t{1} << 20) || !std::has_single_bit(unit)) return false;
   try {
     AlignedBuffer buffer(2 * std::max(unit, kPageBytes));
@@ -168,7 +168,7 @@ FLASHLM_INLINE void File::swap(File& other) noexcept {
   std::swap(direct_, other.direct_);
 }
 
-FLASHLM_INLINE std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
+FLASHLM_ONCE std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
   const File file = File::open(path);
   if (file.size() > limit) {
     throw FormatError(

@@ -15,8 +15,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE std::optional<FileLock> FileLock::acquire(const std::filesystem::path& path,
-                                                         std::chrono::milliseconds patience) {
+FLASHLM_ONCE std::optional<FileLock> FileLock::acquire(const std::filesystem::path& path,
+                                                       std::chrono::milliseconds patience) {
   int fd;
   do fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   while (fd < 0 && errno == EINTR);
@@ -32,7 +32,7 @@ FLASHLM_INLINE std::optional<FileLock> FileLock::acquire(const std::filesystem::
   return lock;
 }
 
-FLASHLM_INLINE FileLock::~FileLock() {
+FLASHLM_ONCE FileLock::~FileLock() {
   if (fd_ < 0) return;
   // Closing would not do: a forked child has the open file too, for as long as it lives.
   if (origin_.is_here()) ::flock(fd_, LOCK_UN);

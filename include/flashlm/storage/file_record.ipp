@@ -13,7 +13,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen) {
+FLASHLM_ONCE std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen) {
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // bytes in memory, and between two calls of `seen`
   AlignedBuffer buffer(static_cast<std::size_t>(std::min(kPiece, extent.bytes)));
   std::uint32_t crc = 0;
@@ -28,12 +28,12 @@ FLASHLM_INLINE std::uint32_t crc32_of(const File& file, Extent extent, const std
   return crc;
 }
 
-FLASHLM_INLINE FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
+FLASHLM_ONCE FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
   const File file = File::open(folder / name);
   return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
 }
 
-FLASHLM_INLINE Json json_of(const FileRecord& record) {
+FLASHLM_ONCE Json json_of(const FileRecord& record) {
   Json json;
   json.open(JsonKind::object);
   json.key("name").add(record.name);
@@ -47,7 +47,7 @@ FLASHLM_INLINE Json json_of(const FileRecord& record) {
   return json;
 }
 
-FLASHLM_INLINE FileRecord read_file_record(const JsonField& fields) {
+FLASHLM_ONCE FileRecord read_file_record(const JsonField& fields) {
   const auto crc = [](const JsonField& field) {
     const std::string& text = field.string();
     std::uint32_t value = 0;

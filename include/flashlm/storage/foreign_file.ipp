@@ -65,7 +65,7 @@ constexpr std::string_view without_blanks(std::string_view text) noexcept {
   return text;
 }
 
-FLASHLM_INLINE bool begins(std::string_view text, std::string_view prefix) noexcept {
+FLASHLM_ONCE bool begins(std::string_view text, std::string_view prefix) noexcept {
   return text.size() >= prefix.size() &&
          std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) { return a == lower(b); });
 }
@@ -121,7 +121,7 @@ inline std::string lfs_pointer(std::string_view begin) {
 
 }  // namespace detail
 
-FLASHLM_INLINE std::optional<ForeignFile> foreign_file(std::string_view begin, FileKind expected) {
+FLASHLM_ONCE std::optional<ForeignFile> foreign_file(std::string_view begin, FileKind expected) {
   if (begin.empty()) return ForeignFile{"an empty file", detail::kCutShort};
   begin = begin.substr(0, kForeignBytes);
   if (begin.find_first_not_of('\0') == std::string_view::npos) {
@@ -166,16 +166,16 @@ FLASHLM_INLINE std::optional<ForeignFile> foreign_file(std::string_view begin, F
   return ForeignFile{text.empty() ? "blanks" : concat("a text, ", *line), detail::kServer};
 }
 
-FLASHLM_INLINE void refuse_foreign(std::string_view begin, FileKind expected, std::string_view where,
-                                   std::string_view path) {
+FLASHLM_ONCE void refuse_foreign(std::string_view begin, FileKind expected, std::string_view where,
+                                 std::string_view path) {
   const std::optional<ForeignFile> found = foreign_file(begin, expected);
   if (!found) return;
   throw FormatError(
       concat("[", where, "] file: expected ", name(expected), ", got ", found->what, " (", path, "). ", found->hint));
 }
 
-FLASHLM_INLINE void refuse_foreign(std::span<const std::byte> begin, FileKind expected, std::string_view where,
-                                   std::string_view path) {
+FLASHLM_ONCE void refuse_foreign(std::span<const std::byte> begin, FileKind expected, std::string_view where,
+                                 std::string_view path) {
   refuse_foreign(std::string_view(reinterpret_cast<const char*>(begin.data()), begin.size()), expected, where, path);
 }
 

@@ -81,8 +81,8 @@ inline std::string_view name(JsonKind kind) noexcept {
 }
 
 /// `text` as a JSON object.
-FLASHLM_INLINE Json parse_object(std::string_view text, std::string_view where, std::string_view file,
-                                 std::size_t deepest) {
+FLASHLM_ONCE Json parse_object(std::string_view text, std::string_view where, std::string_view file,
+                               std::size_t deepest) {
   JsonReader reader(where, file, deepest);
   // What json::sax_parse calls for JSON; that one compiles the readers of five other formats with it.
   auto parser = nlohmann::detail::parser<nlohmann::json, decltype(nlohmann::detail::input_adapter(text))>(
@@ -101,39 +101,39 @@ FLASHLM_INLINE Json parse_object(std::string_view text, std::string_view where, 
 
 }  // namespace detail
 
-FLASHLM_INLINE Json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file) {
+FLASHLM_ONCE Json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file) {
   return detail::parse_object(text, where, file, 0);
 }
 
-FLASHLM_INLINE Json parse_json(std::string_view text, std::string_view where, std::string_view file) {
+FLASHLM_ONCE Json parse_json(std::string_view text, std::string_view where, std::string_view file) {
   constexpr std::size_t kDeepest = 64;
   return detail::parse_object(text, where, file, kDeepest);
 }
 
-FLASHLM_INLINE bool JsonField::has(std::string_view key) const { return !(*this)[key].value_.is_absent(); }
+FLASHLM_ONCE bool JsonField::has(std::string_view key) const { return !(*this)[key].value_.is_absent(); }
 
-FLASHLM_INLINE JsonField JsonField::operator[](std::string_view key) const {
+FLASHLM_ONCE JsonField JsonField::operator[](std::string_view key) const {
   if (!value_.is_object()) wrong("an object");
   return member(key, value_.find(key));
 }
 
-FLASHLM_INLINE JsonField JsonField::at(std::size_t index) const {
+FLASHLM_ONCE JsonField JsonField::at(std::size_t index) const {
   JsonValue value = value_.first();
   for (std::size_t left = index; left > 0; --left) value = value.next();
   return element(index, value);
 }
 
-FLASHLM_INLINE std::size_t JsonField::array_size() const {
+FLASHLM_ONCE std::size_t JsonField::array_size() const {
   if (!value_.is_array()) wrong("an array");
   return value_.size();
 }
 
-FLASHLM_INLINE std::size_t JsonField::object_size() const {
+FLASHLM_ONCE std::size_t JsonField::object_size() const {
   if (!value_.is_object()) wrong("an object");
   return value_.size();
 }
 
-FLASHLM_INLINE void JsonField::only(std::initializer_list<std::string_view> known) const {
+FLASHLM_ONCE void JsonField::only(std::initializer_list<std::string_view> known) const {
   members([&](const std::string& key, const JsonField& field) {
     bool found = false;
     for (const std::string_view word : known) found = found || word == key;
@@ -141,63 +141,63 @@ FLASHLM_INLINE void JsonField::only(std::initializer_list<std::string_view> know
   });
 }
 
-FLASHLM_INLINE const std::string& JsonField::string() const {
+FLASHLM_ONCE const std::string& JsonField::string() const {
   if (!value_.is_string()) wrong("a string");
   return value_.string();
 }
 
-FLASHLM_INLINE const std::string& JsonField::word() const {
+FLASHLM_ONCE const std::string& JsonField::word() const {
   if (string().empty()) wrong("a string that is not empty");
   return string();
 }
 
-FLASHLM_INLINE bool JsonField::flag() const {
+FLASHLM_ONCE bool JsonField::flag() const {
   if (value_.kind() != JsonKind::flag) wrong("true or false");
   return value_.flag();
 }
 
-FLASHLM_INLINE std::uint64_t JsonField::count(std::uint64_t least, std::uint64_t most) const {
+FLASHLM_ONCE std::uint64_t JsonField::count(std::uint64_t least, std::uint64_t most) const {
   if (value_.kind() != JsonKind::count || value_.count() < least || value_.count() > most) {
     wrong(concat("a whole number from ", least, " to ", most));
   }
   return value_.count();
 }
 
-FLASHLM_INLINE std::vector<std::uint64_t> JsonField::counts() const {
+FLASHLM_ONCE std::vector<std::uint64_t> JsonField::counts() const {
   std::vector<std::uint64_t> result;
   elements([&](const JsonField& element) { result.push_back(element.count()); });
   return result;
 }
 
-FLASHLM_INLINE double JsonField::number() const {
+FLASHLM_ONCE double JsonField::number() const {
   if (!value_.is_number() || !std::isfinite(value_.number())) wrong("a number");
   return value_.number();
 }
 
-FLASHLM_INLINE double JsonField::positive() const {
+FLASHLM_ONCE double JsonField::positive() const {
   if (!value_.is_number() || !std::isfinite(value_.number()) || value_.number() <= 0) wrong("a number above 0");
   return value_.number();
 }
 
-FLASHLM_INLINE void JsonField::wrong(std::string_view expected, std::string_view hint) const {
+FLASHLM_ONCE void JsonField::wrong(std::string_view expected, std::string_view hint) const {
   if (value_.is_absent()) refuse(concat("is missing, expected ", expected), hint);
   refuse(concat("expected ", expected, ", got ", shown()), hint);
 }
 
-FLASHLM_INLINE void JsonField::refuse(std::string_view problem, std::string_view hint) const {
+FLASHLM_ONCE void JsonField::refuse(std::string_view problem, std::string_view hint) const {
   throw FormatError(concat("[", where_, "] ", path_.empty() ? "document" : path_, value_.is_absent() ? " " : ": ",
                            problem, " (", file_, ")", hint.empty() ? "" : ". ", hint));
 }
 
-FLASHLM_INLINE JsonField JsonField::element(std::size_t index, const JsonValue& value) const {
+FLASHLM_ONCE JsonField JsonField::element(std::size_t index, const JsonValue& value) const {
   return {value, where_, file_, path_ + "[" + std::to_string(index) + "]"};
 }
 
-FLASHLM_INLINE JsonField JsonField::member(std::string_view key, const JsonValue& value) const {
+FLASHLM_ONCE JsonField JsonField::member(std::string_view key, const JsonValue& value) const {
   return {value, where_, file_, path_.empty() ? std::string(key) : std::string(path_).append(".").append(key)};
 }
 
-FLASHLM_INLINE std::string JsonField::shown() const {
+FLASHLM_ONCE std::string JsonField::shown() const {
   constexpr std::size_t kLongest = 200;  // characters, enough for the regex of a tokenizer
   // A container is only named: to print it would recurse as deeply as the file likes.
   if (value_.is_array() || value_.is_object()) return concat("an ", detail::name(value_.kind()));

@@ -10,30 +10,30 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE JsonKind JsonValue::kind() const noexcept {
+FLASHLM_ONCE JsonKind JsonValue::kind() const noexcept {
   return is_absent() || document_->nodes_.empty() ? JsonKind::null : document_->nodes_[node_].kind;
 }
 
-FLASHLM_INLINE std::size_t JsonValue::size() const noexcept {
+FLASHLM_ONCE std::size_t JsonValue::size() const noexcept {
   return is_array() || is_object() ? static_cast<std::size_t>(document_->nodes_[node_].value) : 0;
 }
 
-FLASHLM_INLINE bool JsonValue::flag() const noexcept { return document_->nodes_[node_].value != 0; }
+FLASHLM_ONCE bool JsonValue::flag() const noexcept { return document_->nodes_[node_].value != 0; }
 
-FLASHLM_INLINE std::uint64_t JsonValue::count() const noexcept { return document_->nodes_[node_].value; }
+FLASHLM_ONCE std::uint64_t JsonValue::count() const noexcept { return document_->nodes_[node_].value; }
 
-FLASHLM_INLINE double JsonValue::number() const noexcept {
+FLASHLM_ONCE double JsonValue::number() const noexcept {
   const Json::Node& node = document_->nodes_[node_];
   if (node.kind == JsonKind::real) return std::bit_cast<double>(node.value);
   if (node.kind == JsonKind::negative) return static_cast<double>(static_cast<std::int64_t>(node.value));
   return static_cast<double>(node.value);
 }
 
-FLASHLM_INLINE const std::string& JsonValue::string() const noexcept {
+FLASHLM_ONCE const std::string& JsonValue::string() const noexcept {
   return document_->texts_[static_cast<std::size_t>(document_->nodes_[node_].value)];
 }
 
-FLASHLM_INLINE JsonValue JsonValue::find(std::string_view key) const noexcept {
+FLASHLM_ONCE JsonValue JsonValue::find(std::string_view key) const noexcept {
   if (size() == 0) return {};
   JsonValue value = first();
   for (std::size_t left = size(); left > 1; --left, value = value.next()) {
@@ -42,16 +42,16 @@ FLASHLM_INLINE JsonValue JsonValue::find(std::string_view key) const noexcept {
   return value.key() == key ? value : JsonValue();
 }
 
-FLASHLM_INLINE JsonValue JsonValue::first() const noexcept {
+FLASHLM_ONCE JsonValue JsonValue::first() const noexcept {
   return {*document_, is_array() ? node_ + 1 : document_->kept(node_ + 1)};
 }
 
-FLASHLM_INLINE JsonValue JsonValue::next() const noexcept {
+FLASHLM_ONCE JsonValue JsonValue::next() const noexcept {
   const std::size_t node = document_->behind(node_);
   return {*document_, document_->nodes_[node].is_key ? document_->kept(node) : node};
 }
 
-FLASHLM_INLINE const std::string& JsonValue::key() const noexcept { return JsonValue(*document_, node_ - 1).string(); }
+FLASHLM_ONCE const std::string& JsonValue::key() const noexcept { return JsonValue(*document_, node_ - 1).string(); }
 
 namespace detail {
 
@@ -96,13 +96,13 @@ inline void append_quoted(std::string& text, std::string_view string, bool ascii
 
 }  // namespace detail
 
-FLASHLM_INLINE std::string JsonValue::dump(int indent, bool ascii) const {
+FLASHLM_ONCE std::string JsonValue::dump(int indent, bool ascii) const {
   std::string text;
   write(text, indent, 1, ascii);
   return text;
 }
 
-FLASHLM_INLINE void JsonValue::write(std::string& text, int indent, int level, bool ascii) const {
+FLASHLM_ONCE void JsonValue::write(std::string& text, int indent, int level, bool ascii) const {
   const auto begin_line = [&](int depth) {
     if (indent >= 0) text.append("\n").append(static_cast<std::size_t>(indent * depth), ' ');
   };
@@ -132,35 +132,35 @@ FLASHLM_INLINE void JsonValue::write(std::string& text, int indent, int level, b
   text += is_array() ? ']' : '}';
 }
 
-FLASHLM_INLINE Json Json::object() {
+FLASHLM_ONCE Json Json::object() {
   Json json;
   json.open(JsonKind::object);
   json.close();
   return json;
 }
 
-FLASHLM_INLINE void Json::open(JsonKind kind) {
+FLASHLM_ONCE void Json::open(JsonKind kind) {
   add(kind, 0, 0);
   open_.push_back(nodes_.size() - 1);
 }
 
-FLASHLM_INLINE void Json::close() {
+FLASHLM_ONCE void Json::close() {
   nodes_[open_.back()].end = nodes_.size();
   open_.pop_back();
 }
 
-FLASHLM_INLINE Json& Json::key(std::string_view key) {
+FLASHLM_ONCE Json& Json::key(std::string_view key) {
   nodes_.push_back({put(key), 0, JsonKind::string, true});
   return *this;
 }
 
-FLASHLM_INLINE void Json::add(std::string_view text) { add(JsonKind::string, put(text), 0); }
+FLASHLM_ONCE void Json::add(std::string_view text) { add(JsonKind::string, put(text), 0); }
 
-FLASHLM_INLINE void Json::add(double number, std::string_view written) {
+FLASHLM_ONCE void Json::add(double number, std::string_view written) {
   add(JsonKind::real, std::bit_cast<std::uint64_t>(number), put(written));
 }
 
-FLASHLM_INLINE void Json::add(const JsonValue& value) {
+FLASHLM_ONCE void Json::add(const JsonValue& value) {
   switch (value.kind()) {
     case JsonKind::null: return add(nullptr);
     case JsonKind::flag:
@@ -181,7 +181,7 @@ FLASHLM_INLINE void Json::add(const JsonValue& value) {
   close();
 }
 
-FLASHLM_INLINE const std::string* Json::drop_repeated_keys() {
+FLASHLM_ONCE const std::string* Json::drop_repeated_keys() {
   const std::string* repeated = nullptr;
   std::vector<std::size_t> keys;
   for (std::size_t node = open_.back() + 1; node < nodes_.size(); node = behind(node + 1)) keys.push_back(node);
@@ -197,22 +197,22 @@ FLASHLM_INLINE const std::string* Json::drop_repeated_keys() {
   return repeated;
 }
 
-FLASHLM_INLINE void Json::add(JsonKind kind, std::uint64_t value, std::size_t end) {
+FLASHLM_ONCE void Json::add(JsonKind kind, std::uint64_t value, std::size_t end) {
   if (!open_.empty()) ++nodes_[open_.back()].value;
   nodes_.push_back({value, end, kind});
 }
 
-FLASHLM_INLINE std::size_t Json::put(std::string_view text) {
+FLASHLM_ONCE std::size_t Json::put(std::string_view text) {
   texts_.emplace_back(text);
   return texts_.size() - 1;
 }
 
-FLASHLM_INLINE std::size_t Json::behind(std::size_t node) const noexcept {
+FLASHLM_ONCE std::size_t Json::behind(std::size_t node) const noexcept {
   const bool holds = nodes_[node].kind == JsonKind::array || nodes_[node].kind == JsonKind::object;
   return holds ? nodes_[node].end : node + 1;
 }
 
-FLASHLM_INLINE std::size_t Json::kept(std::size_t node) const noexcept {
+FLASHLM_ONCE std::size_t Json::kept(std::size_t node) const noexcept {
   while (nodes_[node].is_dropped) node = behind(node + 1);
   return node + 1;
 }

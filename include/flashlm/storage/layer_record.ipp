@@ -9,7 +9,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE Json json_of(const LayerRecord& record) {
+FLASHLM_ONCE Json json_of(const LayerRecord& record) {
   const BundleLayout& layout = record.layout;
   Json json;
   json.open(JsonKind::object);
@@ -27,7 +27,7 @@ FLASHLM_INLINE Json json_of(const LayerRecord& record) {
   return json;
 }
 
-FLASHLM_INLINE LayerRecord read_layer_record(const JsonField& fields) {
+FLASHLM_ONCE LayerRecord read_layer_record(const JsonField& fields) {
   fields.only(
       {"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement", "selector"});
   LayerRecord record;

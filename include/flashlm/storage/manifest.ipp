@@ -15,23 +15,23 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE Manifest Manifest::open(const std::filesystem::path& folder) {
+FLASHLM_ONCE Manifest Manifest::open(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kFileName;
   Manifest manifest = parse(read_text(path, kLargestBytes), path.string());
   manifest.check_files(folder);
   return manifest;
 }
 
-FLASHLM_INLINE void Manifest::check_files(const std::filesystem::path& folder) const {
+FLASHLM_ONCE void Manifest::check_files(const std::filesystem::path& folder) const {
   for (const FileRecord& record : files) check_file(folder, record);
 }
 
-FLASHLM_INLINE Manifest Manifest::parse(const std::string& text, const std::string& file) {
+FLASHLM_ONCE Manifest Manifest::parse(const std::string& text, const std::string& file) {
   check_own_checksum(text, file);
   return from_json(parse_json(text, "manifest", file), file);
 }
 
-FLASHLM_INLINE Manifest Manifest::from_json(const Json& json, const std::string& file) {
+FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& file) {
   const JsonField fields(json, "manifest", file);
   fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
   if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
@@ -50,7 +50,7 @@ FLASHLM_INLINE Manifest Manifest::from_json(const Json& json, const std::string&
   return manifest;
 }
 
-FLASHLM_INLINE std::string Manifest::text() const {
+FLASHLM_ONCE std::string Manifest::text() const {
   check(kFileName);
   Json json;
   json.open(JsonKind::object);
@@ -73,18 +73,18 @@ FLASHLM_INLINE std::string Manifest::text() const {
   return result.replace(checksum_place(result), 8, digits);
 }
 
-FLASHLM_INLINE void Manifest::save(const std::filesystem::path& folder) const {
+FLASHLM_ONCE void Manifest::save(const std::filesystem::path& folder) const {
   const std::string content = text();
   write_file(folder / kFileName, std::as_bytes(std::span(content)));
 }
 
-FLASHLM_INLINE std::uint64_t Manifest::weight_bytes() const noexcept {
+FLASHLM_ONCE std::uint64_t Manifest::weight_bytes() const noexcept {
   std::uint64_t total = 0;
   for (const FileRecord& record : files) total += record.is_weights() ? record.data_bytes() : 0;
   return total;
 }
 
-FLASHLM_INLINE void Manifest::verify(
+FLASHLM_ONCE void Manifest::verify(
     const std::filesystem::path& folder,
     const std::function<void(std::uint64_t done, std::uint64_t total)>& on_progress) const {
   std::uint64_t total = 0;
@@ -101,25 +101,25 @@ FLASHLM_INLINE void Manifest::verify(
   }
 }
 
-FLASHLM_INLINE const FileRecord* Manifest::find(std::string_view name) const noexcept {
+FLASHLM_ONCE const FileRecord* Manifest::find(std::string_view name) const noexcept {
   for (const FileRecord& record : files) {
     if (record.name == name) return &record;
   }
   return nullptr;
 }
 
-FLASHLM_INLINE FormatError Manifest::fail(const std::string& what, const std::string& file) {
+FLASHLM_ONCE FormatError Manifest::fail(const std::string& what, const std::string& file) {
   return FormatError(concat("[manifest] ", what, " (", file, ")"));
 }
 
-FLASHLM_INLINE std::size_t Manifest::checksum_place(const std::string& text) {
+FLASHLM_ONCE std::size_t Manifest::checksum_place(const std::string& text) {
   constexpr std::string_view kMark = "\"checksum\": \"crc32:";
   const std::size_t mark = text.rfind(kMark);
   if (mark == std::string::npos || text.size() - mark < kMark.size() + 8) return std::string::npos;
   return mark + kMark.size();
 }
 
-FLASHLM_INLINE void Manifest::check_own_checksum(const std::string& text, const std::string& file) {
+FLASHLM_ONCE void Manifest::check_own_checksum(const std::string& text, const std::string& file) {
   const std::size_t place = checksum_place(text);
   if (place == std::string::npos) {
     refuse_foreign(text, FileKind::json, "manifest", file);
@@ -133,7 +133,7 @@ FLASHLM_INLINE void Manifest::check_own_checksum(const std::string& text, const 
   }
 }
 
-FLASHLM_INLINE void Manifest::check(const std::string& file) const {
+FLASHLM_ONCE void Manifest::check(const std::string& file) const {
   if (format_version != kFormatVersion) throw fail(concat("format_version: got ", format_version), file);
   std::set<std::string> names{kFileName};
   std::uint64_t total = 0;
@@ -165,18 +165,18 @@ FLASHLM_INLINE void Manifest::check(const std::string& file) const {
   }
 }
 
-FLASHLM_INLINE void Manifest::refuse_foreign_file(const File& file, FileKind expected) {
+FLASHLM_ONCE void Manifest::refuse_foreign_file(const File& file, FileKind expected) {
   std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kForeignBytes)));
   file.read(0, begin);
   refuse_foreign(begin, expected, "manifest", file.path().string());
 }
 
-FLASHLM_INLINE FileKind Manifest::kind_of(const FileRecord& record) {
+FLASHLM_ONCE FileKind Manifest::kind_of(const FileRecord& record) {
   if (record.is_weights()) return FileKind::safetensors;
   return record.name.ends_with(".json") ? FileKind::json : FileKind::text;
 }
 
-FLASHLM_INLINE File Manifest::open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
+FLASHLM_ONCE File Manifest::open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
   File file = File::open(folder / record.name, mode);
   if (file.size() != record.bytes) {
     refuse_foreign_file(file, kind_of(record));
@@ -186,8 +186,8 @@ FLASHLM_INLINE File Manifest::open_file(const std::filesystem::path& folder, con
   return file;
 }
 
-FLASHLM_INLINE void Manifest::expect_crc(const File& file, Extent extent, std::uint32_t expected, std::string_view what,
-                                         const std::function<void(std::uint64_t)>& seen) {
+FLASHLM_ONCE void Manifest::expect_crc(const File& file, Extent extent, std::uint32_t expected, std::string_view what,
+                                       const std::function<void(std::uint64_t)>& seen) {
   const std::uint32_t got = crc32_of(file, extent, seen);
   if (got != expected) {
     if (extent.offset == 0) refuse_foreign_file(file, FileKind::text);
@@ -197,7 +197,7 @@ FLASHLM_INLINE void Manifest::expect_crc(const File& file, Extent extent, std::u
   }
 }
 
-FLASHLM_INLINE void Manifest::check_file(const std::filesystem::path& folder, const FileRecord& record) {
+FLASHLM_ONCE void Manifest::check_file(const std::filesystem::path& folder, const FileRecord& record) {
   const File file = open_file(folder, record, FileMode::buffered);
   if (record.is_weights()) {
     expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header");

@@ -14,7 +14,7 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 namespace detail {
 
-FLASHLM_INLINE std::unique_ptr<Reader> open_ring(const std::vector<File>& files, UringReaderOptions options) {
+FLASHLM_ONCE std::unique_ptr<Reader> open_ring(const std::vector<File>& files, UringReaderOptions options) {
   try {
     return std::make_unique<UringReader>(files, options);
   } catch (const IoError& error) {
@@ -26,8 +26,8 @@ FLASHLM_INLINE std::unique_ptr<Reader> open_ring(const std::vector<File>& files,
 
 }  // namespace detail
 
-FLASHLM_INLINE std::unique_ptr<Reader> open_reader(std::string_view name, const std::vector<File>& files,
-                                                   std::size_t depth) {
+FLASHLM_ONCE std::unique_ptr<Reader> open_reader(std::string_view name, const std::vector<File>& files,
+                                                 std::size_t depth) {
   if (name != "auto" && name != "threads" && name != "uring") {
     throw ArgumentError(concat("[open_reader] name: expected auto, threads or uring, got '", name, "'"));
   }

@@ -11,7 +11,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE DType parse_tag(std::string_view tag) {
+FLASHLM_ONCE DType parse_tag(std::string_view tag) {
   for (const NumberFormat& format : kNumberFormats) {
     if (!is_block(format.dtype) && dtype_tag(format.dtype) == tag) return format.dtype;
   }
@@ -32,8 +32,8 @@ inline std::optional<std::uint64_t> tag_bits(std::string_view tag) noexcept {
   return std::nullopt;
 }
 
-FLASHLM_INLINE std::optional<std::uint64_t> tensor_bytes(std::span<const std::uint64_t> shape,
-                                                         std::uint64_t bits) noexcept {
+FLASHLM_ONCE std::optional<std::uint64_t> tensor_bytes(std::span<const std::uint64_t> shape,
+                                                       std::uint64_t bits) noexcept {
   // With a size of 0 anywhere the tensor is empty, even if the other sizes overflow.
   if (std::find(shape.begin(), shape.end(), 0u) != shape.end()) return 0;
   std::uint64_t total = bits;
@@ -46,38 +46,38 @@ FLASHLM_INLINE std::optional<std::uint64_t> tensor_bytes(std::span<const std::ui
 
 }  // namespace detail
 
-FLASHLM_INLINE Safetensors Safetensors::open(const std::filesystem::path& path, FileMode mode) {
+FLASHLM_ONCE Safetensors Safetensors::open(const std::filesystem::path& path, FileMode mode) {
   Safetensors result(File::open(path, mode));
   result.read_header();
   return result;
 }
 
-FLASHLM_INLINE const TensorInfo* Safetensors::find(const std::string& name) const noexcept {
+FLASHLM_ONCE const TensorInfo* Safetensors::find(const std::string& name) const noexcept {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &tensors_[found->second];
 }
 
-FLASHLM_INLINE const TensorInfo& Safetensors::at(const std::string& name) const {
+FLASHLM_ONCE const TensorInfo& Safetensors::at(const std::string& name) const {
   if (const TensorInfo* tensor = find(name)) return *tensor;
   throw FormatError(concat("[safetensors] tensor '", name, "' is missing (", path(), ")"));
 }
 
-FLASHLM_INLINE FormatError Safetensors::fail(const std::string& what, const std::string& tensor) const {
+FLASHLM_ONCE FormatError Safetensors::fail(const std::string& what, const std::string& tensor) const {
   return FormatError(concat("[safetensors] ", what, " (", path(), tensor.empty() ? "" : ", ", tensor, ")"));
 }
 
-FLASHLM_INLINE FormatError Safetensors::cut_short(const std::string& what) const {
+FLASHLM_ONCE FormatError Safetensors::cut_short(const std::string& what) const {
   return FormatError(concat("[safetensors] ", what, " (", path(), "). Was the copy cut short?"));
 }
 
-FLASHLM_INLINE void Safetensors::refuse_foreign() const {
+FLASHLM_ONCE void Safetensors::refuse_foreign() const {
   std::array<std::byte, kForeignBytes> bytes;
   const auto begin = std::span(bytes).first(static_cast<std::size_t>(std::min<std::uint64_t>(size(), bytes.size())));
   file_.read(0, begin);
   storage::refuse_foreign(begin, FileKind::safetensors, "safetensors", path());
 }
 
-FLASHLM_INLINE void Safetensors::read_header() {
+FLASHLM_ONCE void Safetensors::read_header() {
   if (size() < 8) {
     refuse_foreign();
     throw cut_short(concat("header: expected at least 8 bytes, got ", size()));
@@ -108,7 +108,7 @@ FLASHLM_INLINE void Safetensors::read_header() {
   for (std::size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
 }
 
-FLASHLM_INLINE TensorInfo Safetensors::read_tensor(const std::string& name, const JsonField& fields) const {
+FLASHLM_ONCE TensorInfo Safetensors::read_tensor(const std::string& name, const JsonField& fields) const {
   fields.only({"dtype", "shape", "data_offsets"});
   TensorInfo tensor{name, fields["dtype"].string(), fields["shape"].counts(), {}};
   const std::optional<std::uint64_t> bits = detail::tag_bits(tensor.dtype);
@@ -130,7 +130,7 @@ FLASHLM_INLINE TensorInfo Safetensors::read_tensor(const std::string& name, cons
   return tensor;
 }
 
-FLASHLM_INLINE void Safetensors::check_order() {
+FLASHLM_ONCE void Safetensors::check_order() {
   std::sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
     return std::pair(a.extent.offset, a.extent.bytes) < std::pair(b.extent.offset, b.extent.bytes);
   });
@@ -144,7 +144,7 @@ FLASHLM_INLINE void Safetensors::check_order() {
   if (end != size()) throw cut_short(concat("data: expected a file of ", end, " bytes, got ", size()));
 }
 
-FLASHLM_INLINE DType number_format(const Safetensors& file, const std::string& name) {
+FLASHLM_ONCE DType number_format(const Safetensors& file, const std::string& name) {
   const std::string& tag = file.at(name).dtype;
   const auto told = file.metadata().find(number_format_key(name));
   try {

@@ -16,8 +16,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                                                    std::map<std::string, std::string> metadata, TensorOrder order)
+FLASHLM_ONCE SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
+                                                  std::map<std::string, std::string> metadata, TensorOrder order)
     : tensors_(ordered(as_stored(std::move(tensors), metadata), order)), writer_(path) {
   const std::string header = header_text(metadata);
   std::array<std::byte, 8> prefix;
@@ -31,13 +31,13 @@ FLASHLM_INLINE SafetensorsWriter::SafetensorsWriter(const std::filesystem::path&
   enter(0);
 }
 
-FLASHLM_INLINE std::vector<std::string> SafetensorsWriter::order() const {
+FLASHLM_ONCE std::vector<std::string> SafetensorsWriter::order() const {
   std::vector<std::string> names;
   for (const TensorSpec& tensor : tensors_) names.push_back(tensor.name);
   return names;
 }
 
-FLASHLM_INLINE void SafetensorsWriter::write(const std::string& name, std::span<const std::byte> bytes) {
+FLASHLM_ONCE void SafetensorsWriter::write(const std::string& name, std::span<const std::byte> bytes) {
   std::size_t index = current_;
   if (left_ == 0 && (index == tensors_.size() || tensors_[index].name != name)) {
     do ++index;
@@ -60,7 +60,7 @@ FLASHLM_INLINE void SafetensorsWriter::write(const std::string& name, std::span<
   left_ -= bytes.size();
 }
 
-FLASHLM_INLINE FileRecord SafetensorsWriter::finish() {
+FLASHLM_ONCE FileRecord SafetensorsWriter::finish() {
   for (std::size_t index = current_; index < tensors_.size(); ++index) {
     const std::uint64_t missing = index == current_ ? left_ : byte_count(tensors_[index]);
     if (missing == 0) continue;
@@ -72,15 +72,15 @@ FLASHLM_INLINE FileRecord SafetensorsWriter::finish() {
   return record_;
 }
 
-FLASHLM_INLINE FileRecord SafetensorsWriter::finish_hollow() {
+FLASHLM_ONCE FileRecord SafetensorsWriter::finish_hollow() {
   for (; current_ < tensors_.size(); enter(current_ + 1)) writer_.skip(left_);
   writer_.close();
   record_.bytes = writer_.offset();
   return record_;
 }
 
-FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<TensorSpec> tensors,
-                                                                    std::map<std::string, std::string>& metadata) {
+FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<TensorSpec> tensors,
+                                                                  std::map<std::string, std::string>& metadata) {
   for (TensorSpec& tensor : tensors) {
     if (!is_block(tensor.dtype)) continue;
     const std::size_t numbers = format_of(tensor.dtype).numbers;
@@ -98,11 +98,11 @@ FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<
   return tensors;
 }
 
-FLASHLM_INLINE std::uint64_t SafetensorsWriter::byte_count(const TensorSpec& tensor) noexcept {
+FLASHLM_ONCE std::uint64_t SafetensorsWriter::byte_count(const TensorSpec& tensor) noexcept {
   return detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1)).value_or(0);
 }
 
-FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<TensorSpec> tensors, TensorOrder order) {
+FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<TensorSpec> tensors, TensorOrder order) {
   std::uint64_t total = 0;
   bool aligned = true;
   for (const TensorSpec& tensor : tensors) {
@@ -130,7 +130,7 @@ FLASHLM_INLINE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<Te
   return tensors;
 }
 
-FLASHLM_INLINE std::string SafetensorsWriter::header_text(const std::map<std::string, std::string>& metadata) const {
+FLASHLM_ONCE std::string SafetensorsWriter::header_text(const std::map<std::string, std::string>& metadata) const {
   Json json;
   json.open(JsonKind::object);
   if (!metadata.empty()) {
@@ -168,7 +168,7 @@ FLASHLM_INLINE std::string SafetensorsWriter::header_text(const std::map<std::st
   return text;
 }
 
-FLASHLM_INLINE void SafetensorsWriter::enter(std::size_t index) {
+FLASHLM_ONCE void SafetensorsWriter::enter(std::size_t index) {
   current_ = index;
   left_ = index < tensors_.size() ? byte_count(tensors_[index]) : 0;
 }

@@ -23,8 +23,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE ScratchFile::ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes, double seconds,
-                                        const std::function<void()>& between) {
+FLASHLM_ONCE ScratchFile::ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes, double seconds,
+                                      const std::function<void()>& between) {
   remove_abandoned(folder, kPrefix, kLetters);
   std::error_code problem;
   const std::uint64_t room = std::filesystem::space(folder, problem).available;
@@ -45,7 +45,7 @@ FLASHLM_INLINE ScratchFile::ScratchFile(const std::filesystem::path& folder, std
   }
 }
 
-FLASHLM_INLINE void ScratchFile::fill(std::uint64_t bytes, double until, const std::function<void()>& between) {
+FLASHLM_ONCE void ScratchFile::fill(std::uint64_t bytes, double until, const std::function<void()>& between) {
   // Random, and new in every piece: devices must not compress it.
   Random random(static_cast<std::uint64_t>(until * 1e9));
   std::vector<std::uint64_t> piece((std::size_t{16} << 20) / sizeof(std::uint64_t));
@@ -66,7 +66,7 @@ FLASHLM_INLINE void ScratchFile::fill(std::uint64_t bytes, double until, const s
   }
 }
 
-FLASHLM_INLINE void ScratchFile::remove() noexcept {
+FLASHLM_ONCE void ScratchFile::remove() noexcept {
   if (origin_.is_here()) ::unlink(path_.c_str());
   ::close(fd_);
 }

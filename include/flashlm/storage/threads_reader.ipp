@@ -12,7 +12,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE ThreadsReader::ThreadsReader(std::span<const File> files, Options options)
+FLASHLM_ONCE ThreadsReader::ThreadsReader(std::span<const File> files, Options options)
     : FileReader(files, checked(options).capacity), queue_(options.capacity) {
   const auto n_threads = static_cast<std::size_t>(options.n_threads);
   bounces_.reserve(n_threads);
@@ -28,7 +28,7 @@ FLASHLM_INLINE ThreadsReader::ThreadsReader(std::span<const File> files, Options
   }
 }
 
-FLASHLM_INLINE ThreadsReader::~ThreadsReader() {
+FLASHLM_ONCE ThreadsReader::~ThreadsReader() {
   if (is_own()) {
     drain();
     stop();

@@ -26,7 +26,7 @@ struct UringTime {
 }  // namespace detail
 
 #if defined(__linux__)
-FLASHLM_INLINE Uring::Uring(std::span<const File> files, std::size_t depth) {
+FLASHLM_ONCE Uring::Uring(std::span<const File> files, std::size_t depth) {
   detail::UringParams params{};
   for (const std::uint32_t flags : {detail::kUringCoopTaskrun, std::uint32_t{0}}) {
     params = {};

@@ -39,7 +39,7 @@ FLASHLM_INLINE TrustedBytes::Ranges::const_iterator TrustedBytes::next(std::size
                           [](std::size_t value, const auto& range) { return value < range.first; });
 }
 
-FLASHLM_INLINE AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+FLASHLM_ONCE AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   for (std::size_t index = 0; index < tokens_.size(); ++index) {
     Trie& trie = tokens_[index].normalized ? second_ : first_;
     trie.add(tokens_[index].content, static_cast<std::int32_t>(index));

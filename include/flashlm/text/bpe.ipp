@@ -27,7 +27,7 @@ inline constexpr std::array<std::int16_t, 0x144> kAlphabetBytes = alphabet_bytes
 
 }  // namespace detail
 
-FLASHLM_INLINE std::optional<std::string> alphabet_to_bytes(std::string_view written) {
+FLASHLM_ONCE std::optional<std::string> alphabet_to_bytes(std::string_view written) {
   std::string bytes;
   while (!written.empty()) {
     const Utf8Step step = utf8_step(written);
@@ -38,7 +38,7 @@ FLASHLM_INLINE std::optional<std::string> alphabet_to_bytes(std::string_view wri
   return bytes;
 }
 
-FLASHLM_INLINE Bpe Bpe::parse(const storage::JsonField& model) {
+FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model) {
   Bpe result;
   // Old files lack the type; then the members decide.
   if (!model["type"].is_null() && model["type"].string() != "BPE") model["type"].wrong("BPE");
@@ -100,7 +100,7 @@ FLASHLM_INLINE std::uint64_t Bpe::pair_key(Token left, Token right) noexcept {
   return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
 }
 
-FLASHLM_INLINE void Bpe::read_vocabulary(const storage::JsonField& field) {
+FLASHLM_ONCE void Bpe::read_vocabulary(const storage::JsonField& field) {
   vocabulary_.reserve(field.value().size());
   bytes_.fill(-1);
   std::unordered_set<Token> taken;
@@ -116,7 +116,7 @@ FLASHLM_INLINE void Bpe::read_vocabulary(const storage::JsonField& field) {
   });
 }
 
-FLASHLM_INLINE void Bpe::read_merges(const storage::JsonField& field) {
+FLASHLM_ONCE void Bpe::read_merges(const storage::JsonField& field) {
   merges_.reserve(field.array_size());
   std::uint32_t rank = 0;
   std::string whole;

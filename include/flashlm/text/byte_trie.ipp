@@ -8,7 +8,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, Token>> tokens) {
+FLASHLM_ONCE ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, Token>> tokens) {
   std::erase_if(tokens, [](const auto& each) { return each.first.empty() || each.first.size() > kLongest; });
   std::sort(tokens.begin(), tokens.end());
   std::vector<std::size_t> path;  // the nodes of the last token

@@ -11,15 +11,13 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE Generation::Generation(std::shared_ptr<model::Session> session,
-                                      std::shared_ptr<const Tokenizer> tokenizer, std::string_view prompt,
-                                      const GenerationOptions& options)
+FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+                                    std::string_view prompt, const GenerationOptions& options)
     : Generation(std::move(session), tokenizer, tokenizer->encode(prompt, {options.parse_special, options.add_special}),
                  options) {}
 
-FLASHLM_INLINE Generation::Generation(std::shared_ptr<model::Session> session,
-                                      std::shared_ptr<const Tokenizer> tokenizer, std::vector<Token> prompt,
-                                      GenerationOptions options)
+FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+                                    std::vector<Token> prompt, GenerationOptions options)
     : session_(std::move(session)),
       tokenizer_(std::move(tokenizer)),
       options_(std::move(options)),
@@ -114,7 +112,7 @@ FLASHLM_INLINE std::size_t Generation::room() const noexcept {
   return std::min(options_.max_new_tokens - tokens().size(), session_->context() + 1 - text_.size());
 }
 
-FLASHLM_INLINE void Generation::start_guide() {
+FLASHLM_ONCE void Generation::start_guide() {
   const model::ModelConfig& config = session_->engine().config();
   guide_ = options_.grammar->guide(tokenizer_, config.eos, config.vocab_size);
   const std::size_t least = guide_->least_room();

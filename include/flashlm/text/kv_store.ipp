@@ -19,14 +19,14 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE KvStore::KvStore(std::filesystem::path folder, std::uint64_t max_bytes, Warning on_warning)
+FLASHLM_ONCE KvStore::KvStore(std::filesystem::path folder, std::uint64_t max_bytes, Warning on_warning)
     : folder_(std::move(folder)), max_bytes_(max_bytes), on_warning_(std::move(on_warning)) {
   if (max_bytes == 0) throw ArgumentError("[kv_store] max_bytes: expected 1 or more, got 0");
   make_folder(folder_);
 }
 
-FLASHLM_INLINE std::span<const float> KvStore::prefill(model::Session& session, std::span<const Token> tokens,
-                                                       const model::Session::Progress& on_progress) {
+FLASHLM_ONCE std::span<const float> KvStore::prefill(model::Session& session, std::span<const Token> tokens,
+                                                     const model::Session::Progress& on_progress) {
   if (tokens.size() > session.context()) return session.prefill(tokens, on_progress);  // which refuses them
   Text text = text_of(session, tokens);
   restore(session, text);
@@ -36,12 +36,12 @@ FLASHLM_INLINE std::span<const float> KvStore::prefill(model::Session& session, 
   });
 }
 
-FLASHLM_INLINE KvStoreStats KvStore::stats() const {
+FLASHLM_ONCE KvStoreStats KvStore::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;
 }
 
-FLASHLM_INLINE KvStore::Text KvStore::text_of(const model::Session& session, std::span<const Token> tokens) const {
+FLASHLM_ONCE KvStore::Text KvStore::text_of(const model::Session& session, std::span<const Token> tokens) const {
   Text text{tokens, {}, folder_ / storage::hex(std::span(session.fingerprint()).first(16))};
   text.used = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
                   .count();
@@ -59,7 +59,7 @@ FLASHLM_INLINE KvStore::Text KvStore::text_of(const model::Session& session, std
   return text;
 }
 
-FLASHLM_INLINE void KvStore::restore(model::Session& session, Text& text) {
+FLASHLM_ONCE void KvStore::restore(model::Session& session, Text& text) {
   std::size_t block = session.common_prefix(text.tokens) / kBlockTokens;
   const std::size_t had = block;
   bool damaged = false;
@@ -86,7 +86,7 @@ FLASHLM_INLINE void KvStore::restore(model::Session& session, Text& text) {
   if (!problem.empty()) warn(problem);
 }
 
-FLASHLM_INLINE void KvStore::store(const model::Session& session, Text& text, std::chrono::milliseconds patience) {
+FLASHLM_ONCE void KvStore::store(const model::Session& session, Text& text, std::chrono::milliseconds patience) {
   const std::size_t n = std::min(session.tokens().size() / kBlockTokens, text.blocks.size());
   std::error_code ignored;
   while (text.n_stored < n && std::filesystem::exists(text.blocks[text.n_stored].path, ignored)) ++text.n_stored;
@@ -123,7 +123,7 @@ FLASHLM_INLINE void KvStore::store(const model::Session& session, Text& text, st
   if (!problem.empty()) warn(problem);
 }
 
-FLASHLM_INLINE std::vector<KvStore::Entry> KvStore::scan() const {
+FLASHLM_ONCE std::vector<KvStore::Entry> KvStore::scan() const {
   std::vector<Entry> entries;
   for (const auto& model : std::filesystem::directory_iterator(folder_)) {
     if (!is_name(model.path().filename().string(), 0)) continue;
@@ -149,8 +149,8 @@ FLASHLM_INLINE std::vector<KvStore::Entry> KvStore::scan() const {
   return entries;
 }
 
-FLASHLM_INLINE bool KvStore::make_room(std::vector<Entry>& entries, std::uint64_t bytes,
-                                       const std::unordered_set<std::string>& own) {
+FLASHLM_ONCE bool KvStore::make_room(std::vector<Entry>& entries, std::uint64_t bytes,
+                                     const std::unordered_set<std::string>& own) {
   std::uint64_t total = 0;
   for (const Entry& entry : entries) total += entry.bytes;
   if (bytes > max_bytes_) return false;
@@ -169,25 +169,25 @@ FLASHLM_INLINE bool KvStore::make_room(std::vector<Entry>& entries, std::uint64_
   return total <= max_bytes_ - bytes;
 }
 
-FLASHLM_INLINE void KvStore::touch(const Text& text, std::size_t block) noexcept {
+FLASHLM_ONCE void KvStore::touch(const Text& text, std::size_t block) noexcept {
   const std::int64_t time = text.used - static_cast<std::int64_t>(block);
   const timespec at{static_cast<time_t>(time / 1'000'000), static_cast<long>(time % 1'000'000 * 1000)};
   const timespec times[2] = {at, at};
   ::utimensat(AT_FDCWD, text.blocks[block].path.c_str(), times, 0);
 }
 
-FLASHLM_INLINE bool KvStore::is_name(const std::string& name, std::size_t prefix) {
+FLASHLM_ONCE bool KvStore::is_name(const std::string& name, std::size_t prefix) {
   return name.size() == prefix + 32 && name.find_first_not_of("0123456789abcdef", prefix) == std::string::npos;
 }
 
-FLASHLM_INLINE void KvStore::make_folder(const std::filesystem::path& folder) {
+FLASHLM_ONCE void KvStore::make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   if (!std::filesystem::create_directories(folder, error) && !error) return;
   if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   if (error) throw IoError("[kv_store] cannot make the folder", error.value(), folder.string());
 }
 
-FLASHLM_INLINE void KvStore::warn(const std::string& problem) const {
+FLASHLM_ONCE void KvStore::warn(const std::string& problem) const {
   if (on_warning_) on_warning_(problem);
 }
 

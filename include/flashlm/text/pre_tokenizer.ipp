@@ -103,14 +103,14 @@ FLASHLM_INLINE std::size_t cl100k_word(Cursor cursor, std::size_t max_digits) {
 
 }  // namespace detail
 
-FLASHLM_INLINE PreTokenizer PreTokenizer::parse(const storage::JsonField& field) {
+FLASHLM_ONCE PreTokenizer PreTokenizer::parse(const storage::JsonField& field) {
   PreTokenizer result;
   result.add(field, 0);
   if (!result.byte_level_) field.wrong("ByteLevel, or a Sequence that ends with it");
   return result;
 }
 
-FLASHLM_INLINE void PreTokenizer::add(const storage::JsonField& field, int depth) {
+FLASHLM_ONCE void PreTokenizer::add(const storage::JsonField& field, int depth) {
   if (depth > 8) field.wrong("at most 8 Sequences inside each other");
   if (byte_level_) field.wrong("nothing after ByteLevel");
   const std::string& type = field["type"].string();
@@ -130,7 +130,7 @@ FLASHLM_INLINE void PreTokenizer::add(const storage::JsonField& field, int depth
   }
 }
 
-FLASHLM_INLINE void PreTokenizer::add_split(const storage::JsonField& field) {
+FLASHLM_ONCE void PreTokenizer::add_split(const storage::JsonField& field) {
   const std::string& behavior = field["behavior"].string();
   const bool removed = behavior == "Removed";
   const bool invert = field["invert"].flag(false);

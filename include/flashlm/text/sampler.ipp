@@ -12,7 +12,7 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE Sampler::Sampler(const SamplerOptions& options, std::size_t vocab_size)
+FLASHLM_ONCE Sampler::Sampler(const SamplerOptions& options, std::size_t vocab_size)
     : options_(options), random_(options.seed) {
   const auto check = [](bool good, const char* name, const char* range, auto value) {
     if (!good) throw ArgumentError(concat("[sampler] ", name, ": expected ", range, ", got ", value));

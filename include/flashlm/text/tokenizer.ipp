@@ -13,11 +13,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE Tokenizer Tokenizer::open(const std::filesystem::path& path) {
+FLASHLM_ONCE Tokenizer Tokenizer::open(const std::filesystem::path& path) {
   return parse(storage::read_text(path), path.string());
 }
 
-FLASHLM_INLINE Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
+FLASHLM_ONCE Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
   const storage::Json document = storage::parse_foreign_json(json, "tokenizer", name);
   const storage::JsonField root(document, "tokenizer", name);
   const storage::JsonField normalizer = root["normalizer"];
@@ -83,7 +83,7 @@ FLASHLM_INLINE std::optional<Token> Tokenizer::id(std::string_view written) cons
   return bpe_.id(written);
 }
 
-FLASHLM_INLINE std::vector<std::string> Tokenizer::special_tokens() const {
+FLASHLM_ONCE std::vector<std::string> Tokenizer::special_tokens() const {
   std::vector<std::string> texts;
   for (const AddedToken& token : added_.tokens()) {
     if (token.special) texts.push_back(token.content);
@@ -96,14 +96,14 @@ FLASHLM_INLINE bool Tokenizer::is_special(Token token) const noexcept {
          table_[static_cast<std::size_t>(token)].special;
 }
 
-FLASHLM_INLINE Tokenizer Tokenizer::within(std::size_t n_rows) const {
+FLASHLM_ONCE Tokenizer Tokenizer::within(std::size_t n_rows) const {
   Tokenizer result = *this;
   result.n_rows_ = n_rows;
   result.trie_ = std::make_shared<LazyTrie>();
   return result;
 }
 
-FLASHLM_INLINE void Tokenizer::check_rows(std::span<const Token> tokens, std::string_view where) const {
+FLASHLM_ONCE void Tokenizer::check_rows(std::span<const Token> tokens, std::string_view where) const {
   for (const Token token : tokens) {
     if (has_row(token)) continue;
     throw ArgumentError(concat("[", where, "] text: expected tokens that the model has a row for, ids below ", n_rows_,
@@ -112,7 +112,7 @@ FLASHLM_INLINE void Tokenizer::check_rows(std::span<const Token> tokens, std::st
   }
 }
 
-FLASHLM_INLINE std::shared_ptr<const ByteTrie> Tokenizer::trie() const {
+FLASHLM_ONCE std::shared_ptr<const ByteTrie> Tokenizer::trie() const {
   std::call_once(trie_->once, [&] {
     std::vector<std::pair<std::string_view, Token>> tokens;
     for (std::size_t index = 0; index < std::min(table_.size(), n_rows_); ++index) {
@@ -133,7 +133,7 @@ FLASHLM_INLINE void Tokenizer::encode(std::string_view text, const TrustedBytes&
       [&](Token token) { tokens.push_back(token); });
 }
 
-FLASHLM_INLINE void Tokenizer::check_decoder(const storage::JsonField& field, int depth) {
+FLASHLM_ONCE void Tokenizer::check_decoder(const storage::JsonField& field, int depth) {
   if (field["type"].value().is("Sequence") && depth < 8) {
     const storage::JsonField parts = field["decoders"];
     if (parts.array_size() != 1) parts.wrong("ByteLevel alone");
@@ -143,7 +143,7 @@ FLASHLM_INLINE void Tokenizer::check_decoder(const storage::JsonField& field, in
   }
 }
 
-FLASHLM_INLINE void Tokenizer::read_added_tokens(const storage::JsonField& field) {
+FLASHLM_ONCE void Tokenizer::read_added_tokens(const storage::JsonField& field) {
   std::vector<AddedToken> tokens;
   const auto read = [&](const storage::JsonField& entry) {
     AddedToken token;
@@ -162,7 +162,7 @@ FLASHLM_INLINE void Tokenizer::read_added_tokens(const storage::JsonField& field
   added_ = AddedTokens(std::move(tokens));
 }
 
-FLASHLM_INLINE void Tokenizer::fill_table(const storage::JsonField& added) {
+FLASHLM_ONCE void Tokenizer::fill_table(const storage::JsonField& added) {
   Token largest = -1;
   const std::size_t count = bpe_.vocabulary().size() + added_.tokens().size();
   for (const auto& [written, token] : bpe_.vocabulary()) largest = std::max(largest, token);
@@ -186,7 +186,7 @@ FLASHLM_INLINE void Tokenizer::fill_table(const storage::JsonField& added) {
   }
 }
 
-FLASHLM_INLINE void Tokenizer::read_post_processor(const storage::JsonField& field, int depth) {
+FLASHLM_ONCE void Tokenizer::read_post_processor(const storage::JsonField& field, int depth) {
   if (field.is_null()) return;
   const std::string& type = field["type"].string();
   if (type == "ByteLevel") return;  // changes offsets only
@@ -199,7 +199,7 @@ FLASHLM_INLINE void Tokenizer::read_post_processor(const storage::JsonField& fie
   }
 }
 
-FLASHLM_INLINE void Tokenizer::read_template(const storage::JsonField& field) {
+FLASHLM_ONCE void Tokenizer::read_template(const storage::JsonField& field) {
   const storage::JsonField single = field["single"];
   std::vector<Token> prefix;
   std::vector<Token> suffix;
