@@ -19,6 +19,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "flashlm/text/grammar.hpp"
 #include "flashlm/text/json_schema_subset.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "system_text.hpp"

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/text/grammar.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"

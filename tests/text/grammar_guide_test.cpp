@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "flashlm/text/grammar.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "support/catch.hpp"
 #include "support/grammar.hpp"

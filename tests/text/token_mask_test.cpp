@@ -9,6 +9,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/text/grammar.hpp"
 #include "support/catch.hpp"
 #include "support/grammar.hpp"
 
