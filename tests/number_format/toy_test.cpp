@@ -29,8 +29,7 @@ constexpr std::size_t kNumbers = 64, kBytes = 22, kRows = 70, kCols = 192, kToke
 int failures = 0;
 
 void check(bool holds, const char* isa, const std::string& what) {
-  if (holds) return;
-  ++failures;
+  if (holds || ++failures > 20) return;
   std::printf("%s: %s\n", isa, what.c_str());
 }
 
