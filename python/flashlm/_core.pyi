@@ -4,10 +4,11 @@ import builtins
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack
 
 class Error(Exception): ...
 class IoError(Error, OSError): ...
@@ -234,6 +235,50 @@ class Stats:
     @property
     def window(self) -> int: ...
 
+class _Option(TypedDict):
+    name: str
+    doc: str
+    default: Any
+    words: str
+    least: int
+    most: int
+    measures: bool
+
+class _GenerationOptions(TypedDict, total=False):
+    max_new_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    seed: int
+    stop: Sequence[str]
+    parse_special: bool
+    add_special: bool
+    on_prefill: Callable[[int, int], None] | None
+    grammar: Grammar | None
+
+class _OpeningOptions(TypedDict, total=False):
+    memory: str
+    selector: str
+    context: int | None
+    parallel: int
+    threads: int | None
+    reader: str
+    policy: str
+    window: int | None
+    lock_memory: bool
+    kv_store: str | os.PathLike[str] | None
+    kv_store_bytes: int
+    bundled: bool
+    merge_bytes: int
+    max_batch: int
+    governed: bool
+    stall_seconds: float
+
+GENERATION_OPTIONS: list[_Option]
+OPENING_OPTIONS: list[_Option]
+
 class Generation:
     def __iter__(self) -> Generation: ...
     def __next__(self) -> str: ...
@@ -254,40 +299,12 @@ class Grammar:
 
 class Session:
     def generate(
-        self,
-        prompt: str | Sequence[int],
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = [],
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        grammar: Grammar | None = None,
+        self, prompt: str | Sequence[int], **options: Unpack[_GenerationOptions]
     ) -> str: ...
     def reset(self) -> None: ...
     def save(self, path: str | os.PathLike[str]) -> None: ...
     def stream(
-        self,
-        prompt: str | Sequence[int],
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = [],
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        grammar: Grammar | None = None,
+        self, prompt: str | Sequence[int], **options: Unpack[_GenerationOptions]
     ) -> Generation: ...
     @property
     def context(self) -> int: ...
@@ -301,67 +318,26 @@ class LanguageModel:
     def open(
         folder: str | os.PathLike[str],
         *,
-        memory: str = "auto",
-        context: int | None = None,
-        parallel: int = 1,
-        threads: int | None = None,
-        reader: str = "auto",
-        selector: str = "auto",
-        policy: str = "auto",
-        window: int | None = None,
-        bundled: bool = True,
-        merge_bytes: int | None = None,
-        max_batch: int = 256,
-        lock_memory: bool = False,
-        stall_seconds: float = 5.0,
-        kv_store: str | os.PathLike[str] | None = None,
-        kv_store_bytes: int = 8589934592,
         on_progress: Callable[[int, int], None] | None = None,
         system: str | os.PathLike[str] | None = None,
+        **options: Unpack[_OpeningOptions],
     ) -> LanguageModel: ...
-    @staticmethod
-    def largest_context(
-        folder: str | os.PathLike[str],
-        *,
-        memory: str = "auto",
-        parallel: int = 1,
-        threads: int | None = None,
-        selector: str = "auto",
-        policy: str = "auto",
-        window: int | None = None,
-        bundled: bool = True,
-        system: str | os.PathLike[str] | None = None,
-    ) -> int: ...
     @staticmethod
     def plan(
         folder: str | os.PathLike[str],
         *,
-        memory: str = "auto",
-        context: int | None = None,
-        parallel: int = 1,
-        threads: int | None = None,
-        selector: str = "auto",
-        policy: str = "auto",
-        window: int | None = None,
-        bundled: bool = True,
         system: str | os.PathLike[str] | None = None,
+        **options: Unpack[_OpeningOptions],
     ) -> MemoryPlan: ...
-    def generate(
-        self,
-        prompt: str | Sequence[int],
+    @staticmethod
+    def largest_context(
+        folder: str | os.PathLike[str],
         *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = [],
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        grammar: Grammar | None = None,
+        system: str | os.PathLike[str] | None = None,
+        **options: Unpack[_OpeningOptions],
+    ) -> int: ...
+    def generate(
+        self, prompt: str | Sequence[int], **options: Unpack[_GenerationOptions]
     ) -> str: ...
     def load_session(self, path: str | os.PathLike[str]) -> Session: ...
     def logits(
@@ -376,21 +352,7 @@ class LanguageModel:
     def session(self) -> Session: ...
     def step(self, token: int) -> NDArray[np.float32]: ...
     def stream(
-        self,
-        prompt: str | Sequence[int],
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
-        stop: Sequence[str] = [],
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        grammar: Grammar | None = None,
+        self, prompt: str | Sequence[int], **options: Unpack[_GenerationOptions]
     ) -> Generation: ...
     @property
     def config(self) -> dict[str, Any]: ...

@@ -11,6 +11,7 @@ from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.agent_model import AgentModel, ChatFunction, FunctionModel, SpeakerModel
+from flashlm.generation_options import SAMPLING
 from flashlm.speaker import Speaker
 from flashlm.step import Step, parse_step
 from flashlm.tool import Tool, runner
@@ -35,8 +36,7 @@ class Agent:
         observation_tokens: Longer results of tools are cut, with a note.
         max_new_tokens: Of one text of the model.
         constrained: The model can write nothing but a call that fits.
-        **sampling: How the model draws: ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``,
-            ``seed``.
+        **sampling: How the model draws: the options of ``generate`` from ``temperature`` to ``seed``.
 
     Raises:
         ArgumentError: A tool that no model could call, or a limit of nothing.
@@ -72,7 +72,7 @@ class Agent:
             _check_count(name, value, 1)
         for name, value in {"min_calls": min_calls, "max_tokens": max_tokens, "max_new_tokens": max_new_tokens}.items():
             _check_count(name, value, 0)
-        unknown = sampling.keys() - {"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed"}
+        unknown = sampling.keys() - set(SAMPLING)
         if unknown:
             raise ArgumentError(f"[agent] options: unknown {', '.join(sorted(unknown))}.")
         asked: AgentModel = (

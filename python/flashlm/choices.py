@@ -1,39 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""choices.py: refuses what a model cannot be opened with, rather than to ignore it."""
+"""choices.py: refuses what a model cannot be opened with, rather than to ignore it.
+
+Words and ranges are those of the engine's table (include/flashlm/text/options.hpp).
+"""
 
 from __future__ import annotations
 
-from flashlm import _values
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flashlm import _core, _values
 from flashlm._core import ArgumentError, parse_memory
-from flashlm._values import MOST_32_BITS
 
-READERS = ("auto", "threads", "uring")
-_SELECTORS = ("auto", "dense", "predictor", "gate", "threshold")
-MOST_THREADS = 1024
-_POLICIES = ("auto", "combined", "window", "lru", "frequency", "paper", "none")
-
-
-def check_choices(*, selector: str, policy: str, window: int | None, drafter: object | None) -> None:
-    """Raises NotImplementedError for what comes later, ArgumentError for what nobody knows."""
-    if isinstance(selector, str) and selector == "router":
-        raise NotImplementedError(
-            "[language_model] selector: 'router' comes with mixtures of experts, which this version does not have yet."
-        )
-    _values.choice(selector, "selector", _SELECTORS, where="language_model")
-    _values.choice(policy, "policy", _POLICIES, where="language_model")
-    check_whole("window", window, least=1, most=MOST_32_BITS)
-    if drafter is not None:
-        raise NotImplementedError(
-            f"[language_model] drafter: expected None, got {_values.shown(drafter)}. Speculative decoding is "
-            "not in this version yet."
-        )
+_TABLE = {option["name"]: option for option in _core.OPENING_OPTIONS}
+READERS = tuple(_TABLE["reader"]["words"].split(", "))
+MOST_THREADS: int = _TABLE["threads"]["most"]
+_DRAFTERS = ("auto", "none")
 
 
-def check_sizes(*, context: int | None, threads: int | None, parallel: int = 1) -> None:
-    """Raises ArgumentError for numbers that no model can be opened with."""
-    _values.whole(parallel, "parallel", where="language_model", least=1, most=MOST_32_BITS)
-    check_whole("context", context, least=1, most=MOST_32_BITS)
-    check_whole("threads", threads, least=1, most=MOST_THREADS)
+def check_opening(options: Mapping[str, Any]) -> None:
+    """Raises ArgumentError for what nobody knows, NotImplementedError for what comes later."""
+    for name, value in options.items():
+        option = _TABLE[name]
+        if name == "selector" and isinstance(value, str) and value == "router":
+            raise NotImplementedError(
+                "[language_model] selector: 'router' comes with mixtures of experts, which this version does not have "
+                "yet."
+            )
+        if words := option["words"]:
+            _values.choice(value, name, words.split(", "), where="language_model")
+        elif isinstance(option["default"], bool):
+            _values.flag(value, name, where="language_model")
+        elif value is not None or option["default"] is not None:
+            _values.whole(value, name, where="language_model", least=option["least"], most=option["most"])
+
+
+def check_drafter(drafter: object) -> None:
+    """Raises ArgumentError for what nobody knows, NotImplementedError for what comes later."""
+    if drafter is None or drafter in _DRAFTERS:
+        return
+    expected = f"expected 'auto' or 'none', got {_values.shown(drafter)}"
+    if not isinstance(drafter, (str, os.PathLike)):
+        raise ArgumentError(f"[language_model] drafter: {expected}.")
+    raise NotImplementedError(f"[language_model] drafter: {expected}. Speculative decoding is not in this version yet.")
 
 
 def check_whole(name: str, value: object, *, least: int, most: int, where: str = "language_model") -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from flashlm import _core, _values
+from flashlm import _core
 from flashlm._checked_calls import checked
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
-from flashlm.choices import READERS, check_choices, check_memory, check_size, check_sizes
+from flashlm.choices import check_drafter, check_memory, check_opening, check_size
 from flashlm.session import Session
 from flashlm.speaker import Speaker
 
@@ -65,7 +65,7 @@ class LanguageModel(Speaker):
         reader: str = "auto",
         policy: str = "auto",
         window: int | None = None,
-        drafter: object | None = None,
+        drafter: str | os.PathLike[str] | None = "auto",
         lock_memory: bool = False,
         kv_store: str | os.PathLike[str] | bool | None = None,
         kv_store_bytes: str | int = "8GiB",
@@ -75,33 +75,40 @@ class LanguageModel(Speaker):
 
         Args:
             source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as ``owner/name``.
-            memory: How much DRAM the model may take: ``"auto"``, what the machine and its control groups can spare
-                now; everything flashlm allocates, as bytes or ``"4GiB"``; or a share of the packed weights, ``"50%"``,
-                with the KV cache and scratch on top. ``"auto"`` leaves a tenth of what is free, and at least 1 GiB or a
-                quarter of a smaller limit; ``memory_plan.limit`` has the numbers.
-            selector: Which neurons a token needs: ``"dense"``, all of them; ``"predictor"``, those that a trained
-                guess names (`flashlm.train`); ``"gate"``, all that can fire, with dense's result, for models of the
-                ReLU family; ``"threshold"``, those with a large gate, which is lossy (`flashlm.add_thresholds`). The
-                last three need a model packed with ``neurons_per_bundle=1``. ``"auto"`` is the predictor where the
-                folder has one, else dense.
-            context: How many tokens of a text fit; by default what the model was made for, 4096 at most, and fewer
-                where ``memory`` holds no more.
-            parallel: How many sessions have room from the start, the model's own among them; each further one takes
-                the place of weights, unless there is memory to spare.
-            threads: How many compute, 1 to 1024; by default one per core. More than cores are slower, not wrong.
+            memory: How much DRAM the model may take: ``"auto"``, ``"4GiB"`` or ``"50%"``. ``"auto"`` is
+                what the machine and its control groups can spare now; bytes are everything that flashlm
+                allocates; a share is one of the packed weights, with the KV cache and scratch on top.
+                ``"auto"`` leaves a tenth of what is free, and at least 1 GiB or a quarter of a smaller
+                limit; memory_plan.limit has the numbers.
+            selector: Which neurons a token needs. ``"dense"``: all of them. ``"predictor"``: those that
+                a trained guess names (`flashlm.train`). ``"gate"``: all that can fire, with dense's
+                result, for models of the ReLU family. ``"threshold"``: those with a large gate, which
+                is lossy (`flashlm.add_thresholds`). The last three need a model packed with
+                neurons_per_bundle=1. ``"auto"`` is the predictor where the folder has one, else dense.
+            context: Tokens of a text that fit; by default the model's, 4096 at most, and fewer where
+                memory holds no more.
+            parallel: Sessions that have room from the start, the model's own among them. Each further
+                one takes the place of weights, unless there is memory to spare.
+            threads: Threads that compute, 1 to 1024; by default one per core. More than cores are
+                slower, not wrong.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
-            policy: Which of the chosen neurons leave DRAM first: those of the oldest token (``"window"``), the least
-                recently used (``"lru"``), the least often used (``"frequency"``), or both in one (``"combined"``,
-                which ``"auto"`` is); ``"none"`` keeps nothing. None of these changes a result. ``"paper"`` does: it is
-                the cache of arXiv:2312.11514, which multiplies whatever neurons the last tokens left in DRAM, so that
-                a text depends on what was read before, on ``memory``, and on how a prompt was cut.
-            window: How many tokens' neurons stay, for the policies ``"window"``, by default as many as fit, and
-                ``"paper"``, by default 5, fewer where they do not fit. With the selector dense neither may be given.
-            drafter: For speculative decoding, which is not there yet.
-            lock_memory: Keep all memory of the model out of swap. The system limits that (``ulimit -l``).
-            kv_store: A folder where prompts stay computed, for this process and later ones; ``True`` is ``kv`` in
-                ``FLASHLM_HOME``, ``None`` keeps none. It holds what the model has read, for this user's eyes only.
-            kv_store_bytes: What that folder may hold, of all models; what was not used for longest goes first.
+            policy: Which of the chosen neurons leave DRAM first. Those of the oldest token
+                (``"window"``), the least recently used (``"lru"``), the least often used
+                (``"frequency"``), or both in one (``"combined"``, which ``"auto"`` is); ``"none"``
+                keeps nothing. None of these changes a result. ``"paper"`` does: it is the cache of
+                arXiv:2312.11514, which multiplies whatever neurons the last tokens left in DRAM, so
+                that a text depends on what was read before, on memory, and on how a prompt was cut.
+            window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``. By default
+                as many as fit, and with ``"paper"`` 5 at most. With the selector dense neither may be
+                given.
+            drafter: For speculative decoding: ``"auto"`` and ``"none"``, which are the same in this version.
+            lock_memory: Keeps all memory of the model out of swap. The system limits that (`ulimit
+                -l`).
+            kv_store: A folder where prompts stay computed, for this process and later ones. It holds
+                what the model has read, for this user's eyes only. ``True`` is ``kv`` in
+                ``FLASHLM_HOME``, ``None`` keeps none.
+            kv_store_bytes: What that folder may hold, of all models; what was not used for longest goes
+                first.
             progress: Told how far downloading, packing and loading are: ``progress(stage, done, total)``.
 
         Returns:
@@ -120,10 +127,19 @@ class LanguageModel(Speaker):
             64
             >>> model.close()
         """
-        check_choices(selector=selector, policy=policy, window=window, drafter=drafter)
-        check_sizes(context=context, threads=threads, parallel=parallel)
+        options: dict[str, Any] = {
+            "selector": selector,
+            "context": context,
+            "parallel": parallel,
+            "threads": threads,
+            "reader": reader,
+            "policy": policy,
+            "window": window,
+            "lock_memory": lock_memory,
+        }
+        check_opening(options)
+        check_drafter(drafter)
         budget = check_memory(memory)
-        _values.choice(reader, "reader", READERS, where="language_model")
         from flashlm.home import kv_folder, packed
 
         store = kv_folder(kv_store)
@@ -132,14 +148,7 @@ class LanguageModel(Speaker):
         native = _core.LanguageModel.open(
             folder,
             memory=budget,
-            context=context,
-            parallel=parallel,
-            threads=threads,
-            reader=reader,
-            selector=selector,
-            policy=policy,
-            window=window,
-            lock_memory=lock_memory,
+            **options,
             kv_store=store,
             kv_store_bytes=store_bytes,
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),

@@ -19,7 +19,7 @@ def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **
     Args:
         folder: A packed model.
         memory: As for ``LanguageModel.from_pretrained``.
-        **opening: ``context``, ``parallel``, ``threads``, ``selector``, ``policy`` and ``window`` as for it, too.
+        **opening: The other options of opening, as for it, too.
 
     Returns:
         One line; with ``"auto"``, what it found and what it keeps free in another; and else, where the whole model

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from flashlm import _core
 from flashlm._checked_calls import checked
 from flashlm._core import MemoryPlan
-from flashlm.choices import check_choices, check_memory, check_sizes
+from flashlm.choices import check_memory, check_opening
 
 
 @checked("plan")
@@ -50,17 +51,15 @@ def plan(
     """
     from flashlm.home import outlined
 
-    check_choices(selector=selector, policy=policy, window=window, drafter=None)
-    check_sizes(context=context, threads=threads, parallel=parallel)
+    options: dict[str, Any] = {
+        "selector": selector,
+        "context": context,
+        "parallel": parallel,
+        "threads": threads,
+        "policy": policy,
+        "window": window,
+    }
+    check_opening(options)
     budget = check_memory(memory)
     with outlined(source) as folder:
-        return _core.LanguageModel.plan(
-            folder,
-            memory=budget,
-            context=context,
-            parallel=parallel,
-            threads=threads,
-            selector=selector,
-            policy=policy,
-            window=window,
-        )
+        return _core.LanguageModel.plan(folder, memory=budget, **options)

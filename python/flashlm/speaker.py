@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Unpack
 
 from flashlm import _core, _values
 from flashlm._core import Generation, Tokenizer
-from flashlm._values import MOST_32_BITS, MOST_64_BITS, MOST_UNSIGNED
+from flashlm.generation_options import (
+    CHAT_DEFAULTS,
+    TEXT_DEFAULTS,
+    ChatOptions,
+    TextOptions,
+    checked_common,
+    complete,
+    takes,
+)
 from flashlm.kept_tokens import keep_tokens
-from flashlm.response_format import JsonSchema, grammar_of_format, grammar_of_schema
+from flashlm.response_format import grammar_of_format, grammar_of_schema
 
 if TYPE_CHECKING:
     from flashlm.chat_template import ChatTemplate
@@ -52,23 +61,8 @@ class Speaker(ABC):
         """Control tokens that end a turn although the folder does not say so: an older version has packed it."""
         return []
 
-    def stream(
-        self,
-        prompt: str,
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = 0,
-        stop: str | Sequence[str] | None = (),
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        json_schema: JsonSchema | None = None,
-    ) -> Generation:
+    @takes(TextOptions, TEXT_DEFAULTS)
+    def stream(self, prompt: str, **options: Unpack[TextOptions]) -> Generation:
         """Continues a text, piece by piece.
 
         Args:
@@ -79,11 +73,13 @@ class Speaker(ABC):
             top_p: Draws from the likeliest tokens that together have this probability.
             min_p: Draws from the tokens with at least this share of the likeliest one's probability.
             repetition_penalty: Above 1 makes tokens of the text so far less likely.
-            seed: The same seed draws the same tokens; None takes another each time, which `Generation.seed` tells.
-            stop: Ends before the first of these texts; one text alone is a list of one.
+            seed: The same seed draws the same tokens. None takes another each time, which
+                `Generation.seed` tells.
+            stop: Ends before the first of these texts. One text alone is a list of one.
             parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
             add_special: Adds the tokens that the tokenizer puts around a text.
-            on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of how many.
+            on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of
+                how many.
             json_schema: The text is JSON that this schema allows, whatever the model. Say in the prompt what is wanted
                 too. Near ``max_new_tokens`` the shortest end is taken.
 
@@ -104,41 +100,10 @@ class Speaker(ABC):
             >>> "".join(pieces) == lm.generate("Once upon a time", max_new_tokens=8)
             True
         """
-        return self._native.stream(
-            _values.text(prompt, "prompt", where=_WHERE),
-            **_options(
-                max_new_tokens=max_new_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                min_p=min_p,
-                repetition_penalty=repetition_penalty,
-                seed=seed,
-                stop=stop,
-                on_prefill=on_prefill,
-            ),
-            parse_special=_values.flag(parse_special, "parse_special", where=_WHERE),
-            add_special=_values.flag(add_special, "add_special", where=_WHERE),
-            grammar=None if json_schema is None else grammar_of_schema(json_schema),
-        )
+        return self._native.stream(_text(prompt), **_text_options(options, "stream"))
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = 0,
-        stop: str | Sequence[str] | None = (),
-        parse_special: bool = True,
-        add_special: bool = True,
-        on_prefill: Callable[[int, int], None] | None = None,
-        json_schema: JsonSchema | None = None,
-    ) -> str:
+    @takes(TextOptions, TEXT_DEFAULTS)
+    def generate(self, prompt: str, **options: Unpack[TextOptions]) -> str:
         """Continues a text; arguments and errors are those of ``stream``.
 
         Returns:
@@ -149,43 +114,10 @@ class Speaker(ABC):
             >>> text == lm.generate("The moon is", max_new_tokens=8)
             True
         """
-        return self._native.generate(
-            _values.text(prompt, "prompt", where=_WHERE),
-            **_options(
-                max_new_tokens=max_new_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                min_p=min_p,
-                repetition_penalty=repetition_penalty,
-                seed=seed,
-                stop=stop,
-                on_prefill=on_prefill,
-            ),
-            parse_special=_values.flag(parse_special, "parse_special", where=_WHERE),
-            add_special=_values.flag(add_special, "add_special", where=_WHERE),
-            grammar=None if json_schema is None else grammar_of_schema(json_schema),
-        )
+        return self._native.generate(_text(prompt), **_text_options(options, "generate"))
 
-    def stream_chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        documents: Sequence[Mapping[str, Any]] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        template_variables: Mapping[str, Any] | None = None,
-        continue_final_message: bool = False,
-        max_new_tokens: int = 512,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = 0,
-        stop: str | Sequence[str] | None = (),
-        on_prefill: Callable[[int, int], None] | None = None,
-    ) -> Generation:
+    @takes(ChatOptions, CHAT_DEFAULTS)
+    def stream_chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generation:
         """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
 
         Special tokens that the messages, tools or documents quote stay text: ``<|im_end|>`` in a message ends no turn.
@@ -200,15 +132,7 @@ class Speaker(ABC):
             template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
             continue_final_message: Goes on with the last message instead of answering it; only what is new is
                 returned. Without it, messages that end with the assistant's get a new answer, with a warning.
-            max_new_tokens: Ends after so many tokens.
-            temperature: As in ``stream``.
-            top_k: As in ``stream``.
-            top_p: As in ``stream``.
-            min_p: As in ``stream``.
-            repetition_penalty: As in ``stream``.
-            seed: As in ``stream``.
-            stop: As in ``stream``.
-            on_prefill: As in ``stream``.
+            max_new_tokens: As in ``stream``, like all that follow in the signature.
 
         Returns:
             An iterator of pieces of text; ``close()`` ends it early.
@@ -222,52 +146,27 @@ class Speaker(ABC):
             >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == lm.chat(messages, max_new_tokens=8)
             True
         """
-        options = _options(
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            on_prefill=on_prefill,
-        )
-        grammar = grammar_of_format(response_format)
+        given = complete(options, CHAT_DEFAULTS, "stream_chat")
+        common = checked_common(given)
+        goes_on = given["continue_final_message"]
+        grammar = grammar_of_format(given["response_format"])
         parts = self.chat_template.render_parts(
             messages,
             self.tokenizer.special_tokens,
-            tools=tools,
-            documents=documents,
-            continue_final_message=continue_final_message,
-            **_values.mapping(template_variables, "template_variables", where=_WHERE),
+            tools=given["tools"],
+            documents=given["documents"],
+            continue_final_message=goes_on,
+            **_values.mapping(given["template_variables"], "template_variables", where=_WHERE),
         )
-        if not continue_final_message and messages[-1].get("role") == "assistant":
+        if not goes_on and messages[-1].get("role") == "assistant":
             self.chat_template._tell_once("assistant", _NEW_TURN)  # noqa: SLF001 - once for a model and its sessions
         if grammar is None:
-            options["stop"] += self._turn_ends()
+            common["stop"] += self._turn_ends()
         prompt = keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer)
-        return self._native.stream(prompt, **options, grammar=grammar)
+        return self._native.stream(prompt, **common, grammar=grammar)
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        documents: Sequence[Mapping[str, Any]] | None = None,
-        response_format: Mapping[str, Any] | None = None,
-        template_variables: Mapping[str, Any] | None = None,
-        continue_final_message: bool = False,
-        max_new_tokens: int = 512,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = 0,
-        stop: str | Sequence[str] | None = (),
-        on_prefill: Callable[[int, int], None] | None = None,
-    ) -> str:
+    @takes(ChatOptions, CHAT_DEFAULTS)
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> str:
         """Answers a conversation; arguments and errors are those of ``stream_chat``.
 
         Returns:
@@ -278,53 +177,19 @@ class Speaker(ABC):
             >>> isinstance(answer, str)
             True
         """
-        return self.stream_chat(
-            messages,
-            tools=tools,
-            documents=documents,
-            response_format=response_format,
-            template_variables=template_variables,
-            continue_final_message=continue_final_message,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            on_prefill=on_prefill,
-        ).rest()
+        return self.stream_chat(messages, **complete(options, CHAT_DEFAULTS, "chat")).rest()
 
 
-def _options(
-    *,
-    max_new_tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
-    repetition_penalty: float,
-    seed: int | None,
-    stop: str | Sequence[str] | None,
-    on_prefill: Callable[[int, int], None] | None,
-) -> dict[str, Any]:
-    """What `generate`, `stream` and `chat` have in common, checked; ranges of fractions are the sampler's to check."""
-    fractions = {
-        "temperature": temperature,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-    }
+def _text(prompt: object) -> str:
+    return _values.text(prompt, "prompt", where=_WHERE)
+
+
+def _text_options(options: TextOptions, function: str) -> dict[str, Any]:
+    """What the engine takes for a text."""
+    given = complete(options, TEXT_DEFAULTS, function)
+    schema = given["json_schema"]
     return {
-        "max_new_tokens": _values.whole(max_new_tokens, "max_new_tokens", where=_WHERE, least=0, most=MOST_64_BITS),
-        "top_k": _values.whole(top_k, "top_k", where=_WHERE, least=0, most=MOST_32_BITS),
-        **{name: _values.number(value, name, where=_WHERE) for name, value in fractions.items()},
-        "seed": secrets.randbits(64) if seed is None else _seed(seed),
-        "stop": [] if stop is None else _values.texts(stop, "stop", where=_WHERE),
-        "on_prefill": _values.callback(on_prefill, "on_prefill", where=_WHERE),
+        **checked_common(given),
+        **{name: _values.flag(given[name], name, where=_WHERE) for name in ("parse_special", "add_special")},
+        "grammar": None if schema is None else grammar_of_schema(schema),
     }
-
-
-def _seed(seed: int) -> int:
-    return _values.whole(seed, "seed", where=_WHERE, least=0, most=MOST_UNSIGNED)

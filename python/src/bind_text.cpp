@@ -19,14 +19,16 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include "callbacks.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/json_schema_subset.hpp"
 #include "flashlm/text/language_model.hpp"
+#include "flashlm/text/options.hpp"
+#include "option_calls.hpp"
 #include "system_text.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;
-using flashlm::ArgumentError;
 using flashlm::Token;
 using flashlm::text::Generation;
 using flashlm::text::GenerationOptions;
@@ -34,6 +36,8 @@ using flashlm::text::Grammar;
 using flashlm::text::LanguageModel;
 using flashlm::text::LanguageModelOptions;
 using flashlm::text::Tokenizer;
+using GenerationCalls = option_calls::OptionCalls<GenerationOptions, flashlm::text::kGenerationOptions>;
+using OpeningCalls = option_calls::OptionCalls<LanguageModelOptions, flashlm::text::kOpeningOptions>;
 
 namespace {
 
@@ -49,22 +53,6 @@ struct DeleteWithoutGil {
     flashlm::DeleteUnlessTorn()(object);
   }
 };
-
-/// Throws what a signal handler raised, such as KeyboardInterrupt. Needs the GIL.
-void check_signals() {
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
-
-using Callback = std::optional<std::function<void(std::size_t, std::size_t)>>;
-
-/// A progress function for C++ that lets Ctrl-C through, and calls `callback` if there is one.
-std::function<void(std::size_t, std::size_t)> progress(Callback callback) {
-  return [callback = std::move(callback)](std::size_t done, std::size_t total) {
-    const py::gil_scoped_acquire acquire;
-    check_signals();
-    if (callback) (*callback)(done, total);
-  };
-}
 
 /// Lets Ctrl-C into a step that takes long.
 void let_signals_in() {
@@ -96,102 +84,33 @@ struct PySession {
 /// A vector of C++ that becomes a list of Python.
 std::vector<Token> copy(std::span<const Token> tokens) { return {tokens.begin(), tokens.end()}; }
 
-template <class Number>
-Number at_least(const char* what, std::int64_t value, std::int64_t least) {
-  if (value < least)
-    throw ArgumentError(flashlm::concat("[language_model] ", what, ": expected ", least, " or more, got ", value));
-  if (std::cmp_greater(value, std::numeric_limits<Number>::max())) {
-    throw ArgumentError(flashlm::concat("[language_model] ", what, ": expected at most ",
-                                        std::numeric_limits<Number>::max(), ", got ", value));
-  }
-  return static_cast<Number>(value);
-}
-
-GenerationOptions generation_options(std::int64_t max_new_tokens, float temperature, int top_k, float top_p,
-                                     float min_p, float repetition_penalty, std::uint64_t seed,
-                                     std::vector<std::string> stop, bool parse_special, bool add_special,
-                                     Callback on_prefill, std::shared_ptr<Grammar> grammar) {
-  return {.max_new_tokens = at_least<std::size_t>("max_new_tokens", max_new_tokens, 0),
-          .temperature = temperature,
-          .top_k = top_k,
-          .top_p = top_p,
-          .min_p = min_p,
-          .repetition_penalty = repetition_penalty,
-          .seed = seed,
-          .stop = std::move(stop),
-          .parse_special = parse_special,
-          .add_special = add_special,
-          .on_prefill = progress(std::move(on_prefill)),
-          .grammar = std::move(grammar)};
-}
-
 /// The memory of the system below another root: a test makes its own /proc and /sys.
 std::function<flashlm::MemoryState()> sensor(const std::optional<std::filesystem::path>& root) {
   if (!root) return {};
   return [sensor = flashlm::MemorySensor(root->string())] { return sensor.read(); };
 }
 
-PyModel open_model(const std::filesystem::path& folder, const std::string& memory, std::optional<std::int64_t> context,
-                   std::int64_t parallel, std::optional<std::int64_t> threads, const std::string& reader,
-                   const std::string& selector, const std::string& policy, std::optional<std::int64_t> window,
-                   bool bundled, std::optional<std::int64_t> merge_bytes, std::int64_t max_batch, bool lock_memory,
-                   double stall_seconds, std::optional<std::filesystem::path> kv_store, std::int64_t kv_store_bytes,
-                   Callback on_progress, const std::optional<std::filesystem::path>& system) {
-  LanguageModelOptions options{
-      .memory = memory,
-      .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
-      .parallel = at_least<std::size_t>("parallel", parallel, 1),
-      .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
-      .max_batch = at_least<std::size_t>("max_batch", max_batch, 1),
-      .reader = reader,
-      .selector = selector,
-      .policy = policy,
-      .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
-      .neuron_reads = {.bundled = bundled},
-      .lock_memory = lock_memory,
-      .stall_seconds = stall_seconds,
-      .on_wait = &let_signals_in,
-      .on_progress = progress(std::move(on_progress)),
-      .sensor = sensor(system),
-      .kv_store = std::move(kv_store).value_or(std::filesystem::path()),
-      .kv_store_bytes = at_least<std::uint64_t>("kv_store_bytes", kv_store_bytes, 1),
-      .on_warning = &warn};
-  if (merge_bytes) options.neuron_reads.merge_bytes = at_least<std::size_t>("merge_bytes", *merge_bytes, 0);
+using Path = std::optional<std::filesystem::path>;
+
+PyModel open_model(const std::filesystem::path& folder, Callback on_progress, const Path& system,
+                   LanguageModelOptions options) {
+  options.on_progress = progress(std::move(on_progress));
+  options.on_wait = &let_signals_in;
+  options.on_warning = &warn;
+  options.sensor = sensor(system);
   const Release release;
   return {LanguageModel::open(folder, std::move(options)), folder};
 }
 
-/// Options of what only plans.
-LanguageModelOptions planned(const std::string& memory, std::optional<std::int64_t> context, std::int64_t parallel,
-                             std::optional<std::int64_t> threads, const std::string& selector,
-                             const std::string& policy, std::optional<std::int64_t> window, bool bundled,
-                             const std::optional<std::filesystem::path>& system) {
-  return {.memory = memory,
-          .context = context ? at_least<std::size_t>("context", *context, 1) : 0,
-          .parallel = at_least<std::size_t>("parallel", parallel, 1),
-          .n_threads = threads ? at_least<int>("threads", *threads, 1) : 0,
-          .selector = selector,
-          .policy = policy,
-          .window = window ? std::optional(at_least<std::uint32_t>("window", *window, 1)) : std::nullopt,
-          .neuron_reads = {.bundled = bundled},
-          .sensor = sensor(system)};
-}
-
-flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const std::string& memory,
-                                      std::optional<std::int64_t> context, std::int64_t parallel,
-                                      std::optional<std::int64_t> threads, const std::string& selector,
-                                      const std::string& policy, std::optional<std::int64_t> window, bool bundled,
-                                      const std::optional<std::filesystem::path>& system) {
-  const auto options = planned(memory, context, parallel, threads, selector, policy, window, bundled, system);
+flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const Path& system,
+                                      LanguageModelOptions options) {
+  options.sensor = sensor(system);
   const Release release;
   return LanguageModel::plan(folder, options);
 }
 
-std::size_t largest_context(const std::filesystem::path& folder, const std::string& memory, std::int64_t parallel,
-                            std::optional<std::int64_t> threads, const std::string& selector, const std::string& policy,
-                            std::optional<std::int64_t> window, bool bundled,
-                            const std::optional<std::filesystem::path>& system) {
-  const auto options = planned(memory, std::nullopt, parallel, threads, selector, policy, window, bundled, system);
+std::size_t largest_context(const std::filesystem::path& folder, const Path& system, LanguageModelOptions options) {
+  options.sensor = sensor(system);
   const Release release;
   return LanguageModel::largest_context(folder, options);
 }
@@ -252,30 +171,11 @@ py::object kv_store(const PyModel& self) {
                   "removed_blocks"_a = stats.removed_blocks, "damaged_blocks"_a = stats.damaged_blocks);
 }
 
-constexpr const char* kStreamDoc = R"(Continue a prompt piece by piece.
-
-Args:
-    prompt: The text to continue, or its ids; parse_special and add_special have no effect on ids.
-    max_new_tokens: Tokens at most.
-    temperature: 0 takes the most likely token.
-    top_k: Keep the k most likely tokens; 0 keeps all.
-    top_p: Keep the most likely tokens that together reach this probability.
-    min_p: Drop tokens below this share of the most likely one's probability.
-    repetition_penalty: Above 1 makes tokens of the text less likely.
-    seed: Of the random choice.
-    stop: The text ends before the first of these.
-    parse_special: Whether special tokens written out in the prompt become tokens.
-    add_special: Whether the tokenizer adds its own tokens, such as BOS.
-    on_prefill: Called with tokens done and in total while the prompt is read.
-    grammar: The text is always one of these; near max_new_tokens, the shortest end is taken.
-
-Returns:
-    An iterator of text pieces of whole characters.
-
-Raises:
-    ArgumentError: An option is out of range, or max_new_tokens below the grammar's shortest text.
-    ShapeError: The prompt is empty or longer than the context.
-    IoError: A read failed; the session stays usable.)";
+/// The docstring of a function that takes the options of a table behind `first`.
+template <class Calls>
+std::string doc(const char* first, const char* rest) {
+  return first + Calls::lines() + rest;
+}
 
 /// The function that takes the arguments of `begin` and returns the whole text.
 template <class Begin, class Self, class... Arguments>
@@ -295,30 +195,46 @@ using Prompt = std::variant<std::string, std::vector<Token>>;
 template <class Class, class Start>
 void def_generation(Class& target, Start start) {
   using Self = typename Class::type;
-  const auto begin = [start](Self& self, const Prompt& prompt, std::int64_t max_new_tokens, float temperature,
-                             int top_k, float top_p, float min_p, float repetition_penalty, std::uint64_t seed,
-                             std::vector<std::string> stop, bool parse_special, bool add_special, Callback on_prefill,
-                             std::shared_ptr<Grammar> grammar) {
-    const GenerationOptions options =
-        generation_options(max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed, std::move(stop),
-                           parse_special, add_special, std::move(on_prefill), std::move(grammar));
-    const Release release;
-    return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
+  const auto begin = GenerationCalls::function<Self&, const Prompt&>(
+      [start](Self& self, const Prompt& prompt, const GenerationOptions& options) {
+        const Release release;
+        return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
+      });
+  const auto define = [&target](const char* name, auto function, const std::string& doc) {
+    GenerationCalls::with_arguments(
+        [&](auto... option) { target.def(name, function, "prompt"_a, py::kw_only(), option..., doc.c_str()); });
   };
-  const auto define = [&target](const char* name, auto function, const char* doc) {
-    target.def(name, function, "prompt"_a, py::kw_only(), "max_new_tokens"_a = 128, "temperature"_a = 0.0f,
-               "top_k"_a = 0, "top_p"_a = 1.0f, "min_p"_a = 0.0f, "repetition_penalty"_a = 1.0f, "seed"_a = 0,
-               "stop"_a = std::vector<std::string>(), "parse_special"_a = true, "add_special"_a = true,
-               "on_prefill"_a = py::none(), "grammar"_a = py::none(), doc);
-  };
-  define("stream", begin, kStreamDoc);
+  define("stream", begin,
+         doc<GenerationCalls>(R"(Continue a prompt piece by piece.
+
+Args:
+    prompt: The text to continue, or its ids; parse_special and add_special have no effect on ids.
+)",
+                              R"(
+Returns:
+    An iterator of text pieces of whole characters.
+
+Raises:
+    ArgumentError: An option is out of range, or max_new_tokens below the grammar's shortest text.
+    ShapeError: The prompt is empty or longer than the context.
+    IoError: A read failed; the session stays usable.)"));
   define("generate", whole(begin, &decltype(begin)::operator()),
          "Continue a prompt and return the whole text. The arguments are those of `stream`.");
+}
+
+/// Defines what takes a folder and the options of opening.
+template <class Class, class Function, class... First>
+void def_opening(Class& target, const char* name, Function function, const std::string& doc, const First&... first) {
+  OpeningCalls::with_arguments([&](auto... option) {
+    target.def_static(name, function, "folder"_a, py::kw_only(), first..., option..., doc.c_str());
+  });
 }
 
 }  // namespace
 
 void bind_text(py::module_& module) {
+  module.attr("OPENING_OPTIONS") = OpeningCalls::described();
+  module.attr("GENERATION_OPTIONS") = GenerationCalls::described();
   py::class_<Grammar, std::shared_ptr<Grammar>>(module, "Grammar", R"(Which texts a model may write.
 
 Example:
@@ -459,74 +375,44 @@ Raises:
 
   py::class_<PyModel, std::unique_ptr<PyModel, DeleteWithoutGil>> model(
       module, "LanguageModel", "A packed model that is open, with a session of its own.");
-  model.def_static("open", &open_model, "folder"_a, py::kw_only(), "memory"_a = "auto", "context"_a = py::none(),
-                   "parallel"_a = 1, "threads"_a = py::none(), "reader"_a = "auto", "selector"_a = "auto",
-                   "policy"_a = "auto", "window"_a = py::none(), "bundled"_a = true, "merge_bytes"_a = py::none(),
-                   "max_batch"_a = 256, "lock_memory"_a = false, "stall_seconds"_a = 5.0, "kv_store"_a = py::none(),
-                   "kv_store_bytes"_a = std::int64_t{8} << 30, "on_progress"_a = py::none(), "system"_a = py::none(),
-                   R"(Open a packed folder.
-
-Args:
-    folder: What `flashlm.pack` wrote.
-    memory: What the system can spare ("auto"), bytes for everything ("4GiB"), or a share of the packed weights
-        ("50%") with KV cache and scratch on top.
-    context: Positions of a session; by default the model's, at most 4096, and fewer where memory holds no more.
-    parallel: Sessions that have room from the start, the model's own among them.
-    threads: For computing, 1 to 1024; one a hardware thread by default. More than those are slower, not wrong.
-    reader: "auto", "threads" or "uring".
-    selector: "auto", "dense", "predictor", "gate" or "threshold".
-    policy: Which neurons leave DRAM first: "auto", "combined", "window", "lru", "frequency" or "none"; or
-        "paper", which multiplies all neurons that are in DRAM: the one policy that changes results.
-    window: Tokens whose neurons stay, for the policies "window" and "paper".
-    bundled: False reads each matrix of a neuron on its own, to measure what bundles save.
-    merge_bytes: Neurons with a gap of at most so many bytes between them are one read.
-    max_batch: Tokens of a prompt that share one pass over the weights.
-    lock_memory: Keep everything that is allocated out of swap.
-    stall_seconds: Warn after so long without an answer of the device.
-    kv_store: A folder of prompts that were computed before, of any model; None keeps none.
-    kv_store_bytes: What that folder may hold; what was not used for longest goes first.
-    on_progress: Called with bytes read and in total.
-    system: Where /proc and /sys are; a test makes its own.
-
-Returns:
-    The open model.
-
+  const char* const raises = R"(
 Raises:
     BudgetError: It cannot fit; smallest_bytes would.
     FormatError: A file is wrong.
     IoError: A file cannot be read, or memory cannot be locked.
-    ArgumentError: An option is out of range.)");
-  model.def_static("plan", &plan_model, "folder"_a, py::kw_only(), "memory"_a = "auto", "context"_a = py::none(),
-                   "parallel"_a = 1, "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto",
-                   "window"_a = py::none(), "bundled"_a = true, "system"_a = py::none(),
-                   R"(Split the memory that `open` would have, and read no weights.
+    ArgumentError: An option is out of range.)";
+  using Folder = const std::filesystem::path&;
+  def_opening(model, "open", OpeningCalls::function<Folder, Callback, const Path&>(&open_model),
+              doc<OpeningCalls>(R"(Open a packed folder.
+
+Args:
+    folder: What `flashlm.pack` wrote.
+    on_progress: Called with bytes read and in total.
+    system: Where /proc and /sys are; a test makes its own.
+)",
+                                raises),
+              "on_progress"_a = py::none(), "system"_a = py::none());
+  def_opening(model, "plan", OpeningCalls::function<Folder, const Path&>(&plan_model),
+              doc<OpeningCalls>(R"(Split the memory that `open` would have, and read no weights.
 
 Args:
     folder: What `flashlm.pack` wrote; its weights may be holes.
-    memory: As for `open`, like the others.
-    context: Positions of a session.
-    parallel: Sessions that have room from the start.
-    threads: For computing.
-    selector: "auto", "dense", "predictor", "gate" or "threshold".
-    policy: Which neurons leave DRAM first.
-    window: Tokens whose neurons stay.
-    bundled: Whether a neuron is one read.
     system: Where /proc and /sys are.
+)",
+                                raises),
+              "system"_a = py::none());
+  def_opening(
+      model, "largest_context", OpeningCalls::function<Folder, const Path&>(&largest_context),
+      doc<OpeningCalls>(R"(The longest context, up to the model's own, whose keys and values take half of memory.
 
-Returns:
-    The plan.
+Half of what is left beside the least plan, that is; and at least 256 positions. A context that is given is ignored.
 
-Raises:
-    BudgetError: It cannot fit; smallest_bytes would.
-    FormatError: A file is wrong.
-    IoError: A file cannot be read.
-    ArgumentError: An option is out of range.)");
-  model.def_static("largest_context", &largest_context, "folder"_a, py::kw_only(), "memory"_a = "auto",
-                   "parallel"_a = 1, "threads"_a = py::none(), "selector"_a = "auto", "policy"_a = "auto",
-                   "window"_a = py::none(), "bundled"_a = true, "system"_a = py::none(),
-                   R"(The longest context, up to the model's own, whose KV caches take at most half of the memory.
-
-Half of what is left beside the least plan, that is; and at least 256 positions. The arguments are those of `plan`.)");
+Args:
+    folder: What `flashlm.pack` wrote; its weights may be holes.
+    system: Where /proc and /sys are.
+)",
+                        raises),
+      "system"_a = py::none());
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return self.lm.stream(prompt, options);
   });

@@ -60,7 +60,7 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([*RUN, "--memory", "nonsense"], "[memory] size: expected bytes, a number with KiB"),
+        ([*RUN, "--memory", "nonsense"], "[language_model] memory: expected 'auto', bytes such as '4GiB'"),
         ([*RUN, "--memory", "-5GiB"], "got '-5GiB'"),
         ([*RUN, "--memory", "1e300%"], "got '1e300%'"),
         ([*RUN, "--memory", "1"], "[memory_plan] budget: expected at least"),

@@ -29,7 +29,21 @@ from flashlm.cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
 HANGS = 1200  # seconds after which something hangs; before, a machine may be slow or stand still
-COMMANDS = ("run", "chat", "papers", "agent", "pack", "verify", "info", "probe", "bench", "train", "thresholds", "demo")
+COMMANDS = (
+    "run",
+    "chat",
+    "papers",
+    "agent",
+    "pack",
+    "verify",
+    "info",
+    "plan",
+    "probe",
+    "bench",
+    "train",
+    "thresholds",
+    "demo",
+)
 STAT_NAMES = {
     *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
     *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
@@ -72,7 +86,7 @@ def fail(*arguments: str | Path, code: int = 1, stdin: str = "", **changes: str)
 def without_plan(said: str) -> str:
     """What stderr has beside the plan, which is told before a model is read."""
     lines = said.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(("Plan: ", "All of it fits into ")))
+    return "".join(line for line in lines if not line.startswith(("Plan: ", "Memory: ", "All of it fits")))
 
 
 def test_run_prints_the_text_and_nothing_else(tiny: Path, lm: flashlm.LanguageModel) -> None:

@@ -7,15 +7,17 @@ import ast
 import inspect
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "python" / "flashlm"
 MODULES = ["_core", "_net", "_pdf"]
 TREES = {name: ast.parse((PACKAGE / f"{name}.pyi").read_text(encoding="utf-8")) for name in MODULES}
-CLASSES = {
+ALL_CLASSES = {
     (module, node.name): node for module, tree in TREES.items() for node in tree.body if isinstance(node, ast.ClassDef)
 }
+CLASSES = {key: node for key, node in ALL_CLASSES.items() if not key[1].startswith("_")}  # others only name types
 FUNCTIONS = {
     (module, node.name): node
     for module, tree in TREES.items()
@@ -46,10 +48,22 @@ def parameters(node: ast.FunctionDef) -> list[tuple[str, bool, Any]]:
         (argument.arg, True, default)
         for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     ]
-    return [
+    named = [
         (name, keyword_only, "required" if default is None else ast.literal_eval(default))
         for name, keyword_only, default in found
         if name != "self"
+    ]
+    return [*named, *((name, True, ANY) for name in options(node))]
+
+
+def options(node: ast.FunctionDef) -> list[str]:
+    """Names in the TypedDict of ``**options: Unpack[...]``. What they are by default, the engine's table says."""
+    kind = node.args.kwarg and node.args.kwarg.annotation
+    if not isinstance(kind, ast.Subscript):
+        return []
+    (names,) = [tree for (_, name), tree in ALL_CLASSES.items() if name == ast.unparse(kind.slice)]
+    return [
+        item.target.id for item in names.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
     ]
 
 

@@ -13,6 +13,7 @@
 #include "flashlm/text/generation.ipp"
 #include "flashlm/text/kv_store.ipp"
 #include "flashlm/text/language_model.ipp"
+#include "flashlm/text/options.ipp"
 #include "flashlm/text/pattern.ipp"
 #include "flashlm/text/pattern_places.ipp"
 #include "flashlm/text/pattern_states.ipp"

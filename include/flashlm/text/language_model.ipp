@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "flashlm/base/error.hpp"
@@ -14,6 +15,7 @@
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/memory_needs.hpp"
 #include "flashlm/model/model.hpp"
+#include "flashlm/text/options.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -112,19 +114,17 @@ FLASHLM_INLINE void LanguageModel::collect(std::span<const Token> tokens, sparse
 }
 
 FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(const LanguageModelOptions& options) {
+  check_options(kOpeningOptions, options, "language_model");
   model::EngineOptions engine;
-  engine.memory = parse_memory(options.memory);
-  engine.context = options.context;
-  engine.parallel = options.parallel;
-  engine.n_threads = options.n_threads;
-  engine.max_batch = options.max_batch;
-  engine.reader = options.reader;
-  engine.policy = options.policy;
-  engine.window = options.window;
-  engine.neuron_reads = options.neuron_reads;
-  engine.lock_memory = options.lock_memory;
-  engine.governed = options.governed;
-  engine.stall_seconds = options.stall_seconds;
+  visit_options(kOpeningOptions, [&](const auto& option) {
+    if constexpr (requires { option.of(engine); }) {
+      using Here = std::remove_cvref_t<decltype(option.of(options))>;
+      if constexpr (std::is_same_v<Here, std::remove_cvref_t<decltype(option.of(engine))>>) {
+        option.of(engine) = option.of(options);
+      }
+    }
+  });
+  engine.memory = parse_memory(options.memory);  // a text here, a size there
   engine.sensor = options.sensor;
   return engine;
 }

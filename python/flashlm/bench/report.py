@@ -23,7 +23,7 @@ from flashlm._values import MOST_32_BITS, MOST_64_BITS
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.synthetic import synthetic_source
-from flashlm.choices import READERS, check_choices, check_memory, check_sizes, check_whole
+from flashlm.choices import READERS, check_memory, check_opening, check_whole
 from flashlm.packing.detect import is_packed
 from flashlm.packing.files import io_error, scratch_folder
 from flashlm.packing.options import Options
@@ -162,7 +162,7 @@ def run(
     """
     _check_counts(tokens=tokens, prompt=prompt, seed=seed)
     _check_choices(memory=memory, context=context, threads=threads, reader=reader)
-    check_choices(selector="auto", policy=policy, window=window, drafter=None)
+    check_opening({"policy": policy, "window": window})
     if selector not in SELECTORS:
         raise ArgumentError(f"[bench] selector: expected {' or '.join(SELECTORS)}, got {selector!r}")
     plants = selector != "dense" if planted is None else planted
@@ -274,7 +274,7 @@ def _check_counts(*, tokens: int, prompt: int, seed: int) -> None:
 def _check_choices(*, memory: str | int, context: int | None, threads: int | None, reader: str) -> None:
     """Before anything is written: what opening the model would refuse after it. Raises ArgumentError."""
     _core.parse_memory(check_memory(memory))
-    check_sizes(context=context, threads=threads)
+    check_opening({"context": context, "threads": threads})
     if reader not in READERS:
         raise ArgumentError(f"[bench] reader: expected {', '.join(READERS)}, got {reader!r}")
 

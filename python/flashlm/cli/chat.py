@@ -34,6 +34,7 @@ Ctrl-C  stops an answer; at the prompt, twice leaves"""
 _SHOWN = 60  # characters of a question that is forgotten
 
 
+@options.takes({**options.OPENING, **options.SAMPLING})
 def main(
     source: options.Source,
     *,
@@ -41,56 +42,19 @@ def main(
         str | None,
         typer.Option("--system", metavar="TEXT", help="What the model is told first."),
     ] = None,
-    memory: options.Memory = "auto",
-    context: options.Context = None,
-    threads: options.Threads = None,
-    reader: options.Reader = "auto",
-    selector: options.Selector = "auto",
-    policy: options.Policy = "auto",
-    window: options.Window = None,
-    lock_memory: options.LockMemory = False,
     max_new_tokens: options.MaxNewTokens = 512,
-    temperature: options.Temperature = 0.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 1.0,
-    min_p: options.MinP = 0.0,
-    repetition_penalty: options.RepetitionPenalty = 1.0,
-    seed: options.Seed = 0,
-    stop: options.Stop = None,
     load_session: options.LoadSession = None,
     save_session: options.SaveSession = None,
-    kv_store: options.KvStore = False,
-    kv_store_bytes: options.KvStoreBytes = "8GiB",
     json: options.Json = False,
+    **given: Any,
 ) -> None:
     """Talks with a chat model. Ctrl-C stops an answer; /help lists what else can be typed.
 
     A text that is pasted is one message. Where stdin is no terminal, each line of it is one message. With --json
     each answer is one JSON object, on one line.
     """
-    lm = options.open_source(
-        source,
-        memory=memory,
-        context=context,
-        threads=threads,
-        reader=reader,
-        selector=selector,
-        policy=policy,
-        window=window,
-        lock_memory=lock_memory,
-        kv_store=kv_store,
-        kv_store_bytes=kv_store_bytes,
-    )
-    settings = {
-        "max_new_tokens": max_new_tokens,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "repetition_penalty": repetition_penalty,
-        "seed": seed,
-        "stop": stop or (),
-    }
+    lm = options.open_source(source, **options.opening_of(given))
+    settings = {"max_new_tokens": max_new_tokens, **options.sampling_of(given)}
     with lm:
         _ = lm.chat_template  # a model without one is told before the first line is typed
         before = load_messages(load_session) if load_session is not None else []

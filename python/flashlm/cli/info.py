@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from flashlm import _core
-from flashlm.choices import check_memory, check_sizes
+from flashlm.choices import check_memory, check_opening
 from flashlm.cli import formats, options, screen
 from flashlm.home import outlined
 
@@ -38,7 +38,7 @@ def main(
     with contextlib.ExitStack() as stack:
         with screen.progress_bar() as progress:
             folder = stack.enter_context(outlined(source, progress))
-        check_sizes(context=context, threads=None)
+        check_opening({"context": context})
         if memory is not None:
             plan = _core.LanguageModel.plan(folder, memory=check_memory(memory), context=context)
         facts = {**_facts(folder), "smallest": _smallest(folder, context)}

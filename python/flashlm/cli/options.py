@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from flashlm.choices import check_choices, check_sizes
+from flashlm import _core
+from flashlm.choices import check_opening
 from flashlm.cli import screen
 from flashlm.language_model import LanguageModel, Progress
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 Source = Annotated[
     str,
@@ -18,61 +23,28 @@ Source = Annotated[
         metavar="MODEL", help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as owner/name."
     ),
 ]
-Memory = Annotated[
-    str,
-    typer.Option(
-        "--memory",
-        "-m",
-        metavar="SIZE",
-        help="How much DRAM: auto, 4GiB, 500MB, or a share of the weights such as 50%.",
-    ),
-]
-Context = Annotated[
-    int | None,
-    typer.Option(
-        "--context", metavar="N", help="Tokens that fit; by default the model's, 4096 at most, or what memory holds."
-    ),
-]
-Parallel = Annotated[
-    int, typer.Option("--parallel", metavar="N", help="Conversations whose keys and values have room from the start.")
-]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", "-t", metavar="N", help="Threads that compute; by default one per core."),
-]
-LockMemory = Annotated[bool, typer.Option("--lock-memory", help="Keeps all memory of the model out of swap.")]
-Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="How flash is read: auto, threads or uring.")]
-Selector = Annotated[
-    str,
-    typer.Option(
-        "--selector", metavar="NAME", help="Which neurons are needed: auto, dense, predictor, gate or threshold."
-    ),
-]
-Policy = Annotated[
-    str,
-    typer.Option(
-        "--policy",
-        metavar="NAME",
-        help="Which chosen neurons leave DRAM first: auto, combined, window, lru, frequency or none. "
-        "paper is the paper's own cache, whose results depend on what it holds.",
-    ),
-]
-Window = Annotated[
-    int | None, typer.Option("--window", metavar="N", help="Tokens whose neurons stay; by default as many as fit.")
-]
-MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", "-n", metavar="N", help="Ends after so many tokens.")]
-Temperature = Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token; more than 0 draws.")]
-TopK = Annotated[int, typer.Option("--top-k", help="Draws from the likeliest k tokens; 0 for all.")]
-TopP = Annotated[float, typer.Option("--top-p", help="Draws from the likeliest tokens that make up this probability.")]
-MinP = Annotated[float, typer.Option("--min-p", help="Drops tokens below this share of the likeliest one's.")]
-RepetitionPenalty = Annotated[
-    float, typer.Option("--repetition-penalty", help="Above 1 makes tokens of the text so far less likely.")
-]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed draws the same tokens.")]
-Stop = Annotated[
-    list[str] | None,
-    typer.Option("--stop", metavar="TEXT", help="Ends before this text; may be given several times."),
-]
+
+
+def _option(name: str, *short: str, metavar: str | None = None) -> Any:
+    """An option of the engine's tables, whose help is the first sentence and the words there."""
+    option = _TABLE[name]
+    said = option["doc"].split(". ")[0].rstrip(".").replace("`", "").replace('"', "")
+    words = f": {option['words']}" if option["words"] and option["words"].split(", ")[-1] not in said else ""
+    return typer.Option("--" + name.replace("_", "-"), *short, metavar=metavar, help=f"{said}{words}.")
+
+
+_TABLE = {option["name"]: option for option in [*_core.OPENING_OPTIONS, *_core.GENERATION_OPTIONS]}
+Memory = Annotated[str, _option("memory", "-m", metavar="SIZE")]
+Context = Annotated[int | None, _option("context", metavar="N")]
+Parallel = Annotated[int, _option("parallel", metavar="N")]
+Threads = Annotated[int | None, _option("threads", "-t", metavar="N")]
+Selector = Annotated[str, _option("selector", metavar="NAME")]
+Policy = Annotated[str, _option("policy", metavar="NAME")]
+Window = Annotated[int | None, _option("window", metavar="N")]
+Reader = Annotated[str, _option("reader", metavar="NAME")]
+Temperature = Annotated[float, _option("temperature")]
+Seed = Annotated[int, _option("seed")]
+MaxNewTokens = Annotated[int, _option("max_new_tokens", "-n", metavar="N")]
 JsonSchema = Annotated[
     Path | None,
     typer.Option("--json-schema", metavar="FILE", help="Writes JSON that the schema in this file allows."),
@@ -93,9 +65,6 @@ FullContext = Annotated[
 KvStore = Annotated[
     bool, typer.Option("--kv-store/--no-kv-store", help="Keeps what was read computed, for later runs too.")
 ]
-KvStoreBytes = Annotated[
-    str, typer.Option("--kv-store-bytes", metavar="SIZE", help="What that may hold, of all models: 8GiB, 500MB.")
-]
 LoadSession = Annotated[
     Path | None,
     typer.Option("--load-session", metavar="FILE", help="Goes on from there, with what was computed then."),
@@ -104,12 +73,70 @@ SaveSession = Annotated[
     Path | None,
     typer.Option("--save-session", metavar="FILE", help="Ends with saving what was read and written, to go on from."),
 ]
+OPENING: dict[str, Any] = {
+    "memory": Memory,
+    "selector": Selector,
+    "context": Context,
+    "threads": Threads,
+    "reader": Reader,
+    "policy": Policy,
+    "window": Window,
+    "lock_memory": Annotated[bool, _option("lock_memory")],
+    "kv_store": KvStore,
+    "kv_store_bytes": Annotated[str, _option("kv_store_bytes", metavar="SIZE")],
+}
+"""How `run` and `chat` open a model: names of `from_pretrained`, and types for the command line."""
+SAMPLING: dict[str, Any] = {
+    "temperature": Temperature,
+    "top_k": Annotated[int, _option("top_k")],
+    "top_p": Annotated[float, _option("top_p")],
+    "min_p": Annotated[float, _option("min_p")],
+    "repetition_penalty": Annotated[float, _option("repetition_penalty")],
+    "seed": Seed,
+    "stop": Annotated[
+        list[str] | None,
+        typer.Option("--stop", metavar="TEXT", help="Ends before this text; may be given several times."),
+    ],
+}
+"""How `run` and `chat` draw tokens: names of `generate`, and types for the command line."""
+_DEFAULTS = {name: option["default"] for name, option in _TABLE.items()} | {
+    "kv_store": False,
+    "kv_store_bytes": "8GiB",
+    "stop": None,
+}
 Json = Annotated[bool, typer.Option("--json", help="Prints one JSON object for programs.")]
 
 
 def examples(*lines: str) -> str:
     """The end of a command's help. A test runs every line."""
     return "Examples:\n" + "\n".join(f"  $ {line}" for line in lines)
+
+
+def takes(options: Mapping[str, Any]) -> Callable[[_Command], _Command]:
+    """Makes a command take options by their names in place of ``**given``."""
+
+    def decorate(command: _Command) -> _Command:
+        signature = inspect.signature(command, eval_str=True)
+        first = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        named = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation)
+            for name, annotation in options.items()
+        ]
+        command.__signature__ = signature.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in [*first, *named]}
+        return command
+
+    return decorate
+
+
+def opening_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a command's options opens the model."""
+    return {name: given[name] for name in OPENING}
+
+
+def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a command's options draws tokens."""
+    return {**{name: given[name] for name in SAMPLING}, "stop": given["stop"] or ()}
 
 
 def open_source(source: str, *, quiet: bool = False, **options: Any) -> LanguageModel:
@@ -121,8 +148,7 @@ def open_source(source: str, *, quiet: bool = False, **options: Any) -> Language
     from flashlm.plan_lines import plan_lines
 
     opening = {name: options[name] for name in ("context", "threads", "selector", "policy", "window")}
-    check_choices(selector=options["selector"], policy=options["policy"], window=options["window"], drafter=None)
-    check_sizes(context=options["context"], threads=options["threads"])
+    check_opening({name: options[name] for name in options if name not in ("memory", "kv_store", "kv_store_bytes")})
     with screen.progress_bar() as progress:
         folder = packed(source, progress=progress, tell=screen.tell)
         if not quiet:

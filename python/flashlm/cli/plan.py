@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import flashlm
 from flashlm.cli import options, screen
 
@@ -11,32 +14,14 @@ EXAMPLES = options.examples(
     "flashlm plan model.flash",
     "flashlm plan model.flash --memory 75% --context 64 --parallel 2 --json",
 )
+_OPTIONS = {**options.OPENING, "parallel": options.Parallel}
 
 
-def main(
-    source: options.Source,
-    *,
-    memory: options.Memory = "auto",
-    context: options.Context = None,
-    parallel: options.Parallel = 1,
-    threads: options.Threads = None,
-    selector: options.Selector = "auto",
-    policy: options.Policy = "auto",
-    window: options.Window = None,
-    json: options.Json = False,
-) -> None:
+@options.takes({name: _OPTIONS[name] for name in inspect.signature(flashlm.plan).parameters if name in _OPTIONS})
+def main(source: options.Source, *, json: options.Json = False, **given: Any) -> None:
     """Tells where the memory of a model would go. Nothing is packed, and no weights are read."""
-    plan = flashlm.plan(
-        source,
-        memory=memory,
-        context=context,
-        parallel=parallel,
-        threads=threads,
-        selector=selector,
-        policy=policy,
-        window=window,
-    )
+    plan = flashlm.plan(source, **given)
     if json:
         screen.print_json(plan.to_dict())
     else:
-        screen.out.print(screen.plan_table(plan, f"Where the memory goes at --memory {memory}"))
+        screen.out.print(screen.plan_table(plan, f"Where the memory goes at --memory {given['memory']}"))

@@ -23,34 +23,19 @@ EXAMPLES = options.examples(
 )
 
 
+@options.takes({**options.OPENING, **options.SAMPLING})
 def main(
     source: options.Source,
     *,
     prompt: Annotated[str, typer.Option("--prompt", "-p", metavar="TEXT", help="The text; - reads it from stdin.")],
     chat: Annotated[bool, typer.Option("--chat", help="Takes the text as a message, and answers it.")] = False,
-    memory: options.Memory = "auto",
-    context: options.Context = None,
-    threads: options.Threads = None,
-    reader: options.Reader = "auto",
-    selector: options.Selector = "auto",
-    policy: options.Policy = "auto",
-    window: options.Window = None,
-    lock_memory: options.LockMemory = False,
     max_new_tokens: options.MaxNewTokens = 128,
-    temperature: options.Temperature = 0.0,
-    top_k: options.TopK = 0,
-    top_p: options.TopP = 1.0,
-    min_p: options.MinP = 0.0,
-    repetition_penalty: options.RepetitionPenalty = 1.0,
-    seed: options.Seed = 0,
-    stop: options.Stop = None,
     json_schema: options.JsonSchema = None,
     load_session: options.LoadSession = None,
     save_session: options.SaveSession = None,
-    kv_store: options.KvStore = False,
-    kv_store_bytes: options.KvStoreBytes = "8GiB",
     stats: Annotated[bool, typer.Option("--stats", help="Ends with tables of memory, bytes and time.")] = False,
     json: options.Json = False,
+    **given: Any,
 ) -> None:
     """Continues a text, and streams what the model writes.
 
@@ -58,32 +43,10 @@ def main(
     """
     text = sys.stdin.read() if prompt == "-" else prompt
     schema = None if json_schema is None else json_schema.read_text(encoding="utf-8", errors="replace")
-    lm = options.open_source(
-        source,
-        memory=memory,
-        context=context,
-        threads=threads,
-        reader=reader,
-        selector=selector,
-        policy=policy,
-        window=window,
-        lock_memory=lock_memory,
-        kv_store=kv_store,
-        kv_store_bytes=kv_store_bytes,
-        quiet=json,
-    )
+    lm = options.open_source(source, **options.opening_of(given), quiet=json)
     with lm:
         speaker = open_talk(lm, load_session, save_session)
-        settings: dict[str, Any] = {
-            "max_new_tokens": max_new_tokens,
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "min_p": min_p,
-            "repetition_penalty": repetition_penalty,
-            "seed": seed,
-            "stop": stop or (),
-        }
+        settings = {"max_new_tokens": max_new_tokens, **options.sampling_of(given)}
         messages: Messages = []
         if chat:
             messages = load_messages(load_session) if load_session is not None else []

@@ -68,10 +68,11 @@ class FlashModel(Model):  # type: ignore[misc]
         progress: Told how far downloading, packing and loading are.
         on_prefill: Told how many tokens of a prompt are computed, and of how many.
         apply_chat_template_kwargs: ``TransformersModel``'s name of ``template_variables``.
-        **sampling: ``temperature``, ``top_k``, ``top_p``, ``min_p``, ``repetition_penalty``, ``seed``; and
-            ``do_sample=False``, which is temperature 0. As in every model of smolagents, what is given here comes
-            before what a call gives, except how many tokens. What only ``TransformersModel`` has a use for, such as
-            ``device_map`` and ``torch_dtype``, is ignored with a warning.
+        **sampling: The options of ``generate`` from ``temperature`` to ``seed``; and
+            ``do_sample=False``, which is temperature 0. As in every model of smolagents, what is
+            given here comes before what a call gives, except how many tokens. What only
+            ``TransformersModel`` has a use for, such as ``device_map`` and ``torch_dtype``, is
+            ignored with a warning.
 
     Raises:
         ArgumentError: An argument is not known, or lies outside its range.

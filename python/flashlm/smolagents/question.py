@@ -10,6 +10,7 @@ import smolagents.models
 
 from flashlm import _values
 from flashlm._core import ArgumentError
+from flashlm.generation_options import SAMPLING
 from flashlm.smolagents.messages import fitted, plain_messages
 from flashlm.speaker import Speaker
 from flashlm.tool_calls import call_schema
@@ -18,7 +19,6 @@ from flashlm.warnings import warn
 if TYPE_CHECKING:
     from flashlm.smolagents.model import FlashModel
 
-_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
 _SETTINGS = ("max_new_tokens", "max_tokens", "tool_choice", "parallel_tool_calls", "template_variables")
 _TOOL_CHOICES = ("required", "auto", "none")
 _MAX_NEW_TOKENS = 1024
@@ -121,11 +121,11 @@ def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in given.items() if value is not None and value is not REMOVED}
     if settings.pop("do_sample", True) is False:
         settings["temperature"] = 0.0
-    unknown = sorted(set(settings) - set(_SAMPLING))
+    unknown = sorted(set(settings) - set(SAMPLING))
     if unknown:
         raise ArgumentError(
             f"[smolagents] {unknown[0]}: expected max_new_tokens, tool_choice, do_sample or one of "
-            f"{', '.join(_SAMPLING)}, got a name that is not known."
+            f"{', '.join(SAMPLING)}, got a name that is not known."
         )
     return settings
 

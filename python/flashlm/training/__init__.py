@@ -20,7 +20,7 @@ from flashlm import _core
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError, ShapeError
 from flashlm._values import MOST_32_BITS, MOST_64_BITS, refuse, whole
-from flashlm.choices import check_memory, check_sizes, check_whole
+from flashlm.choices import check_memory, check_opening, check_whole
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.packing.config import parse_config
 from flashlm.packing.files import folder_error, io_error, locked, read_object
@@ -91,7 +91,7 @@ def train(
 
     options = _options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
     check_whole("tokens", tokens, least=FEWEST_TOKENS, most=MOST_64_BITS, where="train")
-    check_sizes(context=None, threads=threads)
+    check_opening({"threads": threads})
     _core.parse_memory(check_memory(memory))
     tell = progress if progress is not None else _nobody
     files = [text] if isinstance(text, (str, os.PathLike)) else list(text)
