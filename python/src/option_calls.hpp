@@ -25,6 +25,8 @@
 
 #include "callbacks.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/guide.hpp"
 #include "flashlm/text/options.hpp"
 
 namespace option_calls {
@@ -33,6 +35,16 @@ template <class T>
 inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
+
+/// The class of Python whose objects a member points to: a grammar is the one language that Python has.
+template <class T>
+struct Pointed {
+  using Type = T;
+};
+template <>
+struct Pointed<flashlm::text::Language> {
+  using Type = flashlm::text::Grammar;
+};
 
 /// The options of one table, which fill an `Options`.
 template <class Options, const auto& kTable>
@@ -62,7 +74,8 @@ class OptionCalls {
     } else if constexpr (std::is_constructible_v<T, std::function<void(std::size_t, std::size_t)>>) {
       return std::type_identity<Callback>();
     } else {
-      return std::type_identity<std::shared_ptr<std::remove_const_t<typename T::element_type>>>();
+      return std::type_identity<
+          std::shared_ptr<typename Pointed<std::remove_const_t<typename T::element_type>>::Type>>();
     }
   }
   template <std::size_t I>

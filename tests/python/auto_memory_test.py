@@ -150,6 +150,19 @@ def test_what_ulimit_allows_is_kept(wide: Path) -> None:
     assert answer["streamed"] > 0
 
 
+def test_addresses_that_ulimit_does_not_allow_are_named(wide: Path) -> None:
+    limit = 400 * MB  # the interpreter has some 150 MB of addresses, and all weights need theirs
+
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    command = [sys.executable, "-c", ANSWER, str(wide)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=lower)
+    assert done.returncode != 0
+    assert "BudgetError: " in done.stderr
+    assert "ulimit -v" in done.stderr
+
+
 def test_a_machine_with_room_holds_everything_and_no_more(tiny: Path, tmp_path: Path) -> None:
     system = FakeSystem(tmp_path, total=16 << 30, available=8 << 30)
     plan = planned(tiny, system)

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <type_traits>
 
 #include "flashlm/model/engine_options.hpp"
 #include "flashlm/text/generation.hpp"
@@ -31,7 +32,7 @@ TEST_CASE("what nobody says is allowed, and a table's options are members of the
   CHECK(std::get<0>(kOpeningOptions).of(opening) == "auto");
   GenerationOptions generation;
   visit_options(kGenerationOptions, [&](const auto& option) {
-    if constexpr (requires { option.of(generation) = 0.5f; }) {
+    if constexpr (std::is_same_v<decltype(option.of(generation)), float&>) {
       if (option.name == "min_p") option.of(generation) = 0.5f;
     }
   });

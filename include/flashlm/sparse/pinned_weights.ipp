@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 #include "flashlm/base/aligned_buffer.hpp"
@@ -19,8 +20,24 @@ FLASHLM_INLINE storage::Place whole_units(const storage::Place& place, std::size
   return {place.file, {wide.offset, std::min(wide.end(), file_bytes) - wide.offset}};
 }
 
+namespace detail {
+
+/// Addresses for all weights, whatever of them stays in DRAM.
+inline ReservedMemory reserve_addresses(std::size_t bytes) {
+  try {
+    return ReservedMemory(bytes);
+  } catch (const std::bad_alloc&) {
+    throw BudgetError(concat("[pinned_weights] addresses: expected room for ", bytes,
+                             " bytes, of which only what stays takes memory, got a refusal of the system. Does ",
+                             "`ulimit -v` allow less?"),
+                      bytes);
+  }
+}
+
+}  // namespace detail
+
 FLASHLM_ONCE PinnedWeights::PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel)
-    : layout_(&layout), pieces_(std::move(pieces)), arena_(layout.arena_bytes()) {
+    : layout_(&layout), pieces_(std::move(pieces)), arena_(detail::reserve_addresses(layout.arena_bytes())) {
   FLASHLM_ASSERT(pieces_.size() == layout.pieces().size());
   for_page_runs(layout.pages(pieces_), [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
 }
