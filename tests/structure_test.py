@@ -20,12 +20,25 @@ LAYERS = {"base": 0, "kernels": 1, "storage": 2, "sparse": 3, "model": 4, "text"
 
 # The folders (or files) of include/flashlm that may include a header that matches.
 HOMES = {
-    r"nlohmann/": {"storage", "model", "text", "agent", "tools/paper.hpp"},
-    r"Eigen/": {"kernels"},
+    r"nlohmann/": {"storage/json.ipp", "text", "agent", "tools/paper.hpp"},
     r"\w*intrin\.h|arm_neon\.h": {"kernels"},
     r"omp\.h": {"base/parallel.ipp"},
     r"curl/": {"tools/http_transfer.hpp", "tools/url.hpp"},
     r"poppler-": {"tools/poppler_reader.hpp"},
+}
+
+
+# What flashlm/language_model.hpp brings where the bodies are compiled once: the standard library, and headers that
+# include nothing but it and each other.
+THIN = {
+    *("base/error.hpp", "base/memory_sensor.hpp", "base/process.hpp", "base/random.hpp", "base/stats.hpp"),
+    *("base/token.hpp", "base/turns.hpp", "base/units.hpp", "language_model.hpp", "model/memory_plan.hpp"),
+    *("model/session.hpp", "sparse/neuron_read_options.hpp", "sparse/segment.hpp", "storage/json.hpp"),
+    *("storage/json_value.hpp", "storage/sha256.hpp", "text/added_tokens.hpp", "text/bpe.hpp"),
+    *("text/byte_trie.hpp", "text/generation.hpp"),
+    *("text/guide.hpp", "text/kv_store.hpp", "text/language_model.hpp", "text/pre_tokenizer.hpp", "text/sampler.hpp"),
+    *("text/stop_matcher.hpp", "text/tokenizer.hpp", "text/unicode.hpp", "text/unicode_tables.inc", "text/utf8.hpp"),
+    "version.hpp",
 }
 
 
@@ -148,17 +161,29 @@ def test_all_bodies_are_compiled_once() -> None:
     assert sorted(listed) == [name(path) for path in COMPILED]
 
 
-def test_the_umbrella_reaches_every_header_but_the_tools() -> None:
-    """A program that includes flashlm/flashlm.hpp has everything that has no dependency of its own."""
+def reached_from(header: str, bodies: bool) -> set[str]:
+    """A header and what it includes, as headers alone or with the bodies compiled once; as `name` has them."""
     reached: set[str] = set()
-    waiting = ["flashlm.hpp"]
+    waiting = [header]
     while waiting:
         current = waiting.pop()
         if current not in reached:
             reached.add(current)
-            targets = includes(INCLUDE / "flashlm" / current)
+            targets = [x for x in includes(INCLUDE / "flashlm" / current) if bodies or not x.endswith(".ipp")]
             waiting += [target.removeprefix("flashlm/") for target in targets if target.startswith("flashlm/")]
-    missing = {name(path) for path in HEADERS} - reached
+    return reached
+
+
+def test_a_program_that_writes_text_includes_thin_headers_alone() -> None:
+    """Whoever opens a model and writes text compiles neither the engine nor another library."""
+    assert reached_from("language_model.hpp", bodies=False) <= THIN
+    foreign = {target for header in THIN for target in includes(INCLUDE / "flashlm" / header) if "/" in target}
+    assert not {target for target in foreign if not target.startswith("flashlm/")}
+
+
+def test_the_umbrella_reaches_every_header_but_the_tools() -> None:
+    """A program that includes flashlm/flashlm.hpp has everything that has no dependency of its own."""
+    missing = {name(path) for path in HEADERS} - reached_from("flashlm.hpp", bodies=True)
     assert not {header for header in missing if not header.startswith("tools/")}
 
 

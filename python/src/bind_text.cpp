@@ -20,6 +20,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "callbacks.hpp"
+#include "flashlm/model/engine.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/json_schema_subset.hpp"
 #include "flashlm/text/language_model.hpp"

@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_file.hpp"
 #include "flashlm/storage/checksum.hpp"
 

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <string>
 
+#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
 #include "support/catch.hpp"
 

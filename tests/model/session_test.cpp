@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "flashlm/model/engine.hpp"
 #include "flashlm/storage/beside_file.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "flashlm/model/engine.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "support/bundle_fixture.hpp"

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "flashlm/model/engine.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"

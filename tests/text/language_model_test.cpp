@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "flashlm/model/engine.hpp"
 #include "flashlm/text/grammar.hpp"
 #include "support/catch.hpp"
 #include "support/reference_model.hpp"

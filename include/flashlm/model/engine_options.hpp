@@ -12,7 +12,7 @@
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/config.hpp"
 #include "flashlm/model/governor.hpp"
-#include "flashlm/sparse/neuron_reads.hpp"
+#include "flashlm/sparse/neuron_read_options.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/reader.hpp"
 #include "flashlm/version.hpp"

@@ -12,9 +12,12 @@
 
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/units.hpp"
-#include "flashlm/sparse/pass_layout.hpp"
-#include "flashlm/sparse/weight_stream.hpp"
+#include "flashlm/sparse/segment.hpp"
 #include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::sparse {
+class PassLayout;
+}
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -74,7 +77,7 @@ struct MemoryPlan {
   std::vector<std::string> notes;  // what is known beforehand and worth saying
   std::shared_ptr<const sparse::PassLayout> layout;
   std::vector<bool> pinned_pieces;  // [layout->pieces()]
-  sparse::WeightStream::Ring ring;
+  sparse::Ring ring;
 
   const Share& share(WeightKind kind) const noexcept { return shares[static_cast<std::size_t>(kind)]; }
   /// What a pass reads, before alignment.

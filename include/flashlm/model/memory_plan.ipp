@@ -10,6 +10,7 @@
 
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/sparse/pass_layout.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 

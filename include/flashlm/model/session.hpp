@@ -14,12 +14,14 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
-#include "flashlm/model/engine.hpp"
-#include "flashlm/model/kv_cache.hpp"
 #include "flashlm/storage/sha256.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
+
+class Engine;
+class KvCache;
+enum class Phase;
 
 /// The mutable state of one conversation. It goes on from the longest common prefix of what it is given.
 ///
@@ -35,6 +37,7 @@ class Session {
 
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+  ~Session();
 
   /// Makes `tokens` the whole text of the session and returns the logits after its last token [vocab_size].
   ///
@@ -56,7 +59,7 @@ class Session {
   /// Appends up to max_batch tokens and writes the logits after each: logits [tokens.size(), vocab_size].
   ///
   /// Throws ShapeError beyond the context, IoError if a read fails; the session is then as before.
-  void append(std::span<const Token> tokens, std::span<float> logits) { run(tokens, logits, Phase::prefill); }
+  void append(std::span<const Token> tokens, std::span<float> logits);
 
   /// Makes `tokens` the whole text and writes the logits after every token: logits [tokens.size(), vocab_size].
   ///
@@ -101,14 +104,14 @@ class Session {
   std::span<const Token> tokens() const noexcept { return tokens_; }
   /// The same for a thread that has not the turn.
   std::vector<Token> copy_tokens() const;
-  std::size_t context() const noexcept { return kv_.context(); }
+  std::size_t context() const noexcept;
   Stats stats() const noexcept;
   const Engine& engine() const noexcept { return *engine_; }
 
   /// Whose turn it is among threads that share the session.
   Turns& turns() noexcept { return turns_; }
   /// Whether this is a forked child, and the session was in use at the fork.
-  bool is_torn() const noexcept { return turns_.is_torn() || engine_->is_torn(); }
+  bool is_torn() const noexcept;
 
  private:
   /// Gives the session's place in the engine back, also when the constructor fails half-way.
@@ -133,7 +136,7 @@ class Session {
 
   std::shared_ptr<Engine> engine_;
   Place place_;
-  KvCache kv_;
+  std::unique_ptr<KvCache> kv_;
   storage::Digest fingerprint_;
   std::vector<float> logits_;  // [vocab_size]
   Turns turns_;

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/model/engine.hpp"
+#include "flashlm/model/kv_cache.hpp"
 #include "flashlm/model/kv_file.hpp"
 #include "flashlm/model/kv_fingerprint.hpp"
 #include "flashlm/storage/beside_file.hpp"
@@ -19,16 +21,26 @@ namespace flashlm::inline FLASHLM_ABI::model {
 FLASHLM_INLINE Session::Session(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)),
       place_(*engine_),
-      kv_(engine_->add_session()),
-      fingerprint_(kv_fingerprint(engine_->model(), kv_.dtype(), engine_->numerics())) {
+      kv_(std::make_unique<KvCache>(engine_->add_session())),
+      fingerprint_(kv_fingerprint(engine_->model(), kv_->dtype(), engine_->numerics())) {
   place_.taken = true;
-  tokens_.reserve(kv_.context());
+  tokens_.reserve(kv_->context());
   logits_.resize(engine_->config().vocab_size);
 }
 
+FLASHLM_INLINE Session::~Session() = default;
+
+FLASHLM_INLINE std::size_t Session::context() const noexcept { return kv_->context(); }
+
+FLASHLM_INLINE bool Session::is_torn() const noexcept { return turns_.is_torn() || engine_->is_torn(); }
+
+FLASHLM_INLINE void Session::append(std::span<const Token> tokens, std::span<float> logits) {
+  run(tokens, logits, Phase::prefill);
+}
+
 FLASHLM_INLINE std::span<const float> Session::prefill(std::span<const Token> tokens, const Progress& on_progress) {
-  if (tokens.empty() || tokens.size() > kv_.context()) {
-    throw ShapeError(concat("[session] prompt: expected 1 to ", kv_.context(), " tokens, got ", tokens.size(),
+  if (tokens.empty() || tokens.size() > kv_->context()) {
+    throw ShapeError(concat("[session] prompt: expected 1 to ", kv_->context(), " tokens, got ", tokens.size(),
                             ". A larger context takes more memory."));
   }
   const std::size_t kept = std::min(common_prefix(tokens), tokens.size() - 1);
@@ -55,8 +67,8 @@ FLASHLM_INLINE std::span<const float> Session::step(Token token) {
 FLASHLM_INLINE void Session::score(std::span<const Token> tokens, std::span<float> logits,
                                    const Progress& on_progress) {
   const std::size_t vocab_size = engine_->config().vocab_size;
-  if (tokens.size() > kv_.context() || logits.size() != tokens.size() * vocab_size) {
-    throw ShapeError(concat("[session] tokens: expected at most ", kv_.context(), " and as many rows of ", vocab_size,
+  if (tokens.size() > kv_->context() || logits.size() != tokens.size() * vocab_size) {
+    throw ShapeError(concat("[session] tokens: expected at most ", kv_->context(), " and as many rows of ", vocab_size,
                             " logits, got ", tokens.size(), " and ", logits.size(),
                             " floats. A larger context takes more memory."));
   }
@@ -71,50 +83,50 @@ FLASHLM_INLINE void Session::score(std::span<const Token> tokens, std::span<floa
 
 FLASHLM_INLINE void Session::save(const std::filesystem::path& path) const {
   engine_->require_own_process();
-  write_kv_file(path, {fingerprint_, storage::Sha256().digest(), 0, tokens_.size()}, tokens_, kv_);
+  write_kv_file(path, {fingerprint_, storage::Sha256().digest(), 0, tokens_.size()}, tokens_, *kv_);
 }
 
 FLASHLM_INLINE void Session::load(const std::filesystem::path& path) {
   engine_->require_own_process();
   storage::BesideFile::remove_leftovers(path);
-  const KvFile file = KvFile::open(path, fingerprint_, kv_, storage::FileMode::direct);
+  const KvFile file = KvFile::open(path, fingerprint_, *kv_, storage::FileMode::direct);
   if (file.range().first != 0) {
     throw FormatError(concat("[session] file: expected a text from its beginning, got one from token ",
                              file.range().first, " (", path.string(), ")"));
   }
-  file.check_room(kv_);
+  file.check_room(*kv_);
   const std::vector<Token> tokens = file.tokens();
   check_vocabulary(tokens, path);
   if (!tokens_.empty()) file.check();
   reset();
-  file.read(kv_);
+  file.read(*kv_);
   hold(tokens);
 }
 
 FLASHLM_INLINE void Session::save_block(const std::filesystem::path& path, std::size_t first, std::size_t n_tokens,
                                         const storage::Digest& before) const {
   FLASHLM_ASSERT(first + n_tokens <= tokens_.size());
-  write_kv_file(path, {fingerprint_, before, first, n_tokens}, std::span(tokens_).subspan(first, n_tokens), kv_,
+  write_kv_file(path, {fingerprint_, before, first, n_tokens}, std::span(tokens_).subspan(first, n_tokens), *kv_,
                 Durability::unsynced);
 }
 
 FLASHLM_INLINE void Session::load_block(const std::filesystem::path& path, std::span<const Token> text,
                                         std::size_t first, std::size_t n_tokens, const storage::Digest& before) {
   FLASHLM_ASSERT(common_prefix(text) >= first && first + n_tokens <= text.size());
-  const KvFile file = KvFile::open(path, fingerprint_, kv_);
+  const KvFile file = KvFile::open(path, fingerprint_, *kv_);
   const std::span<const Token> wanted = text.subspan(first, n_tokens);
   if (file.range() != KvRange{fingerprint_, before, first, n_tokens} || !std::ranges::equal(file.tokens(), wanted)) {
     throw FormatError(concat("[session] block: expected the ", n_tokens, " tokens of the text from ", first,
                              " on, got others (", path.string(), ")"));
   }
-  file.check_room(kv_);
+  file.check_room(*kv_);
   cut(first);
-  file.read(kv_);
+  file.read(*kv_);
   hold(text.first(first + n_tokens));
 }
 
 FLASHLM_INLINE std::uint64_t Session::file_bytes(std::size_t n_tokens) const noexcept {
-  return KvFile::bytes(kv_, n_tokens);
+  return KvFile::bytes(*kv_, n_tokens);
 }
 
 FLASHLM_INLINE std::size_t Session::common_prefix(std::span<const Token> tokens) const noexcept {
@@ -153,7 +165,7 @@ FLASHLM_INLINE void Session::check_vocabulary(std::span<const Token> tokens, con
 FLASHLM_INLINE void Session::run(std::span<const Token> tokens, std::span<float> logits, Phase phase) {
   Stats stats = stats_;
   try {
-    engine_->forward(kv_, tokens_.size(), tokens, logits, phase, stats);
+    engine_->forward(*kv_, tokens_.size(), tokens, logits, phase, stats);
   } catch (...) {
     const std::lock_guard lock(shown_);
     stats_ = stats;

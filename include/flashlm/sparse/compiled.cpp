@@ -20,6 +20,7 @@
 #include "flashlm/sparse/pending_reads.ipp"
 #include "flashlm/sparse/pinned_weights.ipp"
 #include "flashlm/sparse/predictor.ipp"
+#include "flashlm/sparse/segment.ipp"
 #include "flashlm/sparse/selective_ffn.ipp"
 #include "flashlm/sparse/selector.ipp"
 #include "flashlm/sparse/selector_file.ipp"

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "flashlm/sparse/neuron_read_options.hpp"
 #include "flashlm/sparse/neuron_set.hpp"
 #include "flashlm/sparse/pending_reads.hpp"
 #include "flashlm/storage/bundle_file.hpp"
@@ -13,15 +14,6 @@
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
-
-/// How neurons are read.
-struct NeuronReadOptions {
-  /// Neurons that nobody wants are read along where that many bytes or fewer lie between two that are wanted. 0 joins
-  /// neighbours only; docs/architecture.md derives the default.
-  std::size_t merge_bytes = std::size_t{4} << 10;
-  std::size_t longest_bytes = std::size_t{256} << 10;  // of a joined read
-  bool bundled = true;  // false: a read a matrix, as if up and down lay apart (arXiv:2312.11514, table 2, row 4)
-};
 
 /// Joins neurons that lie close to each other into one read; a neuron alone is read into its row at once.
 ///

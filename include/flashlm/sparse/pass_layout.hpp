@@ -9,20 +9,11 @@
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/sparse/segment.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
-
-/// Equal units that lie next to each other in a file: rows of a matrix, or bundles of a layer.
-struct Segment {
-  std::uint32_t file = 0;
-  std::uint64_t offset = 0;
-  std::size_t n_units = 0;
-  std::size_t unit_bytes = 0;
-
-  std::uint64_t bytes() const noexcept { return std::uint64_t{n_units} * unit_bytes; }
-};
 
 /// Cuts segments into pieces that are read with one request each. Cuts are between units, so they change no sum.
 ///

@@ -14,6 +14,7 @@
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/pinned_weights.hpp"
+#include "flashlm/sparse/segment.hpp"
 #include "flashlm/storage/reader.hpp"
 #include "flashlm/version.hpp"
 
@@ -26,13 +27,6 @@ namespace flashlm::inline FLASHLM_ABI::sparse {
 /// the next pass are read while the sampler works. Nothing is allocated while passes run. Not thread-safe.
 class WeightStream {
  public:
-  /// `n_slots` buffers of `slot_bytes` each.
-  struct Ring {
-    std::size_t n_slots = 0;
-    std::size_t slot_bytes = 0;
-    std::size_t bytes() const noexcept { return n_slots * round_up(slot_bytes, kPageBytes); }
-  };
-
   /// Units [first, first + n) of a segment in DRAM, one behind the other.
   struct Units {
     std::size_t first = 0;

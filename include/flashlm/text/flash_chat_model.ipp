@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flashlm/base/token.hpp"
+#include "flashlm/model/engine.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

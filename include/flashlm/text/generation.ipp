@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/model/engine.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

@@ -17,14 +17,19 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
-#include "flashlm/model/engine.hpp"
+#include "flashlm/model/memory_plan.hpp"
 #include "flashlm/model/session.hpp"
-#include "flashlm/sparse/activation_tap.hpp"
-#include "flashlm/sparse/neuron_reads.hpp"
+#include "flashlm/sparse/neuron_read_options.hpp"
 #include "flashlm/text/generation.hpp"
 #include "flashlm/text/kv_store.hpp"
 #include "flashlm/text/tokenizer.hpp"
 #include "flashlm/version.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::model {
+class Engine;
+struct EngineOptions;
+struct ModelConfig;
+}  // namespace flashlm::inline FLASHLM_ABI::model
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -66,6 +71,11 @@ struct LanguageModelOptions {
 /// A forked child can read numbers and destroy it; what computes throws Error (docs/threads_and_fork.md).
 class LanguageModel {
  public:
+  /// x [n_tokens, dim] is the input of the network of `layer`, h [n_tokens, hidden_dim] the activation of each neuron:
+  /// the number its down column is multiplied by. Both are valid during the call, which may throw to stop.
+  using Observer =
+      std::function<void(std::size_t layer, std::size_t n_tokens, std::span<const float> x, std::span<const float> h)>;
+
   /// Opens a packed folder. Throws IoError, FormatError, ArgumentError, or BudgetError before weights are read.
   static LanguageModel open(const std::filesystem::path& folder, LanguageModelOptions options = {});
 
@@ -99,7 +109,7 @@ class LanguageModel {
   std::span<const float> step(Token token) { return session_->step(token); }
 
   /// While it lives, the model's own session is this thread's.
-  Turns::Turn take_turn() const { return Turns::Turn(session_->turns(), engine_->on_wait()); }
+  Turns::Turn take_turn() const;
 
   /// A conversation of its own. Throws BudgetError if there is no room for another KV cache.
   std::shared_ptr<model::Session> session() const;
@@ -114,7 +124,7 @@ class LanguageModel {
   ///
   /// Throws ShapeError beyond the context, FormatError for activations that are not finite, ArgumentError unless the
   /// selector is dense, and what the observer throws; the model is usable after.
-  void collect(std::span<const Token> tokens, sparse::ActivationTap::Observer observer);
+  void collect(std::span<const Token> tokens, Observer observer);
 
   /// exp(mean negative log-likelihood of tokens 2..n), each given the tokens before it in its window.
   ///
@@ -123,8 +133,8 @@ class LanguageModel {
   double perplexity(std::string_view text, const model::Session::Progress& on_progress = {});
 
   const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
-  const model::ModelConfig& config() const noexcept { return engine_->config(); }
-  model::MemoryPlan memory_plan() const { return engine_->memory_plan(); }
+  const model::ModelConfig& config() const noexcept;
+  model::MemoryPlan memory_plan() const;
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Null without one.
   const std::shared_ptr<KvStore>& kv_store() const noexcept { return kv_store_; }

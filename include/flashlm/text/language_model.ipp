@@ -13,6 +13,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/process.hpp"
 #include "flashlm/base/units.hpp"
+#include "flashlm/model/engine.hpp"
 #include "flashlm/model/memory_needs.hpp"
 #include "flashlm/model/model.hpp"
 #include "flashlm/text/options.hpp"
@@ -79,6 +80,14 @@ FLASHLM_INLINE std::string LanguageModel::generate(std::string_view prompt, Gene
   return stream(prompt, std::move(options)).rest();
 }
 
+FLASHLM_INLINE Turns::Turn LanguageModel::take_turn() const {
+  return Turns::Turn(session_->turns(), engine_->on_wait());
+}
+
+FLASHLM_INLINE const model::ModelConfig& LanguageModel::config() const noexcept { return engine_->config(); }
+
+FLASHLM_INLINE model::MemoryPlan LanguageModel::memory_plan() const { return engine_->memory_plan(); }
+
 FLASHLM_INLINE std::shared_ptr<model::Session> LanguageModel::session() const {
   return {new model::Session(engine_), DeleteUnlessTorn()};
 }
@@ -97,7 +106,7 @@ FLASHLM_INLINE std::vector<float> LanguageModel::logits(std::span<const Token> t
   return rows;
 }
 
-FLASHLM_INLINE void LanguageModel::collect(std::span<const Token> tokens, sparse::ActivationTap::Observer observer) {
+FLASHLM_INLINE void LanguageModel::collect(std::span<const Token> tokens, Observer observer) {
   struct Observing {
     ~Observing() { engine.observe({}); }
     model::Engine& engine;

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/// segment.ipp: the bodies of segment.hpp.
+#pragma once
+
+#include "flashlm/sparse/segment.hpp"
+
+#include "flashlm/base/aligned_buffer.hpp"
+
+namespace flashlm::inline FLASHLM_ABI::sparse {
+
+FLASHLM_INLINE std::size_t Ring::bytes() const noexcept { return n_slots * round_up(slot_bytes, kPageBytes); }
+
+}  // namespace flashlm::inline FLASHLM_ABI::sparse
