@@ -22,8 +22,8 @@ storage::Place whole_units(const storage::Place& place, std::size_t unit, std::u
 /// Memory for some pieces of a layout, each where the arena has it. Memory is only ever given back. Not thread-safe.
 class PinnedWeights {
  public:
-  /// `pieces` [n_pieces] are those that stay. `layout` must outlive this object. Throws BudgetError where the system has
-  /// no addresses for all of them.
+  /// `pieces` [n_pieces] are those that stay. `layout` must outlive this object. Throws BudgetError where the system
+  /// has no addresses for all of them.
   PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel);
 
   PinnedWeights(PassLayout&& layout, std::vector<bool> pieces, Parallel& parallel) = delete;
