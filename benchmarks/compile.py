@@ -84,13 +84,16 @@ def without_a_format(folder: Path) -> Path:
 
 def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
     """What is compiled: a file and its options. The first is what all are compared with."""
-    for name, text in {"json": JSON_PROGRAM, "readme": readme_program()}.items():
+    readme = readme_program()
+    umbrella = readme.replace("flashlm/language_model.hpp", "flashlm/flashlm.hpp")
+    for name, text in {"json": JSON_PROGRAM, "readme": readme, "umbrella": umbrella}.items():
         (folder / f"{name}.cpp").write_text(text)
     compiled = ["-DFLASHLM_COMPILED"]
     result = {
         "JSON program": (folder / "json.cpp", []),
         "README program, flashlm::flashlm": (folder / "readme.cpp", compiled),
         "README program, headers alone": (folder / "readme.cpp", []),
+        "README program with flashlm.hpp, headers alone": (folder / "umbrella.cpp", []),
     }
     for source in sorted(SOURCES.rglob("*.cpp")):
         library = source.parent.name == "tools" and source.stem != "compiled"
@@ -131,7 +134,7 @@ def edits(build: Path, rounds: int) -> list[dict[str, Any]]:
     for case, path, test in [
         ("edit of a header's bodies", SOURCES / "storage" / "manifest.ipp", cpp),
         ("edit of a header", SOURCES / "storage" / "manifest.hpp", cpp),
-        ("edit of a Python file", ROOT / "python" / "flashlm" / "pack" / "chat_format.py", python),
+        ("edit of a Python file", ROOT / "python" / "flashlm" / "packing" / "chat_format.py", python),
     ]:
         comment = "#" if path.suffix == ".py" else "//"
         seconds = []
