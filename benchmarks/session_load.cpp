@@ -78,7 +78,7 @@ int run(const std::filesystem::path& folder, const std::filesystem::path& scratc
   const std::filesystem::path path = scratch / "session_load.kv";
   Random random(1);
   std::vector<Token> tokens(options.tokens);
-  for (Token& token : tokens) token = static_cast<Token>(random.next() % model->config().vocab_size);
+  for (Token& token : tokens) token = static_cast<Token>(random.next() % model->spec().vocab_size);
   std::vector<float> expected;
   {
     model::Session session(engine);

@@ -35,7 +35,7 @@ using agent::Tool;
 using model::Engine;
 using model::EngineOptions;
 using model::Model;
-using model::ModelConfig;
+using model::ModelSpec;
 using text::ChatMessage;
 using text::ChatModel;
 using text::ChatOptions;

@@ -11,7 +11,9 @@
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/units.hpp"
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/read_spec.hpp"
+#include "flashlm/model/graph/runs.hpp"
+#include "flashlm/model/graph/tensors.hpp"
 #include "flashlm/model/memory_plan.hpp"
 
 namespace py = pybind11;
@@ -88,22 +90,33 @@ std::string text(const Stats& stats) {
 
 void bind_model(py::module_& module) {
   module.def(
-      "check_config",
-      [](const std::string& config, const std::string& path, const std::string& generation,
-         const std::string& generation_path) {
-        flashlm::model::ModelConfig::parse(config, path, generation, generation_path);
+      "graph_tensors",
+      [](const std::string& graph, const std::string& path) {
+        namespace model = flashlm::model;
+        const model::ModelSpec spec = model::parse_spec(graph, path);
+        model::require_runs(spec, path);
+        py::list list;
+        for (const model::GraphTensor& tensor : model::tensors(spec)) {
+          list.append(
+              py::make_tuple(tensor.name, py::tuple(py::cast(tensor.shape)), model::name(tensor.kind), tensor.segment));
+        }
+        return list;
       },
-      "config"_a, "path"_a, "generation"_a = "", "generation_path"_a = "",
-      R"(Read a config as the engine does, so that what it refuses is refused before a model is packed.
+      "graph"_a, "path"_a,
+      R"(List the weights of a graph, in the order of a pass; refuse what the engine does not compute.
+
+The packer and the engine ask the same function, so that whatever packs, opens.
 
 Args:
-    config: The content of config.json.
+    graph: JSON text as in flashlm.json (docs/graph.md).
     path: Its name in messages.
-    generation: The content of generation_config.json; empty if there is none.
-    generation_path: Its name in messages.
+
+Returns:
+    (name, shape, kind, segment) a tensor. Kind is "vector", "table", "rows", "matrix", "neurons" or "head"; segment
+    counts the steps of a pass, and is None for what always stays in DRAM.
 
 Raises:
-    FormatError: The engine cannot run such a model; names the file and the key.)");
+    FormatError: The graph is not one, or not one that the engine computes; names the field.)");
   module.def(
       "free_memory",
       []() -> std::optional<std::uint64_t> {

@@ -94,7 +94,8 @@ std::function<flashlm::MemoryState()> sensor(const std::optional<std::filesystem
 using Path = std::optional<std::filesystem::path>;
 
 PyModel open_model(const std::filesystem::path& folder, Callback on_progress, const Path& system,
-                   LanguageModelOptions options) {
+                   const std::string& manifest, LanguageModelOptions options) {
+  options.manifest = manifest;
   options.on_progress = progress(std::move(on_progress));
   options.on_wait = &let_signals_in;
   options.on_warning = &warn;
@@ -103,21 +104,24 @@ PyModel open_model(const std::filesystem::path& folder, Callback on_progress, co
   return {LanguageModel::open(folder, std::move(options)), folder};
 }
 
-flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const Path& system,
+flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const Path& system, const std::string& manifest,
                                       LanguageModelOptions options) {
+  options.manifest = manifest;
   options.sensor = sensor(system);
   const Release release;
   return LanguageModel::plan(folder, options);
 }
 
-std::size_t largest_context(const std::filesystem::path& folder, const Path& system, LanguageModelOptions options) {
+std::size_t largest_context(const std::filesystem::path& folder, const Path& system, const std::string& manifest,
+                            LanguageModelOptions options) {
+  options.manifest = manifest;
   options.sensor = sensor(system);
   const Release release;
   return LanguageModel::largest_context(folder, options);
 }
 
 py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback on_progress) {
-  const auto vocab_size = static_cast<py::ssize_t>(self.lm.config().vocab_size);
+  const auto vocab_size = static_cast<py::ssize_t>(self.lm.spec().vocab_size);
   std::vector<float> rows;
   {
     const auto report = progress(std::move(on_progress));
@@ -152,13 +156,14 @@ void collect(PyModel& self, const std::vector<Token>& ids, const OnLayer& on_lay
 }
 
 py::dict config(const PyModel& self) {
-  const flashlm::model::ModelConfig& config = self.lm.config();
-  return py::dict("architecture"_a = config.architecture, "dim"_a = config.dim, "hidden_dim"_a = config.hidden_dim,
-                  "n_layers"_a = config.n_layers, "n_heads"_a = config.n_heads, "n_kv_heads"_a = config.n_kv_heads,
-                  "head_dim"_a = config.head_dim, "vocab_size"_a = config.vocab_size,
-                  "max_context"_a = config.max_context, "bos"_a = config.bos, "eos"_a = config.eos,
-                  "dtype"_a = std::string(self.lm.engine().model().manifest().dtype),
-                  "selector"_a = self.lm.engine().model().selector().name,
+  const flashlm::model::ModelSpec& spec = self.lm.spec();
+  const flashlm::model::AttentionSpec& attention = spec.attention();
+  const flashlm::storage::Manifest& manifest = self.lm.engine().model().manifest();
+  return py::dict("family"_a = manifest.family, "dim"_a = spec.dim, "hidden_dim"_a = spec.ffn().hidden,
+                  "n_layers"_a = spec.n_layers(), "n_heads"_a = attention.heads, "n_kv_heads"_a = attention.kv_heads,
+                  "head_dim"_a = attention.head_dim, "vocab_size"_a = spec.vocab_size,
+                  "max_context"_a = spec.max_context, "bos"_a = manifest.bos, "eos"_a = manifest.eos,
+                  "dtype"_a = manifest.dtype, "selector"_a = self.lm.engine().model().selector().name,
                   "reader"_a = std::string(self.lm.engine().reader_name()), "threads"_a = self.lm.engine().n_threads());
 }
 
@@ -383,27 +388,29 @@ Raises:
     IoError: A file cannot be read, or memory cannot be locked.
     ArgumentError: An option is out of range.)";
   using Folder = const std::filesystem::path&;
-  def_opening(model, "open", OpeningCalls::function<Folder, Callback, const Path&>(&open_model),
+  def_opening(model, "open", OpeningCalls::function<Folder, Callback, const Path&, const std::string&>(&open_model),
               doc<OpeningCalls>(R"(Open a packed folder.
 
 Args:
     folder: What `flashlm.pack` wrote.
     on_progress: Called with bytes read and in total.
     system: Where /proc and /sys are; a test makes its own.
+    manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 )",
                                 raises),
-              "on_progress"_a = py::none(), "system"_a = py::none());
-  def_opening(model, "plan", OpeningCalls::function<Folder, const Path&>(&plan_model),
+              "on_progress"_a = py::none(), "system"_a = py::none(), "manifest"_a = "");
+  def_opening(model, "plan", OpeningCalls::function<Folder, const Path&, const std::string&>(&plan_model),
               doc<OpeningCalls>(R"(Split the memory that `open` would have, and read no weights.
 
 Args:
     folder: What `flashlm.pack` wrote; its weights may be holes.
     system: Where /proc and /sys are.
+    manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 )",
                                 raises),
-              "system"_a = py::none());
+              "system"_a = py::none(), "manifest"_a = "");
   def_opening(
-      model, "largest_context", OpeningCalls::function<Folder, const Path&>(&largest_context),
+      model, "largest_context", OpeningCalls::function<Folder, const Path&, const std::string&>(&largest_context),
       doc<OpeningCalls>(R"(The longest context, up to the model's own, whose keys and values take half of memory.
 
 Half of what is left beside the least plan, that is; and at least 256 positions. A context that is given is ignored.
@@ -411,9 +418,10 @@ Half of what is left beside the least plan, that is; and at least 256 positions.
 Args:
     folder: What `flashlm.pack` wrote; its weights may be holes.
     system: Where /proc and /sys are.
+    manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 )",
                         raises),
-      "system"_a = py::none());
+      "system"_a = py::none(), "manifest"_a = "");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return self.lm.stream(prompt, options);
   });
@@ -459,7 +467,7 @@ Raises:
       .def(
           "step",
           [](PyModel& self, Token token) {
-            py::array_t<float> logits(static_cast<py::ssize_t>(self.lm.config().vocab_size));
+            py::array_t<float> logits(static_cast<py::ssize_t>(self.lm.spec().vocab_size));
             float* row = logits.mutable_data();
             const Release release;
             const auto turn = self.lm.take_turn();

@@ -16,6 +16,7 @@
 #include "flashlm/model/engine.hpp"
 #include "flashlm/model/kv_file.hpp"
 #include "flashlm/storage/checksum.hpp"
+#include "support/kv_shape.hpp"
 
 using namespace flashlm;
 
@@ -39,13 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(size));
-  model::ModelConfig config;
-  config.n_layers = 1;
-  config.n_kv_heads = 1;
-  config.head_dim = 2;
   storage::Digest fingerprint;
   for (std::size_t at = 0; at < fingerprint.size(); ++at) fingerprint[at] = static_cast<std::byte>(at);
-  model::KvCache kv(config, 4, DType::f16);
+  model::KvCache kv(support::kv_shape(1, 1, 2), 4, DType::f16);
   try {
     const model::KvFile file = model::KvFile::open(path, fingerprint, kv);
     if (model::KvFile::bytes(kv, file.range().n_tokens) != size) std::abort();

@@ -18,11 +18,11 @@ struct Fixture : support::OpenWeights {
   explicit Fixture(const support::TinyShape& shape = {}, std::size_t n = 1)
       : OpenWeights(shape, 500, [n](std::size_t piece) { return piece % n == 0; }) {}
 
-  const ModelConfig& config = model->config();
+  const ModelSpec& spec = model->spec();
 
   std::vector<float> input(std::size_t n_tokens) const {
     Random random(5);
-    std::vector<float> x(n_tokens * config.dim);
+    std::vector<float> x(n_tokens * spec.dim);
     for (float& value : x) value = random.uniform(-1.0f, 1.0f);
     return x;
   }
@@ -31,16 +31,16 @@ struct Fixture : support::OpenWeights {
   std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) {
     Parallel threads(n_threads);
     Product product(threads, stream, batch, model->tile_cols());
-    Attention attention(config, threads, product, batch, 64);
-    KvCache kv(config, 64, kv_dtype);
+    Attention attention(spec, threads, product, batch, 64);
+    KvCache kv(spec, 64, kv_dtype);
     std::vector<float> y(x.size());
-    const std::size_t n_tokens = x.size() / config.dim;
+    const std::size_t n_tokens = x.size() / spec.dim;
     for (std::size_t first = 0; first < n_tokens; first += batch) {
       const std::size_t n = std::min(batch, n_tokens - first);
-      stream.begin(model->n_passed());
-      attention.forward(model->weights().layer(1), 1, kv, first,
-                        std::span(x).subspan(first * config.dim, n * config.dim), n,
-                        std::span(y).subspan(first * config.dim, n * config.dim));
+      begin_at(model->weights().layer(1).parts[0].attention.query.segment);
+      attention.forward(1, spec.attention(), model->weights().layer(1).parts[0].attention, kv, first,
+                        std::span(x).subspan(first * spec.dim, n * spec.dim), n,
+                        std::span(y).subspan(first * spec.dim, n * spec.dim));
     }
     return y;
   }
@@ -65,9 +65,9 @@ TEST_CASE("no token sees what comes after it") {
   Fixture fixture;
   std::vector<float> x = fixture.input(20);
   const std::vector<float> before = fixture.run(x, 20, 2, DType::f32);
-  for (std::size_t at = 12 * fixture.config.dim; at < x.size(); ++at) x[at] = -x[at];
+  for (std::size_t at = 12 * fixture.spec.dim; at < x.size(); ++at) x[at] = -x[at];
   const std::vector<float> after = fixture.run(x, 20, 2, DType::f32);
-  const std::size_t unchanged = 12 * fixture.config.dim;
+  const std::size_t unchanged = 12 * fixture.spec.dim;
   CHECK(std::memcmp(before.data(), after.data(), unchanged * sizeof(float)) == 0);
   CHECK(std::memcmp(before.data() + unchanged, after.data() + unchanged, 8 * sizeof(float)) != 0);
 }

@@ -5,19 +5,18 @@
 
 #include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
+#include "support/kv_shape.hpp"
 
 using namespace flashlm;
 using namespace flashlm::model;
 
 TEST_CASE("a batch has tokens of the vocabulary, positions of the context, and whole rows of logits") {
-  ModelConfig config;
-  config.vocab_size = 10;
-  config.n_layers = config.n_kv_heads = 1;
-  config.head_dim = 2;
-  const KvCache kv(config, 8, DType::f32);
+  ModelSpec spec = support::kv_shape(1, 1, 2);
+  spec.vocab_size = 10;
+  const KvCache kv(spec, 8, DType::f32);
   const auto check = [&](std::size_t first, std::vector<Token> tokens, std::size_t n_logits) {
     const std::vector<float> logits(n_logits);
-    check_batch(config, 4, kv, first, tokens, logits);
+    check_batch(spec, 4, kv, first, tokens, logits);
   };
   CHECK_NOTHROW(check(4, {0, 9, 3, 3}, 40));
   CHECK_NOTHROW(check(0, {1}, 0));

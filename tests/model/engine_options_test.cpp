@@ -7,24 +7,24 @@ using namespace flashlm;
 using namespace flashlm::model;
 
 TEST_CASE("what options leave open is taken from the model, within reason") {
-  ModelConfig config;
-  config.max_context = 100;
-  CHECK(checked({}, config).context == 100);
-  CHECK(checked({}, config).max_batch == 100);
-  config.max_context = 1u << 20;
-  CHECK(checked({}, config).context == 4096);
+  ModelSpec spec;
+  spec.max_context = 100;
+  CHECK(checked({}, spec).context == 100);
+  CHECK(checked({}, spec).max_batch == 100);
+  spec.max_context = 1u << 20;
+  CHECK(checked({}, spec).context == 4096);
   EngineOptions options;
   options.context = 8192;
-  CHECK(checked(options, config).context == 8192);
+  CHECK(checked(options, spec).context == 8192);
 }
 
 TEST_CASE("options that are out of range or unknown are ArgumentErrors") {
-  ModelConfig config;
-  config.max_context = 100;
+  ModelSpec spec;
+  spec.max_context = 100;
   const auto wrong = [&](auto change) {
     EngineOptions options;
     change(options);
-    CHECK_THROWS_AS(checked(options, config), ArgumentError);
+    CHECK_THROWS_AS(checked(options, spec), ArgumentError);
   };
   wrong([](EngineOptions& options) { options.context = 101; });
   wrong([](EngineOptions& options) { options.max_batch = 0; });
@@ -36,15 +36,15 @@ TEST_CASE("options that are out of range or unknown are ArgumentErrors") {
 }
 
 TEST_CASE("a policy needs a selector that chooses") {
-  ModelConfig config;
-  config.max_context = 100;
+  ModelSpec spec;
+  spec.max_context = 100;
   EngineOptions options;
   options.policy = "lru";
-  CHECK_THROWS_AS(checked(options, config, "dense"), ArgumentError);
-  CHECK_NOTHROW(checked(options, config, "gate"));
+  CHECK_THROWS_AS(checked(options, spec, "dense"), ArgumentError);
+  CHECK_NOTHROW(checked(options, spec, "gate"));
   options = {};
   options.window = 3;
-  CHECK_THROWS_AS(checked(options, config, "dense"), ArgumentError);
-  CHECK_NOTHROW(checked(options, config, "predictor"));
-  CHECK_NOTHROW(checked({}, config, "dense"));
+  CHECK_THROWS_AS(checked(options, spec, "dense"), ArgumentError);
+  CHECK_NOTHROW(checked(options, spec, "predictor"));
+  CHECK_NOTHROW(checked({}, spec, "dense"));
 }

@@ -123,7 +123,7 @@ TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its res
       chosen.policy = "paper";
       chosen.window = 3;
       auto engine = std::make_shared<Engine>(gate, chosen, memory_reader(*gate));
-      CHECK(engine->memory_plan().n_rows >= gate->config().n_layers);
+      CHECK(engine->memory_plan().n_rows >= gate->spec().n_layers());
       CHECK(engine->memory_plan().total <= engine->memory_plan().budget);
       CHECK(engine->numerics() == "paper 3");
       // Keys and values are f16.

@@ -5,19 +5,14 @@
 
 #include "flashlm/kernels/convert.hpp"
 #include "support/catch.hpp"
+#include "support/kv_shape.hpp"
 
 using namespace flashlm;
 using model::KvCache;
 
 namespace {
 
-model::ModelConfig shape() {
-  model::ModelConfig config;
-  config.n_layers = 3;
-  config.n_kv_heads = 2;
-  config.head_dim = 6;
-  return config;
-}
+model::ModelSpec shape() { return support::kv_shape(3, 2, 6); }
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "flashlm/storage/checksum.hpp"
 #include "flashlm/storage/file.hpp"
 #include "support/catch.hpp"
+#include "support/kv_shape.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace flashlm;
@@ -21,12 +22,8 @@ using namespace flashlm::model;
 
 namespace {
 
-ModelConfig shape(std::size_t n_layers = 3, std::size_t n_kv_heads = 2, std::size_t head_dim = 6) {
-  ModelConfig config;
-  config.n_layers = n_layers;
-  config.n_kv_heads = n_kv_heads;
-  config.head_dim = head_dim;
-  return config;
+ModelSpec shape(std::size_t n_layers = 3, std::size_t n_kv_heads = 2, std::size_t head_dim = 6) {
+  return support::kv_shape(n_layers, n_kv_heads, head_dim);
 }
 
 void fill(KvCache& kv, std::uint64_t seed) {
@@ -90,7 +87,7 @@ TEST_CASE("runs that are long and aligned are read into their rows, others are c
   const std::size_t first = GENERATE(0, 8, 5);
   const auto mode = GENERATE(storage::FileMode::buffered, storage::FileMode::direct);
   const support::TempFolder folder;
-  const ModelConfig wide = shape(1, 1, 32);
+  const ModelSpec wide = shape(1, 1, 32);
   KvCache from(wide, first + n, DType::f16), into(wide, first + n + 8, DType::f16);
   fill(from, 1);
   fill(into, 2);
@@ -158,7 +155,7 @@ TEST_CASE("another model, another shape and too small a context are told apart")
   write_kv_file(folder / "a.kv", {counting(), {}, 0, 8}, some_tokens(8), kv);
   using Catch::Matchers::ContainsSubstring;
   CHECK_THROWS_WITH(KvFile::open(folder / "a.kv", {}, kv), ContainsSubstring("another model"));
-  for (const ModelConfig& other : {shape(2, 2, 6), shape(3, 1, 6), shape(3, 2, 4)}) {
+  for (const ModelSpec& other : {shape(2, 2, 6), shape(3, 1, 6), shape(3, 2, 4)}) {
     const KvCache different(other, 8, DType::f16);
     CHECK_THROWS_AS(KvFile::open(folder / "a.kv", counting(), different), FormatError);
   }

@@ -57,29 +57,31 @@ TEST_CASE("other weights, shapes, number formats and rope have other fingerprint
 
   const support::TinyModel tiny;
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  nlohmann::json config = support::tiny_config(tiny.shape);
-  const auto changed = [&](const char* key, const nlohmann::json& value) {
-    nlohmann::json copy = config;
-    copy[key] = value;
-    const std::string text = copy.dump();
-    storage::write_file(tiny.path() / "config.json", std::as_bytes(std::span(text)));
-    for (storage::FileRecord& record : manifest.files) {
-      if (record.name == "config.json") record = storage::record_small_file(tiny.path(), "config.json");
-    }
+  const nlohmann::json graph = support::tiny_graph(tiny.shape);
+  const auto changed = [&](const char* path, const nlohmann::json& value) {
+    nlohmann::json copy = graph;
+    copy[nlohmann::json::json_pointer(path)] = value;
+    manifest.graph = support::as_stored(copy);
     manifest.save(tiny.path());
     return kv_fingerprint(*Model::open(tiny.path()), DType::f32);
   };
-  CHECK(changed("rope_theta", 10000.0) == expected);
-  CHECK(changed("rope_theta", 10000.001) != expected);
-  CHECK(changed("rms_norm_eps", 1.1e-5) != expected);
-  CHECK(changed("rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}) != expected);
-  CHECK(changed("hidden_act", "relu") != expected);
-  const storage::Digest relu2 = changed("hidden_act", "relu2");
-  CHECK(relu2 != expected);
-  CHECK(changed("hidden_act", "relu") != relu2);
-  // What is said about positions and endings changes no key.
-  CHECK(changed("max_position_embeddings", 64) == expected);
-  CHECK(changed("eos_token_id", 5) == expected);
+  const std::string parts = "/stacks/0/layer_kinds/0/parts/";
+  CHECK(changed("/dim", 24) == expected);
+  CHECK(changed((parts + "0/attention/rope/frequencies/1").c_str(), 0.03) != expected);
+  CHECK(changed((parts + "0/before/epsilon").c_str(), 1.1e-5) != expected);
+  CHECK(changed((parts + "1/ffn/activation").c_str(), "relu") != expected);
+  CHECK(changed((parts + "1/ffn/activation").c_str(), "relu2") !=
+        changed((parts + "1/ffn/activation").c_str(), "relu"));
+  CHECK(changed("/embedding/scale", 2) != expected);
+  // What ends a text changes no key.
+  manifest.graph = support::as_stored(graph);
+  manifest.eos = {5};
+  manifest.save(tiny.path());
+  CHECK(kv_fingerprint(*Model::open(tiny.path()), DType::f32) == expected);
+  // A folder that was written anew keeps the name that its sessions know.
+  manifest.identity = "another";
+  manifest.save(tiny.path());
+  CHECK(kv_fingerprint(*Model::open(tiny.path()), DType::f32) != expected);
 }
 
 TEST_CASE("these are the bits of numerics 3: where they change, kNumerics goes up") {
@@ -117,7 +119,7 @@ TEST_CASE("these are the bits of numerics 3: where they change, kNumerics goes u
       for (std::size_t run = 0; run < kv.n_runs(); ++run) crc = storage::crc32(kv.run(run, 0, 40), crc);
       const auto found = crcs.find({name(kernels::active().isa), dtype});
       if (found != crcs.end()) {
-        INFO(shape.architecture << ' ' << name(kernels::active().isa) << ' ' << name(dtype));
+        INFO(shape.family << ' ' << name(kernels::active().isa) << ' ' << name(dtype));
         CHECK(storage::crc32_hex(crc) == storage::crc32_hex(found->second));
       }
       engine.remove_session();

@@ -6,16 +6,13 @@
 
 #include "flashlm/storage/checksum.hpp"
 #include "support/catch.hpp"
+#include "support/kv_shape.hpp"
 
 using namespace flashlm;
 using namespace flashlm::model;
 
 TEST_CASE("the head of a KV file holds its range and shape, little-endian, and their checksum") {
-  ModelConfig config;
-  config.n_layers = 3;
-  config.n_kv_heads = 2;
-  config.head_dim = 6;
-  const KvCache kv(config, 4, DType::f16);
+  const KvCache kv(support::kv_shape(3, 2, 6), 4, DType::f16);
   const auto head = kv_head({{}, {}, 0x0102, 7}, kv);
   CHECK(std::memcmp(head.data(), "FLASHKV1", 8) == 0);
   CHECK(kv_number(head.data() + 72, 8) == 0x0102);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "flashlm/base/random.hpp"
+#include "flashlm/model/normalize.hpp"
 #include "support/catch.hpp"
 #include "support/open_weights.hpp"
 
@@ -30,59 +31,50 @@ struct Doubler {
 
 }  // namespace
 
-TEST_CASE("normalize brings every row to the root mean square of its weight") {
-  ModelConfig config;
-  config.dim = 4;
-  config.norm_epsilon = 1e-12f;
-  const std::vector<float> x{1, 1, 1, 1, 4, 0, 0, 0}, weight{1, 2, 3, 4};
-  std::vector<float> out(8);
-  normalize(config, x, {weight, {}}, out);
-  const std::vector<float> expected{1, 2, 3, 4, 2, 0, 0, 0};
-  for (std::size_t at = 0; at < 8; ++at) CHECK(out[at] == Approx(expected[at]));
-}
-
-TEST_CASE("normalize takes the mean away and adds the bias where the norm is a layer norm") {
-  ModelConfig config;
-  config.dim = 2;
-  config.norm = NormKind::layer;
-  config.norm_epsilon = 1e-12f;
-  const std::vector<float> x{5, 7, -1, -5}, weight{1, 2}, bias{10, 20};
-  std::vector<float> out(4);
-  normalize(config, x, {weight, bias}, out);
-  const std::vector<float> expected{9, 22, 11, 18};
-  for (std::size_t at = 0; at < 4; ++at) CHECK(out[at] == Approx(expected[at]));
-}
-
-TEST_CASE("a layer adds attention and feed-forward network to its input") {
-  support::OpenWeights open(GENERATE(support::TinyShape(), support::TinyShape::opt()));
-  const ModelConfig& config = open.model->config();
-  const Weights& weights = open.model->weights();
+TEST_CASE("a layer adds its parts to its input, group after group, with the norms and factors that they have") {
+  support::TinyShape shape = GENERATE(support::TinyShape(), support::TinyShape::opt());
+  shape.parallel = GENERATE(false, true);
+  shape.sandwich = GENERATE(false, true);
+  if (shape.is_opt() && (shape.parallel || shape.sandwich)) return;
+  support::OpenWeights open(shape);
+  ModelSpec spec = open.model->spec();
+  spec.stacks[0].kinds[0].parts[0].residual_scale = 0.5f;
+  const LayerSpec& mine = spec.layer(2);
+  const LayerWeights& weights = open.model->weights().layer(2);
   const std::size_t n = 5;
   Random random(3);
-  std::vector<float> x(n * config.dim);
+  std::vector<float> x(n * spec.dim);
   for (float& value : x) value = random.uniform(-1.0f, 1.0f);
 
   Parallel parallel(1);
   Product product(parallel, open.stream, n, open.model->tile_cols());
-  Attention attention(config, parallel, product, n, 16);
-  KvCache kv_expected(config, 16, DType::f32), kv(config, 16, DType::f32);
-  std::vector<float> normed(x.size()), expected(x.size());
-  normalize(config, x, weights.layer(2).attention_norm, normed);
-  attention.forward(weights.layer(2), 2, kv_expected, 0, normed, n, expected);
-  for (std::size_t at = 0; at < x.size(); ++at) expected[at] += x[at];
-  normalize(config, expected, weights.layer(2).ffn_norm, normed);
+  Attention attention(spec, parallel, product, n, 16);
+  KvCache kv_expected(spec, 16, DType::f32), kv(spec, 16, DType::f32);
+  std::vector<float> normed(x.size()), attended(x.size()), between = x;
+  normalize(*mine.parts[0].before, x, weights.parts[0].before, spec.dim, normed);
+  open.begin_at(weights.parts[0].attention.query.segment);
+  attention.forward(2, mine.parts[0].attention, weights.parts[0].attention, kv_expected, 0, normed, n, attended);
+  if (shape.sandwich) normalize(*mine.parts[0].after, attended, weights.parts[0].after, spec.dim, attended);
+  for (std::size_t at = 0; at < x.size(); ++at) between[at] += attended[at] * 0.5f;
+  if (!shape.parallel) normalize(*mine.parts[1].before, between, weights.parts[1].before, spec.dim, normed);
 
-  Layer layer(config, parallel, product, n, 16);
+  Layer layer(spec, parallel, product, n, 16);
   Doubler ffn;
   Stats stats;
-  layer.run(weights.layer(2), 2, ffn, kv, 0, n, x, stats);
+  std::vector<float> got = x;
+  open.begin_at(weights.parts[0].attention.query.segment);
+  layer.run(2, mine, weights, ffn, kv, 0, n, got, stats);
   CHECK(ffn.seen_layer == 2);
   CHECK(ffn.input == normed);
   CHECK(stats.hits == n);
-  CHECK(ffn.seen_bias == weights.layer(2).ffn.up_bias.data());
-  const std::span<const float> bias = weights.layer(2).down_bias;  // of OPT
-  CHECK(bias.empty() != open.tiny.shape.is_opt());
+  CHECK(ffn.seen_bias == weights.parts[1].ffn.parameters.up_bias.data());
+  const std::span<const float> bias = weights.parts[1].ffn.down_bias;  // of OPT
+  CHECK(bias.empty() != shape.is_opt());
+  std::vector<float> fed(x.size());
+  for (std::size_t at = 0; at < x.size(); ++at) fed[at] = 2 * normed[at] + (bias.empty() ? 0 : bias[at % spec.dim]);
+  if (shape.sandwich) normalize(*mine.parts[1].after, fed, weights.parts[1].after, spec.dim, fed);
   for (std::size_t at = 0; at < x.size(); ++at) {
-    CHECK(x[at] == expected[at] + (2 * normed[at] + (bias.empty() ? 0.0f : bias[at % config.dim])));
+    // One group: the parts are added to each other first.
+    CHECK(got[at] == (shape.parallel ? x[at] + (attended[at] * 0.5f + fed[at]) : between[at] + fed[at]));
   }
 }

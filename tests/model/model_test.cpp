@@ -14,7 +14,7 @@ using model::Model;
 TEST_CASE("a packed folder opens") {
   const support::TinyModel tiny;
   const auto opened = Model::open(tiny.path());
-  CHECK(opened->config().n_layers == 3);
+  CHECK(opened->spec().n_layers() == 3);
   CHECK(opened->bundles().n_layers() == 3);
   CHECK(opened->selector().name == "dense");
   CHECK(opened->n_passed() == 16);
@@ -27,35 +27,57 @@ TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
   CHECK_THROWS_AS(Model::open(folder.path()), IoError);
 }
 
-TEST_CASE("config and bundles that disagree are a FormatError that names both numbers") {
+TEST_CASE("a graph and bundles that disagree are a FormatError that names both numbers") {
   const support::TinyModel tiny;
-  nlohmann::json config = support::tiny_config(tiny.shape);
-  const auto [key, value] =
-      GENERATE(table<const char*, int>({{"num_hidden_layers", 2}, {"hidden_size", 32}, {"intermediate_size", 149}}));
-  config[key] = value;
-  support::replace_config(tiny, config);
-  try {
-    Model::open(tiny.path());
-    FAIL("expected a FormatError");
-  } catch (const FormatError& error) {
-    CHECK_THAT(error.what(), Catch::Matchers::Contains(std::to_string(value)));
-  }
-}
-
-TEST_CASE("a config of another architecture is a FormatError that names both") {
-  const support::TinyModel tiny;
-  support::replace_config(tiny, support::tiny_config(support::TinyShape::opt()));
+  const auto [path, value] =
+      GENERATE(table<const char*, int>({{"/dim", 32}, {"/stacks/0/layer_kinds/0/parts/1/ffn/hidden", 149}}));
+  nlohmann::json graph = support::tiny_graph(tiny.shape);
+  graph[nlohmann::json::json_pointer(path)] = value;
+  support::replace_graph(tiny, graph);
+  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains(std::to_string(value)));
+  graph = support::tiny_graph(tiny.shape);
+  graph["stacks"][0]["layers"] = {0, 0};
+  support::replace_graph(tiny, graph);
   CHECK_THROWS_WITH(Model::open(tiny.path()),
-                    Catch::Matchers::Contains("config.json says opt, flashlm.json says llama"));
+                    Catch::Matchers::Contains("layers: the graph says 2") && Catch::Matchers::Contains("says 3"));
 }
 
-TEST_CASE("a layer without the gate that its architecture has is a FormatError") {
+TEST_CASE("a layer without the gate that its graph has is a FormatError") {
   const support::TinyModel tiny(support::TinyShape::opt());
-  support::replace_config(tiny, support::tiny_config({}));
+  support::replace_graph(tiny, support::tiny_graph({}));
+  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("gate rows: the graph says 1"));
+}
+
+TEST_CASE("a graph that nothing computes is a FormatError that names the field") {
+  const support::TinyModel tiny;
+  nlohmann::json graph = support::tiny_graph(tiny.shape);
+  graph["stacks"][0]["layer_kinds"][0]["parts"][0]["attention"]["sinks"] = true;
+  support::replace_graph(tiny, graph);
+  CHECK_THROWS_WITH(Model::open(tiny.path()),
+                    Catch::Matchers::Contains("layer_kinds[0].parts[0].attention.sinks: expected none, got one") &&
+                        Catch::Matchers::Contains("flashlm.json"));
+}
+
+TEST_CASE("tokens beyond the vocabulary are a FormatError") {
+  const support::TinyModel tiny;
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  manifest.architecture = "llama";
+  manifest.eos = {257};
   manifest.save(tiny.path());
-  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("gate rows: config.json says 1"));
+  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("tokens.eos: expected an id below 257"));
+  manifest.eos.clear();
+  manifest.bos = 257;
+  manifest.save(tiny.path());
+  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("tokens.bos"));
+}
+
+TEST_CASE("a manifest that is given takes the place of the folder's") {
+  const support::TinyModel tiny;
+  const storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  std::filesystem::remove(tiny.path() / storage::Manifest::kFileName);
+  CHECK_THROWS_AS(Model::open(tiny.path()), IoError);
+  CHECK(Model::open(tiny.path(), "auto", manifest.text())->spec().n_layers() == 3);
+  std::filesystem::remove(tiny.path() / "tokenizer.json");
+  CHECK_THROWS_AS(Model::open(tiny.path(), "auto", manifest.text()), IoError);
 }
 
 TEST_CASE("a manifest without resident weights is a FormatError") {
@@ -74,7 +96,8 @@ TEST_CASE("the segments of a pass are where their weights are") {
   const model::Weights& weights = opened->weights();
   REQUIRE(opened->segments().size() == (shape.tied ? 16 : 17));
   for (std::size_t layer = 0; layer < 3; ++layer) {
-    for (const model::Matrix* matrix : {&weights.layer(layer).query, &weights.layer(layer).output}) {
+    for (const model::Matrix* matrix :
+         {&weights.layer(layer).parts[0].attention.query, &weights.layer(layer).parts[0].attention.output}) {
       const sparse::Segment& segment = opened->segments()[matrix->segment];
       CHECK(segment.file == 3);
       CHECK(segment.offset == matrix->extent.offset);

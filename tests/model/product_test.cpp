@@ -28,12 +28,12 @@ std::vector<float> run(const support::TinyShape& shape, std::size_t n_th, int n_
   support::OpenWeights open(shape, 500, [n_th](std::size_t piece) { return piece % n_th == 0; });
   Parallel parallel(n_threads);
   Product product(parallel, open.stream, batch, open.model->tile_cols());
-  const model::Matrix& key = open.model->weights().layer(1).key;
+  const model::Matrix& key = open.model->weights().layer(1).parts[0].attention.key;
   const std::vector<float> x = random_input(n_tokens * key.cols);
   std::vector<float> y(n_tokens * key.rows);
   for (std::size_t first = 0; first < n_tokens; first += batch) {
     const std::size_t n = std::min(batch, n_tokens - first);
-    open.stream.begin(open.model->n_passed());
+    open.begin_at(key.segment);
     product.run(key, std::span(x).subspan(first * key.cols, n * key.cols), n,
                 std::span(y).subspan(first * key.rows, n * key.rows), bias);
   }

@@ -4,25 +4,39 @@
 #include <cmath>
 
 #include "support/catch.hpp"
+#include "support/kv_shape.hpp"
 
-using flashlm::model::RopeConfig;
-using flashlm::model::RopeTable;
+using namespace flashlm::model;
 
-TEST_CASE("position 0 turns nothing, and every pair lies on the unit circle") {
-  const RopeTable table({}, 8, 50);
+namespace {
+
+RopeSpec rope_of(std::size_t dims, double theta) {
+  RopeSpec rope;
+  rope.dims = dims;
+  for (std::size_t at = 0; at < dims / 2; ++at) {
+    const double exponent = static_cast<double>(2 * at) / static_cast<double>(dims);
+    rope.frequencies.push_back(static_cast<float>(1 / std::pow(theta, exponent)));
+  }
+  return rope;
+}
+
+}  // namespace
+
+TEST_CASE("position 0 turns nothing, and every pair lies on the circle of the attention factor") {
+  RopeSpec rope = rope_of(8, 10000);
+  rope.attention_factor = GENERATE(1.0f, 1.25f);
+  const RopeTable table(rope, 50);
   for (std::size_t position = 0; position < 50; ++position) {
     for (std::size_t at = 0; at < 4; ++at) {
       const double c = table.cosines(position)[at], s = table.sines(position)[at];
-      CHECK(c * c + s * s == Approx(1).margin(1e-6));
-      if (position == 0) CHECK((c == 1 && s == 0));
+      CHECK(std::sqrt(c * c + s * s) == Approx(rope.attention_factor).margin(1e-6));
+      if (position == 0) CHECK((c == rope.attention_factor && s == 0));
     }
   }
 }
 
-TEST_CASE("pair i of a head turns by position * theta^(-2i / head_dim)") {
-  RopeConfig rope;
-  rope.theta = 100000;
-  const RopeTable table(rope, 64, 300);
+TEST_CASE("pair i of a head turns by position * frequency i") {
+  const RopeTable table(rope_of(64, 100000), 300);
   for (std::size_t at = 0; at < 32; ++at) {
     const double angle = 299 * std::pow(100000.0, -2.0 * static_cast<double>(at) / 64);
     CHECK(table.cosines(299)[at] == Approx(std::cos(angle)).margin(3e-5));
@@ -30,31 +44,19 @@ TEST_CASE("pair i of a head turns by position * theta^(-2i / head_dim)") {
   }
 }
 
-TEST_CASE("linear scaling slows every pair down alike") {
-  RopeConfig rope;
-  rope.type = "linear";
-  rope.factor = 4;
-  const auto slow = RopeTable::frequencies(rope, 16);
-  const auto plain = RopeTable::frequencies({}, 16);
-  for (std::size_t at = 0; at < slow.size(); ++at) CHECK(slow[at] * 4 == Approx(plain[at]));
-}
-
-TEST_CASE("Llama 3 scaling keeps short waves, slows long ones, and blends between") {
-  RopeConfig rope;
-  rope.type = "llama3";
-  rope.theta = 500000;
-  rope.factor = 8;
-  rope.low_freq_factor = 1;
-  rope.high_freq_factor = 4;
-  rope.original_context = 8192;
-  RopeConfig base;
-  base.theta = rope.theta;
-  const auto scaled = RopeTable::frequencies(rope, 128);
-  const auto plain = RopeTable::frequencies(base, 128);
-  CHECK(scaled.front() == plain.front());
-  CHECK(scaled.back() * 8 == Approx(plain.back()));
-  for (std::size_t at = 0; at < plain.size(); ++at) {
-    CHECK(scaled[at] <= plain[at]);
-    CHECK(scaled[at] >= plain[at] / 8.001f);
-  }
+TEST_CASE("layers with equal ropes share a table, layers without have none") {
+  ModelSpec spec = support::kv_shape(4, 2, 8);
+  std::vector<LayerSpec>& kinds = spec.stacks[0].kinds;
+  kinds.resize(4, kinds[0]);
+  spec.stacks[0].layers = {0, 1, 2, 3};
+  kinds[0].parts[0].attention.rope = kinds[2].parts[0].attention.rope = rope_of(8, 10000);
+  kinds[1].parts[0].attention.rope = rope_of(4, 1000000);
+  const RopeTables tables(spec, 10);
+  const RopeTable* first = tables.find(kinds[0].parts[0].attention);
+  const RopeTable* second = tables.find(kinds[1].parts[0].attention);
+  REQUIRE((first != nullptr && second != nullptr));
+  CHECK(first != second);
+  CHECK(first == tables.find(kinds[2].parts[0].attention));
+  CHECK(tables.find(kinds[3].parts[0].attention) == nullptr);
+  CHECK(RopeTables::bytes(spec, 10) == (8 + 4) * 10 * sizeof(float));
 }

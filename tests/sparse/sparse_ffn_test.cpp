@@ -89,7 +89,7 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
                              x.begin() + static_cast<std::ptrdiff_t>((token + 1) * shape.dim));
       const support::Row expected = support::feed_forward(shape, weights, "layers.0.", row);
       for (std::size_t at = 0; at < shape.dim; ++at) {
-        INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
+        INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
                                 << name(shape.dtype));
         // A number of h that the reference rounds to the next step costs a step's share of the output.
         REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(is_block(shape.dtype) ? 4e-3 : 4e-6));
@@ -100,7 +100,7 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
 
 TEST_CASE("the bits depend neither on where the neurons are cut, nor on threads, nor on the batch") {
   for (const support::TinyShape& shape : shapes()) {
-    INFO(shape.architecture << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
+    INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
     support::BundleFixture fixture(shape);
     const FfnParameters parameters = parameters_of(fixture.model);
     const std::vector<std::byte> bundles = all_bundles(fixture);

@@ -86,7 +86,7 @@ TEST_CASE("layers in one file share it") {
                                             {"b", DType::u8, {layout.n_bundles(), layout.stride}}});
   for (const char* name : {"a", "b"}) writer.write(name, random_bytes(layout.total_bytes(), 1));
   Manifest manifest;
-  manifest.architecture = "llama";
+  manifest.family = "llama";
   manifest.dtype = "f16";
   manifest.files = {writer.finish()};
   manifest.layers = {{"all", "a", layout}, {"all", "b", layout}};

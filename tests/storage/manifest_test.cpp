@@ -51,7 +51,7 @@ class Flipped {
 };
 
 void check_same(const Manifest& a, const Manifest& b) {
-  CHECK(a.architecture == b.architecture);
+  CHECK(a.family == b.family);
   CHECK(a.dtype == b.dtype);
   CHECK(a.source == b.source);
   CHECK(a.files == b.files);
@@ -200,14 +200,14 @@ TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checks
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   using Json = nlohmann::ordered_json;
   CHECK_NOTHROW(Manifest::parse(changed(manifest, [](Json&) {}), "x"));
-  for (const char* key : {"format", "format_version", "architecture", "dtype", "source", "files", "layers"}) {
+  for (const char* key : {"format", "format_version", "family", "graph", "tokens", "dtype", "source", "files", "layers"}) {
     INFO(key);
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json.erase(key); }), "x"), FormatError);
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json[key] = nullptr; }), "x"), FormatError);
   }
   const std::function<void(Json&)> changes[] = {[](Json& json) { json["format"] = "other"; },
                                                 [](Json& json) { json["format_version"] = 1; },
-                                                [](Json& json) { json["architecture"] = ""; },
+                                                [](Json& json) { json["family"] = ""; },
                                                 [](Json& json) { json["more"] = 1; },
                                                 [](Json& json) { json["files"][0]["name"] = "../config.json"; },
                                                 [](Json& json) { json["files"][0]["name"] = "a/b"; },
@@ -232,12 +232,18 @@ TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checks
 TEST_CASE("a version from elsewhere says what to do") {
   const Manifest manifest = [] {
     Manifest result;
-    result.architecture = "llama";
+    result.family = "llama";
     result.dtype = "f16";
     return result;
   }();
-  const auto text = changed(manifest, [](nlohmann::ordered_json& json) { json["format_version"] = 7; });
-  CHECK_THROWS_WITH(Manifest::parse(text, "x"), ContainsSubstring("expected 2, got 7") && ContainsSubstring("pack"));
+  const auto refused = [&](int version, const char* hint) {
+    const auto text = changed(manifest, [&](nlohmann::ordered_json& json) { json["format_version"] = version; });
+    const std::string got = "expected 3, got " + std::to_string(version);
+    CHECK_THROWS_WITH(Manifest::parse(text, "x"), ContainsSubstring(got) && ContainsSubstring(hint));
+  };
+  refused(7, "update this one");
+  refused(2, "flashlm info FOLDER");
+  refused(1, "pack the model again");
 }
 
 TEST_CASE("a manifest that could not be opened is not saved") {

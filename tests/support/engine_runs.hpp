@@ -20,7 +20,7 @@ inline std::vector<float> run(flashlm::model::Engine& engine, std::span<const fl
                               const std::vector<std::size_t>& cuts) {
   flashlm::model::KvCache kv = engine.add_session();
   flashlm::Stats stats;
-  const std::size_t vocab_size = engine.config().vocab_size;
+  const std::size_t vocab_size = engine.spec().vocab_size;
   std::vector<float> logits(tokens.size() * vocab_size);
   std::size_t first = 0;
   for (const std::size_t end : cuts) {

@@ -67,7 +67,7 @@ inline void put_neurons(const std::filesystem::path& folder, const Neurons& neur
 inline flashlm::storage::Manifest make_model_folder(const std::filesystem::path& folder,
                                                     const std::vector<flashlm::storage::BundleLayout>& layouts) {
   flashlm::storage::Manifest manifest;
-  manifest.architecture = "llama";
+  manifest.family = "llama";
   manifest.dtype = "f16";
   manifest.source = read_json(nlohmann::json{{"path", "x.gguf"}, {"crc32", "00000000"}});
   for (const std::string name : {"config.json", "tokenizer.json"}) {

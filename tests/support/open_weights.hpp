@@ -46,6 +46,12 @@ struct OpenWeights {
     return chosen;
   }
 
+  /// Begins a pass and lets everything before a segment go by.
+  void begin_at(std::size_t segment) {
+    stream.begin(model->n_passed());
+    for (std::size_t before = 0; before < segment; ++before) stream.use(before, [](const auto&) {});
+  }
+
   /// Unit `unit` of a segment, as it lies in its file.
   std::vector<std::byte> unit(std::size_t segment, std::size_t unit) {
     const flashlm::sparse::Segment& found = layout->segments()[segment];

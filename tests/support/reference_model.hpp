@@ -69,18 +69,29 @@ inline Row normalize(const TinyWeights& all, const std::string& name, Row x) {
   return x;
 }
 
+/// Each head of a row by itself.
+inline Row normalize_heads(const TinyWeights& all, const std::string& name, const Row& row, std::size_t head_dim) {
+  Row out;
+  for (std::size_t at = 0; at < row.size(); at += head_dim) {
+    const auto begin = row.begin() + static_cast<std::ptrdiff_t>(at);
+    const Row head = normalize(all, name, Row(begin, begin + static_cast<std::ptrdiff_t>(head_dim)));
+    out.insert(out.end(), head.begin(), head.end());
+  }
+  return out;
+}
+
 inline double activate(const TinyShape& shape, double x) {
   if (shape.activation == "silu" && !shape.is_opt()) return x / (1 + std::exp(-x));
   const double rectified = x < shape.threshold ? 0 : x;
   return shape.activation == "relu2" ? rectified * rectified : rectified;
 }
 
-/// Half rotation: element i turns together with element i + head_dim / 2.
-inline void rotate(Row& row, std::size_t n_heads, std::size_t head_dim, std::size_t position) {
-  const std::size_t half = head_dim / 2;
+/// Half rotation: of the first `dims` of a head, element i turns together with element i + dims / 2.
+inline void rotate(Row& row, std::size_t n_heads, std::size_t head_dim, std::size_t dims, std::size_t position) {
+  const std::size_t half = dims / 2;
   for (std::size_t head = 0; head < n_heads; ++head) {
     for (std::size_t at = 0; at < half; ++at) {
-      const double frequency = std::pow(10000.0, -2.0 * static_cast<double>(at) / static_cast<double>(head_dim));
+      const double frequency = std::pow(10000.0, -2.0 * static_cast<double>(at) / static_cast<double>(dims));
       const double angle = static_cast<double>(position) * frequency;
       double& a = row[head * head_dim + at];
       double& b = row[head * head_dim + at + half];
@@ -150,14 +161,25 @@ inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeigh
       const Row normed = normalize(weights, prefix + "attention_norm", x);
       Row query = multiply(shape, weights, prefix + "q", normed);
       Row key = multiply(shape, weights, prefix + "k", normed);
+      if (shape.qk_norm) {
+        query = normalize_heads(weights, prefix + "q_norm", query, shape.head_dim);
+        key = normalize_heads(weights, prefix + "k_norm", key, shape.head_dim);
+      }
       if (!shape.is_opt()) {
-        rotate(query, shape.n_heads, shape.head_dim, position);
-        rotate(key, shape.n_kv_heads, shape.head_dim, position);
+        const std::size_t dims = shape.rope_dims == 0 ? shape.head_dim : shape.rope_dims;
+        rotate(query, shape.n_heads, shape.head_dim, dims, position);
+        rotate(key, shape.n_kv_heads, shape.head_dim, dims, position);
       }
       keys[layer].push_back(rounded(shape, key));
       values[layer].push_back(rounded(shape, multiply(shape, weights, prefix + "v", normed)));
-      add(multiply(shape, weights, prefix + "o", attend(shape, query, keys[layer], values[layer])), x);
-      add(feed_forward(shape, weights, prefix, normalize(weights, prefix + "ffn_norm", x)), x);
+      Row attended = multiply(shape, weights, prefix + "o", attend(shape, query, keys[layer], values[layer]));
+      if (shape.sandwich) attended = normalize(weights, prefix + "attention_after_norm", attended);
+      if (!shape.parallel) add(attended, x);
+      Row fed =
+          feed_forward(shape, weights, prefix, shape.parallel ? normed : normalize(weights, prefix + "ffn_norm", x));
+      if (shape.sandwich) fed = normalize(weights, prefix + "ffn_after_norm", fed);
+      add(fed, x);
+      if (shape.parallel) add(attended, x);
     }
     logits.push_back(multiply(shape, weights, shape.tied ? "embedding" : "head", normalize(weights, "final_norm", x)));
   }

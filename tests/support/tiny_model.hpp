@@ -18,7 +18,10 @@
 #include "flashlm/base/token.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/tiling.hpp"
+#include "flashlm/model/graph/read_spec.hpp"
+#include "flashlm/model/graph/tensors.hpp"
 #include "flashlm/storage/bundle_layout.hpp"
+#include "flashlm/storage/json.hpp"
 #include "flashlm/storage/manifest.hpp"
 #include "flashlm/storage/safetensors.hpp"
 #include "flashlm/storage/safetensors_writer.hpp"
@@ -42,16 +45,21 @@ struct TinyShape {
   flashlm::DType dtype = flashlm::DType::f32;
   bool tied = true;
   std::uint64_t seed = 1;
-  std::string architecture = "llama";
+  std::string family = "llama";     // or "opt": layer norms, biases, positions in a table, no gate
   std::string activation = "silu";  // of llama
   float threshold = 0;              // of fatrelu
+  bool qkv_bias = false;            // of llama: qwen2
+  bool qk_norm = false;             // of llama, a head: qwen3
+  bool parallel = false;            // both parts read the same residual stream: phi, falcon
+  bool sandwich = false;            // a norm behind each part too: gemma
+  std::size_t rope_dims = 0;        // of a head; 0: all
 
-  bool is_opt() const { return architecture == "opt"; }
+  bool is_opt() const { return family == "opt"; }
 
   /// A tiny OPT: no grouped heads, one neuron a bundle.
   static TinyShape opt() {
     TinyShape shape;
-    shape.architecture = "opt";
+    shape.family = "opt";
     shape.n_kv_heads = shape.n_heads;
     shape.neurons_per_bundle = 1;
     return shape;
@@ -73,6 +81,67 @@ struct TinyShape {
     return shape;
   }
 };
+
+/// JSON as the library holds it.
+inline flashlm::storage::Json as_stored(const nlohmann::json& json) {
+  return flashlm::storage::parse_json(json.dump(), "test", "test");
+}
+
+/// A norm as it stands in a graph.
+inline nlohmann::json tiny_norm(const TinyShape& shape) {
+  if (shape.is_opt()) return {{"kind", "layer"}, {"epsilon", 1e-5}, {"bias", true}};
+  return {{"kind", "rms"}, {"epsilon", 1e-5}};
+}
+
+/// The graph of a shape, as it stands in flashlm.json.
+inline nlohmann::json tiny_graph(const TinyShape& shape) {
+  const bool opt = shape.is_opt();
+  nlohmann::json attention = {{"heads", shape.n_heads},
+                              {"kv_heads", shape.n_kv_heads},
+                              {"head_dim", shape.head_dim},
+                              {"scale", 1 / std::sqrt(static_cast<double>(shape.head_dim))}};
+  nlohmann::json ffn = {{"hidden", shape.hidden_dim}, {"gated", !opt}, {"activation", opt ? "relu" : shape.activation}};
+  if (shape.activation == "fatrelu") ffn["threshold"] = shape.threshold;
+  if (opt) {
+    attention["bias"] = {{"q", true}, {"k", true}, {"v", true}, {"o", true}};
+    ffn["bias"] = {{"up", true}, {"down", true}};
+  } else {
+    const std::size_t dims = shape.rope_dims == 0 ? shape.head_dim : shape.rope_dims;
+    nlohmann::json frequencies = nlohmann::json::array();
+    for (std::size_t at = 0; at < dims / 2; ++at) {
+      const double exponent = static_cast<double>(2 * at) / static_cast<double>(dims);
+      frequencies.push_back(static_cast<float>(1 / std::pow(10000.0, exponent)));
+    }
+    attention["rope"] = {{"layout", "halves"}, {"dims", dims}, {"frequencies", frequencies}};
+    if (shape.qkv_bias) attention["bias"] = {{"q", true}, {"k", true}, {"v", true}};
+    const nlohmann::json head_norm = {{"norm", tiny_norm(shape)}, {"over", "head"}};
+    if (shape.qk_norm) attention["q_norm"] = attention["k_norm"] = head_norm;
+  }
+  nlohmann::json first = {{"does", "attention"}, {"attention", attention}, {"before", tiny_norm(shape)}};
+  nlohmann::json second = {{"does", "ffn"}, {"ffn", ffn}, {"before", tiny_norm(shape)}, {"group", 1}};
+  if (shape.sandwich) first["after"] = second["after"] = tiny_norm(shape);
+  if (shape.parallel) {
+    second["group"] = 0;
+    second["reads"] = {{"norm_of", 0}};
+    second.erase("before");
+  }
+  nlohmann::json graph = {{"dim", shape.dim},
+                          {"vocab_size", TinyShape::kVocabSize},
+                          {"max_context", shape.context},
+                          {"stacks",
+                           {{{"kind", "decoder"},
+                             {"layer_kinds", {{{"parts", {first, second}}}}},
+                             {"layers", std::vector<int>(shape.n_layers, 0)}}}},
+                          {"final_norm", tiny_norm(shape)},
+                          {"head", {{"tied", shape.tied}}}};
+  if (opt) graph["embedding"] = {{"positions", {{"rows", shape.context + 2}, {"offset", 2}}}};
+  return graph;
+}
+
+/// The same, read.
+inline flashlm::model::ModelSpec tiny_spec(const TinyShape& shape = {}) {
+  return flashlm::model::parse_spec(tiny_graph(shape).dump(), "tiny");  // a parser knows no signed 1
+}
 
 /// A row-major matrix of float32, already rounded to the model's number format.
 struct Matrix {
@@ -106,6 +175,7 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
     return made;
   };
   const float size = 1.5f / std::sqrt(static_cast<float>(shape.dim));
+  // What every family has comes first and in this order: goldens hold the bits of what it gives.
   TinyWeights weights;
   weights["embedding"] = matrix(TinyShape::kVocabSize, shape.dim, 1);
   weights["final_norm"] = norm();
@@ -130,6 +200,18 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
   if (shape.is_opt()) {
     weights["positions"] = matrix(shape.context + 2, shape.dim, 1);
     weights["final_norm_bias"] = bias(shape.dim);
+  }
+  for (const flashlm::model::GraphTensor& tensor : flashlm::model::tensors(tiny_spec(shape))) {
+    if (weights.contains(tensor.name)) continue;
+    Matrix made{1, tensor.shape.at(0), std::vector<float>(tensor.shape.at(0))};
+    const bool is_norm = tensor.name.ends_with("norm");
+    for (float& value : made.values) value = is_norm ? random.uniform(0.5f, 1.5f) : random.uniform(-0.3f, 0.3f);
+    weights[tensor.name] = made;
+  }
+  if (shape.parallel) {
+    for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
+      weights.erase(flashlm::concat("layers.", layer, ".ffn_norm"));
+    }
   }
   return weights;
 }
@@ -157,39 +239,6 @@ inline nlohmann::json tiny_tokenizer() {
           {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
 }
 
-inline nlohmann::json tiny_config(const TinyShape& shape) {
-  if (shape.is_opt()) {
-    return {{"model_type", "opt"},
-            {"hidden_size", shape.dim},
-            {"ffn_dim", shape.hidden_dim},
-            {"num_hidden_layers", shape.n_layers},
-            {"num_attention_heads", shape.n_heads},
-            {"vocab_size", TinyShape::kVocabSize},
-            {"max_position_embeddings", shape.context},
-            {"do_layer_norm_before", true},
-            {"word_embed_proj_dim", shape.dim},
-            {"activation_function", "relu"},
-            {"tie_word_embeddings", shape.tied},
-            {"eos_token_id", TinyShape::kEnd}};
-  }
-  nlohmann::json config = {{"model_type", "llama"},
-                           {"hidden_size", shape.dim},
-                           {"intermediate_size", shape.hidden_dim},
-                           {"num_hidden_layers", shape.n_layers},
-                           {"num_attention_heads", shape.n_heads},
-                           {"num_key_value_heads", shape.n_kv_heads},
-                           {"head_dim", shape.head_dim},
-                           {"vocab_size", TinyShape::kVocabSize},
-                           {"max_position_embeddings", shape.context},
-                           {"rms_norm_eps", 1e-5},
-                           {"rope_theta", 10000.0},
-                           {"hidden_act", shape.activation},
-                           {"tie_word_embeddings", shape.tied},
-                           {"eos_token_id", TinyShape::kEnd}};
-  if (shape.activation == "fatrelu") config["hidden_act_param"] = shape.threshold;
-  return config;
-}
-
 inline std::vector<std::byte> stored(const Matrix& matrix, flashlm::DType dtype) {
   std::vector<std::byte> bytes(flashlm::row_bytes(dtype, matrix.values.size()));
   flashlm::kernels::from_f32(matrix.values, dtype, bytes.data());
@@ -210,9 +259,11 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   using namespace flashlm::storage;
   std::filesystem::create_directories(folder);
   Manifest manifest;
-  manifest.architecture = shape.architecture;
+  manifest.family = shape.family;
+  manifest.graph = as_stored(tiny_graph(shape));
+  manifest.eos = {TinyShape::kEnd};
   manifest.dtype = std::string(name(shape.dtype));
-  manifest.files.push_back(put_small(folder, "config.json", tiny_config(shape).dump()));
+  manifest.files.push_back(put_small(folder, "config.json", "{}"));
   manifest.files.push_back(put_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
 
   std::vector<TensorSpec> specs;
@@ -280,12 +331,10 @@ struct TinyModel {
   TempFolder folder;
 };
 
-/// Replaces config.json and its record in the manifest, as a packer with a bug would.
-inline void replace_config(const TinyModel& tiny, const nlohmann::json& config) {
+/// Replaces the graph of a folder, as a packer with a bug would.
+inline void replace_graph(const TinyModel& tiny, const nlohmann::json& graph) {
   flashlm::storage::Manifest manifest = flashlm::storage::Manifest::open(tiny.path());
-  for (flashlm::storage::FileRecord& file : manifest.files) {
-    if (file.name == "config.json") file = put_small(tiny.path(), "config.json", config.dump());
-  }
+  manifest.graph = as_stored(graph);
   manifest.save(tiny.path());
 }
 

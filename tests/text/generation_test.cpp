@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <utility>
@@ -128,12 +129,11 @@ TEST_CASE("a closed text gives no more pieces") {
 
 TEST_CASE("an end token ends the text and is not part of it") {
   support::TinyModel tiny;
-  // Every token ends a text when the config says so.
-  nlohmann::json config = support::tiny_config(tiny.shape);
-  std::vector<int> all(support::TinyShape::kVocabSize);
-  for (std::size_t id = 0; id < all.size(); ++id) all[id] = static_cast<int>(id);
-  config["eos_token_id"] = all;
-  support::replace_config(tiny, config);
+  // Every token ends a text when the folder says so.
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  manifest.eos.resize(support::TinyShape::kVocabSize);
+  std::iota(manifest.eos.begin(), manifest.eos.end(), 0);
+  manifest.save(tiny.path());
   LanguageModel lm = open(tiny);
   Generation generation = lm.stream("Once", {.max_new_tokens = 20});
   CHECK(generation.rest().empty());
@@ -193,7 +193,7 @@ TEST_CASE("texts of one session that are pulled by turns are what each is alone,
         session->load(folder / "talk");
       },
       [&] {
-        std::vector<float> rows(5 * lm.config().vocab_size);
+        std::vector<float> rows(5 * lm.spec().vocab_size);
         session->score(lm.tokenizer().encode("Once!"), rows);
       }};
   std::vector<Generation> generations;

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "flashlm/base/token.hpp"
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/spec.hpp"
 #include "flashlm/model/kv_cache.hpp"
 #include "flashlm/version.hpp"
 
@@ -16,7 +16,7 @@ namespace flashlm::inline FLASHLM_ABI::model {
 enum class Phase { prefill, decode };
 
 /// Refuses what Engine::forward can not run. Throws ShapeError for sizes, ArgumentError for ids.
-void check_batch(const ModelConfig& config, std::size_t max_batch, const KvCache& kv, std::size_t first,
+void check_batch(const ModelSpec& spec, std::size_t max_batch, const KvCache& kv, std::size_t first,
                  std::span<const Token> tokens, std::span<const float> logits);
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -49,7 +49,7 @@ class Engine {
                   std::unique_ptr<storage::Reader> reader = nullptr);
 
   const Model& model() const noexcept { return *model_; }
-  const ModelConfig& config() const noexcept { return model_->config(); }
+  const ModelSpec& spec() const noexcept { return model_->spec(); }
   /// As it is now: sessions and the governor change it.
   MemoryPlan memory_plan() const;
   std::size_t context() const noexcept { return options_.context; }
@@ -112,7 +112,11 @@ class Engine {
   void check_in();
 
   double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
+  /// x [n_tokens, dim] = the embeddings of the tokens, scaled, plus those of their positions where the graph has them.
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
+
+  /// logits [n, vocab_size] of the last n tokens of x.
+  void read_logits(std::span<const float> x, std::span<float> logits);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;

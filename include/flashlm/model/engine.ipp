@@ -13,6 +13,7 @@
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/memory_needs.hpp"
+#include "flashlm/model/normalize.hpp"
 #include "flashlm/storage/open_reader.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -31,8 +32,8 @@ FLASHLM_INLINE Engine::Engine(std::shared_ptr<const Model> model, EngineOptions 
       ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
       selector_(model_->selector().load()),
       product_(parallel_, stream_, options_.max_batch, model_->tile_cols()),
-      layer_(config(), parallel_, product_, options_.max_batch, options_.context),
-      activations_(activation_bytes(config(), options_)),
+      layer_(spec(), parallel_, product_, options_.max_batch, options_.context),
+      activations_(activation_bytes(spec(), options_)),
       governor_(options_.sensor) {
   if (options_.lock_memory) weights_->lock();
   lock_.reset();
@@ -68,7 +69,7 @@ FLASHLM_INLINE std::unique_ptr<sparse::SelectiveFfn> Engine::make_selective() {
 }
 
 FLASHLM_INLINE std::span<float> Engine::activations(std::size_t index, std::size_t n_tokens) noexcept {
-  return activations_.as<float>().subspan(index * options_.max_batch * config().dim, n_tokens * config().dim);
+  return activations_.as<float>().subspan(index * options_.max_batch * spec().dim, n_tokens * spec().dim);
 }
 
 FLASHLM_INLINE void Engine::govern() {
@@ -109,14 +110,14 @@ FLASHLM_INLINE KvCache Engine::add_session() {
     shrink(MemoryPlan::resolve(needs(), options_.memory, n + 1, &plan_));
   }
   const MemoryLock locked(options_.lock_memory);
-  KvCache kv(config(), options_.context, model_->kv_dtype());
+  KvCache kv(spec(), options_.context, model_->kv_dtype());
   ++n_sessions_;
   return kv;
 }
 
 FLASHLM_INLINE void Engine::forward(KvCache& kv, std::size_t first, std::span<const Token> tokens,
                                     std::span<float> logits, Phase phase, Stats& stats) {
-  check_batch(config(), options_.max_batch, kv, first, tokens, logits);
+  check_batch(spec(), options_.max_batch, kv, first, tokens, logits);
   const Turns::Turn turn(turns_, options_.on_wait);
   const double start = now_seconds();
   const Stats earlier = stats;
@@ -130,20 +131,16 @@ FLASHLM_INLINE void Engine::forward(KvCache& kv, std::size_t first, std::span<co
     govern();
     stream_.begin(logits.empty() ? model_->n_passed() - 1 : model_->n_passed());
     embed(tokens, first, x);
-    for (std::size_t layer = 0; layer < config().n_layers; ++layer) {
+    for (std::size_t layer = 0; layer < spec().n_layers(); ++layer) {
       check_in();
       const LayerWeights& weights = weights_->layer(layer);
       if (selective_) {
-        layer_.run(weights, layer, *selective_, kv, first, n, x, stats);
+        layer_.run(layer, spec().layer(layer), weights, *selective_, kv, first, n, x, stats);
       } else {
-        layer_.run(weights, layer, ffn_, kv, first, n, x, stats);
+        layer_.run(layer, spec().layer(layer), weights, ffn_, kv, first, n, x, stats);
       }
     }
-    if (const std::size_t n_logits = logits.size() / config().vocab_size; n_logits > 0) {
-      const std::span<float> normed = activations(1, n_logits);
-      normalize(config(), x.last(normed.size()), weights_->final_norm(), normed);
-      product_.run(weights_->head(), normed, n_logits, logits);
-    }
+    if (!logits.empty()) read_logits(x, logits);
   } catch (...) {
     stream_.restart();
     throw;
@@ -164,16 +161,25 @@ FLASHLM_INLINE void Engine::forward(KvCache& kv, std::size_t first, std::span<co
       seconds - (stats.io_seconds - earlier.io_seconds) - (stats.memory_seconds - earlier.memory_seconds);
 }
 
-/// x [n_tokens, dim] = the embeddings of the tokens, plus, where positions are learned, those of their positions.
 FLASHLM_INLINE void Engine::embed(std::span<const Token> tokens, std::size_t first, std::span<float> x) {
   embedding_.run(tokens, x);
-  if (config().position == PositionKind::rotary) return;
+  if (spec().embedding.scale != 1) kernels::scale(x, spec().embedding.scale);
+  if (!spec().embedding.positions) return;
   const MatrixView& positions = weights_->positions();
   const std::span<float> position = activations(1, 1);
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    kernels::to_f32(positions.dtype, positions.row(first + at + config().position_offset), position);
-    kernels::add(position, x.subspan(at * config().dim, config().dim));
+    const std::size_t row = first + at + spec().embedding.positions->offset;
+    kernels::to_f32(positions.dtype, positions.row(row), position);
+    kernels::add(position, x.subspan(at * spec().dim, spec().dim));
   }
+}
+
+FLASHLM_INLINE void Engine::read_logits(std::span<const float> x, std::span<float> logits) {
+  const std::size_t n = logits.size() / spec().vocab_size;
+  const std::span<float> normed = activations(1, n);
+  normalize(spec().final_norm, x.last(normed.size()), weights_->final_norm(), spec().dim, normed);
+  product_.run(weights_->head(), normed, n, logits, weights_->head_bias());
+  if (spec().head.scale != 1) kernels::scale(logits, spec().head.scale);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

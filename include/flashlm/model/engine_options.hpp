@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "flashlm/base/units.hpp"
-#include "flashlm/model/config.hpp"
 #include "flashlm/model/governor.hpp"
+#include "flashlm/model/graph/spec.hpp"
 #include "flashlm/sparse/neuron_read_options.hpp"
 #include "flashlm/sparse/selector.hpp"
 #include "flashlm/storage/reader.hpp"
@@ -46,9 +46,8 @@ struct EngineOptions {
   std::function<void(std::size_t, std::size_t)> on_progress{};
 };
 
-/// The options with what they leave to the model's config filled in. Throws ArgumentError for what is out of range or
-/// unknown.
-EngineOptions checked(EngineOptions options, const ModelConfig& config,
+/// The options with what they leave to the model filled in. Throws ArgumentError for what is out of range or unknown.
+EngineOptions checked(EngineOptions options, const ModelSpec& spec,
                       std::string_view selector = sparse::DenseSelector::kName);
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

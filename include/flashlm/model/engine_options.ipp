@@ -11,12 +11,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE EngineOptions checked(EngineOptions options, const ModelConfig& config, std::string_view selector) {
+FLASHLM_INLINE EngineOptions checked(EngineOptions options, const ModelSpec& spec, std::string_view selector) {
   constexpr std::size_t kDefaultContext = 4096;  // a model's own maximum may need a KV cache of many GiB
-  if (options.context == 0) options.context = std::min(config.max_context, kDefaultContext);
-  if (options.context > config.max_context) {
+  if (options.context == 0) options.context = std::min(spec.max_context, kDefaultContext);
+  if (options.context > spec.max_context) {
     throw ArgumentError(
-        concat("[engine] context: expected at most the model's ", config.max_context, ", got ", options.context));
+        concat("[engine] context: expected at most the model's ", spec.max_context, ", got ", options.context));
   }
   sparse::make_eviction(options.policy, options.window);  // throws for what is not known
   if (selector == sparse::DenseSelector::kName && (options.policy != "auto" || options.window)) {

@@ -8,7 +8,7 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/spec.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -19,10 +19,10 @@ namespace flashlm::inline FLASHLM_ABI::model {
 class KvCache {
  public:
   /// `dtype` is f32 or f16.
-  KvCache(const ModelConfig& config, std::size_t context, DType dtype);
+  KvCache(const ModelSpec& spec, std::size_t context, DType dtype);
 
   /// Bytes of a cache of that shape.
-  static std::size_t bytes(const ModelConfig& config, std::size_t context, DType dtype) noexcept;
+  static std::size_t bytes(const ModelSpec& spec, std::size_t context, DType dtype) noexcept;
 
   std::size_t context() const noexcept { return context_; }
   DType dtype() const noexcept { return dtype_; }

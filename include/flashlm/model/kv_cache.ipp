@@ -9,16 +9,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE KvCache::KvCache(const ModelConfig& config, std::size_t context, DType dtype)
-    : n_layers_(config.n_layers),
-      n_kv_heads_(config.n_kv_heads),
-      head_dim_(config.head_dim),
+FLASHLM_INLINE KvCache::KvCache(const ModelSpec& spec, std::size_t context, DType dtype)
+    : n_layers_(spec.n_layers()),
+      n_kv_heads_(spec.attention().kv_heads),
+      head_dim_(spec.attention().head_dim),
       context_(context),
       dtype_(dtype),
-      rows_(bytes(config, context, dtype)) {}
+      rows_(bytes(spec, context, dtype)) {}
 
-FLASHLM_INLINE std::size_t KvCache::bytes(const ModelConfig& config, std::size_t context, DType dtype) noexcept {
-  return 2 * config.n_layers * config.n_kv_heads * context * row_bytes(dtype, config.head_dim);
+FLASHLM_INLINE std::size_t KvCache::bytes(const ModelSpec& spec, std::size_t context, DType dtype) noexcept {
+  const AttentionSpec& attention = spec.attention();
+  return 2 * spec.n_layers() * attention.kv_heads * context * row_bytes(dtype, attention.head_dim);
 }
 
 FLASHLM_INLINE std::span<std::byte> KvCache::run(std::size_t index, std::size_t first, std::size_t n) {

@@ -16,7 +16,7 @@ namespace flashlm::inline FLASHLM_ABI::model {
 sparse::WindowedFfnOptions windowed_options(const EngineOptions& options, std::size_t n_rows);
 
 /// Bytes of the two activations that an engine holds itself: f32 [2, max_batch, dim].
-std::size_t activation_bytes(const ModelConfig& config, const EngineOptions& options);
+std::size_t activation_bytes(const ModelSpec& spec, const EngineOptions& options);
 
 /// What an engine of `model` needs with such `checked` options, computing on `n_threads` threads.
 MemoryNeeds memory_needs(const Model& model, const EngineOptions& options, int n_threads);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "flashlm/base/error.hpp"
 #include "flashlm/base/memory_sensor.hpp"
 #include "flashlm/base/parallel.hpp"
 #include "flashlm/model/embedding.hpp"
@@ -28,22 +29,37 @@ FLASHLM_INLINE sparse::WindowedFfnOptions windowed_options(const EngineOptions& 
   return windowed;
 }
 
-FLASHLM_INLINE std::size_t activation_bytes(const ModelConfig& config, const EngineOptions& options) {
-  return 2 * options.max_batch * config.dim * sizeof(float);
+FLASHLM_INLINE std::size_t activation_bytes(const ModelSpec& spec, const EngineOptions& options) {
+  return 2 * options.max_batch * spec.dim * sizeof(float);
 }
+
+namespace detail {
+
+/// How a plan calls what passes by.
+inline WeightKind weight_kind(TensorKind kind) {
+  switch (kind) {
+    case TensorKind::matrix: return WeightKind::attention;
+    case TensorKind::neurons: return WeightKind::neurons;
+    case TensorKind::head: return WeightKind::head;
+    case TensorKind::rows: return WeightKind::embedding;
+    case TensorKind::vector:
+    case TensorKind::table: break;  // they have no segment
+  }
+  FLASHLM_ASSERT(false && "always in DRAM");
+  return WeightKind::attention;
+}
+
+}  // namespace detail
 
 FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions& options, int n_threads) {
   constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
-  const ModelConfig& config = model.config();
+  const ModelSpec& spec = model.spec();
   MemoryNeeds needs;
   needs.segments = model.segments();
   needs.n_passed = model.n_passed();
-  for (std::size_t index = 0; index < needs.segments.size(); ++index) {
-    const bool in_layer = index + 1 < needs.n_passed;
-    const bool neurons = index % Weights::kPerLayer == Weights::kNeurons;
-    needs.kinds.push_back(in_layer                 ? neurons ? WeightKind::neurons : WeightKind::attention
-                          : index < needs.n_passed ? WeightKind::head
-                                                   : WeightKind::embedding);
+  needs.kinds.resize(needs.segments.size());
+  for (const GraphTensor& tensor : model.tensors()) {
+    if (tensor.segment) needs.kinds[*tensor.segment] = detail::weight_kind(tensor.kind);
   }
   if (const sparse::SelectorChoice& selector = model.selector(); selector.name != sparse::DenseSelector::kName) {
     for (const std::size_t segment : model.neuron_segments()) {
@@ -55,16 +71,16 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
     needs.window.selector = selector.bytes;
     needs.window.working_set = selector.working_set;
     needs.window.row_bytes = sparse::SelectiveFfn::row_bytes(model.bundles(), windowed.eviction);
-    needs.window.least_rows = std::max(config.hidden_dim / kLeastRowsShare + 1, config.n_layers);
+    needs.window.least_rows = std::max(spec.ffn().hidden / kLeastRowsShare + 1, spec.n_layers());
     needs.scratch +=
         sparse::SelectiveFfn::bytes(model.bundles(), windowed) + selector.scratch_bytes(options.max_batch, n_threads);
   }
   needs.resident = model.weights().bytes();
-  needs.kv = KvCache::bytes(config, options.context, model.kv_dtype()) + config.vocab_size * sizeof(float);
-  needs.scratch += activation_bytes(config, options) + Embedding::bytes(model.weights().embedding()) +
+  needs.kv = KvCache::bytes(spec, options.context, model.kv_dtype()) + spec.vocab_size * sizeof(float);
+  needs.scratch += activation_bytes(spec, options) + Embedding::bytes(model.weights().embedding()) +
                    sparse::StreamedFfn::bytes(model.bundles(), options.max_batch) +
                    Product::bytes(options.max_batch, model.tile_cols()) +
-                   Layer::bytes(config, options.max_batch, options.context);
+                   Layer::bytes(spec, options.max_batch, options.context);
   needs.context = options.context;
   needs.limit = options.limit;
   return needs;
@@ -132,7 +148,7 @@ inline void look_at_memory(EngineOptions& options) {
 
 FLASHLM_INLINE EngineOptions complete(EngineOptions options, const Model& model) {
   const bool chooses_context = options.context == 0;
-  options = checked(std::move(options), model.config(), model.selector().name);
+  options = checked(std::move(options), model.spec(), model.selector().name);
   detail::look_at_memory(options);
   if (!chooses_context || options.memory.share) return options;
   const detail::LeastBudgets budgets(model, options);
@@ -145,8 +161,8 @@ FLASHLM_INLINE EngineOptions complete(EngineOptions options, const Model& model)
 }
 
 FLASHLM_INLINE std::size_t largest_context(const Model& model, EngineOptions options) {
-  options.context = model.config().max_context;
-  options = checked(std::move(options), model.config(), model.selector().name);
+  options.context = model.spec().max_context;
+  options = checked(std::move(options), model.spec(), model.selector().name);
   detail::look_at_memory(options);
   const detail::LeastBudgets budgets(model, options);
   if (!options.memory.share) {

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/spec.hpp"
+#include "flashlm/model/graph/tensors.hpp"
 #include "flashlm/model/weights.hpp"
 #include "flashlm/sparse/pass_layout.hpp"
 #include "flashlm/sparse/selector.hpp"
@@ -19,19 +21,23 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Config, selector, what always stays in DRAM, and the places of all other weights on flash.
+/// Graph, selector, what always stays in DRAM, and the places of all other weights on flash.
 ///
 /// Immutable: shared by any number of engines and sessions. Thread-safe.
 class Model {
  public:
   /// Opens a packed folder and checks everything but the weights' data (`flashlm verify` checks that).
   ///
-  /// Makes gates.safetensors for the selector gate where there is none. Throws IoError, FormatError, or ArgumentError
-  /// for an unknown selector and one that the model can not have.
-  static std::shared_ptr<const Model> open(const std::filesystem::path& folder, std::string_view selector = "auto");
+  /// Makes gates.safetensors for the selector gate where there is none. `manifest`: the text of a flashlm.json to take
+  /// in place of the folder's; empty: the folder's. Throws IoError, FormatError, or ArgumentError for an unknown
+  /// selector and one that the model can not have.
+  static std::shared_ptr<const Model> open(const std::filesystem::path& folder, std::string_view selector = "auto",
+                                           const std::string& manifest = {});
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
-  const ModelConfig& config() const noexcept { return config_; }
+  const ModelSpec& spec() const noexcept { return spec_; }
+  /// The one list of its weights.
+  const std::vector<GraphTensor>& tensors() const noexcept { return tensors_; }
   const storage::Manifest& manifest() const noexcept { return manifest_; }
   const storage::BundleFile& bundles() const noexcept { return bundles_; }
   const sparse::SelectorChoice& selector() const noexcept { return selector_; }
@@ -46,16 +52,16 @@ class Model {
   /// What is small and always in DRAM, and the places of the other matrices.
   const Weights& weights() const noexcept { return weights_; }
 
-  /// All weights that may stay on flash, in the order of a pass: of each layer attention and neurons, then the head;
-  /// behind them an embedding of its own. `Matrix::segment` counts them. Files are those of `bundles().files()`.
+  /// All weights that may stay on flash, in the order of a pass (`GraphTensor::segment`). Files are those of
+  /// `bundles().files()`.
   const std::vector<sparse::Segment>& segments() const noexcept { return segments_; }
   /// Of these, the neurons of each layer.
-  std::vector<std::size_t> neuron_segments() const;
+  const std::vector<std::size_t>& neuron_segments() const noexcept { return neuron_segments_; }
   /// How many of them every pass needs.
-  std::size_t n_passed() const noexcept { return Weights::kPerLayer * config_.n_layers + 1; }
+  std::size_t n_passed() const noexcept { return weights_.head().segment + 1; }
 
  private:
-  Model(const std::filesystem::path& folder, std::string_view selector);
+  Model(const std::filesystem::path& folder, std::string_view selector, const std::string& manifest);
 
   void check() const;
 
@@ -67,11 +73,13 @@ class Model {
 
   std::filesystem::path folder_;
   storage::Manifest manifest_;
-  ModelConfig config_;
+  ModelSpec spec_;
+  std::vector<GraphTensor> tensors_;
   storage::BundleFile bundles_;
   sparse::SelectorChoice selector_;
   Weights weights_;
   std::vector<sparse::Segment> segments_;
+  std::vector<std::size_t> neuron_segments_;  // [n_layers]
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -7,34 +7,47 @@
 #include <vector>
 
 #include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/spec.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// cos and sin of position * frequency, for every position of a context.
+/// cos and sin of position * frequency, times the attention factor, for every position of a context.
 ///
 /// Angles are float32 products, as transformers computes them, so that long positions round alike; their cosine and
 /// sine are taken in double. Immutable. Thread-safe.
 class RopeTable {
  public:
-  RopeTable(const RopeConfig& rope, std::size_t head_dim, std::size_t context);
+  RopeTable(const RopeSpec& rope, std::size_t context);
 
-  static std::size_t bytes(std::size_t head_dim, std::size_t context) noexcept;
+  static std::size_t bytes(const RopeSpec& rope, std::size_t context) noexcept;
 
+  /// [dims / 2] of a position.
   std::span<const float> cosines(std::size_t position) const noexcept;
   std::span<const float> sines(std::size_t position) const noexcept;
 
-  /// Radians a position, one for each pair of a head [head_dim / 2]; scaled as
-  /// transformers' _compute_linear_scaling_rope_parameters and _compute_llama3_parameters do.
-  static std::vector<float> frequencies(const RopeConfig& rope, std::size_t head_dim);
+ private:
+  std::size_t half_;
+  AlignedBuffer table_;  // [context, 2, dims / 2]: cosines, sines
+};
+
+/// The angles of all layers of a model: layers with equal ropes share a table. Immutable. Thread-safe.
+class RopeTables {
+ public:
+  RopeTables(const ModelSpec& spec, std::size_t context);
+
+  /// Bytes of the tables.
+  static std::size_t bytes(const ModelSpec& spec, std::size_t context);
+
+  /// The table of one of the model's layers; null where positions turn nothing.
+  const RopeTable* find(const AttentionSpec& attention) const noexcept;
 
  private:
-  /// Llama 3.1: long waves slow down by `factor`, short ones stay, those between are blended.
-  static double stretched(const RopeConfig& rope, double frequency);
+  /// Different ropes, in the order of the layers.
+  static std::vector<const RopeSpec*> different(const ModelSpec& spec);
 
-  std::size_t half_;
-  AlignedBuffer table_;  // [context, 2, head_dim / 2]: cosines, sines
+  std::vector<RopeSpec> specs_;
+  std::vector<RopeTable> tables_;  // [n_specs]
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -25,7 +25,7 @@ FLASHLM_INLINE Session::Session(std::shared_ptr<Engine> engine)
       fingerprint_(kv_fingerprint(engine_->model(), kv_->dtype(), engine_->numerics())) {
   place_.taken = true;
   tokens_.reserve(kv_->context());
-  logits_.resize(engine_->config().vocab_size);
+  logits_.resize(engine_->spec().vocab_size);
 }
 
 FLASHLM_INLINE Session::~Session() = default;
@@ -66,7 +66,7 @@ FLASHLM_INLINE std::span<const float> Session::step(Token token) {
 
 FLASHLM_INLINE void Session::score(std::span<const Token> tokens, std::span<float> logits,
                                    const Progress& on_progress) {
-  const std::size_t vocab_size = engine_->config().vocab_size;
+  const std::size_t vocab_size = engine_->spec().vocab_size;
   if (tokens.size() > kv_->context() || logits.size() != tokens.size() * vocab_size) {
     throw ShapeError(concat("[session] tokens: expected at most ", kv_->context(), " and as many rows of ", vocab_size,
                             " logits, got ", tokens.size(), " and ", logits.size(),
@@ -154,7 +154,7 @@ FLASHLM_INLINE Session::Place::~Place() {
 }
 
 FLASHLM_INLINE void Session::check_vocabulary(std::span<const Token> tokens, const std::filesystem::path& path) const {
-  const std::size_t vocab_size = engine_->config().vocab_size;
+  const std::size_t vocab_size = engine_->spec().vocab_size;
   for (const Token token : tokens) {
     if (token >= 0 && static_cast<std::size_t>(token) < vocab_size) continue;
     throw FormatError(

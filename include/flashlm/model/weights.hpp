@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// weights.hpp: embedding, attention, norms and head: what stays in DRAM, and where the rest is.
+/// weights.hpp: the weights beside the neurons: what stays in DRAM, and where the rest is.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,7 +12,8 @@
 #include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
-#include "flashlm/model/config.hpp"
+#include "flashlm/model/graph/spec.hpp"
+#include "flashlm/model/graph/tensors.hpp"
 #include "flashlm/sparse/sparse_ffn.hpp"
 #include "flashlm/storage/extent.hpp"
 #include "flashlm/storage/safetensors.hpp"
@@ -44,92 +44,81 @@ struct Matrix {
 
 /// What a norm multiplies with and adds.
 struct NormWeights {
-  std::span<const float> weight;  // [dim]
-  std::span<const float> bias;    // [dim]; empty for NormKind::rms
+  std::span<const float> weight;  // [n]
+  std::span<const float> bias;    // [n], or empty
 };
 
-/// The weights of one layer beside its neurons. Vectors are views into Weights; biases are empty where the config says
-/// that there are none.
-struct LayerWeights {
-  NormWeights attention_norm;
-  Matrix query;                        // [n_heads * head_dim, dim]
-  Matrix key;                          // [n_kv_heads * head_dim, dim]
-  Matrix value;                        // [n_kv_heads * head_dim, dim]
-  Matrix output;                       // [dim, n_heads * head_dim]
-  std::span<const float> query_bias;   // [n_heads * head_dim]
-  std::span<const float> key_bias;     // [n_kv_heads * head_dim]
-  std::span<const float> value_bias;   // [n_kv_heads * head_dim]
+/// The weights of attention. What the spec says is not there is empty.
+struct AttentionWeights {
+  Matrix query;                        // [heads * head_dim, dim]
+  Matrix key;                          // [kv_heads * head_dim, dim]
+  Matrix value;                        // [kv_heads * value_dim, dim]
+  Matrix output;                       // [dim, heads * value_dim]
+  std::span<const float> query_bias;   // [heads * head_dim]
+  std::span<const float> key_bias;     // [kv_heads * head_dim]
+  std::span<const float> value_bias;   // [kv_heads * value_dim]
   std::span<const float> output_bias;  // [dim]
-  NormWeights ffn_norm;
-  sparse::FfnParameters ffn;
+  NormWeights query_norm;              // [head_dim], or of the whole row
+  NormWeights key_norm;
+};
+
+/// What a feed-forward network has beside its neurons.
+struct FfnWeights {
+  sparse::FfnParameters parameters;
   std::span<const float> down_bias;  // [dim]
+};
+
+/// The weights of a part: those of what it does, and of the norms around it.
+struct PartWeights {
+  NormWeights before;
+  NormWeights after;
+  AttentionWeights attention;
+  FfnWeights ffn;
+};
+
+/// The weights of a layer. Vectors are views into Weights.
+struct LayerWeights {
+  std::vector<PartWeights> parts;        // [n_parts]
+  std::vector<NormWeights> group_after;  // [n_groups]
+  std::span<const float> output_scale;   // [1]
 };
 
 /// What resident.safetensors holds: the places of the matrices that a budget may leave on flash (attention, head and
 /// embedding), and everything else, which is small and always in DRAM. Immutable. Thread-safe.
 class Weights {
  public:
-  /// Segments of a layer in the order of a pass: its attention, then its neurons.
-  enum Segment : std::size_t { kQuery, kValue, kKey, kOutput, kNeurons, kPerLayer };
-
-  /// Reads what always stays, and checks every tensor against `config`.
+  /// Reads what always stays, and checks every tensor of the file against `tensors`, the list of `spec`.
   ///
-  /// Throws IoError, or FormatError for a missing tensor, a wrong shape or a dtype that no kernel knows.
-  static Weights open(const std::filesystem::path& path, const ModelConfig& config);
+  /// Throws IoError, or FormatError for a tensor that is missing or left over, a wrong shape or a dtype that no kernel
+  /// knows.
+  static Weights open(const std::filesystem::path& path, const ModelSpec& spec, std::span<const GraphTensor> tensors);
 
   const Matrix& embedding() const noexcept { return embedding_; }      // [vocab_size, dim]
-  const MatrixView& positions() const noexcept { return positions_; }  // learned: [rows, dim]; else empty
+  const MatrixView& positions() const noexcept { return positions_; }  // [rows, dim], or empty
   const NormWeights& final_norm() const noexcept { return final_norm_; }
   const Matrix& head() const noexcept { return head_; }                          // [vocab_size, dim]
+  std::span<const float> head_bias() const noexcept { return head_bias_; }       // [vocab_size], or empty
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }  // index < n_layers
+  /// All matrices that a budget may leave on flash, in the order of a pass.
+  const std::vector<Matrix>& matrices() const noexcept { return matrices_; }
   /// Bytes held.
   std::size_t bytes() const noexcept { return data_.size(); }
   /// Keeps what is held out of swap. Throws IoError where a limit forbids it.
   void lock() const { MemoryLock::lock(data_.data(), data_.size()); }
 
  private:
-  /// Embedding, head, and query, key, value and output of a layer.
-  static bool may_stay_on_flash(const std::string& tensor);
-
   static std::size_t aligned(std::uint64_t bytes) { return round_up(static_cast<std::size_t>(bytes), 64); }
 
-  void bind(const storage::Safetensors& tensors, const ModelConfig& config);
-
-  struct Binder {
-    const storage::Safetensors& tensors;
-    const AlignedBuffer& data;
-    const std::map<std::string, std::size_t>& places;  // in data
-
-    /// The tensor, after its shape in the file has been compared.
-    const storage::TensorInfo& checked(const std::string& tensor, const std::vector<std::uint64_t>& shape) const;
-
-    /// A matrix of a layer, in tiles if it is quantised.
-    Matrix matrix(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const;
-
-    /// A matrix that is not.
-    Matrix rows(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment) const;
-
-    DType number_format(const std::string& tensor, std::size_t cols) const;
-
-    Matrix find(const std::string& tensor, std::size_t rows, std::size_t cols, std::size_t segment, bool tiled) const;
-
-    /// A matrix that always stays.
-    MatrixView table(const std::string& tensor, std::size_t n_rows, std::size_t cols) const;
-
-    std::span<const float> vector(const std::string& tensor, std::size_t n) const;
-
-    NormWeights norm(const std::string& tensor, const ModelConfig& config) const;
-
-    static std::string text(const std::vector<std::uint64_t>& shape);
-  };
+  /// Puts a tensor where the graph looks for it. `data`: of one that always stays.
+  void bind(const storage::Safetensors& file, const ModelSpec& spec, const GraphTensor& tensor, const std::byte* data);
 
   AlignedBuffer data_;  // tensors that always stay
-  std::map<std::string, std::size_t> at_;
-  std::size_t bytes_ = 0;
+  std::vector<Matrix> matrices_;
   Matrix embedding_;
   MatrixView positions_;
   NormWeights final_norm_;
   Matrix head_;
+  std::span<const float> head_bias_;
   std::vector<LayerWeights> layers_;  // [n_layers]
 };
 

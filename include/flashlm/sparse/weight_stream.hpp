@@ -52,11 +52,14 @@ class WeightStream {
   /// After `restart`, waits for what is still under way; throws what a hook of the reader throws, to be called again.
   void begin(std::size_t n_segments);
 
-  /// Calls body(Units) until all units of a segment were handed out, ascending. Segments come in the order of a pass.
+  /// Calls body(Units) until all units of a segment were handed out, ascending.
   ///
-  /// Throws IoError or FormatError if a read failed, and what `body` throws; call `restart` before the next pass then.
+  /// Segments come in the order of a pass, each once; any other order throws Error: results would be the same, but
+  /// what was read ahead would be read again. Throws IoError or FormatError if a read failed, and what `body` throws;
+  /// call `restart` before the next pass then.
   template <class Body>
   void use(std::size_t segment, Body&& body) {
+    enter(segment);
     const std::vector<PassLayout::Part>& parts = layout_->parts();
     const std::size_t end = layout_->first_part(segment + 1);
     for (std::size_t at = layout_->first_part(segment); at < end;) {
@@ -100,6 +103,9 @@ class WeightStream {
     bool open = false;     // not waited for
   };
 
+  /// Notes that a segment is used. Throws Error unless it is the next of the pass that has units.
+  void enter(std::size_t segment);
+
   std::size_t first_piece(std::size_t segment) const;
 
   storage::Place around(const storage::Place& place) const noexcept;
@@ -136,9 +142,10 @@ class WeightStream {
   std::size_t released_ = 0;
   std::size_t next_ = 0;  // of streamed_: what is read next, for pass next_pass_
   std::size_t next_pass_ = 1;
-  std::size_t pass_ = 0;      // the current one; the first is 1
-  std::size_t pass_end_ = 0;  // its pieces are below
-  bool abandoned_ = false;    // what is under way is for nobody
+  std::size_t pass_ = 0;          // the current one; the first is 1
+  std::size_t pass_end_ = 0;      // its pieces are below
+  std::size_t next_segment_ = 0;  // of it
+  bool abandoned_ = false;        // what is under way is for nobody
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::sparse

@@ -29,9 +29,18 @@ FLASHLM_INLINE void WeightStream::load(const std::function<void(std::size_t, std
 FLASHLM_INLINE void WeightStream::begin(std::size_t n_segments) {
   settle();
   ++pass_;
+  next_segment_ = 0;
   next_pass_ = std::max(next_pass_, pass_);
   pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
   read_ahead();
+}
+
+FLASHLM_INLINE void WeightStream::enter(std::size_t segment) {
+  while (next_segment_ < segment && layout_->segments()[next_segment_].n_units == 0) ++next_segment_;
+  if (segment != next_segment_) {
+    throw Error(concat("[weight_stream] segment: expected ", next_segment_, ", the next of the pass, got ", segment));
+  }
+  ++next_segment_;
 }
 
 FLASHLM_INLINE const std::byte* WeightStream::find(std::size_t segment, std::size_t unit) const {

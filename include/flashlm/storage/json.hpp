@@ -103,7 +103,7 @@ class JsonField {
   /// A finite number above 0.
   double positive() const;
 
-  /// The same, or `fallback` for a null.
+  /// `positive`, or `fallback` for a null.
   double positive(double fallback) const { return is_null() ? fallback : positive(); }
 
   /// Throws the FormatError that `expected` was expected here. `hint` is a sentence.

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/token.hpp"
 #include "flashlm/storage/file.hpp"
 #include "flashlm/storage/file_record.hpp"
 #include "flashlm/storage/foreign_file.hpp"
@@ -25,13 +27,17 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 /// Its text carries its own checksum, and it carries the checksums of the other files: a changed byte anywhere in the
 /// folder is found, in the weights by `verify` and everywhere else by `open`.
 struct Manifest {
-  static constexpr int kFormatVersion = 2;
+  static constexpr int kFormatVersion = 3;
   static constexpr const char* kFileName = "flashlm.json";
   static constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 28;  // more cannot be a manifest and is not read
 
   int format_version = kFormatVersion;
-  std::string architecture;  // "llama"
-  std::string dtype;         // of the weights, as `pack` was asked for it
+  std::string family;           // "llama": who translated the graph, for people; nothing depends on it
+  Json graph = Json::object();  // model/graph/read_spec.hpp reads it
+  std::optional<Token> bos;     // begins a text
+  std::vector<Token> eos;       // any of these ends one
+  std::string identity;         // what saved sessions call the graph; empty: by its own text
+  std::string dtype;            // of the weights, as `pack` was asked for it
   Json source = Json::object();
   std::vector<FileRecord> files;
   std::vector<LayerRecord> layers;

@@ -33,14 +33,29 @@ FLASHLM_ONCE Manifest Manifest::parse(const std::string& text, const std::string
 
 FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& file) {
   const JsonField fields(json, "manifest", file);
-  fields.only({"format", "format_version", "architecture", "dtype", "source", "files", "layers", "checksum"});
   if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
-  if (fields["format_version"].count() != kFormatVersion) {
-    fields["format_version"].wrong(std::to_string(kFormatVersion),
-                                   "Another version of flashlm wrote it, pack the model again.");
+  if (const std::uint64_t version = fields["format_version"].count(); version != kFormatVersion) {
+    constexpr std::uint64_t kWithoutGraph = 2;
+    fields["format_version"].wrong(
+        std::to_string(kFormatVersion),
+        version == kWithoutGraph ? "Its weights are as they are now: open the folder once with Python, for instance by "
+                                   "`flashlm info FOLDER`, and flashlm.json is written anew."
+        : version > kFormatVersion ? "A newer version of flashlm wrote it: update this one."
+                                   : "An old version of flashlm wrote it: pack the model again.");
   }
+  fields.only({"format", "format_version", "family", "graph", "tokens", "identity", "dtype", "source", "files",
+               "layers", "checksum"});
   Manifest manifest;
-  manifest.architecture = fields["architecture"].word();
+  manifest.family = fields["family"].word();
+  if (!fields["graph"].value().is_object()) fields["graph"].wrong("an object");
+  manifest.graph = fields["graph"].value();
+  const JsonField tokens = fields["tokens"];
+  tokens.only({"bos", "eos"});
+  constexpr std::uint64_t kLargestToken = std::numeric_limits<Token>::max();
+  if (!tokens["bos"].is_null()) manifest.bos = static_cast<Token>(tokens["bos"].count(0, kLargestToken));
+  tokens["eos"].elements(
+      [&](const JsonField& one) { manifest.eos.push_back(static_cast<Token>(one.count(0, kLargestToken))); });
+  manifest.identity = fields["identity"].string("");
   manifest.dtype = fields["dtype"].word();
   if (!fields["source"].value().is_object()) fields["source"].wrong("an object");
   manifest.source = Json(fields["source"].value());
@@ -56,7 +71,16 @@ FLASHLM_ONCE std::string Manifest::text() const {
   json.open(JsonKind::object);
   json.key("format").add("flashlm");
   json.key("format_version").add(format_version);
-  json.key("architecture").add(architecture);
+  json.key("family").add(family);
+  json.key("graph").add(graph);
+  json.key("tokens").open(JsonKind::object);
+  json.key("bos");
+  bos ? json.add(*bos) : json.add(nullptr);
+  json.key("eos").open(JsonKind::array);
+  for (const Token token : eos) json.add(token);
+  json.close();
+  json.close();
+  if (!identity.empty()) json.key("identity").add(identity);
   json.key("dtype").add(dtype);
   json.key("source").add(source);
   json.key("files").open(JsonKind::array);

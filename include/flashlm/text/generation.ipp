@@ -22,7 +22,7 @@ FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std
     : session_(std::move(session)),
       tokenizer_(std::move(tokenizer)),
       options_(std::move(options)),
-      sampler_(options_.sampling(), session_->engine().config().vocab_size),
+      sampler_(options_.sampling(), session_->engine().spec().vocab_size),
       stops_(options_.stop),
       text_(std::move(prompt)),
       n_prompt_(text_.size()) {
@@ -84,7 +84,7 @@ FLASHLM_INLINE void Generation::advance() {
   const std::optional<Token> token =
       guide_ ? guide_->choose(sampler_, row, text_, room()) : sampler_.sample(row, text_);
   if (!token) return;
-  const std::vector<Token>& eos = session_->engine().config().eos;
+  const std::vector<Token>& eos = session_->engine().model().manifest().eos;
   if (std::find(eos.begin(), eos.end(), *token) != eos.end()) {
     push(*token);
     return finish(FinishReason::eos);
@@ -114,8 +114,8 @@ FLASHLM_INLINE std::size_t Generation::room() const noexcept {
 }
 
 FLASHLM_ONCE void Generation::start_guide() {
-  const model::ModelConfig& config = session_->engine().config();
-  guide_ = options_.grammar->guide(tokenizer_, config.eos, config.vocab_size);
+  const model::Model& model = session_->engine().model();
+  guide_ = options_.grammar->guide(tokenizer_, model.manifest().eos, model.spec().vocab_size);
   const std::size_t least = guide_->least_room();
   if (least > options_.max_new_tokens) {
     throw ArgumentError(concat("[generation] max_new_tokens: expected at least ", least,

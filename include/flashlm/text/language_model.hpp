@@ -28,7 +28,7 @@
 namespace flashlm::inline FLASHLM_ABI::model {
 class Engine;
 struct EngineOptions;
-struct ModelConfig;
+struct ModelSpec;
 }  // namespace flashlm::inline FLASHLM_ABI::model
 
 namespace flashlm::inline FLASHLM_ABI::text {
@@ -56,6 +56,7 @@ struct LanguageModelOptions {
   std::function<MemoryState()> sensor{};                        // of memory; empty: the system's
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
   std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
+  std::string manifest{};  // the text of a flashlm.json to take in place of the folder's; empty: the folder's
   KvStore::Warning on_warning{};  // told what is wrong with it, or with the device; may be empty
 };
 
@@ -133,7 +134,7 @@ class LanguageModel {
   double perplexity(std::string_view text, const model::Session::Progress& on_progress = {});
 
   const Tokenizer& tokenizer() const noexcept { return *tokenizer_; }
-  const model::ModelConfig& config() const noexcept;
+  const model::ModelSpec& spec() const noexcept;
   model::MemoryPlan memory_plan() const;
   const model::Engine& engine() const noexcept { return *engine_; }
   /// Null without one.

@@ -35,26 +35,26 @@ FLASHLM_INLINE LanguageModel LanguageModel::open(const std::filesystem::path& fo
   if (!options.kv_store.empty()) {
     store = std::make_shared<KvStore>(options.kv_store, options.kv_store_bytes, std::move(options.on_warning));
   }
-  auto opened = model::Model::open(folder, options.selector);
+  auto opened = model::Model::open(folder, options.selector, options.manifest);
   return {std::shared_ptr<model::Engine>(new model::Engine(std::move(opened), std::move(engine)), DeleteUnlessTorn()),
           std::move(tokenizer), std::move(store)};
 }
 
 FLASHLM_INLINE model::MemoryPlan LanguageModel::plan(const std::filesystem::path& folder,
                                                      const LanguageModelOptions& options) {
-  return model::plan_memory(*model::Model::open(folder, options.selector), engine_options(options));
+  return model::plan_memory(*model::Model::open(folder, options.selector, options.manifest), engine_options(options));
 }
 
 FLASHLM_INLINE std::size_t LanguageModel::largest_context(const std::filesystem::path& folder,
                                                           const LanguageModelOptions& options) {
-  return model::largest_context(*model::Model::open(folder, options.selector), engine_options(options));
+  return model::largest_context(*model::Model::open(folder, options.selector, options.manifest), engine_options(options));
 }
 
 FLASHLM_INLINE LanguageModel::LanguageModel(std::shared_ptr<model::Engine> engine,
                                             std::shared_ptr<const Tokenizer> tokenizer,
                                             std::shared_ptr<KvStore> kv_store)
     : engine_(std::move(engine)),
-      tokenizer_(within_rows(std::move(tokenizer), engine_->config().vocab_size)),
+      tokenizer_(within_rows(std::move(tokenizer), engine_->spec().vocab_size)),
       kv_store_(std::move(kv_store)),
       session_(session()) {}
 
@@ -84,7 +84,7 @@ FLASHLM_INLINE Turns::Turn LanguageModel::take_turn() const {
   return Turns::Turn(session_->turns(), engine_->on_wait());
 }
 
-FLASHLM_INLINE const model::ModelConfig& LanguageModel::config() const noexcept { return engine_->config(); }
+FLASHLM_INLINE const model::ModelSpec& LanguageModel::spec() const noexcept { return engine_->spec(); }
 
 FLASHLM_INLINE model::MemoryPlan LanguageModel::memory_plan() const { return engine_->memory_plan(); }
 
@@ -101,7 +101,7 @@ FLASHLM_INLINE std::shared_ptr<model::Session> LanguageModel::load_session(const
 FLASHLM_INLINE std::vector<float> LanguageModel::logits(std::span<const Token> tokens,
                                                         const model::Session::Progress& on_progress) {
   const Turns::Turn turn = take_turn();
-  std::vector<float> rows(tokens.size() * config().vocab_size);
+  std::vector<float> rows(tokens.size() * spec().vocab_size);
   session_->score(tokens, rows, on_progress);
   return rows;
 }
@@ -169,7 +169,7 @@ FLASHLM_INLINE double LanguageModel::perplexity(std::string_view text, const mod
   if (tokens.size() < 2) {
     throw ShapeError(concat("[language_model] perplexity: expected a text of 2 tokens or more, got ", tokens.size()));
   }
-  const std::size_t vocab_size = config().vocab_size;
+  const std::size_t vocab_size = spec().vocab_size;
   const std::size_t window = session_->context();
   const std::size_t batch = std::clamp<std::size_t>(detail::kPerplexityBytes / (vocab_size * sizeof(float)), 1,
                                                     std::min(engine_->max_batch(), tokens.size()));
