@@ -104,8 +104,8 @@ PyModel open_model(const std::filesystem::path& folder, Callback on_progress, co
   return {LanguageModel::open(folder, std::move(options)), folder};
 }
 
-flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const Path& system, const std::string& manifest,
-                                      LanguageModelOptions options) {
+flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const Path& system,
+                                      const std::string& manifest, LanguageModelOptions options) {
   options.manifest = manifest;
   options.sensor = sensor(system);
   const Release release;

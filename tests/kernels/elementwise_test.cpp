@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// elementwise_test.cpp: sums of vectors are exactly the loop.
+/// elementwise_test.cpp: sums and multiples of vectors are exactly the loop.
 #include "flashlm/kernels/elementwise.hpp"
 
 #include "support/catch.hpp"
@@ -18,5 +18,14 @@ TEST_CASE("add rounds once per element, at any size and address") {
       CAPTURE(n, offset);
       REQUIRE(support::same_bits(y, want));
     }
+  }
+}
+
+TEST_CASE("scale rounds once per element, at any size") {
+  for (std::size_t n : support::kSizes) {
+    std::vector<float> x = random_numbers(n, n), want = x;
+    for (float& value : want) value *= 0.7f;
+    kernels::scale(x, 0.7f);
+    REQUIRE(support::same_bits(x, want));
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// elementwise.hpp: sums of activations. One rounding per element, in any order.
+/// elementwise.hpp: sums and multiples of activations. One rounding per element, in any order.
 #pragma once
 
 #include <span>
@@ -10,6 +10,9 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// y[i] += x[i]. x and y [n]; x may be y. Allocates nothing. Thread-safe.
 void add(std::span<const float> x, std::span<float> y);
+
+/// x[i] *= factor. Allocates nothing. Thread-safe.
+void scale(std::span<float> x, float factor);
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels
 

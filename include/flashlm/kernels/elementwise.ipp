@@ -15,4 +15,8 @@ FLASHLM_INLINE void add(std::span<const float> x, std::span<float> y) {
   for (std::size_t index = 0; index < y.size(); ++index) y[index] += x[index];
 }
 
+FLASHLM_INLINE void scale(std::span<float> x, float factor) {
+  for (float& value : x) value *= factor;
+}
+
 }  // namespace flashlm::inline FLASHLM_ABI::kernels
