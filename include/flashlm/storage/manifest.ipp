@@ -48,7 +48,7 @@ FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& f
   Manifest manifest;
   manifest.family = fields["family"].word();
   if (!fields["graph"].value().is_object()) fields["graph"].wrong("an object");
-  manifest.graph = fields["graph"].value();
+  manifest.graph = Json(fields["graph"].value());
   const JsonField tokens = fields["tokens"];
   tokens.only({"bos", "eos"});
   constexpr std::uint64_t kLargestToken = std::numeric_limits<Token>::max();
