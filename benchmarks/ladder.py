@@ -83,13 +83,13 @@ class Ladder:
             python, shape = arguments.llama_python, arguments.llama_shape
             self.llama = Llama(python, shape, arguments.dtype, self.work, self.disk)
         self.read_ahead = arguments.read_ahead
-        sizes, weights = self.source.config, self.source.weights
+        graph, weights = self.source.graph, self.source.weights
         n_bytes = {name: weight.n_rows * weight.row_bytes for name, weight in weights.items()}
         self.weight_bytes = sum(n_bytes.values())
         self.facts: dict[str, Any] = {
-            "n_neurons": sizes.n_layers * sizes.hidden_dim,
+            "n_neurons": len(graph.layers) * graph.ffn.hidden,
             "neuron_bytes": sum(n for name, n in n_bytes.items() if name.endswith((".gate", ".up", ".down"))),
-            "untied_bytes": 0 if sizes.tied else n_bytes["embedding"],
+            "untied_bytes": 0 if graph.head.tied else n_bytes["embedding"],
             "best_dram_bytes_per_second": 0.0,
             "llama_shape": arguments.llama_shape,
             "llama_weight_bytes": self.llama.weight_bytes if self.llama else None,

@@ -35,7 +35,7 @@ class Llama:
         self.python, self.shape, self.dtype, self.disk = python, shape, dtype, disk
         source = synthetic_source(shape, dtype)
         self.weight_bytes = sum(weight.n_rows * weight.row_bytes for weight in source.weights.values())
-        self.vocab_size = source.config.vocab_size
+        self.vocab_size = source.graph.vocab_size
         self.gguf = work / f"{source.name.split(',', maxsplit=1)[0]}-{dtype}.gguf"
 
     def make_model(self) -> None:

@@ -144,7 +144,7 @@ class Peers:
 
     @staticmethod
     def _vocab_size(case: Case) -> int:
-        return int(synthetic_source(case.shape).config.vocab_size)
+        return int(synthetic_source(case.shape).graph.vocab_size)
 
     def _settings(self, case: Case) -> list[dict[str, Any]]:
         """What llama.cpp is tried with. Repacking makes a copy of the weights, which no cap below them allows."""

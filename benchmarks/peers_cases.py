@@ -90,7 +90,7 @@ def needed_bytes(case: Case) -> int:
     """What a token takes from DRAM at least: all weights, but of an untied embedding only a row."""
     source = synthetic_source(case.shape, case.dtype)
     embedding = source.weights["embedding"]
-    return weight_bytes(case) - (0 if source.config.tied else (embedding.n_rows - 1) * embedding.row_bytes)
+    return weight_bytes(case) - (0 if source.graph.head.tied else (embedding.n_rows - 1) * embedding.row_bytes)
 
 
 def cases_of(arguments: argparse.Namespace) -> list[Case]:

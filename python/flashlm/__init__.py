@@ -25,13 +25,12 @@ from flashlm._core import (
     ShapeError,
     Stats,
     Tokenizer,
-    add_gates,
     format_bytes,
     probe,
-    verify,
 )
 from flashlm.agent import Agent
 from flashlm.language_model import LanguageModel
+from flashlm.packed_folder import add_gates, verify
 from flashlm.packing import pack
 from flashlm.planning import plan
 from flashlm.session import Session

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from flashlm import _core
 from flashlm._checked_calls import checked
 from flashlm.choices import check_memory
+from flashlm.packing.upgrade import upgraded
 
 
 @checked("context_size")
@@ -32,4 +32,6 @@ def largest_context(folder: str | os.PathLike[str], memory: str | int = "auto") 
         >>> largest_context("tiny.flash")
         128
     """
-    return _core.LanguageModel.largest_context(Path(folder), memory=check_memory(memory))
+    return _core.LanguageModel.largest_context(
+        os.fspath(folder), memory=check_memory(memory), manifest=upgraded(folder)
+    )

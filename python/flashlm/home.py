@@ -127,7 +127,7 @@ def outlined(source: str | os.PathLike[str], progress: Progress | None = None) -
     if os.fspath(source) and is_packed(source):
         yield Path(source).expanduser()
         return
-    opened = open_source(source, progress)
+    opened = open_source(source, progress, headers_only=True)
     options = Options.resolve(opened, "source", "auto")
     folder = _place(opened, options)
     if is_packed(folder):

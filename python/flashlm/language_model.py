@@ -141,6 +141,7 @@ class LanguageModel(Speaker):
         check_drafter(drafter)
         budget = check_memory(memory)
         from flashlm.home import kv_folder, packed
+        from flashlm.packing.upgrade import upgraded
 
         store = kv_folder(kv_store)
         store_bytes = check_size(kv_store_bytes, "kv_store_bytes")
@@ -151,6 +152,7 @@ class LanguageModel(Speaker):
             **options,
             kv_store=store,
             kv_store_bytes=store_bytes,
+            manifest=upgraded(folder),
             on_progress=None if progress is None else lambda done, total: progress("load", done, total),
         )
         return cls(native)

@@ -9,6 +9,7 @@ from typing import Any
 from flashlm import _core
 from flashlm._core import BudgetError, MemoryPlan, format_bytes
 from flashlm.choices import check_memory
+from flashlm.packing.upgrade import upgraded
 
 _ALL = "100%"
 
@@ -33,6 +34,7 @@ def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **
         >>> plan_lines("tiny.flash", memory="100%")[0].split(";")[0]
         'Plan: 509.0 KiB of weights, all of them in DRAM'
     """
+    opening["manifest"] = upgraded(folder)
     plan = _core.LanguageModel.plan(os.fspath(folder), memory=check_memory(memory), **opening)
     lines = [_line(plan)]
     if plan.limit is not None:

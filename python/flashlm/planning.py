@@ -50,6 +50,7 @@ def plan(
         2
     """
     from flashlm.home import outlined
+    from flashlm.packing.upgrade import upgraded
 
     options: dict[str, Any] = {
         "selector": selector,
@@ -62,4 +63,4 @@ def plan(
     check_opening(options)
     budget = check_memory(memory)
     with outlined(source) as folder:
-        return _core.LanguageModel.plan(folder, memory=budget, **options)
+        return _core.LanguageModel.plan(folder, memory=budget, manifest=upgraded(folder), **options)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,9 +17,10 @@ from flashlm._core import ArgumentError, ShapeError
 from flashlm._values import refuse
 from flashlm.choices import check_memory
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.packing.config import parse_config
-from flashlm.packing.files import io_error, read_object
+from flashlm.packing.files import io_error
+from flashlm.packing.graph import Graph
 from flashlm.packing.selector_file import write_selector_file
+from flashlm.packing.upgrade import manifest_of
 
 _FILE = "thresholds.safetensors"
 _FEWEST_TOKENS = 16
@@ -111,8 +111,8 @@ def add_thresholds(
 
 def _check_folder(folder: Path) -> None:
     """Refuses what could not use thresholds, before any work is done. Raises ArgumentError."""
-    layer = json.loads(_core.read_manifest(folder))["layers"][0]
-    activation = parse_config(read_object(folder / "config.json"), folder / "config.json").activation
+    manifest = manifest_of(folder)
+    layer, activation = manifest["layers"][0], Graph.of_json(manifest["graph"]).ffn.activation
     if activation != "silu":
         raise ArgumentError(
             f"[thresholds] model: expected a gated network with silu, got {activation} ({folder}). Its silent "

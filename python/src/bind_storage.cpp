@@ -147,14 +147,19 @@ class PyBundleWriter {
 
 using Progress = std::optional<std::function<void(std::uint64_t, std::uint64_t)>>;
 
-void verify(const Path& folder, const Progress& progress) {
+void verify(const Path& folder, const Progress& progress, const std::string& manifest_text) {
   const Release release;
-  Manifest::open(folder).verify(folder, [&](std::uint64_t done, std::uint64_t total) {
+  const std::string name = (folder / Manifest::kFileName).string();
+  const Manifest manifest = manifest_text.empty() ? Manifest::open(folder) : Manifest::parse(manifest_text, name);
+  if (!manifest_text.empty()) manifest.check_files(folder);
+  manifest.verify(folder, [&](std::uint64_t done, std::uint64_t total) {
     const py::gil_scoped_acquire acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();  // Ctrl-C
     if (progress) (*progress)(done, total);
   });
-  for (const char* selector : {"predictor", "gate", "threshold"}) flashlm::sparse::verify_selector(selector, folder);
+  for (const char* selector : {"predictor", "gate", "threshold"}) {
+    flashlm::sparse::verify_selector(selector, folder, manifest);
+  }
 }
 
 py::dict to_dict(const ProbePoint& point) {
@@ -405,6 +410,21 @@ Raises:
     IoError: A file cannot be read or written.
     FormatError: What `read_manifest` would refuse.)");
   module.def(
+      "manifest_text",
+      [](const std::string& json) {
+        return Manifest::from_json(parse_json(json, "manifest", Manifest::kFileName), Manifest::kFileName).text();
+      },
+      "json"_a, R"(Write a manifest with its checksum into a text, in place of a file.
+
+Args:
+    json: The manifest; a checksum in it is replaced.
+
+Returns:
+    The content of a flashlm.json.
+
+Raises:
+    FormatError: What `read_manifest` would refuse.)");
+  module.def(
       "foreign_file",
       [](const py::bytes& begin, const std::string& expected) -> std::optional<std::pair<std::string, std::string>> {
         using flashlm::storage::FileKind;
@@ -442,11 +462,13 @@ Returns:
 Raises:
     IoError: A file cannot be read.
     FormatError: A file was changed, cut or is foreign.)");
-  module.def("verify", &verify, "folder"_a, "progress"_a = py::none(), R"(Read every byte of a model folder and compare.
+  module.def("verify", &verify, "folder"_a, "progress"_a = py::none(), "manifest"_a = "",
+             R"(Read every byte of a model folder and compare.
 
 Args:
     folder: The model folder.
     progress: Called with (done, total) bytes.
+    manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 
 Raises:
     IoError: A file cannot be read.

@@ -20,6 +20,7 @@ import flashlm
 import random_llama
 from flashlm import bench
 from flashlm.cli.app import run_app
+from flashlm.packing.graph import Graph, default_frequencies, rope
 from flashlm.training import fit
 from small_disk import make_read_only, mounted
 
@@ -188,7 +189,10 @@ def test_a_gguf_of_a_shape_keeps_what_its_config_leaves_out_and_refuses_what_it_
     shape = tmp_path / "config.json"
     shape.write_text(json.dumps({k: v for k, v in SHAPE.items() if k not in {"rope_theta", "architectures"}}))
     packed = flashlm.pack(bench.export(shape, tmp_path / "plain.gguf", "gguf"), tmp_path / "plain.flash")
-    assert json.loads((packed / "config.json").read_text())["rope_theta"] == 10000
+    graph = Graph.of_json(json.loads((packed / "flashlm.json").read_text())["graph"])
+    assert graph.attention.rope == rope(
+        graph.attention.head_dim, default_frequencies(graph.attention.head_dim, 10000.0)
+    )
     shape.write_text(json.dumps(SHAPE | {"rope_scaling": {"rope_type": "linear", "factor": 2.0}}))
     with pytest.raises(flashlm.ArgumentError, match="expected a shape without rope scaling"):
         bench.export(shape, tmp_path / "scaled.gguf", "gguf")

@@ -307,7 +307,7 @@ def test_planted_neurons_fire_as_often_as_planned(sparse_shapes: dict[str, Path]
     folder = write_folder(source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto"))
     assert json.loads((folder / "flashlm.json").read_text())["layers"][0]["neurons_per_bundle"] == 1
     ids = planted.planted_text(source, 120)
-    selecting = "gate" if source.config.gated else "up"
+    selecting = "gate" if source.graph.ffn.gated else "up"
     seen: list[tuple[float, float, float, float]] = []
 
     def on_layer(layer: int, x: np.ndarray[Any, Any], h: np.ndarray[Any, Any]) -> None:

@@ -35,8 +35,10 @@ def test_the_worked_example_is_written_byte_by_byte(tmp_path: Path) -> None:
     config.write_text("{}\n")
     manifest = {
         "format": "flashlm",
-        "format_version": 2,
-        "architecture": "llama",
+        "format_version": 3,
+        "family": "llama",
+        "graph": {"dim": 2},
+        "tokens": {"bos": 1, "eos": [2, 7]},
         "dtype": "f16",
         "source": {"name": "example"},
         "files": [_core.file_record(str(config)), file],

@@ -11,10 +11,12 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import flashlm
 import random_gguf
 import random_llama
+from flashlm.cli.app import app
 
 CASE = random_llama.case("grouped")
 
@@ -52,6 +54,16 @@ def test_the_first_part_stands_for_all(parts: list[Path], tmp_path: Path) -> Non
     assert np.array_equal(logits(folder), logits(whole))
     names = [file["name"] for file in json.loads((folder / "flashlm.json").read_text())["source"]["files"]]
     assert names == [part.name for part in parts]
+
+
+def test_info_reads_the_headers_of_all_parts(parts: list[Path], tmp_path: Path) -> None:
+    told = [
+        json.loads(CliRunner().invoke(app, ["info", str(source), "--json"]).stdout)
+        for source in (parts[0], tmp_path / "whole.gguf")
+    ]
+    for name in ("family", "graph", "bytes_by_kind", "smallest"):
+        assert told[0][name] == told[1][name]
+    assert "part 2 of" in str(CliRunner().invoke(app, ["info", str(parts[1])]).exception)
 
 
 def test_another_part_is_named_as_one_with_the_first_and_how_to_join(parts: list[Path], tmp_path: Path) -> None:
@@ -111,8 +123,8 @@ def test_numbers_of_parts_that_make_no_sense_are_refused(tmp_path: Path, key: st
 
 
 def test_another_architecture_says_what_does_run(tmp_path: Path) -> None:
-    path = random_gguf.write(CASE, tmp_path / "m.gguf", architecture="qwen2")
+    path = random_gguf.write(CASE, tmp_path / "m.gguf", architecture="gpt2")
     with pytest.raises(flashlm.FormatError) as error:
         flashlm.pack(path, tmp_path / "out.flash")
-    for words in ("expected llama, got 'qwen2'", "LlamaForCausalLM", "OPTForCausalLM", "SmolLM2"):
+    for words in ("one that runs, got 'gpt2'", "LlamaForCausalLM", "OPTForCausalLM", "qwen3 as GGUF"):
         assert words in str(error.value)

@@ -30,7 +30,7 @@ def test_an_id_of_a_gguf_that_nothing_uses_may_be_any(tmp_path: Path, key: str, 
     path = random_gguf.write(CASE, tmp_path / "m.gguf", change=added(key, value))
     with flashlm.LanguageModel.from_pretrained(flashlm.pack(path, tmp_path / "m.flash"), memory="100%") as lm:
         assert lm.generate("the", max_new_tokens=2) is not None
-    assert "pad_token_id" not in json.loads((tmp_path / "m.flash" / "config.json").read_text())
+    assert "pad_token_id" not in json.loads((tmp_path / "m.flash" / "generation_config.json").read_text())
 
 
 @pytest.mark.parametrize("key", ["bos", "eos"])

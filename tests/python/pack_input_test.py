@@ -49,14 +49,20 @@ def change_config(source: Path, **values: Any) -> None:
     [
         (
             "architectures",
-            ["MistralForCausalLM"],
-            "LlamaForCausalLM or OPTForCausalLM, got MistralForCausalLM",
+            ["GPT2LMHeadModel"],
+            "one that runs, got GPT2LMHeadModel .*What runs is LlamaForCausalLM, .*Qwen3ForCausalLM",
         ),
+        ("architectures", ["MistralForCausalLM"], "expected model_type mistral, got 'llama'"),
         ("architectures", "Llama", "got 'Llama'"),
-        ("architectures", [["Llama"]], "LlamaForCausalLM or OPTForCausalLM, got"),
+        ("architectures", [["Llama"]], "one that runs, got"),
         ("model_type", ["llama"], "expected model_type llama, got"),
-        ("model_type", "qwen2", "got 'qwen2'"),
-        ("attention_bias", True, "attention_bias = True is not supported"),
+        ("model_type", "qwen2", "expected model_type llama, got 'qwen2'"),
+        ("attention_bias", True, r"layers.0.q_bias \[64\], which is missing"),
+        ("attention_out_bias", True, "attention_out_bias = True is not supported, expected False"),
+        ("glow", 1, "glow = 1 is not known, and may change what the model computes .*What runs is"),
+        ("use_glow", False, "use_glow = False is not known"),
+        ("sliding_window", 16, "sliding_window = 16 is not supported"),
+        ("clip_qkv", 8.0, "clip_qkv"),
         ("mlp_bias", True, "mlp_bias"),
         ("hidden_act", "gelu", "hidden_act = 'gelu' is not supported, expected one of silu, relu"),
         ("pretraining_tp", 2, "pretraining_tp = 2"),
@@ -78,7 +84,7 @@ def change_config(source: Path, **values: Any) -> None:
         ("head_dim", 15, "even head_dim, got 15"),
         ("tie_word_embeddings", "yes", "tie_word_embeddings"),
         ("rms_norm_eps", None, "rms_norm_eps"),
-        ("vocab_size", 102, r"\[102, 64\], got \[101, 64\] .*model.embed_tokens.weight"),
+        ("vocab_size", 102, r"\[102, 64\], got \[101, 64\] .*lm_head.weight"),
         ("num_hidden_layers", 3, "layers.2.attention_norm .* missing"),
         ("num_hidden_layers", 1, r"no place for model\.layers\.1\."),
     ],
@@ -216,7 +222,13 @@ def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_w
     refuses(source, "Unigram")
 
 
-@pytest.mark.parametrize("module", ["flashlm.packing.config", "flashlm.packing.hub"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *(f"flashlm.packing.{name}" for name in ("fields", "graph", "hub", "huggingface", "names", "tokens")),
+        "flashlm.cli.graph_words",
+    ],
+)
 def test_the_examples_run(module: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert failed == 0
@@ -258,8 +270,11 @@ def _add(**values: object) -> Callable[[Any, Any], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_add(llama__expert_count=8), "llama.expert_count = 0, got 8"),
-        (_add(llama__attention__sliding_window=512), "llama.attention.sliding_window = 512 is not supported"),
+        (_add(llama__expert_count=8), "llama.expert_count = 8 is not supported, expected 0"),
+        (
+            _add(llama__attention__sliding_window=512),
+            "llama.attention.sliding_window = 512 is not known",
+        ),
         (_add(llama__rope__scaling__type="yarn"), "llama.rope.scaling.type = 'yarn' is not supported"),
         (_add(split__count=3), "part 1 of 3 of a split file: expected a name that ends in -00001-of-00003.gguf"),
         (lambda _, w: w.update({"blk.0.attn_q.bias": np.ones(64, np.float32)}), "attn_q.bias"),
@@ -276,7 +291,7 @@ def test_a_gguf_that_the_engine_would_misread_is_refused(
 
 
 def test_another_architecture_or_tensor_type_of_a_gguf_is_named(tmp_path: Path) -> None:
-    refuses(random_gguf.write(CASE, tmp_path / "a.gguf", architecture="qwen2"), "expected llama, got 'qwen2'")
+    refuses(random_gguf.write(CASE, tmp_path / "a.gguf", architecture="gpt2"), "that runs, got 'gpt2' .*, qwen2")
     path = random_gguf.write(CASE, tmp_path / "b.gguf")
     data = bytearray(path.read_bytes())
     at = data.index(b"blk.0.ffn_up.weight") + len("blk.0.ffn_up.weight") + 4 + 16

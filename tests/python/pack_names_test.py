@@ -87,7 +87,7 @@ def test_a_head_that_differs_from_tied_embeddings_is_used_as_transformers_does(
     said_tied = flashlm.pack(write(architecture, tmp_path / "a", with_head), tmp_path / "a.flash")
     untied = write(architecture, tmp_path / "b", with_head, tie_word_embeddings=False)
     assert np.array_equal(logits(said_tied), logits(flashlm.pack(untied, tmp_path / "b.flash")))
-    assert json.loads((said_tied / "config.json").read_text())["tie_word_embeddings"] is False
+    assert json.loads((said_tied / "flashlm.json").read_text())["graph"]["head"]["tied"] is False
     plain = flashlm.pack(write(architecture, tmp_path / "c", lambda _: None), tmp_path / "c.flash")
     assert np.array_equal(logits(said_tied)[:, ::-1], logits(plain))
 
@@ -123,4 +123,4 @@ def test_a_gguf_with_either_name_alone_is_tied(tmp_path: Path, keeps: str) -> No
     expected = logits(flashlm.pack(write("llama", tmp_path / "plain", lambda _: None), tmp_path / "plain.flash"))
     folder = flashlm.pack(path, tmp_path / "m.flash")
     assert np.allclose(logits(folder), expected, atol=1e-4)
-    assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"] is True
+    assert json.loads((folder / "flashlm.json").read_text())["graph"]["head"]["tied"] is True

@@ -35,7 +35,7 @@ def layers(folder: Path) -> list[dict[str, Any]]:
 def test_a_neuron_of_opt_is_a_bundle_without_gate(dtype: str, tmp_path: Path) -> None:
     source = random_opt.write_folder(CASE, tmp_path / "source")
     folder = flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)
-    assert json.loads((folder / "flashlm.json").read_text())["architecture"] == "opt"
+    assert json.loads((folder / "flashlm.json").read_text())["family"] == "opt"
     assert (folder / "config.json").read_bytes() == (source / "config.json").read_bytes()
     width = 4 if dtype == "f32" else 2
     for record in layers(folder):
@@ -44,7 +44,7 @@ def test_a_neuron_of_opt_is_a_bundle_without_gate(dtype: str, tmp_path: Path) ->
     flashlm.verify(folder)
     shown = CliRunner().invoke(app, ["info", str(folder), "--json"])
     facts = json.loads(shown.stdout)
-    assert (facts["architecture"], facts["hidden_dim"], facts["n_kv_heads"]) == ("opt", CASE.hidden_dim, CASE.n_heads)
+    assert (facts["family"], facts["hidden_dim"], facts["n_kv_heads"]) == ("opt", CASE.hidden_dim, CASE.n_heads)
 
 
 def test_neurons_stay_together_where_none_can_be_left_out(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_gguf_of_opt_is_refused_by_name(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(flashlm.FormatError, match=r"expected llama, got 'opt' .*There is no OPT in GGUF"):
+    with pytest.raises(flashlm.FormatError, match=r"one that runs, got 'opt' .*llama.cpp has no opt"):
         flashlm.pack(path, tmp_path / "out.flash")
 
 

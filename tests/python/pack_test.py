@@ -19,6 +19,7 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm import _core
+from flashlm.packing.graph import default_frequencies, llama3_frequencies
 from random_llama import CASES, Case
 
 Tensors = dict[str, np.ndarray[Any, Any]]
@@ -148,9 +149,16 @@ def test_a_gguf_file_keeps_its_numbers_and_gets_its_query_rows_back(case: Case, 
     source = random_gguf.write(case, tmp_path / "model.gguf")
     folder = flashlm.pack(source, tmp_path / "out.flash")
     assert_holds(folder, random_llama.weights(case), "f32")
-    config = json.loads((folder / "config.json").read_text())
-    for key, value in random_llama.config(case).items():
-        assert config[key] == (pytest.approx(value) if isinstance(value, float) else value), key
+    plain = random_llama.write_folder(dataclasses.replace(case, rope_scaling=None), tmp_path / "source")
+    expected = manifest(flashlm.pack(plain, tmp_path / "plain.flash"))
+    told = manifest(folder)
+    epsilon = told["graph"]["final_norm"].pop("epsilon")  # a float32 number there
+    assert epsilon == pytest.approx(expected["graph"]["final_norm"].pop("epsilon"))
+    for layer in (*told["graph"]["stacks"][0]["layer_kinds"], *expected["graph"]["stacks"][0]["layer_kinds"]):
+        for part in layer["parts"]:
+            assert part["before"].pop("epsilon") == pytest.approx(epsilon)
+    for key in ("family", "graph", "tokens"):
+        assert told[key] == expected[key], key
 
 
 def test_matrices_lie_as_a_pass_needs_them_and_a_folder_of_any_order_gives_the_same_logits(
@@ -370,9 +378,12 @@ def test_a_gguf_brings_template_tokenizer_and_the_end_of_a_turn(tmp_path: Path) 
     assert tokenizer.id("<|end|>") == 100
 
 
-def test_llama3_factors_become_llama3_scaling(tmp_path: Path) -> None:
-    from flashlm.packing.gguf import llama3_factors
+def frequencies(folder: Path) -> list[float]:
+    part = manifest(folder)["graph"]["stacks"][0]["layer_kinds"][0]["parts"][0]
+    return list(part["attention"]["rope"]["frequencies"])
 
+
+def test_factors_of_a_gguf_divide_the_frequencies(tmp_path: Path) -> None:
     scaling = {
         "rope_type": "llama3",
         "factor": 32.0,
@@ -381,28 +392,35 @@ def test_llama3_factors_become_llama3_scaling(tmp_path: Path) -> None:
         "original_max_position_embeddings": 8192,
     }
     case = dataclasses.replace(random_llama.case("grouped"), head_dim=64, n_heads=1, n_kv_heads=1, rope_theta=500000.0)
-    factors = llama3_factors(scaling, case.rope_theta, 64).astype(np.float32)
-    assert factors.min() == 1
-    assert factors.max() == 32
+    plain = default_frequencies(64, case.rope_theta)
+    scaled = llama3_frequencies(plain, 32.0, 1.0, 4.0, 8192)
+    factors = (np.asarray(plain) / np.asarray(scaled)).astype(np.float32)  # as llama.cpp's converter writes them
+    assert (factors.min(), factors.max()) == (1, 32)
 
     def add(_: Any, arrays: Tensors) -> None:
         arrays["rope_freqs.weight"] = factors
 
     folder = flashlm.pack(random_gguf.write(case, tmp_path / "one.gguf", change=add), tmp_path / "one.flash")
-    assert json.loads((folder / "config.json").read_text())["rope_scaling"] == scaling
-    factors[3] += 0.5
-    with pytest.raises(flashlm.FormatError, match=r"rope_freqs\.weight"):
-        flashlm.pack(random_gguf.write(case, tmp_path / "two.gguf", change=add), tmp_path / "two.flash")
+    source = random_llama.write_folder(dataclasses.replace(case, rope_scaling=scaling), tmp_path / "source")
+    expected = frequencies(flashlm.pack(source, tmp_path / "source.flash"))
+    np.testing.assert_allclose(frequencies(folder), expected, rtol=2e-7)  # a bit
+    assert expected == np.asarray(scaled, np.float32).tolist()
+    for wrong in (0.0, np.nan):
+        factors[3] = wrong
+        with pytest.raises(flashlm.FormatError, match=r"factors above 0.*rope_freqs\.weight"):
+            flashlm.pack(random_gguf.write(case, tmp_path / "two.gguf", change=add), tmp_path / "two.flash")
 
 
-def test_linear_scaling_of_a_gguf_is_kept(tmp_path: Path) -> None:
+def test_linear_scaling_of_a_gguf_divides_the_frequencies(tmp_path: Path) -> None:
     def add(writer: Any, _: Any) -> None:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(4.0)
 
-    source = random_gguf.write(random_llama.case("grouped"), tmp_path / "model.gguf", change=add)
-    config = json.loads((flashlm.pack(source, tmp_path / "out.flash") / "config.json").read_text())
-    assert config["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+    case = random_llama.case("grouped")
+    plain = flashlm.pack(random_gguf.write(case, tmp_path / "plain.gguf"), tmp_path / "plain.flash")
+    source = random_gguf.write(case, tmp_path / "model.gguf", change=add)
+    folder = flashlm.pack(source, tmp_path / "out.flash")
+    assert frequencies(folder) == [each / 4 for each in frequencies(plain)]  # a power of two: exact
 
 
 def test_packing_holds_neither_the_model_nor_its_largest_tensor(tmp_path: Path) -> None:

@@ -89,8 +89,7 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
                              x.begin() + static_cast<std::ptrdiff_t>((token + 1) * shape.dim));
       const support::Row expected = support::feed_forward(shape, weights, "layers.0.", row);
       for (std::size_t at = 0; at < shape.dim; ++at) {
-        INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
-                                << name(shape.dtype));
+        INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
         // A number of h that the reference rounds to the next step costs a step's share of the output.
         REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(is_block(shape.dtype) ? 4e-3 : 4e-6));
       }

@@ -200,7 +200,8 @@ TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checks
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   using Json = nlohmann::ordered_json;
   CHECK_NOTHROW(Manifest::parse(changed(manifest, [](Json&) {}), "x"));
-  for (const char* key : {"format", "format_version", "family", "graph", "tokens", "dtype", "source", "files", "layers"}) {
+  for (const char* key :
+       {"format", "format_version", "family", "graph", "tokens", "dtype", "source", "files", "layers"}) {
     INFO(key);
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json.erase(key); }), "x"), FormatError);
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json[key] = nullptr; }), "x"), FormatError);

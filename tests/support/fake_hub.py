@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 DAY = "2026-11-20"
+_COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def make_pdf(pages: Sequence[str], *, title: str = "", columns: int = 1, encrypted: bool = False) -> bytes:
@@ -144,14 +146,18 @@ class FakeHub:
     Attributes:
         url: Its address, for HF_ENDPOINT and ARXIV_ENDPOINT.
         papers: What it knows.
+        models: The files of models by name, under owner/name.
         asked: The paths that were asked for.
+        sent: Bytes of models that were sent.
         broken: Answers by the beginning of a path, instead of the right ones; a function may wait or cut the line.
         stop: Ends the server: connections are refused then.
     """
 
     url: str = ""
     papers: list[FakePaper] = field(default_factory=lambda: list(PAPERS))
+    models: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    sent: int = 0
     broken: dict[str, Answer | Callable[[], Answer | None]] = field(default_factory=dict)
     stop: Callable[[], None] = lambda: None
 
@@ -166,13 +172,16 @@ class FakeHub:
             "no_proxy": "*",
         }
 
-    def answer(self, target: str) -> Answer | None:  # noqa: PLR0911 - one for each address
+    def answer(self, target: str, byte_range: str | None = None) -> Answer | None:  # noqa: PLR0911 - of each address
         """What the real servers would say."""
         self.asked.append(target)
         for start, broken in list(self.broken.items()):  # an answer may mend what is broken
             if target.startswith(start):
                 return broken() if callable(broken) else broken
         parts = urlsplit(target)
+        model = self._model(parts.path, byte_range)
+        if model is not None:
+            return model
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         if parts.path == "/api/daily_papers":
             return _json(self._daily(query))
@@ -190,6 +199,28 @@ class FakeHub:
                 return 404, {"Content-Type": "text/plain"}, b"not indexed"
             return 200, {"Content-Type": "text/markdown; charset=utf-8"}, paper.markdown.encode()
         return _json(paper.flat())
+
+    def _model(self, path: str, byte_range: str | None) -> Answer | None:
+        for name, files in self.models.items():
+            if path.startswith(f"/api/models/{name}/tree/"):
+                return _json([{"type": "file", "path": file, "size": len(files[file]), "oid": "0"} for file in files])
+            if path.startswith(f"/api/models/{name}"):
+                siblings = [{"rfilename": file} for file in files]
+                return _json({"id": name, "modelId": name, "sha": _COMMIT, "siblings": siblings, "private": False})
+            file = path.removeprefix(f"/{name}/resolve/").partition("/")[2]
+            if not path.startswith(f"/{name}/"):
+                continue
+            if file not in files:
+                return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": _COMMIT}, b""
+            data = files[file]
+            headers = {"ETag": f'"{zlib.crc32(data):08x}"', "X-Repo-Commit": _COMMIT, "Accept-Ranges": "bytes"}
+            if byte_range is None:
+                return 200, headers, data
+            first, _, last = byte_range.removeprefix("bytes=").partition("-")
+            end = min(int(last or len(data)), len(data) - 1)
+            headers["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
+            return 206, headers, data[int(first) : end + 1]
+        return None
 
     def _daily(self, query: dict[str, str]) -> list[dict[str, Any]]:
         newest = max((paper.day for paper in self.papers), default=DAY)
@@ -210,7 +241,7 @@ def fake_hub() -> Iterator[FakeHub]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = hub.answer(self.path)
+            answer = hub.answer(self.path, self.headers.get("Range"))
             if answer is None:  # the line is cut
                 self.close_connection = True
                 return
@@ -219,7 +250,11 @@ def fake_hub() -> Iterator[FakeHub]:
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
+                hub.sent += len(body) if "/resolve/" in self.path else 0
+
+        do_HEAD = do_GET  # noqa: N815 - the name that its parent looks for
 
         def log_message(self, *_: Any) -> None:
             """Prints nothing."""

@@ -11,6 +11,7 @@
 #include "flashlm/model/engine_options.ipp"
 #include "flashlm/model/governor.ipp"
 #include "flashlm/model/graph/read_spec.ipp"
+#include "flashlm/model/graph/read_work.ipp"
 #include "flashlm/model/graph/runs.ipp"
 #include "flashlm/model/graph/tensors.ipp"
 #include "flashlm/model/kv_cache.ipp"

@@ -70,6 +70,9 @@ SelectorChoice choose_selector(std::string_view name, const std::filesystem::pat
 
 /// Reads the file of a selector ("predictor", "gate" or "threshold") in a packed folder, if there is one, and compares
 /// its checksums. Throws FormatError for one that was changed or belongs to other weights; IoError.
+void verify_selector(std::string_view name, const std::filesystem::path& folder, const storage::Manifest& manifest);
+
+/// The same with the manifest of the folder.
 void verify_selector(std::string_view name, const std::filesystem::path& folder);
 
 /// Fills the sets of a batch with the neurons of `layer` that each token needs (numerics, rule 3).

@@ -110,15 +110,20 @@ FLASHLM_INLINE SelectorChoice choose_selector(std::string_view name, const std::
   return choice;
 }
 
-FLASHLM_INLINE void verify_selector(std::string_view name, const std::filesystem::path& folder) {
+FLASHLM_INLINE void verify_selector(std::string_view name, const std::filesystem::path& folder,
+                                    const storage::Manifest& manifest) {
   SelectorChoice choice;
   choice.name = name;
   choice.path = folder / (name == Predictor::kName      ? Predictor::kFileName
                           : name == GateSelector::kName ? GateSelector::kFileName
                                                         : ThresholdSelector::kFileName);
   if (!std::filesystem::exists(choice.path)) return;
-  choice.fingerprint = weights_fingerprint(storage::Manifest::open(folder));
+  choice.fingerprint = weights_fingerprint(manifest);
   choice.open().load();
+}
+
+FLASHLM_INLINE void verify_selector(std::string_view name, const std::filesystem::path& folder) {
+  verify_selector(name, folder, storage::Manifest::open(folder));
 }
 
 FLASHLM_INLINE void select(const Selector& selector, std::size_t layer, const storage::BundleLayout& layout,

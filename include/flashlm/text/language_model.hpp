@@ -56,7 +56,7 @@ struct LanguageModelOptions {
   std::function<MemoryState()> sensor{};                        // of memory; empty: the system's
   std::filesystem::path kv_store{};  // folder of prompts computed before, of any model; empty: none
   std::uint64_t kv_store_bytes = std::uint64_t{8} << 30;  // what that folder may hold
-  std::string manifest{};  // the text of a flashlm.json to take in place of the folder's; empty: the folder's
+  std::string manifest{};         // the text of a flashlm.json to take in place of the folder's; empty: the folder's
   KvStore::Warning on_warning{};  // told what is wrong with it, or with the device; may be empty
 };
 

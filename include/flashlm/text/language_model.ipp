@@ -47,7 +47,8 @@ FLASHLM_INLINE model::MemoryPlan LanguageModel::plan(const std::filesystem::path
 
 FLASHLM_INLINE std::size_t LanguageModel::largest_context(const std::filesystem::path& folder,
                                                           const LanguageModelOptions& options) {
-  return model::largest_context(*model::Model::open(folder, options.selector, options.manifest), engine_options(options));
+  return model::largest_context(*model::Model::open(folder, options.selector, options.manifest),
+                                engine_options(options));
 }
 
 FLASHLM_INLINE LanguageModel::LanguageModel(std::shared_ptr<model::Engine> engine,

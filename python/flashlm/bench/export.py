@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import synthetic_source, vocabulary
+from flashlm.packing.family import named
 from flashlm.packing.files import io_error, scratch_folder
-from flashlm.packing.gguf import gguf_name
-from flashlm.packing.huggingface import SINGLE_FILE, huggingface_name
-from flashlm.packing.source import Progress, Source, Weight
+from flashlm.packing.huggingface import SINGLE_FILE
+from flashlm.packing.source import Progress, Source
 
 FORMATS = ("gguf", "hf")
 _TORCH = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}  # torch's words for what it holds
@@ -99,22 +98,23 @@ def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
 def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Progress | None) -> None:
     import gguf
 
-    sizes = source.config
-    writer = gguf.GGUFWriter(path, "llama")
+    graph, family = source.graph, named(source.family)
+    attention = graph.attention
+    writer = gguf.GGUFWriter(path, str(family.gguf))
     writer.add_name(source.name)
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(sizes.dim)
-    writer.add_block_count(sizes.n_layers)
-    writer.add_feed_forward_length(sizes.hidden_dim)
-    writer.add_head_count(sizes.n_heads)
-    writer.add_head_count_kv(sizes.n_kv_heads)
-    writer.add_key_length(sizes.head_dim)
-    writer.add_value_length(sizes.head_dim)
-    writer.add_rope_dimension_count(sizes.head_dim)
+    writer.add_context_length(graph.max_context)
+    writer.add_embedding_length(graph.dim)
+    writer.add_block_count(len(graph.layers))
+    writer.add_feed_forward_length(graph.ffn.hidden)
+    writer.add_head_count(attention.heads)
+    writer.add_head_count_kv(attention.kv_heads)
+    writer.add_key_length(attention.head_dim)
+    writer.add_value_length(attention.head_dim)
+    writer.add_rope_dimension_count(attention.head_dim)
     writer.add_rope_freq_base({**config, **(config.get("rope_parameters") or {})}.get("rope_theta", _ROPE_THETA))
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_vocab_size(sizes.vocab_size)
-    words = vocabulary(sizes.vocab_size)
+    writer.add_layer_norm_rms_eps(graph.final_norm.epsilon)
+    writer.add_vocab_size(graph.vocab_size)
+    words = vocabulary(graph.vocab_size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(words)
@@ -122,26 +122,20 @@ def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Pr
     writer.add_token_merges([f"{words[256][0]} {words[256][1]}"])
     writer.add_add_bos_token(False)
     for name, weight in source.weights.items():
-        kind = gguf.GGMLQuantizationType[weight.kind]
-        writer.add_tensor_info(gguf_name(name), weight.shape, np.dtype(np.float32), _n_bytes(weight), raw_dtype=kind)
+        kind, theirs = gguf.GGMLQuantizationType[weight.kind], family.gguf_names.theirs(name)
+        writer.add_tensor_info(theirs, weight.shape, np.dtype(np.float32), weight.n_bytes, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     tell = _Teller(source, progress)
     try:
         for name, weight in source.weights.items():
-            n_heads = {"q": sizes.n_heads, "k": sizes.n_kv_heads}.get(name.rsplit(".", 1)[-1])
             stored = weight.stored(0, weight.n_rows)
-            writer.write_tensor_data(stored if n_heads is None else _interleave(stored, n_heads))
-            tell(_n_bytes(weight))
+            order = family.from_gguf(name, weight, graph)[name].order
+            writer.write_tensor_data(stored if order is None else np.ascontiguousarray(stored[np.argsort(order)]))
+            tell(weight.n_bytes)
     finally:
         writer.close()
-
-
-def _interleave(rows: npt.NDArray[np.uint8], n_heads: int) -> npt.NDArray[np.uint8]:
-    """The rows of q or k in llama.cpp's order: those of a head's two halves by turns."""
-    halves = rows.reshape(n_heads, 2, -1, rows.shape[1])
-    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(rows.shape)
 
 
 def _write_huggingface(
@@ -153,7 +147,8 @@ def _write_huggingface(
     (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8")
     for name in ("tokenizer.json", "generation_config.json"):
         (folder / name).write_bytes(source.small_files[name])
-    weights = {huggingface_name(name, source.config.architecture): weight for name, weight in source.weights.items()}
+    names = named(source.family).names
+    weights = {names.theirs(name): weight for name, weight in source.weights.items()}
     specs = [(name, held if len(weight.shape) > 1 else "f32", list(weight.shape)) for name, weight in weights.items()]
     dtypes = {name: dtype for name, dtype, _ in specs}
     writer = _core.SafetensorsWriter(str(folder / SINGLE_FILE), specs, {"format": "pt"})
@@ -161,19 +156,15 @@ def _write_huggingface(
     for name in writer.order():
         for begin, end in weights[name].runs():
             writer.write(name, weights[name].rows(begin, end, dtypes[name]))
-        tell(_n_bytes(weights[name]))
+        tell(weights[name].n_bytes)
     writer.finish()
-
-
-def _n_bytes(weight: Weight) -> int:
-    return weight.n_rows * weight.row_bytes
 
 
 class _Teller:
     """Counts the bytes that are written."""
 
     def __init__(self, source: Source, progress: Progress | None) -> None:
-        self._total = sum(_n_bytes(weight) for weight in source.weights.values())
+        self._total = sum(weight.n_bytes for weight in source.weights.values())
         self._done = 0
         self._progress = progress
 

@@ -27,7 +27,8 @@ from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
 from flashlm.packing.dtypes import QUANTISED, ROUNDED
-from flashlm.packing.source import Source, Weight
+from flashlm.packing.source import Source
+from flashlm.packing.weight import Weight
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
 PREDICTED = 0.10
@@ -175,18 +176,23 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
             f"[bench] dtype: planted firing needs single neurons, hence {', '.join(plain)}; got {dtype!r}"
         )
     source = synthetic_source(shape, dtype, _seed(seed), activation="relu")
-    sizes = source.config
-    constant = 0.0 if sizes.biases else _CONSTANT * math.sqrt(sizes.dim)
+    dim, n_layers = source.graph.dim, len(source.graph.layers)
+    constant = 0.0 if source.graph.ffn.bias.up else _CONSTANT * math.sqrt(dim)
     plans = [
-        Plan(seed, layer, sizes.n_layers, sizes.dim, sizes.hidden_dim, _first_input(constant, sizes.dim))
-        for layer in range(sizes.n_layers)
+        Plan(seed, layer, n_layers, dim, source.graph.ffn.hidden, _first_input(constant, dim))
+        for layer in range(n_layers)
     ]
-    selecting = "gate" if sizes.gated else "up"
+    selecting = _selecting(source)
     weights: dict[str, Weight] = {}
     for name, weight in source.weights.items():
         assert isinstance(weight, SyntheticWeight)  # noqa: S101 - of this package
         weights[name] = _planted(name, weight, plans, selecting, constant)
     return replace(source, name=f"{source.name}, planted firing", weights=weights)
+
+
+def _selecting(source: Source) -> str:
+    """The matrix that decides whether a neuron fires."""
+    return "gate" if source.graph.ffn.gated else "up"
 
 
 def _seed(seed: int) -> int:
@@ -227,9 +233,9 @@ def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> No
     from flashlm.training.fit import Predictor
     from flashlm.training.store import FILE, write
 
-    selecting = "gate" if source.config.gated else "up"
+    selecting = _selecting(source)
     layers = []
-    for layer in range(source.config.n_layers):
+    for layer in range(len(source.graph.layers)):
         weight = source.weights[f"layers.{layer}.{selecting}"]
         assert isinstance(weight, PlantedWeight)  # noqa: S101 - of this package
         plan = weight.plan
@@ -249,7 +255,7 @@ def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:
     ids: list[int] = []
     while len(ids) < n:
         run, topic = int(random.geometric(1 / _RUN)), int(random.integers(_TOPICS))
-        ids += (random.integers(0, source.config.vocab_size // _TOPICS, run) * _TOPICS + topic).tolist()
+        ids += (random.integers(0, source.graph.vocab_size // _TOPICS, run) * _TOPICS + topic).tolist()
     return ids[:n]
 
 
@@ -265,13 +271,13 @@ def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) ->
     longest = _values.whole(longest, "longest", where="bench", least=1, most=max(len(ids) - 1, 1))
     if len(ids) <= longest:
         _values.refuse("bench", "ids", f"more than {longest}", ids)
-    sizes = source.config
+    n_layers = len(source.graph.layers)
     for index, token in enumerate(ids):
-        _values.whole(token, f"ids[{index}]", where="bench", least=0, most=sizes.vocab_size - 1)
-    selecting = "gate" if sizes.gated else "up"
+        _values.whole(token, f"ids[{index}]", where="bench", least=0, most=source.graph.vocab_size - 1)
+    selecting = _selecting(source)
     x = np.concatenate([source.weights["embedding"].rows(i, i + 1, "f32") for i in ids])
     x = (x / np.sqrt(np.mean(np.square(x), axis=1, keepdims=True))).astype(np.float32)
-    layers = sorted({0, sizes.n_layers // 2, sizes.n_layers - 1})
+    layers = sorted({0, n_layers // 2, n_layers - 1})
     windows = np.zeros((len(layers), longest + 1))
     for row, layer in enumerate(layers):
         weight = source.weights[f"layers.{layer}.{selecting}"]

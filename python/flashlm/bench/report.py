@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import statistics
 import tempfile
@@ -27,7 +26,8 @@ from flashlm.choices import READERS, check_memory, check_opening, check_whole
 from flashlm.packing.detect import is_packed
 from flashlm.packing.files import io_error, scratch_folder
 from flashlm.packing.options import Options
-from flashlm.packing.source import Progress, Source, Weight
+from flashlm.packing.source import Progress, Source
+from flashlm.packing.upgrade import manifest_of
 from flashlm.packing.writer import write_folder
 from flashlm.training.store import FILE as PREDICTOR_FILE
 
@@ -173,7 +173,7 @@ def run(
     if plants:
         ids = planted_text(source, n_ids, seed)
     else:
-        ids = np.random.default_rng(seed).integers(0, source.config.vocab_size, n_ids).tolist()
+        ids = np.random.default_rng(seed).integers(0, source.graph.vocab_size, n_ids).tolist()
     opening: dict[str, Any] = {
         "memory": check_memory(memory),
         "context": n_context,
@@ -219,12 +219,13 @@ def run(
     firing = None
     share = 1.0
     if plants:
-        sizes = source.config
+        n_neurons = len(source.graph.layers) * source.graph.ffn.hidden
         wanted = stats["hits"] + stats["misses"]
-        share = wanted / (stats["tokens"] * sizes.n_layers * sizes.hidden_dim)
+        share = wanted / (stats["tokens"] * n_neurons)
         firing = {**aggregated_windows(source, ids), "selected": share, "note": PLANTED_NOTE}
-    neurons = sum(_n_bytes(w) for name, w in source.weights.items() if name.endswith((".gate", ".up", ".down")))
-    untied = 0 if source.config.tied else _n_bytes(source.weights["embedding"])
+    by_kind: dict[str, int] = {"neurons": 0, "rows": 0}
+    for tensor in source.tensors:
+        by_kind[tensor.kind] = by_kind.get(tensor.kind, 0) + source.weights[tensor.name].n_bytes
     return Report(
         shape=source.name.split(",", maxsplit=1)[0],
         dtype=dtype,
@@ -237,7 +238,7 @@ def run(
         disk_rates=[disk, disk_after],
         disk_is_direct=direct,
         dram_rates=dram,
-        bytes_per_token_from_dram=round(plan["weights"] - untied - (1 - share) * neurons),
+        bytes_per_token_from_dram=round(plan["weights"] - by_kind["rows"] - (1 - share) * by_kind["neurons"]),
         planted=firing,
     )
 
@@ -281,7 +282,7 @@ def _check_choices(*, memory: str | int, context: int | None, threads: int | Non
 
 def _context(source: Source, n_ids: int, context: int | None) -> int:
     """How many tokens fit: what was asked for, or what `n_ids` need. Raises ArgumentError where that is too few."""
-    longest = int(json.loads(source.small_files["config.json"])["max_position_embeddings"])
+    longest = source.graph.max_context
     result = min(longest, max(_LEAST_CONTEXT, n_ids)) if context is None else context
     if result > longest:
         raise ArgumentError(f"[bench] context: expected at most the shape's {longest}, got {result}")
@@ -323,16 +324,12 @@ def _decode(
 
 def _check_same(folder: Path, source: Source, dtype: str) -> None:
     """Raises ArgumentError if a kept folder holds another model."""
-    manifest = json.loads(_core.read_manifest(folder))
+    manifest = manifest_of(folder)
     if manifest["source"] != source.describe():
         raise ArgumentError(
             f"[bench] keep: expected {source.name} as {dtype}, got {manifest['source'].get('name')} as "
             f"{manifest['dtype']} ({folder}). Remove it or choose another name."
         )
-
-
-def _n_bytes(weight: Weight) -> int:
-    return weight.n_rows * weight.row_bytes
 
 
 def _spread(values: list[float]) -> dict[str, float]:

@@ -26,11 +26,14 @@ import numpy.typing as npt
 from flashlm import _core, _values
 from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError
-from flashlm.packing.config import parse_config
 from flashlm.packing.dtypes import FORMATS, NATIVE, ROUNDED
+from flashlm.packing.huggingface import graph_of_config
 from flashlm.packing.options import Options
-from flashlm.packing.source import Loss, Progress, Source, Weight, numpy_dtype
+from flashlm.packing.source import Progress, Source
+from flashlm.packing.tensors import tensors_of
 from flashlm.packing.tokenizer import bpe_document, byte_characters, byte_level
+from flashlm.packing.tokens import Tokens
+from flashlm.packing.weight import Loss, Weight, numpy_dtype
 from flashlm.packing.writer import write_folder
 from flashlm.shapes import shape_config
 
@@ -134,17 +137,18 @@ def synthetic_source(
     name, config = shape_config(shape)
     if activation is not None and config.get("hidden_act") == "silu":
         config["hidden_act"] = activation
-    sizes = parse_config(config, Path(shape))
+    family, graph = graph_of_config(config, Path(shape))
+    tensors = tensors_of(graph, Path(shape))
     pool = Pool(seed)
     weights: dict[str, Weight] = {}
-    for tensor, tensor_shape in sizes.tensors():
+    for tensor, tensor_shape, _, _ in tensors:
         held = dtype if len(tensor_shape) > 1 else "f32"
         if tensor_shape[-1] % FORMATS[held].numbers:
             raise ArgumentError(
                 f"[bench] dtype: {dtype} needs rows of a multiple of {FORMATS[held].numbers} numbers, got "
                 f"{tensor_shape[-1]} ({tensor})"
             )
-        deviation, mean = _scale(tensor, tensor_shape, sizes.n_layers)
+        deviation, mean = _scale(tensor, tensor_shape, len(graph.layers))
         digest = hashlib.sha256(f"{seed} {tensor}".encode()).digest()
         weights[tensor] = SyntheticWeight(
             name=tensor,
@@ -160,12 +164,15 @@ def synthetic_source(
     return Source(
         kind="synthetic",
         name=f"{name}, random weights, seed {seed}",
-        config=sizes,
+        family=family.name,
+        graph=graph,
+        tokens=Tokens(),
+        tensors=tensors,
         weights=weights,
         small_files={
             "config.json": _json(config),
             "generation_config.json": b"{}\n",
-            "tokenizer.json": _json(byte_tokenizer(sizes.vocab_size)),
+            "tokenizer.json": _json(byte_tokenizer(graph.vocab_size)),
         },
         weight_files=(),
         header_sha256={},

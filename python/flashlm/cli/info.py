@@ -4,20 +4,28 @@
 from __future__ import annotations
 
 import contextlib
-import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from flashlm import _core
+from flashlm import FormatError, _core
 from flashlm.choices import check_memory, check_opening
 from flashlm.cli import formats, options, screen
+from flashlm.cli.graph_words import graph_words
 from flashlm.home import outlined
+from flashlm.packing.detect import headers_of
+from flashlm.packing.graph import Graph
+from flashlm.packing.tensors import tensors_of
+from flashlm.packing.upgrade import manifest_of, upgraded
+from flashlm.packing.writer import bytes_by_kind
 
 NAME = "info"
-EXAMPLES = options.examples("flashlm info model.flash", "flashlm info model.flash --memory 75% --json")
+EXAMPLES = options.examples(
+    "flashlm info model.flash", "flashlm info model.gguf", "flashlm info model.flash --memory 75% --json"
+)
 
 
 def main(
@@ -30,17 +38,29 @@ def main(
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Tells what a model is and the smallest budget that works; with --memory also where the memory would go.
+    """Tells what a model is, whether it runs, how large it gets, and the smallest budget that works.
 
-    Nothing is packed for it: of a model that is not packed yet, the headers are read.
+    Nothing is packed for it, and no weights are read: of a model that is not packed yet, the headers say it all, those
+    of a hub id too. With --memory also where the memory would go.
     """
+    check_opening({"context": context})
+    if memory is not None:
+        check_memory(memory)
     plan = None
     with contextlib.ExitStack() as stack:
-        with screen.progress_bar() as progress:
-            folder = stack.enter_context(outlined(source, progress))
-        check_opening({"context": context})
+        try:
+            with screen.progress_bar() as progress:
+                folder = stack.enter_context(outlined(source, progress))
+        except FormatError as error:
+            refused = headers_of(source)
+            if refused is None:
+                raise
+            _tell_refused({"folder": source, "runs": False, "reason": str(error), **refused}, json=json)
+            return
         if memory is not None:
-            plan = _core.LanguageModel.plan(folder, memory=check_memory(memory), context=context)
+            plan = _core.LanguageModel.plan(
+                folder, memory=check_memory(memory), context=context, manifest=upgraded(folder)
+            )
         facts = {**_facts(folder), "smallest": _smallest(folder, context)}
     facts["packed"] = folder.exists()
     if not folder.exists():  # it was made for this only
@@ -55,28 +75,32 @@ def main(
 
 def _smallest(folder: Path, context: int | None) -> int:
     """The smallest budget in bytes."""
-    return _core.LanguageModel.plan(folder, memory="100%", context=context).smallest
+    return _core.LanguageModel.plan(folder, memory="100%", context=context, manifest=upgraded(folder)).smallest
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """What the manifest and the config say, by the names that flashlm uses."""
-    manifest = json_module.loads(_core.read_manifest(folder))
-    config = json_module.loads((folder / "config.json").read_text(encoding="utf-8"))
-    layers = manifest["layers"]
+    """What the manifest says, by the names that flashlm uses."""
+    manifest = manifest_of(folder)
+    graph, layers = Graph.of_json(manifest["graph"]), manifest["layers"]
+    dtypes = formats.tensor_dtypes(folder, manifest)
+    per_bundle = layers[0]["neurons_per_bundle"]
     return {
         "folder": str(folder),
-        "architecture": manifest["architecture"],
+        "runs": True,
+        "family": manifest["family"],
+        "graph": graph_words(graph),
         "dtype": manifest["dtype"],
-        "tensor_dtypes": formats.tensor_dtypes(folder, manifest),
+        "tensor_dtypes": dtypes,
         "bytes": sum(file["bytes"] for file in manifest["files"]),
+        "bytes_by_kind": bytes_by_kind(tensors_of(graph, folder), dtypes, per_bundle),
         "n_layers": len(layers),
-        "dim": config["hidden_size"],
-        "hidden_dim": manifest["layers"][0]["neurons"],
-        "n_heads": config["num_attention_heads"],
-        "n_kv_heads": config.get("num_key_value_heads", config["num_attention_heads"]),
-        "vocab_size": config["vocab_size"],
-        "max_context": config["max_position_embeddings"],
-        "neurons_per_bundle": layers[0]["neurons_per_bundle"],
+        "dim": graph.dim,
+        "hidden_dim": graph.ffn.hidden,
+        "n_heads": graph.attention.heads,
+        "n_kv_heads": graph.attention.kv_heads,
+        "vocab_size": graph.vocab_size,
+        "max_context": graph.max_context,
+        "neurons_per_bundle": per_bundle,
         "bundle_bytes": layers[0]["stride"],
         "selector": layers[0]["selector"],
         "placement": layers[0]["placement"],
@@ -84,25 +108,57 @@ def _facts(folder: Path) -> dict[str, Any]:
     }
 
 
+_KINDS = {
+    "rows": "embedding",
+    "head": "head",
+    "matrix": "attention",
+    "neurons": "network",
+    "table": "positions",
+    "vector": "norms and biases",
+}
+
+
 def _table(facts: dict[str, Any]) -> Table:
     source = facts["source"]
     when = "" if facts["packed"] else " when packed"
+    kinds = facts["bytes_by_kind"]
     rows = {
-        "architecture": f"{facts['architecture']}, {facts['n_layers']} layers",
-        "sizes": f"dim {facts['dim']}, hidden dim {facts['hidden_dim']}, vocabulary {facts['vocab_size']}",
-        "attention": f"{facts['n_heads']} heads, {facts['n_kv_heads']} for keys and values",
-        "longest context": f"{facts['max_context']} tokens",
+        "runs": f"yes, as {facts['family']}",
+        **facts["graph"],
         "numbers": f"{_core.format_bytes(facts['bytes'])} in all{when}, {formats.one_line(facts['tensor_dtypes'])}",
+        "of these": ", ".join(f"{_KINDS[kind]} {_core.format_bytes(kinds[kind])}" for kind in _KINDS if kind in kinds),
         "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),
         "packed from": f"{source.get('name', '?')} ({source.get('kind', '?')})",
     }
     if types := source.get("tensor_types"):
-        rows["its tensors"] = ", ".join(f"{count} {name}" for name, count in types.items())
+        rows["its tensors"] = _types(types)
     if errors := source.get("rounding_error"):
         rows["rounding error"] = f"relative RMS up to {max(errors.values()):.2g}"
-    table = Table(title=facts["folder"], title_justify="left", title_style="bold", show_header=False)
+    return _rows(facts["folder"], rows)
+
+
+def _tell_refused(facts: dict[str, Any], *, json: bool) -> None:
+    """What the headers of a model say that does not run, and why it does not."""
+    if json:
+        screen.print_json(facts)
+        return
+    rows = {
+        "runs": f"no: {facts['reason']}",
+        "architecture": facts["architecture"] or "none is named",
+        "weights": f"{_core.format_bytes(facts['bytes'])}, {facts['parameters']:,} numbers",
+        "its tensors": _types(facts["tensor_types"]),
+    }
+    screen.out.print(_rows(facts["folder"], rows))
+
+
+def _types(types: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in types.items())
+
+
+def _rows(title: str, rows: dict[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     return table

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import math
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer, foreign_file
 from flashlm.packing.chat_format import NAME as CHAT_FORMAT
 from flashlm.packing.chat_format import chat_format
-from flashlm.packing.files import check_engine_reads, io_error
+from flashlm.packing.files import io_error, read_object
 from flashlm.packing.source import Progress, Source
 
 MANIFEST = "flashlm.json"
@@ -25,12 +29,15 @@ def is_packed(source: str | os.PathLike[str]) -> bool:
         return False
 
 
-def open_source(source: str | os.PathLike[str], progress: Progress | None = None) -> Source:
+def open_source(
+    source: str | os.PathLike[str], progress: Progress | None = None, *, headers_only: bool = False
+) -> Source:
     """Opens what is to be packed.
 
     Args:
         source: A GGUF file, a Hugging Face folder, or (as a string, where no such path exists) a hub id owner/name.
         progress: Told about a download.
+        headers_only: Of a hub id, download no weights: the source can be looked at, and not be packed.
 
     Raises:
         FormatError: It is something else; the message says what and what to do.
@@ -39,11 +46,11 @@ def open_source(source: str | os.PathLike[str], progress: Progress | None = None
     """
     if not os.fspath(source):
         raise ArgumentError("[pack] source: expected a path or a hub id, got ''")
-    opened = _open(source, progress)
+    opened = _open(source, progress, headers_only=headers_only)
     # What the engine could not open later is better said now.
     text = opened.small_files["tokenizer.json"].decode(errors="replace")
     tokenizer = Tokenizer.parse(text, f"{opened.name}, tokenizer.json")
-    _check_engine(opened, tokenizer)
+    _check_tokenizer(opened, tokenizer)
     # The same holds for what the engine cannot run: Jinja.
     form = chat_format(opened.small_files, tokenizer)
     if form is None:
@@ -51,11 +58,11 @@ def open_source(source: str | os.PathLike[str], progress: Progress | None = None
     return dataclasses.replace(opened, small_files={**opened.small_files, CHAT_FORMAT: form})
 
 
-def _check_engine(opened: Source, tokenizer: Tokenizer) -> None:
-    """Raises the FormatError that opening the packed folder would raise."""
-    place = opened.weight_files[0].parent if opened.kind == "huggingface" else opened.weight_files[0]
-    n_rows = opened.config.vocab_size
-    check_engine_reads(opened.small_files, place)
+def _check_tokenizer(opened: Source, tokenizer: Tokenizer) -> None:
+    """Raises the FormatError that opening the packed folder would raise for its tokenizer."""
+    place = Path(opened.name) if not opened.weight_files else opened.weight_files[0]
+    place = place.parent if opened.kind == "huggingface" else place
+    n_rows = opened.graph.vocab_size
     for token in tokenizer.encode(""):
         if token >= n_rows:
             raise FormatError(
@@ -64,7 +71,39 @@ def _check_engine(opened: Source, tokenizer: Tokenizer) -> None:
             )
 
 
-def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
+def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What the headers of a file or folder say of a model, whether it runs or not; None where they cannot be read.
+
+    Returns:
+        ``architecture``; ``bytes`` of all tensors and ``parameters`` in them; ``tensor_types``, how many of each.
+    """
+    path = Path(source).expanduser()
+    with contextlib.suppress(FormatError, OSError):
+        if path.is_file():
+            from flashlm.packing.gguf_parts import read_parts
+
+            header = read_parts(path)[0]
+            architecture = header.metadata.get("general.architecture")
+            tensors = [(each.kind, each.shape, each.n_bytes) for each in header.tensors.values()]
+        elif (path / "config.json").is_file():
+            from flashlm.packing.huggingface import read_headers
+
+            names = read_object(path / "config.json").get("architectures")
+            architecture = ", ".join(map(str, names)) if isinstance(names, list) else None
+            tensors = [(each.kind, each.shape, each.n_bytes) for header in read_headers(path) for each in header]
+        else:
+            return None
+        kinds = Counter(kind for kind, _, _ in tensors)
+        return {
+            "architecture": None if architecture is None else str(architecture),
+            "bytes": sum(n_bytes for _, _, n_bytes in tensors),
+            "parameters": sum(math.prod(shape) for _, shape, _ in tensors),
+            "tensor_types": dict(sorted(kinds.items())),
+        }
+    return None
+
+
+def _open(source: str | os.PathLike[str], progress: Progress | None, *, headers_only: bool) -> Source:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
@@ -82,7 +121,10 @@ def _open(source: str | os.PathLike[str], progress: Progress | None) -> Source:
     if isinstance(source, str) and hub.is_hub_id(source):
         from flashlm.packing.huggingface import open_huggingface
 
-        return open_huggingface(hub.fetch(source, progress), name=source)
+        if not headers_only:
+            return open_huggingface(hub.fetch(source, progress), name=source)
+        folder, remote = hub.headers(source, progress)
+        return open_huggingface(folder, name=source, remote=remote)
     result = IoError(f"[pack] source: no such file or folder ({path}).{_neighbours(path)}")
     result.errno, result.filename = errno.ENOENT, str(path)
     raise result

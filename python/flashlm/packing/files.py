@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +99,6 @@ def refuse_foreign(begin: bytes, expected: str, path: Path) -> None:
         what, hint = found
         name = {"json": "a JSON file", "text": "a text", "gguf": "a GGUF file"}.get(expected, f"a {expected} file")
         raise FormatError(f"[pack] file: expected {name}, got {what} ({path}). {hint}")
-
-
-def check_engine_reads(files: Mapping[str, bytes], place: Path) -> None:
-    """Raises the FormatError that opening a packed folder would raise for its configs.
-
-    Args:
-        files: config.json, and generation_config.json if there is one, by name.
-        place: The folder that messages name.
-    """
-    names = ("config.json", "generation_config.json")
-    texts = [files.get(name, b"").decode(errors="replace") for name in names]
-    _core.check_config(texts[0], str(place / names[0]), texts[1], str(place / names[1]))
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -163,6 +163,8 @@ class _Reader:
             if item not in (_STRING, _ARRAY) or depth == _MAX_DEPTH:
                 raise self._error(f"metadata: {key} is an array of an unknown type {item}")
             self._room(count, 8 if item == _STRING else 12, key)
+            if item == _STRING:
+                return self._strings(count, key)
             return [self._value(item, key, depth + 1) for _ in range(count)]
         if kind not in _SCALARS:
             raise self._error(f"metadata: {key} has an unknown type {kind}")
@@ -178,6 +180,28 @@ class _Reader:
             return data.decode()
         except UnicodeDecodeError:
             raise self._error(f"metadata: {what} is not UTF-8: {data[:40]!r}") from None
+
+    def _strings(self, count: int, what: str) -> list[str]:
+        """Many strings, as a vocabulary has them: one by one they would take most of the time of a header."""
+        read, parts = self._file.read, []
+        for _ in range(count):
+            prefix = read(8)
+            length = int.from_bytes(prefix, "little")
+            if length > self._size - self._offset:
+                self._offset += len(prefix)
+                self._room(length, 1, what)
+            data = read(length)
+            parts += [prefix, data]
+            self._offset += len(prefix) + len(data)
+            if len(prefix) + len(data) != 8 + length:
+                raise self._error(
+                    f"header: the file ends inside it, at {self._size} bytes. Was the download cut short?"
+                )
+        self._hash.update(b"".join(parts))
+        try:
+            return [data.decode() for data in parts[1::2]]
+        except UnicodeDecodeError as error:
+            raise self._error(f"metadata: {what} is not UTF-8: {error.object[:40]!r}") from None
 
     def _number(self, code: str) -> int:
         return int(struct.unpack(code, self._take(struct.calcsize(code)))[0])

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
+from flashlm.packing.files import read_object
 from flashlm.packing.gpt2_tokenizer import MERGES, VOCAB
 from flashlm.packing.huggingface import INDEX_FILE, SINGLE_FILE
 from flashlm.packing.source import Progress
+from flashlm.packing.weight import Bytes, Weight
 from flashlm.template_files import FILES as TEMPLATE_FILES
 from flashlm.template_files import NAMED_FOLDER
 
@@ -50,14 +54,97 @@ def fetch(hub_id: str, progress: Progress | None = None) -> Path:
         IoError: The hub cannot be reached, does not know the model, or does not let this user have it.
         FormatError: The model has no safetensors.
     """
+    with _errors(hub_id):
+        folder = _snapshot(hub_id, FILES, progress)
+    if not (folder / SINGLE_FILE).exists() and not (folder / INDEX_FILE).exists():
+        raise _no_weights(hub_id)
+    return folder
+
+
+def headers(hub_id: str, progress: Progress | None = None) -> tuple[Path, list[Weight] | None]:
+    """What can be known of a model without its weights.
+
+    Args:
+        hub_id: owner/name.
+        progress: As for `fetch`.
+
+    Returns:
+        The folder of the small files in the local hub cache, and its tensors, whose numbers cannot be read; None for
+        them where the files of weights are in the folder.
+
+    Raises:
+        IoError: As `fetch`.
+        FormatError: The model has no safetensors, or their headers are broken.
+    """
     from huggingface_hub import errors as hub
+    from huggingface_hub import get_safetensors_metadata
+
+    with _errors(hub_id):
+        folder = _snapshot(hub_id, [name for name in FILES if not name.endswith(".safetensors")], progress)
+        if _has_weights(folder):
+            return folder, None
+        try:
+            found = get_safetensors_metadata(hub_id)
+        except hub.NotASafetensorsRepoError as error:
+            raise _no_weights(hub_id) from error
+        except hub.SafetensorsParsingError as error:
+            raise FormatError(f"[hub] weights: {str(error).splitlines()[0]} ({hub_id})") from error
+    tensors: list[Weight] = []
+    for name, file in found.files_metadata.items():
+        for tensor, each in file.tensors.items():
+            shape, (begin, end) = tuple(each.shape), each.data_offsets
+            row_bytes = (end - begin) // (shape[0] or 1 if len(shape) > 1 else 1)
+            tensors.append(RemoteWeight(tensor, Path(hub_id) / name, each.dtype, shape, begin, row_bytes))
+    return folder, tensors
+
+
+class RemoteWeight(Weight):
+    """A tensor of which only the header is here."""
+
+    def stored(self, begin: int, end: int) -> Bytes:
+        """Raises IoError."""
+        raise _error(f"only the header of {self.name} is here, not its rows {begin} to {end}", errno.ENODATA, self.name)
+
+    def equals(self, other: Weight) -> bool:
+        """Takes two of one shape and kind for the same, as the config says of tied ones."""
+        return (self.shape, self.kind) == (other.shape, other.kind)
+
+
+def _has_weights(folder: Path) -> bool:
+    if (folder / SINGLE_FILE).is_file():
+        return True
+    if not (folder / INDEX_FILE).is_file():
+        return False
+    names = read_object(folder / INDEX_FILE).get("weight_map")
+    return isinstance(names, dict) and all((folder / str(name)).is_file() for name in set(names.values()))
+
+
+def _snapshot(hub_id: str, files: Sequence[str], progress: Progress | None) -> Path:
     from huggingface_hub import snapshot_download
 
-    where = f"https://huggingface.co/{hub_id}"
     if progress is not None:
         progress("download", 0, 1)
+    folder = Path(snapshot_download(hub_id, allow_patterns=list(files)))
+    if progress is not None:
+        progress("download", 1, 1)
+    return folder
+
+
+def _no_weights(hub_id: str) -> FormatError:
+    return FormatError(
+        f"[hub] weights: {hub_id} has no {SINGLE_FILE}. If it holds GGUF files "
+        f"(https://huggingface.co/{hub_id}/tree/main), download one and pass its path."
+    )
+
+
+@contextmanager
+def _errors(hub_id: str) -> Iterator[None]:
+    """Errors of the hub and of the network as flashlm's."""
+    from huggingface_hub import errors as hub
+
+    where = f"https://huggingface.co/{hub_id}"
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=list(FILES)))
+        yield
     except hub.GatedRepoError as error:
         raise _error(
             f"{hub_id} is gated: accept its terms at {where} and log in with `hf auth login`", errno.EACCES, hub_id
@@ -81,14 +168,6 @@ def fetch(hub_id: str, progress: Progress | None = None) -> Path:
             errno.EHOSTUNREACH,
             hub_id,
         ) from error
-    if progress is not None:
-        progress("download", 1, 1)
-    if not (folder / SINGLE_FILE).exists() and not (folder / INDEX_FILE).exists():
-        raise FormatError(
-            f"[hub] weights: {hub_id} has no {SINGLE_FILE}. If it holds GGUF files ({where}/tree/main), download one "
-            "and pass its path."
-        )
-    return folder
 
 
 def _error(message: str, code: int, hub_id: str) -> IoError:

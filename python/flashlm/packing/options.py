@@ -14,7 +14,8 @@ from flashlm._values import MOST_32_BITS, refuse, whole
 from flashlm.packing.dtypes import QUANTISED, ROUNDED, choose
 from flashlm.packing.source import Source
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_WEIGHTS_VERSION = 2  # of the files of weights, which format 3 did not change
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ class Options:
         dtypes = choose(kinds, shapes, dtype)
         quantised = sorted({each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED))
         # Single neurons where some can be left out.
-        auto = 1 if source.config.is_sparse and not quantised else _core.bundle_neurons
+        auto = 1 if source.graph.is_sparse and not quantised else _core.bundle_neurons
         if isinstance(neurons_per_bundle, str):
             if neurons_per_bundle != "auto":
                 refuse("pack", "neurons_per_bundle", "'auto' or a number of at least 1", neurons_per_bundle)
             per_bundle = auto
         else:
             per_bundle = whole(neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS)
-        per_bundle = min(per_bundle, source.config.hidden_dim)
+        per_bundle = min(per_bundle, source.graph.ffn.hidden)
         if quantised and per_bundle != _core.bundle_neurons:
             raise ArgumentError(
                 f"[pack] neurons_per_bundle: expected {_core.bundle_neurons} for {quantised[0]}, got {per_bundle}: a "
@@ -67,5 +68,5 @@ class Options:
     def fingerprint(self, source: Source) -> str:
         """64 hex digits that say which folder would come out."""
         dtypes = json.dumps(self.dtypes, sort_keys=True)
-        text = f"{source.fingerprint()} {dtypes} {self.neurons_per_bundle} {FORMAT_VERSION}"
+        text = f"{source.fingerprint()} {dtypes} {self.neurons_per_bundle} {_WEIGHTS_VERSION}"
         return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,13 +25,12 @@ from flashlm._core import Error, FormatError
 from flashlm.packing.dtypes import NATIVE, QUANTISED
 from flashlm.packing.files import folder_error, io_error, locked, sync_folder, write_synced
 from flashlm.packing.options import FORMAT_VERSION, Options
-from flashlm.packing.source import Loss, Progress, Source, numpy_dtype
+from flashlm.packing.source import Progress, Source
+from flashlm.packing.tensors import Tensor
+from flashlm.packing.weight import Loss, numpy_dtype
 
 JOURNAL = "journal.json"
 RESIDENT = "resident.safetensors"
-_FEED_FORWARD = (".gate", ".up", ".down")
-_ATTENTION = ("q", "v", "k", "o")  # as a pass uses them: flashlm::model::Weights::Segment
-_LAST_OF_A_PASS = ("head", "embedding")
 _GROWTH = 1.05  # packed weights that are larger than this by the source's are told of
 _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
 
@@ -77,7 +77,7 @@ def write_folder(
 
 def growth(source: Source, options: Options) -> str:
     """How large the weights get, and why, as a clause: "98.4 MB of weights, 270 MB packed, 2.7 times as much: ..."."""
-    before = sum(weight.n_rows * weight.row_bytes for weight in source.weights.values())
+    before = sum(weight.n_bytes for weight in source.weights.values())
     after = packed_bytes(source, options)
     told = f"{_core.format_bytes(before)} of weights, {_core.format_bytes(after)} packed"
     widened = sorted(
@@ -95,23 +95,37 @@ def growth(source: Source, options: Options) -> str:
 
 def packed_bytes(source: Source, options: Options) -> int:
     """Bytes of all weights in the folder."""
-    config, dtypes = source.config, options.dtypes
-    resident = sum(
-        _core.tiles_bytes(dtypes[name], weight.n_rows, weight.n_columns)
-        if _is_tiled(name, dtypes[name])
-        else weight.n_rows * _core.row_bytes(dtypes[name], weight.n_columns)
-        for name, weight in source.weights.items()
-        if not name.endswith(_FEED_FORWARD)
-    )
-    return resident + sum(
-        _core.bundles_bytes(config.hidden_dim, options.neurons_per_bundle, config.dim, config.gated, dtype)
-        for dtype in options.layer_dtypes()
-    )
+    return sum(bytes_by_kind(source.tensors, options.dtypes, options.neurons_per_bundle).values())
 
 
-def _is_tiled(name: str, dtype: str) -> bool:
+def bytes_by_kind(tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_per_bundle: int) -> dict[str, int]:
+    """Bytes of packed weights, by what they are (`Tensor.kind`).
+
+    Args:
+        tensors: Of the graph.
+        dtypes: The number format of each.
+        neurons_per_bundle: As in `Options`.
+    """
+    result: dict[str, int] = {}
+    gated = {tensor.name for tensor in tensors if tensor.name.endswith(".gate")}
+    for tensor in tensors:
+        dtype, n_rows, n_columns = dtypes[tensor.name], math.prod(tensor.shape[:-1]), tensor.shape[-1]
+        if tensor.kind == "neurons":
+            if not tensor.name.endswith(".up"):  # the one that every network has
+                continue
+            has_gate = f"{tensor.name.removesuffix('up')}gate" in gated
+            n_bytes = _core.bundles_bytes(n_rows, neurons_per_bundle, n_columns, has_gate, dtype)
+        elif _is_tiled(tensor, dtype):
+            n_bytes = _core.tiles_bytes(dtype, n_rows, n_columns)
+        else:
+            n_bytes = n_rows * _core.row_bytes(dtype, n_columns)
+        result[tensor.kind] = result.get(tensor.kind, 0) + n_bytes
+    return result
+
+
+def _is_tiled(tensor: Tensor, dtype: str) -> bool:
     """Whether a resident tensor lies in tiles: a quantised matrix of a layer."""
-    return dtype in QUANTISED and _kind(name) in _ATTENTION
+    return tensor.kind == "matrix" and dtype in QUANTISED
 
 
 class _Writer:
@@ -120,6 +134,7 @@ class _Writer:
     ) -> None:
         self._hollow = hollow
         self._source = source
+        self._n_layers = len(source.graph.layers)
         self._partial = partial
         self._options = options
         self._progress = progress
@@ -138,15 +153,17 @@ class _Writer:
             write_synced(self._partial / name, data)
             self._files[name] = _core.file_record(str(self._partial / name))
         self._once(RESIDENT, self._write_resident)
-        for layer in range(self._source.config.n_layers):
+        for layer in range(self._n_layers):
             self._once(_layer_file(layer), functools.partial(self._write_layer, layer))
         if self._options.fingerprint(self._source) != self._fingerprint:
             raise FormatError(f"[pack] source: {self._source.name} changed while it was being packed. Pack it again.")
-        layer_files = [_layer_file(layer) for layer in range(self._source.config.n_layers)]
+        layer_files = [_layer_file(layer) for layer in range(self._n_layers)]
         manifest = {
             "format": "flashlm",
             "format_version": FORMAT_VERSION,
-            "architecture": self._source.config.architecture,
+            "family": self._source.family,
+            "graph": self._source.graph.to_json(),
+            "tokens": self._source.tokens.to_json(),
             "dtype": self._options.dtype,
             "source": self._source.describe() | self._rounding_error([RESIDENT, *layer_files]),
             "files": [self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)],
@@ -177,7 +194,7 @@ class _Writer:
                 path.unlink()
 
     def _check_space(self) -> None:
-        headers = (1 + self._source.config.n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
+        headers = (1 + self._n_layers) * 4096 + sum(map(len, self._source.small_files.values()))
         needed = (0 if self._hollow else self._total - self._done) + headers + _HEADROOM
         free = shutil.disk_usage(self._partial).free
         if free < needed:
@@ -208,12 +225,13 @@ class _Writer:
         sync_folder(self._partial)
 
     def _write_resident(self) -> tuple[dict[str, Any], None]:
-        weights = {name: w for name, w in self._source.weights.items() if not name.endswith(_FEED_FORWARD)}
-        dtypes = {name: self._options.dtypes[name] for name in weights}
+        tensors = sorted((each for each in self._source.tensors if each.kind != "neurons"), key=_pass_order)
+        weights, dtypes = self._source.weights, self._options.dtypes
+        tiled = {each.name for each in tensors if _is_tiled(each, dtypes[each.name])}
         specs, metadata = [], {"format": "flashlm"}
-        for name in sorted(weights, key=_pass_order):
-            dtype, shape = dtypes[name], list(weights[name].shape)
-            if _is_tiled(name, dtypes[name]):
+        for name, tensor_shape, _, _ in tensors:
+            dtype, shape = dtypes[name], list(tensor_shape)
+            if name in tiled:
                 metadata[f"dtype.{name}"] = dtype
                 n_strips = -(-shape[0] // _core.tile_rows)
                 dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
@@ -223,10 +241,9 @@ class _Writer:
             return writer.finish(hollow=True), None
         try:
             for name in writer.order():
-                tiled = _is_tiled(name, dtypes[name])
-                for begin, end in weights[name].runs(_core.tile_rows if tiled else 1):
+                for begin, end in weights[name].runs(_core.tile_rows if name in tiled else 1):
                     array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
-                    if tiled:
+                    if name in tiled:
                         array = _core.to_tiles(array, dtypes[name])
                     writer.write(name, array)
                     self._tell(array.nbytes)
@@ -237,17 +254,17 @@ class _Writer:
             del writer
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        config, options = self._source.config, self._options
+        options = self._options
         file_name, prefix = _layer_file(layer), f"layers.{layer}"
         gate, up = self._source.weights.get(f"{prefix}.gate"), self._source.weights[f"{prefix}.up"]
         dtype = options.dtypes[f"{prefix}.down"]
         writer = _core.BundleWriter(
             str(self._partial / file_name),
             layer,
-            config.hidden_dim,
+            up.n_rows,
             options.neurons_per_bundle,
-            config.dim,
-            config.gated,
+            up.n_columns,
+            gate is not None,
             dtype,
         )
         if self._hollow:
@@ -259,7 +276,7 @@ class _Writer:
                 ups = up.rows(begin, end, dtype, self._loss(file_name, "up"))
                 gates = None if gate is None else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))
                 writer.write(gates, ups, down(begin, end))
-                self._tell((3 if config.gated else 2) * ups.nbytes)
+                self._tell((2 if gate is None else 3) * ups.nbytes)
             file, record = writer.finish()
         finally:
             del writer  # as above
@@ -314,17 +331,13 @@ def _kind(tensor: str) -> str:
     return tensor.rpartition(".")[2]
 
 
-def _pass_order(tensor: str) -> tuple[int, int, str]:
+def _pass_order(tensor: Tensor) -> tuple[int, int, str]:
     """Where a tensor stands in resident.safetensors: what a pass streams as it needs it, then what always stays.
 
     Neighbours in a pass are neighbours in the file, and begin where its pages do: no read has to take more than it
     wants. Vectors lie behind them, since their sizes are any.
     """
-    if tensor in _LAST_OF_A_PASS:
-        return 1, _LAST_OF_A_PASS.index(tensor), ""
-    if _kind(tensor) in _ATTENTION:
-        return 0, len(_ATTENTION) * int(tensor.split(".")[1]) + _ATTENTION.index(_kind(tensor)), ""
-    return 2, 0, tensor
+    return (1, 0, tensor.name) if tensor.segment is None else (0, tensor.segment, "")
 
 
 def _layer_file(layer: int) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -22,8 +21,9 @@ from flashlm._core import ArgumentError, FormatError, ShapeError
 from flashlm._values import MOST_32_BITS, MOST_64_BITS, refuse, whole
 from flashlm.choices import check_memory, check_opening, check_whole
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.packing.config import parse_config
-from flashlm.packing.files import folder_error, io_error, locked, read_object
+from flashlm.packing.files import folder_error, io_error, locked
+from flashlm.packing.graph import SPARSE, Graph
+from flashlm.packing.upgrade import manifest_of
 from flashlm.training import fit, store
 from flashlm.training.report import LayerReport, TrainReport
 from flashlm.training.text import FEWEST_TOKENS, Windows, cut, read_texts
@@ -98,7 +98,7 @@ def train(
     content = read_texts(files)
     fit.require_torch()
     folder = packed(source, progress=progress)
-    manifest = json.loads(_core.read_manifest(str(folder)))
+    manifest = manifest_of(folder)
     _check_folder(manifest, dtype, folder)
     path = Path(out).expanduser() if out is not None else folder / store.FILE
     if path.is_dir():
@@ -176,8 +176,8 @@ def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
 def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
     """Refuses what could not use a predictor, before any work is done. Raises ArgumentError."""
     layer = manifest["layers"][0]
-    activation = parse_config(read_object(folder / "config.json"), folder / "config.json").activation
-    if activation == "silu":
+    activation = Graph.of_json(manifest["graph"]).ffn.activation
+    if activation not in SPARSE:
         raise ArgumentError(
             f"[train] model: expected an activation that makes zeros, such as relu, got {activation} ({folder}). "
             "All of its neurons fire: nothing to predict. `flashlm thresholds` leaves small ones out, lossily."

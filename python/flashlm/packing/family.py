@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""family.py: what a family of models is to the packer, and which there are (docs/families.md).
+
+A family is one file in `families/`, found by being there. It knows the words of others: which configs are its own, what
+their keys say of the graph, what its tensors are called, and how they lie in their files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+from flashlm._core import FormatError
+from flashlm.packing import families
+from flashlm.packing.fields import Fields, brief
+from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.graph import Graph
+from flashlm.packing.names import Names
+from flashlm.packing.weight import Weight
+
+
+class Family:
+    """Models of one graph; a subclass in a file of `families/` is one more family that runs.
+
+    Attributes:
+        name: In flashlm.json; that of the file.
+        architectures: `model_type` of a config.json -> what its `architectures` must name.
+        gguf: `general.architecture` of its GGUF files; None where llama.cpp has none.
+        names: Of tensors in a Hugging Face folder.
+        gguf_names: In a GGUF.
+        begins_with_bos: Whether older tokenizer files (vocab.json) put BOS before a text.
+    """
+
+    name: ClassVar[str]
+    architectures: ClassVar[Mapping[str, str]]
+    gguf: ClassVar[str | None] = None
+    names: ClassVar[Names]
+    gguf_names: ClassVar[Names]
+    begins_with_bos: ClassVar[bool] = False
+
+    def section(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What of a config.json describes the language model: all of it, or `text_config`."""
+        return config
+
+    def graph(self, config: Fields) -> Graph:
+        """The graph of a config.json. Raises FormatError, as `Fields` does."""
+        raise NotImplementedError
+
+    def gguf_graph(self, metadata: Metadata) -> Graph:
+        """The graph of a GGUF's metadata. Raises FormatError, as `Metadata` does."""
+        raise NotImplementedError
+
+    def from_huggingface(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
+        """What a tensor of a Hugging Face folder is to flashlm, by name: itself, or parts of it.
+
+        Args:
+            name: What `names` calls it, such as ``layers.0.q``.
+            weight: As it lies in its file. `Weight.take`, `Weight.transpose` and `Weight.plus` change how it is read.
+            graph: Of the model.
+        """
+        del graph
+        return {name: weight}
+
+    def from_gguf(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
+        """The same of a tensor of a GGUF."""
+        del graph
+        return {name: weight}
+
+
+@cache
+def known() -> tuple[Family, ...]:
+    """All families, by name."""
+    found = []
+    for module in sorted(pkgutil.iter_modules(families.__path__), key=lambda each: each.name):
+        loaded = importlib.import_module(f"{families.__name__}.{module.name}")
+        found += [
+            value()
+            for value in vars(loaded).values()
+            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == loaded.__name__
+        ]
+    return tuple(found)
+
+
+def runs() -> str:
+    """Which models run, as the last sentence of a refusal."""
+    listed = ", ".join(sorted(each for family in known() for each in family.architectures.values()))
+    gguf = ", ".join(sorted(family.gguf for family in known() if family.gguf))
+    return f"What runs is {listed} as Hugging Face folders, and {gguf} as GGUF, with a byte-level BPE tokenizer."
+
+
+def named(name: str) -> Family:
+    """The family of that name. Raises FormatError for another."""
+    for family in known():
+        if family.name == name:
+            return family
+    raise FormatError(f"[pack] family: expected {', '.join(each.name for each in known())}, got {brief(name)}")
+
+
+def of_config(config: Mapping[str, Any], path: object) -> Family:
+    """The family of a config.json, whose `model_type` must be that of its `architectures`, if it names any.
+
+    Raises:
+        FormatError: None that runs; the message names those that do.
+    """
+    of_architecture = {each: (family, kind) for family in known() for kind, each in family.architectures.items()}
+    names, model_type = config.get("architectures"), config.get("model_type")
+    if names is None and model_type is None:
+        raise FormatError(f"[pack] architecture: expected one that runs, the file names none ({path}). {runs()}")
+    if names is not None and (not isinstance(names, list) or len(names) != 1 or str(names[0]) not in of_architecture):
+        got = ", ".join(map(str, names)) if isinstance(names, list) and names else brief(names)
+        raise FormatError(f"[pack] architecture: expected one that runs, got {got} ({path}). {runs()}")
+    if names is not None:
+        family, expected = of_architecture[names[0]]
+        if model_type == expected:
+            return family
+        raise FormatError(
+            f"[pack] architecture: expected model_type {expected}, got {brief(model_type)} ({path}), "
+            f"since architectures has {names[0]}."
+        )
+    for family in known():
+        if isinstance(model_type, str) and model_type in family.architectures:
+            return family
+    raise FormatError(
+        f"[pack] architecture: expected a model_type that runs, got {brief(model_type)} ({path}). {runs()}"
+    )
+
+
+def of_gguf(architecture: object, path: object) -> Family:
+    """The family of a GGUF's `general.architecture`. Raises FormatError, as `of_config` does."""
+    for family in known():
+        if family.gguf is not None and family.gguf == architecture:
+            return family
+    hint = runs()
+    for family in known():
+        if family.gguf is None and architecture in family.architectures:
+            hint = f"llama.cpp has no {family.name}, so there is no such GGUF. Pack its Hugging Face folder."
+    raise FormatError(f"[gguf] architecture: expected one that runs, got {architecture!r:.80} ({path}). {hint}")

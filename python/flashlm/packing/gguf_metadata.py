@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gguf_metadata.py: the metadata of a GGUF that shape its graph: the keys below the name of its architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flashlm._core import FormatError
+from flashlm.packing.fields import Fields
+from flashlm.packing.files import read_exactly
+from flashlm.packing.gguf_header import GgufHeader, GgufTensor
+from flashlm.packing.graph import Rope, default_frequencies, linear_frequencies, rope
+
+ROPE_FACTORS = "rope_freqs.weight"  # what each rope frequency is divided by
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+
+
+class Metadata(Fields):
+    """The keys `ARCHITECTURE.*` of a GGUF, without that prefix, and its tensors."""
+
+    harmless = frozenset({"attention.causal", "rope.scaling.finetuned", "tensor_data_layout"})
+    must_be_off: Mapping[str, tuple[object, ...]] = {"expert_count": (0,), "expert_used_count": (0,)}
+
+    def __init__(self, header: GgufHeader, architecture: str) -> None:
+        prefix = f"{architecture}."
+        values = {key.removeprefix(prefix): value for key, value in header.metadata.items() if key.startswith(prefix)}
+        super().__init__(values, header.path, where="gguf", kind="metadata", prefix=prefix)
+        self.tensors: Mapping[str, GgufTensor] = header.tensors
+
+    @property
+    def tied(self) -> bool:
+        """Whether embedding and head are one tensor."""
+        return (EMBEDDING in self.tensors) != (HEAD in self.tensors)
+
+    @property
+    def n_rows(self) -> int | None:
+        """Rows of the embedding: the tokenizer may have more tokens, which the model can neither take nor write."""
+        tensor = self.tensors.get(EMBEDDING) or self.tensors.get(HEAD)
+        return tensor.shape[0] if tensor is not None else None
+
+    def rope(self, dims: int, theta: float = 10000.0) -> Rope:
+        """Rotary positions: their base, one factor for all frequencies, and a tensor of one for each."""
+        if self.count("rope.dimension_count", dims) != dims:
+            raise self.error(
+                f"expected {self._prefix}rope.dimension_count = {dims} (the head size), got "
+                f"{self.get('rope.dimension_count')!r:.80}"
+            )
+        frequencies = default_frequencies(dims, self.number("rope.freq_base", theta))
+        kind = self.word("rope.scaling.type", "none", ("none", "linear"))
+        older = self.get("rope.scale_linear")  # older files' word for the factor, which needs no type
+        self.ignore("rope.scaling.factor", "rope.scaling.original_context_length")
+        if kind == "linear" or (older is not None and older != 1):
+            key = "rope.scale_linear" if self.get("rope.scaling.factor") is None else "rope.scaling.factor"
+            frequencies = linear_frequencies(frequencies, self.number(key))
+        factors = self._factors(dims // 2)
+        if factors is not None:
+            if kind == "linear":
+                raise self._tensor_error("rope factors beside rope.scaling.type are not supported")
+            frequencies = [each / factor for each, factor in zip(frequencies, factors, strict=True)]
+        return rope(dims, frequencies)
+
+    def _factors(self, count: int) -> list[float] | None:
+        tensor = self.tensors.get(ROPE_FACTORS)
+        if tensor is None:
+            return None
+        if tensor.kind != "F32" or tensor.shape != (count,):
+            raise self._tensor_error(f"expected F32 [{count}], got {tensor.kind} {list(tensor.shape)}")
+        factors = np.frombuffer(read_exactly(tensor.file, tensor.offset, tensor.n_bytes), "<f4").astype(np.float64)
+        if not (np.isfinite(factors) & (factors > 0)).all():
+            raise self._tensor_error("expected factors above 0, got another")
+        return [float(each) for each in factors]
+
+    def _tensor_error(self, message: str) -> FormatError:
+        return FormatError(f"[gguf] rope: {message} ({self.path}, {ROPE_FACTORS})")
