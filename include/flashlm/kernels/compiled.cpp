@@ -5,6 +5,7 @@
 #endif
 
 #include "flashlm/kernels/activation.ipp"
+#include "flashlm/kernels/activation_kind.ipp"
 #include "flashlm/kernels/attention.ipp"
 #include "flashlm/kernels/convert.ipp"
 #include "flashlm/kernels/dispatch.ipp"

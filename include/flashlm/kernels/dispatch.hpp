@@ -16,6 +16,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
+#include "flashlm/kernels/activation_kind.hpp"
 #include "flashlm/version.hpp"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
@@ -28,7 +29,9 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 /// Queries that see the same keys: some heads of some tokens that follow each other, and where their results go.
 ///
 /// data and out are [n_tokens, n_heads, head_dim] floats, `stride` of them from one token to the next. Token t sees the
-/// keys [0, first + t + 1).
+/// keys [0, first + t + 1), of these the last `window` where there is one.
+///
+/// A score is query . key times a scale; with a soft cap, softcap * tanh(score / softcap).
 struct Queries {
   const float* data = nullptr;
   float* out = nullptr;
@@ -37,6 +40,8 @@ struct Queries {
   std::size_t n_heads = 0;
   std::size_t head_dim = 0;
   std::size_t first = 0;
+  std::size_t window = 0;  // 0: none
+  float softcap = 0;       // 0: none
 };
 
 /// The kernels of one instruction set. The headers beside this one say what each does and check its arguments.
@@ -56,7 +61,8 @@ struct Table {
   void (*attend)(const Queries& queries, const MatrixView& keys, const MatrixView& values, float scale);
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out, std::size_t n);
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* out, std::size_t n);
-  void (*silu_mul)(const float* gate, const float* up, float* out, std::size_t n);
+  void (*smooth)(Activation activation, const float* x, const float* factor, float* out, std::size_t n);
+  void (*softcap)(float* x, float cap, std::size_t n);
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t half);
   void (*softmax)(float* x, std::size_t n);
   void (*to_f32)(DType dtype, const std::byte* row, float* out, std::size_t n);

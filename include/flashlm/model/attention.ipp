@@ -92,7 +92,9 @@ FLASHLM_INLINE void Attention::attend(std::size_t layer, const AttentionSpec& sp
                        .n_tokens = run,
                        .n_heads = n_heads,
                        .head_dim = spec.head_dim,
-                       .first = first + token},
+                       .first = first + token,
+                       .window = spec.window,
+                       .softcap = spec.softcap},
                       kv.keys(layer, head / group, seen), kv.values(layer, head / group, seen), spec.scale);
       begin += n_heads;
     }

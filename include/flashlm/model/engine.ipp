@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/kernels/activation.hpp"
 #include "flashlm/kernels/convert.hpp"
 #include "flashlm/kernels/elementwise.hpp"
 #include "flashlm/model/memory_needs.hpp"
@@ -180,6 +181,7 @@ FLASHLM_INLINE void Engine::read_logits(std::span<const float> x, std::span<floa
   normalize(spec().final_norm, x.last(normed.size()), weights_->final_norm(), spec().dim, normed);
   product_.run(weights_->head(), normed, n, logits, weights_->head_bias());
   if (spec().head.scale != 1) kernels::scale(logits, spec().head.scale);
+  if (spec().head.softcap != 0) kernels::softcap(logits, spec().head.softcap);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

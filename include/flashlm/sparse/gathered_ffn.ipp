@@ -88,7 +88,7 @@ FLASHLM_INLINE void GatheredFfn::plain(const Part& part, const storage::BundleLa
   for (std::size_t at = begin; at < end && !ffn.up_bias.empty(); ++at) {
     ups[at - begin] += ffn.up_bias[ids[part.places[at]]];
   }
-  kernels::rectify(ffn.activation, ffn.threshold, ups);
+  kernels::activate(ffn.activation, ffn.threshold, ups);
   for (std::size_t at = begin; at < end; ++at) h_[part.places[at]] = ups[at - begin];
 }
 

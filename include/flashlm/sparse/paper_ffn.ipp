@@ -147,7 +147,7 @@ FLASHLM_INLINE void PaperFfn::compute(std::size_t layer, const storage::BundleLa
     if (layout.gated) {
       kernels::activate(ffn.activation, ffn.threshold, gates, ups);
     } else {
-      kernels::rectify(ffn.activation, ffn.threshold, ups);
+      kernels::activate(ffn.activation, ffn.threshold, ups);
     }
   });
 }

@@ -146,7 +146,7 @@ FLASHLM_INLINE void SparseFfn::finish(const FfnParameters& parameters, bool gate
   if (gated) {
     kernels::activate(parameters.activation, parameters.threshold, gate, up);
   } else {
-    kernels::rectify(parameters.activation, parameters.threshold, up);
+    kernels::activate(parameters.activation, parameters.threshold, up);
   }
 }
 

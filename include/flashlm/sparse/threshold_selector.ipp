@@ -45,9 +45,7 @@ FLASHLM_INLINE void ThresholdSelector::select(std::size_t index, std::size_t n_n
       kernels::matmul(layer.gate.slice(at, n), x.data(), dim_, n_tokens, gates, kWord);
       for (std::size_t token = 0; token < n_tokens; ++token) {
         const std::span<float> row(gates + token * kWord, n);
-        float ones[kWord];
-        std::fill_n(ones, n, 1.0f);
-        kernels::silu_mul(row, {ones, n}, row);
+        kernels::activate(kernels::Activation::silu, 0, row);
         ActiveSets::Word word = 0;
         for (std::size_t i = 0; i < n; ++i) {
           word |= ActiveSets::Word{!(std::abs(row[i]) <= layer.threshold)} << i;

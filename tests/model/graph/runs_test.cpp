@@ -42,6 +42,11 @@ TEST_CASE("what the tests' models have runs") {
   }
   CHECK(refusal("/embedding/scale", 2) == "none");
   CHECK(refusal("/head/scale", 2) == "none");
+  CHECK(refusal("/head/softcap", 30) == "none");
+  CHECK(refusal(kParts + "0/attention/window", 16u) == "none");
+  CHECK(refusal(kParts + "0/attention/softcap", 50) == "none");
+  CHECK(refusal(kParts + "1/ffn/activation", "gelu_tanh") == "none");
+  CHECK(refusal(kParts + "1/ffn/gated", false) == "none");
   CHECK(refusal(kParts + "0/residual_scale", 0.5) == "none");
 }
 
@@ -61,7 +66,9 @@ TEST_CASE("a feature that nothing computes is refused by its field, with what is
   check(kParts + "0/attention/shares_kv_of", 0, "attention.shares_kv_of");
   check(kParts + "0/attention/value_dim", 8, "attention.value_dim: expected head_dim, 6, got 8");
   check(kParts + "0/before/weight", false, "before.weight");
-  check(kParts + "1/ffn/gated", false, "without a gate");
+  check(kParts + "1/ffn",
+        {{"hidden", 150u}, {"gated", true}, {"activation", "clamped_swiglu"}, {"alpha", 1.7}, {"limit", 7u}},
+        "ffn.activation: expected silu, gelu_erf");
   check(kParts + "1/ffn/output_gate", true, "ffn.output_gate");
   check(kParts + "1/reads", "layer_input", "reads: expected residual");
   check(kParts + "1", {{"does", "delta"}, {"group", 1u}}, "does: expected attention or ffn, got delta");

@@ -29,8 +29,6 @@ struct GraphCheck {
   void attention(const AttentionSpec& spec) const {
     head_norm(spec.q_norm, "attention.q_norm");
     head_norm(spec.k_norm, "attention.k_norm");
-    refuse(spec.window != 0, "attention.window");
-    refuse(spec.softcap != 0, "attention.softcap");
     refuse(spec.sinks, "attention.sinks");
     refuse(spec.v_norm.has_value(), "attention.v_norm");
     refuse(spec.query_scale.has_value(), "attention.query_scale");
@@ -49,13 +47,15 @@ struct GraphCheck {
     using kernels::Activation;
     const auto got = kernels::name(spec.activation);
     switch (spec.activation) {
-      case Activation::silu: refuse(!spec.gated, "ffn.activation", "relu, relu2 or fatrelu without a gate", got); break;
+      case Activation::silu:
       case Activation::relu:
       case Activation::relu2:
-      case Activation::fatrelu: break;
+      case Activation::fatrelu:
       case Activation::gelu_erf:
-      case Activation::gelu_tanh:
-      case Activation::clamped_swiglu: refuse(true, "ffn.activation", "silu, relu, relu2 or fatrelu", got); break;
+      case Activation::gelu_tanh: break;
+      case Activation::clamped_swiglu:
+        refuse(true, "ffn.activation", "silu, gelu_erf, gelu_tanh, relu, relu2 or fatrelu", got);
+        break;
     }
     refuse(spec.bias.gate, "ffn.bias.gate");
     refuse(spec.output_gate, "ffn.output_gate");
@@ -108,7 +108,6 @@ FLASHLM_INLINE void require_runs(const ModelSpec& spec, std::string_view file) {
   detail::GraphCheck check{file, ""};
   check.refuse(spec.stacks.size() != 1, "stacks", "one decoder", concat(spec.stacks.size(), " stacks"));
   check.refuse(spec.embedding.norm.has_value(), "embedding.norm");
-  check.refuse(spec.head.softcap != 0, "head.softcap");
   check.norm(spec.final_norm, "final_norm");
   const StackSpec& stack = spec.decoder();
   const PartSpec* attention = nullptr;
