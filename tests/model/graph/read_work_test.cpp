@@ -16,7 +16,7 @@ std::string refusal(const std::string& text) {
   try {
     const storage::Json json = storage::parse_json(text, "graph", "a/flashlm.json");
     PartSpec part;
-    detail::read_work(storage::JsonField(json, "graph", "a/flashlm.json"), part);
+    model::detail::read_work(storage::JsonField(json, "graph", "a/flashlm.json"), part);
     return "none";
   } catch (const FormatError& error) {
     return error.what();
