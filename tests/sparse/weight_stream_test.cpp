@@ -188,8 +188,8 @@ TEST_CASE("a segment out of the order of a pass is refused, and the next pass be
   const auto use = [&](std::size_t segment) { weights.stream.use(segment, [](const auto&) {}); };
   weights.stream.begin(weights.model->n_passed());
   use(0);
-  CHECK_THROWS_WITH(use(2), Catch::Matchers::Contains("[weight_stream] segment: expected 1") &&
-                                Catch::Matchers::Contains("got 2"));
+  CHECK_THROWS_WITH(
+      use(2), Catch::Matchers::Contains("[weight_stream] segment: expected 1") && Catch::Matchers::Contains("got 2"));
   CHECK_THROWS_AS(use(0), Error);
   use(1);
   weights.stream.restart();

@@ -20,8 +20,8 @@ namespace flashlm::inline FLASHLM_ABI::sparse {
 /// What a feed-forward network computes with its neurons, beside their weights.
 struct FfnParameters {
   kernels::Activation activation = kernels::Activation::silu;
-  float threshold = 0;                                         // of fatrelu
-  std::span<const float> up_bias{};                            // [n_neurons], or empty
+  float threshold = 0;               // of fatrelu
+  std::span<const float> up_bias{};  // [n_neurons], or empty
 };
 
 /// Parts of columns are multiples of this: whole cache lines of y.
