@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "flashlm/base/error.hpp"
 #include "support/catch.hpp"
 #include "support/json.hpp"
 
