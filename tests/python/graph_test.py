@@ -127,8 +127,7 @@ def test_the_engine_reads_every_field_and_names_the_one_that_it_does_not_compute
     with pytest.raises(flashlm.FormatError, match=r"expected .*, got .*does not compute the feature.*|Nothing packs"):
         tensors_of(RICH, "here")
     for change, field in (
-        (replace(PLAIN, window=4), "attention.window"),
-        (replace(PLAIN, softcap=4.0), "attention.softcap"),
+        (replace(PLAIN, clip=4.0), "attention.clip"),
         (replace(PLAIN, sinks=True), "attention.sinks"),
     ):
         layers = (sequential(change, FFN, RMS),)

@@ -86,9 +86,10 @@ def known() -> tuple[Family, ...]:
 
 def runs() -> str:
     """Which models run, as the last sentence of a refusal."""
-    listed = ", ".join(sorted(each for family in known() for each in family.architectures.values()))
-    gguf = ", ".join(sorted(family.gguf for family in known() if family.gguf))
-    return f"What runs is {listed} as Hugging Face folders, and {gguf} as GGUF, with a byte-level BPE tokenizer."
+    listed = ", ".join(family.name for family in known())
+    folders = " and ".join(family.name for family in known() if family.gguf is None)
+    kinds = f"as Hugging Face folders and, all but {folders}, as GGUF"
+    return f"What runs is {listed}, {kinds}, with a byte-level BPE tokenizer."
 
 
 def named(name: str) -> Family:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,7 @@ class Fields:
         self._prefix = prefix
         self._strict = strict
         self._asked: set[str] = set()
+        self._turns_part = False  # of a head, with rope
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value as it is; the default where it is absent or null."""
@@ -180,6 +181,42 @@ class Fields:
         if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
             raise self.error(f"expected layer_types to be full_attention everywhere, got {brief(kinds)}")
 
+    def rotary(self, head_dim: int, key: str = "partial_rotary_factor", default: float = 1.0) -> int:
+        """How many numbers of a head turn: a fraction, which `rope_parameters` or a key of its own names.
+
+        Args:
+            head_dim: Numbers of a head.
+            key: The key.
+            default: The fraction where neither names one.
+        """
+        scaling = self.get("rope_parameters", self.get("rope_scaling", {}))
+        fraction = self.number(key, default)
+        if isinstance(scaling, dict):
+            fraction = Fields(scaling, self.path).number("partial_rotary_factor", fraction)
+        dims = int(head_dim * fraction)
+        if dims % 2 or not 0 < dims <= head_dim:
+            raise self.error(f"expected {self._prefix}{key} to give an even number of {head_dim}, got {dims}")
+        self._turns_part = True
+        return dims
+
+    def windows(self, usual: Sequence[str]) -> list[int | None]:
+        """The window of each layer, None for all positions.
+
+        Args:
+            usual: "sliding_attention" or "full_attention" a layer, where `layer_types` does not say them.
+        """
+        kinds = self.get("layer_types", list(usual))
+        known = ("full_attention", "sliding_attention")
+        if not isinstance(kinds, list) or len(kinds) != len(usual) or any(kind not in known for kind in kinds):
+            raise self.error(
+                f"expected layer_types to be one of {', '.join(known)} for each of {len(usual)} layers, "
+                f"got {brief(kinds)}"
+            )
+        self.ignore("sliding_window")
+        slides = [kind == "sliding_attention" for kind in kinds]
+        window = self.count("sliding_window") if any(slides) else None
+        return [window if slide else None for slide in slides]
+
     def rope(self, dims: int, theta: float = 10000.0) -> Rope:
         """Rotary positions of a config.json: `rope_theta` with `rope_scaling`, or the `rope_parameters` of both.
 
@@ -196,7 +233,7 @@ class Fields:
         scaling = Fields(values, self.path, strict=self._strict)
         theta = scaling.number("rope_theta", theta)
         kind = scaling.get("rope_type", scaling.get("type", "default"))
-        scaling.ignore("type")
+        scaling.ignore("type", *(["partial_rotary_factor"] if self._turns_part else []))
         if not isinstance(kind, str) or kind not in _ROPE_TYPES:
             raise self.error(f"rope type {brief(kind)} is not supported, expected one of {', '.join(_ROPE_TYPES)}")
         frequencies = default_frequencies(dims, theta)

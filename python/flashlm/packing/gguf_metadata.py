@@ -40,6 +40,13 @@ class Metadata(Fields):
         tensor = self.tensors.get(EMBEDDING) or self.tensors.get(HEAD)
         return tensor.shape[0] if tensor is not None else None
 
+    def rotary(self, head_dim: int, key: str = "rope.dimension_count", default: float = 1.0) -> int:
+        """How many numbers of a head turn; the default is the fraction of files that do not say it."""
+        dims = self.count(key, int(head_dim * default), most=head_dim)
+        if dims % 2:
+            raise self.error(f"expected {self._prefix}{key} to be even, got {dims}")
+        return dims
+
     def rope(self, dims: int, theta: float = 10000.0) -> Rope:
         """Rotary positions: their base, one factor for all frequencies, and a tensor of one for each."""
         if self.count("rope.dimension_count", dims) != dims:

@@ -90,8 +90,14 @@ class Sizes:
     rope: Rope
 
     @classmethod
-    def of_config(cls, config: Fields) -> Sizes:
-        """Those of a config.json with Llama's keys."""
+    def of_config(cls, config: Fields, *, partial: float | None = None, epsilon: str = "rms_norm_eps") -> Sizes:
+        """Those of a config.json with Llama's keys.
+
+        Args:
+            config: The keys.
+            partial: The fraction of a head that rope turns where no key says it; None where it turns all of it.
+            epsilon: The key of the norms' epsilon.
+        """
         dim, heads = config.count("hidden_size"), config.count("num_attention_heads")
         kv_heads = config.count("num_key_value_heads", heads)
         config.divides("num_key_value_heads", kv_heads, "num_attention_heads", heads)
@@ -109,14 +115,16 @@ class Sizes:
             head_dim=head_dim,
             vocab_size=config.count("vocab_size"),
             context=config.count("max_position_embeddings"),
-            epsilon=config.number("rms_norm_eps"),
+            epsilon=config.number(epsilon),
             tied=config.flag("tie_word_embeddings", default=False),
-            rope=config.rope(head_dim),
+            rope=config.rope(head_dim if partial is None else config.rotary(head_dim, default=partial)),
         )
 
     @classmethod
-    def of_metadata(cls, metadata: Metadata) -> Sizes:
-        """Those of a GGUF's metadata."""
+    def of_metadata(
+        cls, metadata: Metadata, *, partial: float | None = None, epsilon: str = "attention.layer_norm_rms_epsilon"
+    ) -> Sizes:
+        """Those of a GGUF's metadata, with arguments as above."""
         dim, heads = metadata.count("embedding_length"), metadata.count("attention.head_count")
         kv_heads = metadata.count("attention.head_count_kv", heads)
         metadata.divides("attention.head_count_kv", kv_heads, "attention.head_count", heads)
@@ -137,9 +145,9 @@ class Sizes:
             head_dim=head_dim,
             vocab_size=metadata.count("vocab_size", metadata.n_rows),
             context=metadata.count("context_length"),
-            epsilon=metadata.number("attention.layer_norm_rms_epsilon"),
+            epsilon=metadata.number(epsilon),
             tied=metadata.tied,
-            rope=metadata.rope(head_dim),
+            rope=metadata.rope(head_dim if partial is None else metadata.rotary(head_dim, default=partial)),
         )
 
     def attention(self, bias: AttentionBias | None = None, head_norm: HeadNorm | None = None) -> Attention:
