@@ -7,83 +7,38 @@ come from the formula of random_llama.py, scaled so that logits deviate by some 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import random_llama
+from family_row import COMMON, CONTEXT, VOCAB, Config, Row, Weights, zeroed
 from flashlm.packing.family import Family
 from flashlm.packing.huggingface import graph_of_config
 from flashlm.packing.tensors import tensors_of
+from gemma_rows import GEMMA_ROWS
 from random_llama import FloatArray
+from scaled_rows import SCALED_ROWS
 
-Config = dict[str, Any]
-Weights = dict[str, FloatArray]
 SEEDS = range(3)
-_VOCAB = 101
-_CONTEXT = 64
 _TOKENS = 40
-
-
-@dataclass(frozen=True)
-class Row:
-    """What makes a family's models.
-
-    Attributes:
-        config: The keys that no other family has, or has other values of; given the generator of a seed.
-        without: Feature -> what takes it out of a config and weights, both of which it changes.
-        modules: Feature -> the ends of the names of modules that pass their input on when it is taken out.
-    """
-
-    config: Callable[[random.Random], Config]
-    without: Mapping[str, Callable[[Config, Weights], None]]
-    modules: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def features(self) -> list[str]:
-        """All that can be taken out."""
-        return [*self.without, *self.modules]
-
-
-def _zeroed(end: str) -> Callable[[Config, Weights], None]:
-    """Takes a bias out."""
-
-    def change(_: Config, weights: Weights) -> None:
-        for name in weights:
-            if name.endswith(end):
-                weights[name] = np.zeros_like(weights[name])
-
-    return change
-
-
-def _other_theta(config: Config, _: Weights) -> None:
-    config["rope_theta"] = 10000.0
-
-
-def _other_head(config: Config, weights: Weights) -> None:
-    """Ties what is not tied, and the other way round."""
-    if config["tie_word_embeddings"]:
-        weights["lm_head.weight"] = weights["model.embed_tokens.weight"][::-1].copy()
-    else:
-        del weights["lm_head.weight"]
-    config["tie_word_embeddings"] = not config["tie_word_embeddings"]
-
-
-_COMMON: Mapping[str, Callable[[Config, Weights], None]] = {"theta": _other_theta, "head": _other_head}
 
 ROWS: Mapping[str, Row] = {
     "llama": Row(
-        lambda draw: {"model_type": "llama", "attention_bias": draw.random() < 0.5, "mlp_bias": False}, _COMMON
+        lambda draw: {"model_type": "llama", "attention_bias": draw.random() < 0.5, "mlp_bias": False},
+        COMMON,
+        paired=True,
     ),
-    "mistral": Row(lambda _: {"model_type": "mistral", "sliding_window": None, "head_dim": 8}, _COMMON),
+    "mistral": Row(lambda _: {"model_type": "mistral", "sliding_window": None, "head_dim": 8}, COMMON, paired=True),
     "qwen2": Row(
         lambda _: {"model_type": "qwen2", "use_sliding_window": False},
-        {**_COMMON, **{f"{part}_bias": _zeroed(f"{part}_proj.bias") for part in "qkv"}},
+        {**COMMON, **{f"{part}_bias": zeroed(f"{part}_proj.bias") for part in "qkv"}},
     ),
     "qwen3": Row(
         lambda draw: {
@@ -92,9 +47,11 @@ ROWS: Mapping[str, Row] = {
             "head_dim": draw.choice([6, 10]),
             "attention_bias": False,
         },
-        _COMMON,
+        COMMON,
         {"q_norm": "self_attn.q_norm", "k_norm": "self_attn.k_norm"},
     ),
+    **GEMMA_ROWS,
+    **SCALED_ROWS,
 }
 
 
@@ -117,29 +74,43 @@ class Case:
         save_file(self.weights, folder / "model.safetensors")
         return folder
 
+    def as_gguf(self) -> Case:
+        """The same, or the nearest that a GGUF can hold."""
+        change, config, weights = ROWS[self.family.name].as_gguf, dict(self.config), dict(self.weights)
+        if change is not None:
+            change(config, weights)
+        return dataclasses.replace(self, config=config, weights=weights)
+
     def write_gguf(self, path: Path) -> Path:
         """The model as llama.cpp's converter writes it, with names of the `gguf` package."""
         import gguf
 
-        architecture = {"mistral": "llama"}.get(self.config["model_type"], self.config["model_type"])
+        row, architecture = ROWS[self.family.name], self.family.gguf or "llama"
         arch = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
         names = gguf.get_tensor_name_map(arch, self.config["num_hidden_layers"])
         writer = gguf.GGUFWriter(str(path), architecture)
         writer.add_block_count(self.config["num_hidden_layers"])
-        writer.add_context_length(_CONTEXT)
+        writer.add_context_length(CONTEXT)
         writer.add_embedding_length(self.config["hidden_size"])
         writer.add_feed_forward_length(self.config["intermediate_size"])
         writer.add_head_count(self.config["num_attention_heads"])
         writer.add_head_count_kv(self.config["num_key_value_heads"])
-        writer.add_layer_norm_rms_eps(self.config["rms_norm_eps"])
+        if self.config["rms_norm_eps"] is not None:
+            writer.add_layer_norm_rms_eps(self.config["rms_norm_eps"])
         writer.add_rope_freq_base(self.config["rope_theta"])
         if "head_dim" in self.config:
             writer.add_key_length(self.config["head_dim"])
             writer.add_value_length(self.config["head_dim"])
+        if row.more is not None:
+            for key, value in row.more(self.config).items():
+                add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
+                add(f"{architecture}.{key}", value)
+        if "rope_scaling" in self.config:
+            writer.add_rope_scaling_type(gguf.RopeScalingType(self.config["rope_scaling"]["rope_type"]))
         _add_tokenizer(writer)
         for name, weight in self.weights.items():
-            array = weight
-            if architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            array = weight + np.float32(row.less) if name.endswith("norm.weight") else weight
+            if row.paired and name.endswith(("q_proj.weight", "k_proj.weight")):
                 heads = "num_attention_heads" if "q_proj" in name else "num_key_value_heads"
                 halves = array.reshape(self.config[heads], 2, -1, array.shape[1])
                 array = np.ascontiguousarray(halves.swapaxes(1, 2).reshape(array.shape))
@@ -162,8 +133,8 @@ def case(name: str, seed: int) -> Case:
         "num_hidden_layers": draw.choice([2, 3]),
         "num_attention_heads": heads,
         "num_key_value_heads": kv_heads,
-        "vocab_size": _VOCAB,
-        "max_position_embeddings": _CONTEXT,
+        "vocab_size": VOCAB,
+        "max_position_embeddings": CONTEXT,
         "rms_norm_eps": draw.choice([1e-5, 1e-6]),
         "rope_theta": draw.choice([50.0, 300.0]),
         "tie_word_embeddings": seed % 2 == 1,
@@ -172,18 +143,18 @@ def case(name: str, seed: int) -> Case:
     }
     family, graph = graph_of_config(config, Path(name))
     weights = {
-        family.names.theirs(tensor.name): _numbers(seed, tensor.name, tensor.shape)
+        family.names.theirs(tensor.name): _numbers(seed, tensor.name, tensor.shape, ROWS[name].less)
         for tensor in tensors_of(graph, name)
     }
-    return Case(family, config, weights, [draw.randrange(_VOCAB) for _ in range(_TOKENS)])
+    return Case(family, config, weights, [draw.randrange(VOCAB) for _ in range(_TOKENS)])
 
 
-def _numbers(seed: int, name: str, shape: tuple[int, ...]) -> FloatArray:
+def _numbers(seed: int, name: str, shape: tuple[int, ...], less: float) -> FloatArray:
     numbers = random_llama.fractions(seed, name, int(np.prod(shape))).reshape(shape)
     if name.endswith("_bias"):
         return numbers
     if len(shape) == 1:
-        return np.float32(1.0) + np.float32(0.5) * numbers
+        return np.float32(1.0 - less) + np.float32(0.5) * numbers
     scale = 1.0 if name == "embedding" else 3.0 / np.sqrt(shape[1])
     return np.asarray(numbers * np.float32(scale), np.float32)
 
@@ -230,5 +201,5 @@ def _add_tokenizer(writer: Any) -> None:
     writer.add_token_list(words)
     writer.add_token_types([3 if word in specials else 1 for word in words])
     writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
-    writer.add_bos_token_id(_VOCAB - 2)
-    writer.add_eos_token_id(_VOCAB - 1)
+    writer.add_bos_token_id(VOCAB - 2)
+    writer.add_eos_token_id(VOCAB - 1)
