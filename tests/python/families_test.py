@@ -19,7 +19,7 @@ from flashlm.packing.huggingface import graph_of_config
 from theirs import Theirs
 
 BITES = 0.05  # what leaving a feature out moves some logit by, at least
-CLOSE = 1e-4  # of the largest logit
+CLOSE = 2e-5  # of the largest logit; GELU's approximation in place of the exact one is 8e-5 away
 SHOWN = slice(4, None, 5)  # positions whose logits are recorded
 SAME = 1e-4  # of theirs, computed today, to theirs as they were recorded
 
@@ -53,8 +53,8 @@ def test_logits_of_a_family(name: str, seed: int, theirs: Theirs, tmp_path: Path
     error = np.abs(ours[SHOWN] - expected).max() / np.abs(expected).max()
     print(f"{name} {seed}: {error:.1e} of the largest logit")
     assert error <= CLOSE
-    if name == "llama" and model.config["attention_bias"]:
-        return  # llama.cpp's llama has no biases
+    if not model.has_gguf:
+        return
     near = model.as_gguf()
     if near.config != model.config:
         ours = logits(near.write(tmp_path / "near"), model.tokens)

@@ -128,6 +128,7 @@ def test_the_engine_reads_every_field_and_names_the_one_that_it_does_not_compute
         tensors_of(RICH, "here")
     for change, field in (
         (replace(PLAIN, clip=4.0), "attention.clip"),
+        (replace(PLAIN, output_gate="separate"), "attention.output_gate"),
         (replace(PLAIN, sinks=True), "attention.sinks"),
     ):
         layers = (sequential(change, FFN, RMS),)

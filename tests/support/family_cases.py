@@ -18,21 +18,25 @@ from typing import Any
 import numpy as np
 
 import random_llama
-from family_row import COMMON, CONTEXT, VOCAB, Config, Row, Weights, zeroed
+from family_row import COMMON, CONTEXT, VOCAB, Config, Row, Weights, llama_keys, set_to, turned, zeroed
 from flashlm.packing.family import Family
 from flashlm.packing.huggingface import graph_of_config
 from flashlm.packing.tensors import tensors_of
 from gemma_rows import GEMMA_ROWS
+from gpt_rows import GPT_ROWS
 from random_llama import FloatArray
 from scaled_rows import SCALED_ROWS
 
 SEEDS = range(3)
 _TOKENS = 40
+_LOADED = {"embed_out.weight": "lm_head.weight"}  # what transformers calls a tensor once it has loaded a folder
+
 
 ROWS: Mapping[str, Row] = {
     "llama": Row(
         lambda draw: {"model_type": "llama", "attention_bias": draw.random() < 0.5, "mlp_bias": False},
         COMMON,
+        gguf=lambda config: {} if config["attention_bias"] else llama_keys(config),  # llama.cpp's has no biases
         paired=True,
     ),
     "mistral": Row(lambda _: {"model_type": "mistral", "sliding_window": None, "head_dim": 8}, COMMON, paired=True),
@@ -50,8 +54,23 @@ ROWS: Mapping[str, Row] = {
         COMMON,
         {"q_norm": "self_attn.q_norm", "k_norm": "self_attn.k_norm"},
     ),
+    "phi3": Row(
+        lambda draw: {
+            "model_type": "phi3",
+            "partial_rotary_factor": draw.choice([0.5, 0.75]),
+            "sliding_window": draw.choice([5, 9]),
+            "pad_token_id": None,
+        },
+        {**COMMON, "rotary": set_to("partial_rotary_factor", 1.0), "window": set_to("sliding_window", None)},
+        gguf=lambda config: {
+            **llama_keys(config),
+            "attention.sliding_window": config["sliding_window"],
+            "rope.dimension_count": turned(config, config["partial_rotary_factor"]),
+        },
+    ),
     **GEMMA_ROWS,
     **SCALED_ROWS,
+    **GPT_ROWS,
 }
 
 
@@ -85,28 +104,14 @@ class Case:
         """The model as llama.cpp's converter writes it, with names of the `gguf` package."""
         import gguf
 
-        row, architecture = ROWS[self.family.name], self.family.gguf or "llama"
+        row = ROWS[self.family.name]
+        architecture = self.family.gguf or "llama"
+        metadata = {**(row.gguf or llama_keys)(self.config), **(row.more(self.config) if row.more is not None else {})}
         arch = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
-        names = gguf.get_tensor_name_map(arch, self.config["num_hidden_layers"])
+        names = gguf.get_tensor_name_map(arch, int(metadata["block_count"]))
         writer = gguf.GGUFWriter(str(path), architecture)
-        writer.add_block_count(self.config["num_hidden_layers"])
-        writer.add_context_length(CONTEXT)
-        writer.add_embedding_length(self.config["hidden_size"])
-        writer.add_feed_forward_length(self.config["intermediate_size"])
-        writer.add_head_count(self.config["num_attention_heads"])
-        writer.add_head_count_kv(self.config["num_key_value_heads"])
-        if self.config["rms_norm_eps"] is not None:
-            writer.add_layer_norm_rms_eps(self.config["rms_norm_eps"])
-        writer.add_rope_freq_base(self.config["rope_theta"])
-        if "head_dim" in self.config:
-            writer.add_key_length(self.config["head_dim"])
-            writer.add_value_length(self.config["head_dim"])
-        if row.more is not None:
-            for key, value in row.more(self.config).items():
-                add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
-                add(f"{architecture}.{key}", value)
-        if "rope_scaling" in self.config:
-            writer.add_rope_scaling_type(gguf.RopeScalingType(self.config["rope_scaling"]["rope_type"]))
+        for key, value in metadata.items():
+            _adders(writer)[type(value)](f"{architecture}.{key}", value)
         _add_tokenizer(writer)
         for name, weight in self.weights.items():
             array = weight + np.float32(row.less) if name.endswith("norm.weight") else weight
@@ -114,12 +119,30 @@ class Case:
                 heads = "num_attention_heads" if "q_proj" in name else "num_key_value_heads"
                 halves = array.reshape(self.config[heads], 2, -1, array.shape[1])
                 array = np.ascontiguousarray(halves.swapaxes(1, 2).reshape(array.shape))
+            elif "query_key_value" in name:
+                array = self._in_order(array)
+            elif row.transposed and array.ndim > 1 and ".h." in name:
+                array = np.ascontiguousarray(array.T)
             writer.add_tensor(names.get_name(name, (".weight", ".bias")), array)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
         return path
+
+    @property
+    def has_gguf(self) -> bool:
+        """Whether a GGUF can hold the model."""
+        gguf = ROWS[self.family.name].gguf
+        return gguf is None or bool(gguf(self.config))
+
+    def _in_order(self, array: FloatArray) -> FloatArray:
+        """All queries, then all keys, then all values, of groups of heads of queries, a head of keys, one of values."""
+        attention = graph_of_config(self.config, Path())[1].attention
+        kv_heads = attention.kv_heads
+        groups = array.reshape(kv_heads, attention.heads // kv_heads + 2, attention.head_dim, -1)
+        parts = (groups[:, :-2], groups[:, -2], groups[:, -1])
+        return np.concatenate([part.reshape(-1, *array.shape[1:]) for part in parts])
 
 
 def case(name: str, seed: int) -> Case:
@@ -141,12 +164,37 @@ def case(name: str, seed: int) -> Case:
         "hidden_act": "silu",
         **ROWS[name].config(draw),
     }
+    if (whole := ROWS[name].whole) is not None:
+        config = whole(draw, seed)
     family, graph = graph_of_config(config, Path(name))
-    weights = {
-        family.names.theirs(tensor.name): _numbers(seed, tensor.name, tensor.shape, ROWS[name].less)
-        for tensor in tensors_of(graph, name)
-    }
+    renamed = change(config) if (change := ROWS[name].renamed) is not None else {}
+    weights: Weights = {}
+    for ours, shape in _fused(family, {tensor.name: tensor.shape for tensor in tensors_of(graph, name)}).items():
+        numbers = _numbers(seed, ours, shape, ROWS[name].less)
+        if ROWS[name].transposed and ours.startswith("layers."):
+            numbers = np.ascontiguousarray(numbers.T)
+        theirs = family.names.theirs(ours)
+        for part, other in renamed.items():
+            theirs = theirs.replace(part, other)
+        weights[theirs] = numbers
     return Case(family, config, weights, [draw.randrange(VOCAB) for _ in range(_TOKENS)])
+
+
+def _fused(family: Family, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of tensors as the family's files have them: some are one, row behind row."""
+    parts = {"qkv": ("q", "k", "v"), "gate_up": ("gate", "up")}
+    known = set(family.names.in_layer.values())
+    whole = {part: each for each in parts if each in known for part in parts[each]}
+    result: dict[str, tuple[int, ...]] = {}
+    for tensor, shape in shapes.items():
+        before, _, end = tensor.rpartition(".")
+        part = end.removesuffix("_bias")
+        if part in whole:
+            end = f"{whole[part]}{end.removeprefix(part)}"
+        name = f"{before}.{end}" if before else end
+        rows = result.get(name, (0,))[0]
+        result[name] = (rows + shape[0], *shape[1:])
+    return result
 
 
 def _numbers(seed: int, name: str, shape: tuple[int, ...], less: float) -> FloatArray:
@@ -155,7 +203,7 @@ def _numbers(seed: int, name: str, shape: tuple[int, ...], less: float) -> Float
         return numbers
     if len(shape) == 1:
         return np.float32(1.0 - less) + np.float32(0.5) * numbers
-    scale = 1.0 if name == "embedding" else 3.0 / np.sqrt(shape[1])
+    scale = 1.0 if name in ("embedding", "positions") else 3.0 / np.sqrt(shape[1])
     return np.asarray(numbers * np.float32(scale), np.float32)
 
 
@@ -177,7 +225,7 @@ def transformers_logits(
     settings = dict(config)
     made = transformers.AutoConfig.for_model(settings.pop("model_type"), **settings, attn_implementation="eager")
     model = transformers.AutoModelForCausalLM.from_config(made).to(torch.float32).eval()
-    state = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in weights.items()}
+    state = {_LOADED.get(name, name): torch.from_numpy(np.array(array)) for name, array in weights.items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("rotary" not in name and name != "lm_head.weight" for name in missing):
         raise RuntimeError(f"weights and model disagree: missing {missing}, unexpected {unexpected}")
@@ -190,6 +238,10 @@ def transformers_logits(
                 del module
     with torch.no_grad():
         return np.asarray(model(torch.tensor([tokens])).logits[0].float().numpy(), np.float32)
+
+
+def _adders(writer: Any) -> dict[type, Any]:
+    return {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
 
 
 def _add_tokenizer(writer: Any) -> None:

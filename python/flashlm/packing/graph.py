@@ -194,7 +194,7 @@ class Positions:
     """A table whose row position + offset is added to the embedding."""
 
     rows: int
-    offset: int = 0
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -335,6 +335,12 @@ def _read_fields(kind: Any, value: Mapping[str, Any]) -> dict[str, Any]:
 def sequential(attention: Attention, ffn: Ffn | Experts, norm: Norm) -> Layer:
     """A layer as Llama's: x + attention(norm(x)), then x + ffn(norm(x))."""
     return Layer((Part(attention, before=norm), Part(ffn, before=norm, group=1)))
+
+
+def parallel(attention: Attention, ffn: Ffn | Experts, norm: Norm, n_norms: int) -> Layer:
+    """A layer as Falcon's: x + attention(norm(x)) + ffn(norm(x)), where both share one norm or have one each (2)."""
+    network = Part(ffn, before=norm) if n_norms > 1 else Part(ffn, reads=0)
+    return Layer((Part(attention, before=norm), network))
 
 
 def attention_scale(head_dim: int) -> float:

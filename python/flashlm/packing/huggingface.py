@@ -83,10 +83,10 @@ def graph_of_config(config: Mapping[str, Any], path: Path, *, strict: bool = Tru
 
     Example:
         >>> from pathlib import Path
-        >>> graph_of_config({"architectures": ["GPT2LMHeadModel"]}, Path("config.json"))
+        >>> graph_of_config({"architectures": ["BloomForCausalLM"]}, Path("config.json"))
         Traceback (most recent call last):
         ...
-        flashlm.FormatError: [pack] architecture: expected one that runs, got GPT2LMHeadModel (config.json). ...
+        flashlm.FormatError: [pack] architecture: expected one that runs, got BloomForCausalLM (config.json). ...
     """
     family = families.of_config(config, path)
     fields = Fields(family.section(config), path, strict=strict)
