@@ -39,7 +39,12 @@ ROWS: Mapping[str, Row] = {
         gguf=lambda config: {} if config["attention_bias"] else llama_keys(config),  # llama.cpp's has no biases
         paired=True,
     ),
-    "mistral": Row(lambda _: {"model_type": "mistral", "sliding_window": None, "head_dim": 8}, COMMON, paired=True),
+    "mistral": Row(
+        lambda draw: {"model_type": "mistral", "sliding_window": draw.choice([5, 9]), "head_dim": 8},
+        {**COMMON, "window": set_to("sliding_window", None)},
+        as_gguf=set_to("sliding_window", None),
+        paired=True,
+    ),
     "qwen2": Row(
         lambda _: {"model_type": "qwen2", "use_sliding_window": False},
         {**COMMON, **{f"{part}_bias": zeroed(f"{part}_proj.bias") for part in "qkv"}},
