@@ -7,6 +7,7 @@ come from the formula of random_llama.py, scaled so that logits deviate by some 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import random
@@ -46,8 +47,24 @@ ROWS: Mapping[str, Row] = {
         paired=True,
     ),
     "qwen2": Row(
-        lambda _: {"model_type": "qwen2", "use_sliding_window": False},
-        {**COMMON, **{f"{part}_bias": zeroed(f"{part}_proj.bias") for part in "qkv"}},
+        lambda draw: {
+            "model_type": "qwen2",
+            "use_sliding_window": False,
+            "rope_scaling": {
+                "rope_type": "yarn",
+                "factor": draw.choice([2.0, 4.0]),
+                "original_max_position_embeddings": draw.choice([16, 24]),
+            },
+        },
+        {
+            **COMMON,
+            **{f"{part}_bias": zeroed(f"{part}_proj.bias") for part in "qkv"},
+            "yarn": set_to("rope_scaling", None),
+        },
+        more=lambda config: {
+            "rope.scaling.factor": config["rope_scaling"]["factor"],
+            "rope.scaling.original_context_length": config["rope_scaling"]["original_max_position_embeddings"],
+        },
     ),
     "qwen3": Row(
         lambda draw: {
@@ -227,7 +244,7 @@ def transformers_logits(
     import torch
     import transformers
 
-    settings = dict(config)
+    settings = copy.deepcopy(config)  # transformers writes into objects of it
     made = transformers.AutoConfig.for_model(settings.pop("model_type"), **settings, attn_implementation="eager")
     model = transformers.AutoModelForCausalLM.from_config(made).to(torch.float32).eval()
     state = {_LOADED.get(name, name): torch.from_numpy(np.array(array)) for name, array in weights.items()}

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import FormatError
-from flashlm.packing.graph import Rope, default_frequencies, linear_frequencies, llama3_frequencies, rope
+from flashlm.packing.graph import (
+    Rope,
+    default_frequencies,
+    linear_frequencies,
+    llama3_frequencies,
+    rope,
+    yarn_attention_factor,
+    yarn_frequencies,
+)
 
 _MOST = 1 << 31
 _MOST_LAYERS = 1 << 16
@@ -65,6 +73,7 @@ _ROPE_TYPES: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+    "yarn": ("factor", "original_max_position_embeddings"),
 }
 
 
@@ -246,10 +255,32 @@ class Fields:
                     f"expected high_freq_factor above low_freq_factor, which is {numbers[1]:g}, got {numbers[2]:g}"
                 )
             frequencies = llama3_frequencies(frequencies, *numbers)
+        elif kind == "yarn":
+            return scaling._yarn(dims, theta, name)
         else:
             scaling.ignore(*(key for keys in _ROPE_TYPES.values() for key in keys))
         scaling.finish(f"It stands in {name}.")
         return rope(dims, frequencies)
+
+    def _yarn(self, dims: int, theta: float, name: str) -> Rope:
+        """Rope with the numbers of YaRN in this object, as transformers reads them."""
+        factor = self.number("factor")
+        frequencies = yarn_frequencies(
+            default_frequencies(dims, theta),
+            theta,
+            factor,
+            self.number("original_max_position_embeddings"),
+            fast=self.number("beta_fast", 32.0),
+            slow=self.number("beta_slow", 1.0),
+            whole=self.flag("truncate", default=True),
+        )
+        attention = yarn_attention_factor(factor)
+        if self.get("mscale") is not None and self.get("mscale_all_dim") is not None:
+            scales = (self.number("mscale"), self.number("mscale_all_dim"))
+            attention = yarn_attention_factor(factor, scales[0]) / yarn_attention_factor(factor, scales[1])
+        attention = self.number("attention_factor", attention)
+        self.finish(f"It stands in {name}.")
+        return rope(dims, frequencies, attention)
 
     def finish(self, hint: str) -> None:
         """Refuses the first key that nobody asked for and that is not known to be harmless."""

@@ -11,7 +11,14 @@ from flashlm._core import FormatError
 from flashlm.packing.fields import Fields
 from flashlm.packing.files import read_exactly
 from flashlm.packing.gguf_header import GgufHeader, GgufTensor
-from flashlm.packing.graph import Rope, default_frequencies, linear_frequencies, rope
+from flashlm.packing.graph import (
+    Rope,
+    default_frequencies,
+    linear_frequencies,
+    rope,
+    yarn_attention_factor,
+    yarn_frequencies,
+)
 
 ROPE_FACTORS = "rope_freqs.weight"  # what each rope frequency is divided by
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
@@ -55,18 +62,34 @@ class Metadata(Fields):
                 f"{self.get('rope.dimension_count')!r:.80}"
             )
         frequencies = default_frequencies(dims, self.number("rope.freq_base", theta))
-        kind = self.word("rope.scaling.type", "none", ("none", "linear"))
+        kind = self.word("rope.scaling.type", "none", ("none", "linear", "yarn"))
         older = self.get("rope.scale_linear")  # older files' word for the factor, which needs no type
         self.ignore("rope.scaling.factor", "rope.scaling.original_context_length")
         if kind == "linear" or (older is not None and older != 1):
             key = "rope.scale_linear" if self.get("rope.scaling.factor") is None else "rope.scaling.factor"
             frequencies = linear_frequencies(frequencies, self.number(key))
+        if kind == "yarn":
+            return self._yarn(dims, frequencies)
         factors = self._factors(dims // 2)
         if factors is not None:
             if kind == "linear":
                 raise self._tensor_error("rope factors beside rope.scaling.type are not supported")
             frequencies = [each / factor for each, factor in zip(frequencies, factors, strict=True)]
         return rope(dims, frequencies)
+
+    def _yarn(self, dims: int, frequencies: list[float]) -> Rope:
+        if ROPE_FACTORS in self.tensors:
+            raise self._tensor_error("rope factors beside rope.scaling.type are not supported")
+        factor = self.number("rope.scaling.factor")
+        slowed = yarn_frequencies(
+            frequencies,
+            self.number("rope.freq_base", 10000.0),
+            factor,
+            self.number("rope.scaling.original_context_length"),
+            fast=self.number("rope.scaling.yarn_beta_fast", 32.0),
+            slow=self.number("rope.scaling.yarn_beta_slow", 1.0),
+        )
+        return rope(dims, slowed, yarn_attention_factor(factor) * self.number("rope.scaling.attn_factor", 1.0))
 
     def _factors(self, count: int) -> list[float] | None:
         tensor = self.tensors.get(ROPE_FACTORS)

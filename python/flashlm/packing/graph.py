@@ -348,12 +348,13 @@ def attention_scale(head_dim: int) -> float:
     return 1 / math.sqrt(head_dim)
 
 
-def rope(dims: int, frequencies: Iterable[float]) -> Rope:
-    """Rope of halves, its frequencies rounded to float32."""
-    return Rope("halves", dims, tuple(float(np.float32(each)) for each in frequencies))
+def rope(dims: int, frequencies: Iterable[float], attention_factor: float = 1.0) -> Rope:
+    """Rope of halves, its numbers rounded to float32."""
+    rounded = tuple(float(np.float32(each)) for each in frequencies)
+    return Rope("halves", dims, rounded, float(np.float32(attention_factor)))
 
 
-# Frequencies in radians a position, [dims / 2], in float64. A scaling that is not here (yarn, longrope, dynamic,
+# Frequencies in radians a position, [dims / 2], in float64. A scaling that is not here (longrope, dynamic,
 # proportional) is a function more, and a row in `Fields.rope` (fields.py), which reads its numbers from a config.
 
 
@@ -395,3 +396,50 @@ def llama3_frequencies(
             smooth = (original_context / wave - low) / (high - low)
             result.append((1 - smooth) * frequency / factor + smooth * frequency)
     return result
+
+
+def yarn_frequencies(
+    frequencies: Sequence[float],
+    theta: float,
+    factor: float,
+    original_context: float,
+    *,
+    fast: float = 32.0,
+    slow: float = 1.0,
+    whole: bool = True,
+) -> list[float]:
+    """Slow ones slower by a factor, fast ones as they are, a straight passage between (YaRN, arXiv:2309.00071).
+
+    Args:
+        frequencies: Not scaled.
+        theta: Their base.
+        factor: Of those that turn less than ``slow`` times in the original context.
+        original_context: Positions.
+        fast: Those that turn more often stay as they are.
+        slow: As above.
+        whole: Whether the ends of the passage are rounded to whole numbers of frequencies.
+    """
+    dims = 2 * len(frequencies)
+
+    def turning(times: float) -> float:
+        """Which frequency turns so many times."""
+        return dims * math.log(original_context / (times * 2 * math.pi)) / (2 * math.log(theta))
+
+    begin, end = turning(fast), turning(slow)
+    if whole:
+        begin, end = math.floor(begin), math.ceil(end)
+    begin, end = max(begin, 0), min(end, dims - 1)
+    if begin == end:
+        end += 0.001
+    slowed = [min(max((at - begin) / (end - begin), 0.0), 1.0) for at in range(len(frequencies))]
+    return [each / factor * share + each * (1 - share) for each, share in zip(frequencies, slowed, strict=True)]
+
+
+def yarn_attention_factor(factor: float, scale: float = 1.0) -> float:
+    """What YaRN multiplies cosines and sines with: 0.1 * scale * ln(factor) + 1.
+
+    Example:
+        >>> yarn_attention_factor(1.0)
+        1.0
+    """
+    return 0.1 * scale * math.log(factor) + 1 if factor > 1 else 1.0
