@@ -104,7 +104,7 @@ def test_a_key_that_no_family_knows_is_refused(name: str) -> None:
         ("gemma2", "layer_types", ["full_attention"], "expected layer_types to be one of full_attention, sliding"),
         ("gemma2", "layer_types", ["chunked_attention"] * 3, "expected layer_types to be one of full_attention"),
         ("gemma2", "final_logit_softcapping", -1.0, "expected final_logit_softcapping to be a positive number"),
-        ("gemma3", "rope_scaling", {"rope_type": "yarn", "factor": 2.0}, "rope type 'yarn' is not supported"),
+        ("gemma3", "rope_scaling", {"rope_type": "longrope", "factor": 2.0}, "rope type 'longrope' is not supported"),
         ("gemma3", "rope_parameters", {"full_attention": {"rope_type": "default", "glow": 1}}, "glow = 1 is not known"),
         ("gemma3", "rope_parameters", {"sliding_attention": {"glow": 1}}, "glow = 1 is not known"),
         ("granite", "mlp_bias", True, "mlp_bias = True is not supported"),
