@@ -69,7 +69,7 @@ class Metadata(Fields):
             key = "rope.scale_linear" if self.get("rope.scaling.factor") is None else "rope.scaling.factor"
             frequencies = linear_frequencies(frequencies, self.number(key))
         if kind == "yarn":
-            return self._yarn(dims, frequencies)
+            return self._gguf_yarn(dims, frequencies)
         factors = self._factors(dims // 2)
         if factors is not None:
             if kind == "linear":
@@ -77,7 +77,7 @@ class Metadata(Fields):
             frequencies = [each / factor for each, factor in zip(frequencies, factors, strict=True)]
         return rope(dims, frequencies)
 
-    def _yarn(self, dims: int, frequencies: list[float]) -> Rope:
+    def _gguf_yarn(self, dims: int, frequencies: list[float]) -> Rope:
         if ROPE_FACTORS in self.tensors:
             raise self._tensor_error("rope factors beside rope.scaling.type are not supported")
         factor = self.number("rope.scaling.factor")
