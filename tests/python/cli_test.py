@@ -28,7 +28,7 @@ import flashlm
 from flashlm.cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
-HANGS = 1200  # seconds after which something hangs; before, a machine may be slow or stand still
+HANGS = 400  # seconds after which something hangs; before, a machine may be slow or stand still
 COMMANDS = (
     "run",
     "chat",
@@ -426,12 +426,18 @@ class Terminal:
         """Waits until the screen shows so many more characters."""
         self._output.take(n)
 
+    def leave(self) -> None:
+        """Presses Ctrl-D once a prompt stands; between prompts a terminal loses it."""
+        self.wait_for("> ")
+        self.type("\x04")
+
     def exit_code(self) -> int:
         """Waits for the end; an unread screen would block it."""
         while self._output.read(HANGS):
             pass
+        code = self._process.wait(timeout=HANGS)  # before the screen is gone, whose end is a signal
         os.close(self._screen)
-        return self._process.wait(timeout=HANGS)
+        return code
 
 
 def test_a_conversation_in_a_terminal(tiny: Path) -> None:
@@ -493,7 +499,7 @@ def test_a_full_context_says_what_to_do(tiny: Path) -> None:
     terminal.wait_for("nothing to forget")
     terminal.type("word " * 100 + "\n")
     terminal.wait_for("The message is longer than the context of 96 tokens")
-    terminal.type("\x04")
+    terminal.leave()
     assert terminal.exit_code() == 0
 
 
@@ -544,8 +550,7 @@ def test_a_message_that_quotes_the_end_of_a_turn_ends_none(tiny: Path, lm: flash
 
 def test_ctrl_d_leaves_a_conversation(tiny: Path) -> None:
     terminal = Terminal("chat", tiny)
-    terminal.wait_for("> ")
-    terminal.type("\x04")
+    terminal.leave()
     assert terminal.exit_code() == 0
 
 

@@ -101,6 +101,10 @@ class Attention:
     value: str = "own"
     shares_kv_of: int | None = None
 
+    def within(self, window: int, context: int) -> Attention:
+        """This attention with a window of positions; one that no context reaches is none."""
+        return dataclasses.replace(self, window=window) if window < context else self
+
 
 @dataclass(frozen=True)
 class FfnBias:

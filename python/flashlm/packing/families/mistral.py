@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from flashlm.packing.family import Family
 from flashlm.packing.fields import Fields
 from flashlm.packing.graph import Ffn, Graph
@@ -19,10 +17,9 @@ class Mistral(Family):
     names = names()
 
     def graph(self, config: Fields) -> Graph:
-        """A window that no context reaches is none."""
+        """Llama's, with a window of positions."""
         sizes = Sizes.of_config(config)
         config.word("hidden_act", "silu", ("silu",))
-        attention, window = sizes.attention(), config.count("sliding_window", sizes.context)
-        if window < sizes.context:
-            attention = dataclasses.replace(attention, window=window)
+        window = config.count("sliding_window", sizes.context)
+        attention = sizes.attention().within(window, sizes.context)
         return sizes.graph(attention, Ffn(sizes.hidden, "silu", gated=True))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from flashlm.packing.family import Family
@@ -67,9 +66,7 @@ class Phi3(Family):
 
 
 def _graph(sizes: Sizes, window: int) -> Graph:
-    attention = sizes.attention()
-    if window < sizes.context:
-        attention = dataclasses.replace(attention, window=window)
+    attention = sizes.attention().within(window, sizes.context)
     return sizes.graph(attention, Ffn(sizes.hidden, "silu", gated=True))
 
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from flashlm.packing.family import Family
 from flashlm.packing.fields import Fields
 from flashlm.packing.gguf_metadata import Metadata
@@ -57,7 +55,5 @@ class StarCoder2(Family):
 
 
 def _graph(sizes: Sizes, rope: Rope, kind: str, *, biased: bool, window: int) -> Graph:
-    attention = sizes.attention(rope, biased=biased)
-    if window < sizes.context:
-        attention = dataclasses.replace(attention, window=window)
+    attention = sizes.attention(rope, biased=biased).within(window, sizes.context)
     return sizes.graph(attention, sizes.ffn(kind, biased=biased))
