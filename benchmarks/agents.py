@@ -3,9 +3,10 @@
 
     python benchmarks/agents.py            # SmolLM2-135M-Instruct, fetched if need be
 
-Cases: the time to the first token of a prompt of 2,000 + 32 tokens, cold and when a session holds the 2,000; the bytes
-that the 32 tokens read at half the memory; a saved session of 8,000 tokens read back; tool calls held to 20 schemas.
-What is reused is compared with what is computed fresh, bit for bit, before anything is timed.
+Cases: the time to the first token of a prompt of 2,000 + 32 tokens, cold and when a session holds
+the 2,000; the bytes that the 32 tokens read at half the memory; a saved session of 8,000 tokens
+read back; tool calls held to 20 schemas. What is reused is compared with what is computed fresh,
+bit for bit, before anything is timed.
 """
 
 from __future__ import annotations
@@ -32,9 +33,18 @@ RESULT = Path(__file__).parent / "results" / "agents.json"
 TEXT = "The moon has no light of its own; what we see is sunlight, reflected by grey dust and old stone. "
 
 
-def row(case: str, metric: str, unit: str, values: list[float], floor: float | None = None) -> dict[str, Any]:
+def row(
+    case: str, metric: str, unit: str, values: list[float], floor: float | None = None
+) -> dict[str, Any]:
     """A row of the result file."""
-    return {"case": case, "metric": metric, "unit": unit, **spread(values), "floor": floor, "peer": None}
+    return {
+        "case": case,
+        "metric": metric,
+        "unit": unit,
+        **spread(values),
+        "floor": floor,
+        "peer": None,
+    }
 
 
 def first_token_seconds(session: _core.Session, ids: list[int]) -> tuple[float, list[int]]:
@@ -72,7 +82,9 @@ def next_step(folder: Path, ids: list[int], rounds: int, threads: int) -> list[d
         row("first token, 2,032 tokens, cold", "seconds", "s", cold),
         row("first token, 2,000 of 2,032 tokens held", "seconds", "s", warm),
         row("the same", "share of cold", "1", [w / c for w, c in zip(warm, cold, strict=True)]),
-        row("32 tokens behind 2,000, at 50%", "passes over the streamed weights", "1", [passes], 1.0),
+        row(
+            "32 tokens behind 2,000, at 50%", "passes over the streamed weights", "1", [passes], 1.0
+        ),
     ]
 
 
@@ -120,7 +132,12 @@ def tool_calls(folder: Path, threads: int) -> list[dict[str, Any]]:
         prompt = f"Call this tool to find papers on memory: {json.dumps(schema)}\n"
         for seed in range(10):
             text, seconds, _ = beside(
-                model.session(), prompt, grammar=grammar, max_new_tokens=64, temperature=0.2 * seed, seed=seed
+                model.session(),
+                prompt,
+                grammar=grammar,
+                max_new_tokens=64,
+                temperature=0.2 * seed,
+                seed=seed,
             )
             held.append(seconds)
             jsonschema.Draft202012Validator(schema).validate(json.loads(text))
@@ -138,7 +155,9 @@ def tool_calls(folder: Path, threads: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULT)
@@ -152,7 +171,8 @@ def main() -> None:
     write_result(arguments.output, folder, rows, model=folder.name, threads=arguments.threads)
     for entry in rows:
         print(
-            f"{entry['case']:>44} {entry['metric']:>40} {entry['median']:.4g} [{entry['min']:.4g}, {entry['max']:.4g}]"
+            f"{entry['case']:>44} {entry['metric']:>40} {entry['median']:.4g} [{entry['min']:.4g}, "
+            f"{entry['max']:.4g}]"
         )
 
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// bare_reads.hpp: a batch of reads by the shortest way there is, the floor that neuron_reads.cpp compares with.
+/// bare_reads.hpp: a batch of reads by the shortest way there is, the floor that neuron_reads.cpp
+/// compares with.
 #pragma once
 
 #include <algorithm>
@@ -24,12 +25,14 @@
 
 namespace bench {
 
-/// Aligned reads with `depth` of them in flight: by a ring that only one thread may use, or by so many threads.
+/// Aligned reads with `depth` of them in flight: by a ring that only one thread may use, or by so
+/// many threads.
 ///
 /// Nothing is retried, copied or counted; a read that is not whole is an error.
 class BareReads {
  public:
-  BareReads(std::span<const flashlm::storage::File> files, bool ring, std::size_t depth) : files_(files) {
+  BareReads(std::span<const flashlm::storage::File> files, bool ring, std::size_t depth)
+      : files_(files) {
     if (ring) {
       open_ring(depth);
     } else {
@@ -47,7 +50,8 @@ class BareReads {
       for (const flashlm::storage::Read& read : reads.subspan(begin, end - begin)) {
         const auto got = ::pread(files_[read.file].descriptor(), read.into.data(), read.into.size(),
                                  static_cast<off_t>(read.offset));
-        if (got != static_cast<ssize_t>(read.into.size())) throw flashlm::IoError("[bare_reads]", EIO, "pread");
+        if (got != static_cast<ssize_t>(read.into.size()))
+          throw flashlm::IoError("[bare_reads]", EIO, "pread");
       }
     });
   }
@@ -59,7 +63,8 @@ class BareReads {
     depth_ = static_cast<std::uint32_t>(depth);
     constexpr std::uint32_t kSingleIssuer = 1u << 12, kDeferTaskrun = 1u << 13;
     UringParams params{};
-    for (const std::uint32_t flags : {kSingleIssuer | kDeferTaskrun, kUringCoopTaskrun, std::uint32_t{0}}) {
+    for (const std::uint32_t flags :
+         {kSingleIssuer | kDeferTaskrun, kUringCoopTaskrun, std::uint32_t{0}}) {
       params = {};
       params.flags = flags;
       fd_ = static_cast<int>(::syscall(kUringSetup, depth_, &params));
@@ -67,22 +72,27 @@ class BareReads {
     }
     if (fd_ < 0) throw flashlm::IoError("[bare_reads] no ring", errno, "io_uring_setup");
     const auto map = [&](std::size_t bytes, std::uint64_t offset) {
-      return static_cast<std::byte*>(
-          ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(offset)));
+      return static_cast<std::byte*>(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                            MAP_SHARED | MAP_POPULATE, fd_,
+                                            static_cast<off_t>(offset)));
     };
     ring_bytes_ = std::max(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
                            params.cq.cqes + params.cq_entries * sizeof(UringCqe));
     sqes_bytes_ = params.sq_entries * sizeof(UringSqe);
     ring_ = map(ring_bytes_, 0);
     sqes_ = reinterpret_cast<UringSqe*>(map(sqes_bytes_, kUringSqesOffset));
-    const auto number = [this](std::uint32_t offset) { return reinterpret_cast<std::uint32_t*>(ring_ + offset); };
+    const auto number = [this](std::uint32_t offset) {
+      return reinterpret_cast<std::uint32_t*>(ring_ + offset);
+    };
     sq_tail_ = number(params.sq.tail), sq_mask_ = *number(params.sq.ring_mask);
-    cq_head_ = number(params.cq.head), cq_tail_ = number(params.cq.tail), cq_mask_ = *number(params.cq.ring_mask);
+    cq_head_ = number(params.cq.head), cq_tail_ = number(params.cq.tail),
+    cq_mask_ = *number(params.cq.ring_mask);
     cqes_ = reinterpret_cast<UringCqe*>(ring_ + params.cq.cqes);
     for (std::uint32_t i = 0; i < params.sq_entries; ++i) number(params.sq.array)[i] = i;
     std::vector<std::int32_t> descriptors;
     for (const flashlm::storage::File& file : files_) descriptors.push_back(file.descriptor());
-    if (::syscall(kUringRegister, fd_, kUringRegisterFiles, descriptors.data(), descriptors.size()) != 0) {
+    if (::syscall(kUringRegister, fd_, kUringRegisterFiles, descriptors.data(),
+                  descriptors.size()) != 0) {
       throw flashlm::IoError("[bare_reads] cannot register the files", errno, "io_uring_register");
     }
   }
@@ -104,15 +114,21 @@ class BareReads {
         sqe.user_data = sqe.length;
       }
       __atomic_store_n(sq_tail_, tail, __ATOMIC_RELEASE);
-      // All of the last ones, else a part of what is in flight: one call for many reads, and the disk is never idle.
-      const std::size_t wanted = next == reads.size() ? next - done : std::max<std::size_t>(depth_ / 4, 1);
-      while (::syscall(kUringEnter, fd_, queued, wanted, kUringGetEvents, nullptr, std::size_t{0}) < 0) {
-        if (errno != EINTR) throw flashlm::IoError("[bare_reads] cannot enter the ring", errno, "io_uring_enter");
+      // All of the last ones, else a part of what is in flight: one call for many reads, and the
+      // disk is never idle.
+      const std::size_t wanted =
+          next == reads.size() ? next - done : std::max<std::size_t>(depth_ / 4, 1);
+      while (::syscall(kUringEnter, fd_, queued, wanted, kUringGetEvents, nullptr, std::size_t{0}) <
+             0) {
+        if (errno != EINTR)
+          throw flashlm::IoError("[bare_reads] cannot enter the ring", errno, "io_uring_enter");
       }
-      for (const std::uint32_t end = __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE); head != end; ++head, ++done) {
+      for (const std::uint32_t end = __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE); head != end;
+           ++head, ++done) {
         const UringCqe& cqe = cqes_[head & cq_mask_];
         if (cqe.result < 0 || static_cast<std::uint64_t>(cqe.result) != cqe.user_data) {
-          throw flashlm::IoError("[bare_reads] a read is not whole", cqe.result < 0 ? -cqe.result : EIO, "io_uring");
+          throw flashlm::IoError("[bare_reads] a read is not whole",
+                                 cqe.result < 0 ? -cqe.result : EIO, "io_uring");
         }
       }
       __atomic_store_n(cq_head_, head, __ATOMIC_RELEASE);
@@ -139,7 +155,9 @@ class BareReads {
   std::uint32_t cq_mask_ = 0;
   const flashlm::storage::detail::UringCqe* cqes_ = nullptr;
 #else
-  void open_ring(std::size_t) { throw flashlm::IoError("[bare_reads] no ring", ENOSYS, "io_uring_setup"); }
+  void open_ring(std::size_t) {
+    throw flashlm::IoError("[bare_reads] no ring", ENOSYS, "io_uring_setup");
+  }
   void read_by_ring(std::span<const flashlm::storage::Read>) {}
   void close_ring() noexcept {}
 #endif

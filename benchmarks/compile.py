@@ -3,10 +3,11 @@
 
     python benchmarks/compile.py
 
-Every figure is user seconds of one compiler process, and its peak memory; each case is compiled once a round, in turns,
-and a row "over the JSON program" is over that program of the same round. A number format costs what kernels take less
-without it, in a copy. With `--build`, a folder of the preset dev, rows of edits follow: seconds on the clock from a
-change to the result of its test, where everything is up to date before.
+Every figure is user seconds of one compiler process, and its peak memory; each case is compiled
+once a round, in turns, and a row "over the JSON program" is over that program of the same round. A
+number format costs what kernels take less without it, in a copy. With `--build`, a folder of the
+preset dev, rows of edits follow: seconds on the clock from a change to the result of its test,
+where everything is up to date before.
 """
 
 from __future__ import annotations
@@ -56,7 +57,12 @@ def third_party() -> list[str]:
     """Where Eigen and nlohmann_json are, if not where the compiler looks: in wheels of this Python."""
     folders = [Path(folder) for folder in sys.path if folder]
     places = ["cmeel.prefix/include/eigen3", "nlohmann_json/include"]
-    return [f"-isystem{folder / place}" for place in places for folder in folders if (folder / place).is_dir()]
+    return [
+        f"-isystem{folder / place}"
+        for place in places
+        for folder in folders
+        if (folder / place).is_dir()
+    ]
 
 
 def compile_once(compiler: str, source: Path, *options: str) -> tuple[float, float]:
@@ -67,7 +73,10 @@ def compile_once(compiler: str, source: Path, *options: str) -> tuple[float, flo
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        sys.exit(f"{source.name} {' '.join(options)} does not compile (after {time.time() - before:.0f} s).")
+        sys.exit(
+            f"{source.name} {' '.join(options)} does not compile (after {time.time() - before:.0f} "
+            f"s)."
+        )
     return usage.ru_utime, usage.ru_maxrss * 1024
 
 
@@ -99,7 +108,10 @@ def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
         library = source.parent.name == "tools" and source.stem != "compiled"
         if not library:
             name = source.relative_to(SOURCES).as_posix()
-            result[KERNELS if name == "kernels/compiled.cpp" else f"library: {name}"] = (source, compiled)
+            result[KERNELS if name == "kernels/compiled.cpp" else f"library: {name}"] = (
+                source,
+                compiled,
+            )
     result[WITHOUT] = (without_a_format(folder), [*compiled, f"-I{folder}"])
     return result
 
@@ -134,7 +146,11 @@ def edits(build: Path, rounds: int) -> list[dict[str, Any]]:
     for case, path, test in [
         ("edit of a header's bodies", SOURCES / "storage" / "manifest.ipp", cpp),
         ("edit of a header", SOURCES / "storage" / "manifest.hpp", cpp),
-        ("edit of a Python file", ROOT / "python" / "flashlm" / "packing" / "chat_format.py", python),
+        (
+            "edit of a Python file",
+            ROOT / "python" / "flashlm" / "packing" / "chat_format.py",
+            python,
+        ),
     ]:
         comment = "#" if path.suffix == ".py" else "//"
         seconds = []
@@ -149,10 +165,14 @@ def edits(build: Path, rounds: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Compile everything in turns and write the result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--compiler", default=shutil.which("g++") or "c++")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--build", type=Path, help="a build folder of the preset dev, for the edits")
+    parser.add_argument(
+        "--build", type=Path, help="a build folder of the preset dev, for the edits"
+    )
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     seconds: dict[str, list[float]] = {}
@@ -169,15 +189,26 @@ def main() -> None:
                 ratios.setdefault(case, []).append(user / floor)
                 memory.setdefault(case, []).append(peak / 2**30)
                 print(
-                    f"{case}: {user:.2f} s, {user / floor:.2f} of the JSON program, {peak / 2**30:.2f} GiB", flush=True
+                    f"{case}: {user:.2f} s, {user / floor:.2f} of the JSON program, "
+                    f"{peak / 2**30:.2f} GiB",
+                    flush=True,
                 )
-    costs = [kernels - without for kernels, without in zip(ratios[KERNELS], ratios[WITHOUT], strict=True)]
+    costs = [
+        kernels - without for kernels, without in zip(ratios[KERNELS], ratios[WITHOUT], strict=True)
+    ]
     rows: list[dict[str, Any]] = [
-        {"case": "a number format (q4_0)", "metric": "over the JSON program", "unit": "", **spread(costs)}
+        {
+            "case": "a number format (q4_0)",
+            "metric": "over the JSON program",
+            "unit": "",
+            **spread(costs),
+        }
     ]
     for case, values in seconds.items():
         rows.append({"case": case, "metric": "user time", "unit": "s", **spread(values)})
-        rows.append({"case": case, "metric": "over the JSON program", "unit": "", **spread(ratios[case])})
+        rows.append(
+            {"case": case, "metric": "over the JSON program", "unit": "", **spread(ratios[case])}
+        )
         rows.append({"case": case, "metric": "peak memory", "unit": "GiB", **spread(memory[case])})
     if arguments.build:
         rows += edits(arguments.build.resolve(), arguments.rounds)

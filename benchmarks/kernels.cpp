@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/// kernels.cpp: how near the kernels come to a plain read of the same bytes, and how much they compute in batches.
+/// kernels.cpp: how near the kernels come to a plain read of the same bytes, and how much they
+/// compute in batches.
 ///
-///     kernels_benchmark [--threads N] [--rounds N] [--mib N]          # rows of JSON; benchmarks/kernels.py adds the
-///     card
+///     kernels_benchmark [--threads N] [--rounds N] [--mib N]          # rows of JSON;
+///     benchmarks/kernels.py adds the card
 ///
-/// Every product is compared with plain loops in double before it is timed. Rounds of floor and kernel alternate, and
-/// each goes on where the last one stopped in memory that is much larger than the caches.
+/// Every product is compared with plain loops in double before it is timed. Rounds of floor and
+/// kernel alternate, and each goes on where the last one stopped in memory that is much larger than
+/// the caches.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -89,7 +91,8 @@ class Benchmark {
     kernels::to_f32(dtype, memory_.data(), pattern_);
     if (is_block(dtype)) {
       const std::vector<std::byte> blocks(memory_.data(), memory_.data() + bytes);
-      kernels::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32), memory_.data());
+      kernels::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32),
+                        memory_.data());
     }
     for (std::size_t at = bytes; at + bytes <= memory_.size(); at += bytes) {
       std::memcpy(memory_.data() + at, memory_.data(), bytes);
@@ -107,35 +110,42 @@ class Benchmark {
     return result;
   }
 
-  /// y[t][r] = weights[r] . x[t], the rows split among threads. Activations for tiles are rounded first, which counts.
-  void product(const MatrixView& weights, const std::vector<float>& x, std::size_t n_tokens, std::vector<float>& y) {
+  /// y[t][r] = weights[r] . x[t], the rows split among threads. Activations for tiles are rounded
+  /// first, which counts.
+  void product(const MatrixView& weights, const std::vector<float>& x, std::size_t n_tokens,
+               std::vector<float>& y) {
     if (is_block(dtype_)) {
       round(x, weights.cols, n_tokens);
-      return tile_dots(TilesView::dense(weights.data, dtype_, weights.rows, weights.cols), n_tokens, y);
+      return tile_dots(TilesView::dense(weights.data, dtype_, weights.rows, weights.cols), n_tokens,
+                       y);
     }
     parallel_.for_range(weights.rows, 16, [&](std::size_t begin, std::size_t end) {
-      kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens, y.data() + begin,
-                      weights.rows);
+      kernels::matmul(weights.slice(begin, end - begin), x.data(), weights.cols, n_tokens,
+                      y.data() + begin, weights.rows);
     });
   }
 
-  /// y[t] = the sum of h[t][n] * weights[n], as the down matrix of a layer: 32 neurons at a time, the columns split
-  /// among threads. Tiles of it have neurons as columns.
-  void down(const MatrixView& weights, const std::vector<float>& h, std::size_t n_tokens, std::vector<float>& y) {
+  /// y[t] = the sum of h[t][n] * weights[n], as the down matrix of a layer: 32 neurons at a time,
+  /// the columns split among threads. Tiles of it have neurons as columns.
+  void down(const MatrixView& weights, const std::vector<float>& h, std::size_t n_tokens,
+            std::vector<float>& y) {
     if (is_block(dtype_)) {
       round(h, weights.rows, n_tokens);
       const std::size_t tile = tile_bytes(dtype_);
-      return tile_dots({weights.data, dtype_, weights.cols, weights.rows, tile, weights.cols / 32 * tile}, n_tokens, y);
+      return tile_dots(
+          {weights.data, dtype_, weights.cols, weights.rows, tile, weights.cols / 32 * tile},
+          n_tokens, y);
     }
     std::fill(y.begin(), y.end(), 0.0f);
-    parallel_.for_range(weights.cols, sparse::column_grain(weights.cols, options_.threads),
-                        [&](std::size_t begin, std::size_t end) {
-                          for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
-                            const std::byte* next = row + 64 <= weights.rows ? weights.row(row + 32) : nullptr;
-                            kernels::neuron_sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens,
-                                                y.data(), weights.cols, begin, end, next);
-                          }
-                        });
+    parallel_.for_range(
+        weights.cols, sparse::column_grain(weights.cols, options_.threads),
+        [&](std::size_t begin, std::size_t end) {
+          for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
+            const std::byte* next = row + 64 <= weights.rows ? weights.row(row + 32) : nullptr;
+            kernels::neuron_sum(weights.slice(row, 32), h.data() + row, weights.rows, n_tokens,
+                                y.data(), weights.cols, begin, end, next);
+          }
+        });
   }
 
   void floor(const MatrixView& weights) {
@@ -154,18 +164,23 @@ class Benchmark {
     const std::vector<double> seen_x = seen(x), seen_h = seen(h);
     for (std::size_t t = 0; t < n_tokens; ++t) {
       for (std::size_t n = 0; n < n_neurons; n += 97) {
-        const auto term = [&](std::size_t k) { return at(weights, n, k, false) * seen_x[t * dim + k]; };
+        const auto term = [&](std::size_t k) {
+          return at(weights, n, k, false) * seen_x[t * dim + k];
+        };
         if (!is_sum(products[t * n_neurons + n], dim, term)) return false;
       }
       for (std::size_t c = 0; c < dim; c += 97) {
-        const auto term = [&](std::size_t n) { return at(weights, n, c, true) * seen_h[t * n_neurons + n]; };
+        const auto term = [&](std::size_t n) {
+          return at(weights, n, c, true) * seen_h[t * n_neurons + n];
+        };
         if (!is_sum(sums[t * dim + c], n_neurons, term)) return false;
       }
     }
     return true;
   }
 
-  /// One token: the rate at which weights pass, beside that of a plain read. `call` is product or down.
+  /// One token: the rate at which weights pass, beside that of a plain read. `call` is product or
+  /// down.
   template <class Call>
   void one_token(const char* what, std::size_t rows, std::size_t cols, Call call) {
     const std::vector<float> x = numbers(std::max(rows, cols), 3);
@@ -186,15 +201,18 @@ class Benchmark {
   }
 
   template <class Call>
-  void batch(const char* what, std::size_t rows, std::size_t cols, std::size_t n_tokens, Call call) {
+  void batch(const char* what, std::size_t rows, std::size_t cols, std::size_t n_tokens,
+             Call call) {
     const std::vector<float> x = numbers(n_tokens * std::max(rows, cols), 4);
     std::vector<float> y(n_tokens * std::max(rows, cols));
-    const double operations = 2.0 * static_cast<double>(rows) * static_cast<double>(cols * n_tokens);
+    const double operations =
+        2.0 * static_cast<double>(rows) * static_cast<double>(cols * n_tokens);
     std::vector<double> rates;
     for (std::size_t round = 0; round < std::max<std::size_t>(3, options_.rounds / 3); ++round) {
       rates.push_back(operations / 1e9 / seconds([&] { call(next(rows, cols), x, n_tokens, y); }));
     }
-    add(name(what, rows, cols) + ", " + std::to_string(n_tokens) + " tokens", "arithmetic", "GFLOP/s", rates);
+    add(name(what, rows, cols) + ", " + std::to_string(n_tokens) + " tokens", "arithmetic",
+        "GFLOP/s", rates);
   }
 
   /// 32 heads of 128 in f16, each with its own keys.
@@ -222,7 +240,8 @@ class Benchmark {
                         });
                       }));
     }
-    add("attention, 32 heads of 128, f16, " + std::to_string(n_tokens) + " of " + std::to_string(n_keys) + " tokens",
+    add("attention, 32 heads of 128, f16, " + std::to_string(n_tokens) + " of " +
+            std::to_string(n_keys) + " tokens",
         "time", "ms", rates);
   }
 
@@ -233,7 +252,8 @@ class Benchmark {
   void round(const std::vector<float>& x, std::size_t n, std::size_t n_tokens) {
     blocks_.resize(x.size() / 32);
     parallel_.for_range(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-      kernels::to_blocks(std::span(x).subspan(begin * n, (end - begin) * n), blocks_.data() + begin * (n / 32));
+      kernels::to_blocks(std::span(x).subspan(begin * n, (end - begin) * n),
+                         blocks_.data() + begin * (n / 32));
     });
   }
 
@@ -243,8 +263,9 @@ class Benchmark {
                           for (std::size_t t = 0; t < n_tokens; ++t) {
                             std::fill_n(y.data() + t * tiles.rows + begin, end - begin, 0.0f);
                           }
-                          kernels::tile_dots(tiles.slice(begin, end), blocks_.data(), tiles.cols / 32, n_tokens,
-                                             y.data() + begin, tiles.rows);
+                          kernels::tile_dots(tiles.slice(begin, end), blocks_.data(),
+                                             tiles.cols / 32, n_tokens, y.data() + begin,
+                                             tiles.rows);
                         });
   }
 
@@ -260,11 +281,14 @@ class Benchmark {
     return result;
   }
 
-  /// The number of neuron `n` in column `c`. In tiles neurons are rows; in those of a down matrix columns.
+  /// The number of neuron `n` in column `c`. In tiles neurons are rows; in those of a down matrix
+  /// columns.
   double at(const MatrixView& weights, std::size_t n, std::size_t c, bool is_down) const {
-    std::size_t i = static_cast<std::size_t>(weights.data - memory_.data()) / row_bytes(dtype_, 32) * 32;
+    std::size_t i =
+        static_cast<std::size_t>(weights.data - memory_.data()) / row_bytes(dtype_, 32) * 32;
     if (is_block(dtype_)) {
-      i += (n / 32 * (weights.cols / 32) + c / 32) * 1024 + (is_down ? c % 32 * 32 + n % 32 : n % 32 * 32 + c % 32);
+      i += (n / 32 * (weights.cols / 32) + c / 32) * 1024 +
+           (is_down ? c % 32 * 32 + n % 32 : n % 32 * 32 + c % 32);
     } else {
       i += n * weights.cols + c;
     }
@@ -282,18 +306,20 @@ class Benchmark {
   }
 
   std::string name(const char* what, std::size_t rows, std::size_t cols) const {
-    return std::string(what) + ' ' + std::string(flashlm::name(dtype_)) + ' ' + std::to_string(rows) + 'x' +
-           std::to_string(cols);
+    return std::string(what) + ' ' + std::string(flashlm::name(dtype_)) + ' ' +
+           std::to_string(rows) + 'x' + std::to_string(cols);
   }
 
-  void add(const std::string& name, const char* metric, const char* unit, const std::vector<double>& values,
-           double floor = 0) {
+  void add(const std::string& name, const char* metric, const char* unit,
+           const std::vector<double>& values, double floor = 0) {
     const double least = *std::min_element(values.begin(), values.end());
     const double most = *std::max_element(values.begin(), values.end());
-    nlohmann::ordered_json row{{"case", name}, {"metric", metric}, {"unit", unit},     {"median", median(values)},
-                               {"min", least}, {"max", most},      {"floor", nullptr}, {"peer", nullptr}};
+    nlohmann::ordered_json row{
+        {"case", name}, {"metric", metric}, {"unit", unit},     {"median", median(values)},
+        {"min", least}, {"max", most},      {"floor", nullptr}, {"peer", nullptr}};
     if (floor > 0) row["floor"] = floor;
-    std::fprintf(stderr, "%-52s %-22s %8.3g %s [%.3g, %.3g]", name.c_str(), metric, median(values), unit, least, most);
+    std::fprintf(stderr, "%-52s %-22s %8.3g %s [%.3g, %.3g]", name.c_str(), metric, median(values),
+                 unit, least, most);
     std::fprintf(stderr, floor > 0 ? "  floor %.3g\n" : "\n", floor);
     rows_.push_back(std::move(row));
   }
@@ -343,7 +369,8 @@ int main(int argc, char** argv) {
     const int value = std::atoi(argv[i + 1]);
     if (word == "--threads") options.threads = value;
     if (word == "--rounds") options.rounds = static_cast<std::size_t>(std::max(1, value));
-    if (word == "--mib") options.mib = static_cast<std::size_t>(std::max(600, value));  // 32000 x 4096 in f32 is 500
+    if (word == "--mib")
+      options.mib = static_cast<std::size_t>(std::max(600, value));  // 32000 x 4096 in f32 is 500
   }
   return run(options);
 }

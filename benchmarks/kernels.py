@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """kernels.py: the kernels of every instruction set beside a plain read of the same bytes.
 
-    cmake --preset release && cmake --build build/release --target kernels_benchmark && python benchmarks/kernels.py
+    cmake --preset release && cmake --build build/release --target kernels_benchmark && python
+    benchmarks/kernels.py
 
-Runs benchmarks/kernels.cpp, which compares with plain loops before it times, once for each instruction set that this
-machine has, and writes the result file. With --llama-python, a Python that has llama-cpp-python, llama.cpp's products
-with a vector are measured after each of them, and stand beside ours as `peer`.
+Runs benchmarks/kernels.cpp, which compares with plain loops before it times, once for each
+instruction set that this machine has, and writes the result file. With --llama-python, a Python
+that has llama-cpp-python, llama.cpp's products with a vector are measured after each of them, and
+stand beside ours as `peer`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ RESULT = Path(__file__).parent / "results" / "kernels.json"
 def rows_of(program: Path, isa: str, *arguments: str) -> list[dict[str, Any]]:
     """The rows of one run, their cases named by instruction set; none where the processor has it not."""
     environment = {**os.environ, "FLASHLM_ISA": isa}
-    result = subprocess.run([program, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    result = subprocess.run(
+        [program, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
     if result.returncode != 0:
         print(f"{isa}: skipped, exit code {result.returncode}", file=sys.stderr)
         return []
@@ -49,9 +53,17 @@ def with_peers(rows: list[dict[str, Any]], measured: list[dict[str, Any]]) -> li
         values.setdefault((each["case"], each["reordered"]), []).extend(each["values"])
     result = []
     for row in rows:
-        theirs = [spread(rates) for (case, _), rates in values.items() if row["case"].endswith(f": {case}") and rates]
+        theirs = [
+            spread(rates)
+            for (case, _), rates in values.items()
+            if row["case"].endswith(f": {case}") and rates
+        ]
         is_rate = row["metric"] == "weights"
-        result.append({**row, "peer": max(theirs, key=lambda peer: peer["median"])} if theirs and is_rate else row)
+        result.append(
+            {**row, "peer": max(theirs, key=lambda peer: peer["median"])}
+            if theirs and is_rate
+            else row
+        )
     for (case, reordered), rates in values.items():
         name = f"llama.cpp{', reordered' * reordered}: {case}"
         entry = {"case": name, "metric": "weights", "unit": "GB/s", **spread(rates)}
@@ -61,8 +73,14 @@ def with_peers(rows: list[dict[str, Any]], measured: list[dict[str, Any]]) -> li
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "benchmarks" / "kernels_benchmark")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--program",
+        type=Path,
+        default=ROOT / "build" / "release" / "benchmarks" / "kernels_benchmark",
+    )
     parser.add_argument("--isa", nargs="+", default=["avx512", "avx2", "neon"])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)

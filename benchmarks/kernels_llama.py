@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """kernels_llama.py: the rate of llama.cpp's products of a matrix and a vector, for kernels.py.
 
-Runs in a Python that has llama-cpp-python, whose libggml it calls; needs nothing of flashlm. Prints a line of JSON for
-each number format, with the gigabytes of weights a second of every round. The matrices of a graph lie one after another
-in memory that is larger than the caches. llama.cpp multiplies blocks with activations that it rounds to q8_0 first,
-which is in the time; of q4_0 it keeps by default a copy in another order, which is a line of its own.
+Runs in a Python that has llama-cpp-python, whose libggml it calls; needs nothing of flashlm. Prints
+a line of JSON for each number format, with the gigabytes of weights a second of every round. The
+matrices of a graph lie one after another in memory that is larger than the caches. llama.cpp
+multiplies blocks with activations that it rounds to q8_0 first, which is in the time; of q4_0 it
+keeps by default a copy in another order, which is a line of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from pathlib import Path
 from typing import Any
 
 TYPES = {"f16": 1, "q4_0": 2, "q8_0": 8, "bf16": 30}  # of ggml.h
-BLOCKS = {"f16": (1, 2), "q4_0": (32, 18), "q8_0": (32, 34), "bf16": (1, 2)}  # numbers and bytes of a block
+BLOCKS = {
+    "f16": (1, 2),
+    "q4_0": (32, 18),
+    "q8_0": (32, 34),
+    "bf16": (1, 2),
+}  # numbers and bytes of a block
 F32 = 0
 REORDERED = " reordered"
 _SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda *_: None)
@@ -31,7 +37,11 @@ SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 class InitParameters(ctypes.Structure):
     """ggml_init_params."""
 
-    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
+    _fields_ = (
+        ("mem_size", ctypes.c_size_t),
+        ("mem_buffer", ctypes.c_void_p),
+        ("no_alloc", ctypes.c_bool),
+    )
 
 
 def library() -> Any:
@@ -59,12 +69,19 @@ def library() -> Any:
         function.restype, function.argtypes = pointer, arguments
     ggml.ggml_build_forward_expand.argtypes = [pointer, pointer]
     ggml.ggml_backend_cpu_set_n_threads.argtypes = [pointer, ctypes.c_int]
-    ggml.ggml_backend_tensor_set.argtypes = [pointer, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t]
+    ggml.ggml_backend_tensor_set.argtypes = [
+        pointer,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_size_t,
+    ]
     ggml.ggml_backend_graph_compute.argtypes = [pointer, pointer]
     return ggml
 
 
-def rates(dtype: str, shape: tuple[int, int], *, mib: int, threads: int, rounds: int) -> list[float]:
+def rates(
+    dtype: str, shape: tuple[int, int], *, mib: int, threads: int, rounds: int
+) -> list[float]:
     """Gigabytes of weights a second, in each round."""
     ggml = library()
     rows, cols = shape
@@ -73,7 +90,9 @@ def rates(dtype: str, shape: tuple[int, int], *, mib: int, threads: int, rounds:
     n_bytes = rows * cols // numbers * block_bytes
     n_matrices = max(1, (mib << 20) // n_bytes)
     weights, others = (ggml.ggml_init(InitParameters(1 << 24, None, True)) for _ in range(2))
-    matrices = [ggml.ggml_new_tensor_2d(weights, TYPES[dtype], cols, rows) for _ in range(n_matrices)]
+    matrices = [
+        ggml.ggml_new_tensor_2d(weights, TYPES[dtype], cols, rows) for _ in range(n_matrices)
+    ]
     x = ggml.ggml_new_tensor_2d(others, F32, cols, 1)
     graph = ggml.ggml_new_graph(others)
     for matrix in matrices:
@@ -102,7 +121,9 @@ def rates(dtype: str, shape: tuple[int, int], *, mib: int, threads: int, rounds:
 
 def main() -> None:
     """Each format in a process of its own: what a build of ggml cannot do ends that one alone."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--one", help="measures this format here")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
@@ -112,9 +133,19 @@ def main() -> None:
     arguments = parser.parse_args()
     shape = (arguments.rows, arguments.cols)
     if arguments.one:
-        values = rates(arguments.one, shape, mib=arguments.mib, threads=arguments.threads, rounds=arguments.rounds)
+        values = rates(
+            arguments.one,
+            shape,
+            mib=arguments.mib,
+            threads=arguments.threads,
+            rounds=arguments.rounds,
+        )
         name = f"matmul {arguments.one.removesuffix(REORDERED)} {shape[0]}x{shape[1]}, 1 token"
-        print(json.dumps({"case": name, "reordered": arguments.one.endswith(REORDERED), "values": values}))
+        print(
+            json.dumps(
+                {"case": name, "reordered": arguments.one.endswith(REORDERED), "values": values}
+            )
+        )
         return
     for dtype in (*TYPES, "q4_0" + REORDERED):
         command = [sys.executable, __file__, *sys.argv[1:], "--one", dtype]

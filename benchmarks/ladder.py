@@ -5,16 +5,18 @@
     python benchmarks/ladder.py --shape small/config.json --rounds 1
     python benchmarks/ladder.py --llama-python .venv-peers/bin/python --rows resident,best,llama,llama-capped
 
-Needs root for the cap (memory cgroups) and for dropping caches. Every row but "resident" is a process of its own under
-a hard cap C of 55 % of the weights, caches dropped first; flashlm is given memory = C - import floor - 64 MiB, in
-bytes; "everything from flash" gets the least that works and room for whole requests. Rounds are interleaved: every row,
-each followed by a probe of the disk with reads of that row's size, then DRAM, and again. All rows decode the same text.
-Logits must agree bit for bit among the dense rows, and among those with the predictor, before any time counts. The
-result file is written after every process; the same command goes on with what is missing.
+Needs root for the cap (memory cgroups) and for dropping caches. Every row but "resident" is a
+process of its own under a hard cap C of 55 % of the weights, caches dropped first; flashlm is given
+memory = C - import floor - 64 MiB, in bytes; "everything from flash" gets the least that works and
+room for whole requests. Rounds are interleaved: every row, each followed by a probe of the disk
+with reads of that row's size, then DRAM, and again. All rows decode the same text. Logits must
+agree bit for bit among the dense rows, and among those with the predictor, before any time counts.
+The result file is written after every process; the same command goes on with what is missing.
 
-With --llama-python, a Python that has llama-cpp-python, two rows of llama.cpp take part in every round: resident, and
-under the same cap with the fastest of some read-ahead sizes, tried once. It has no OPT: its side is --llama-shape, in
-another 13.5 GB. Its logits under the cap must be those without. Ratios compare what lies in the same round.
+With --llama-python, a Python that has llama-cpp-python, two rows of llama.cpp take part in every
+round: resident, and under the same cap with the fastest of some read-ahead sizes, tried once. It
+has no OPT: its side is --llama-shape, in another 13.5 GB. Its logits under the cap must be those
+without. Ratios compare what lies in the same round.
 """
 
 from __future__ import annotations
@@ -61,7 +63,9 @@ HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "ladder.json"
 MIB = 1 << 20
 SLACK = 64 * MIB
-STREAM = 144 * MIB  # beside the least budget: a sixteenth goes to requests on their way, eight of 1 MiB
+STREAM = (
+    144 * MIB
+)  # beside the least budget: a sixteenth goes to requests on their way, eight of 1 MiB
 DIFFERENT = "its logits differ from those of its group"
 N_TEXT = 200
 PAPERS = ("opt-6.7b", "f16")  # whose figures the paper's table has
@@ -88,7 +92,9 @@ class Ladder:
         self.weight_bytes = sum(n_bytes.values())
         self.facts: dict[str, Any] = {
             "n_neurons": len(graph.layers) * graph.ffn.hidden,
-            "neuron_bytes": sum(n for name, n in n_bytes.items() if name.endswith((".gate", ".up", ".down"))),
+            "neuron_bytes": sum(
+                n for name, n in n_bytes.items() if name.endswith((".gate", ".up", ".down"))
+            ),
             "untied_bytes": 0 if graph.head.tied else n_bytes["embedding"],
             "best_dram_bytes_per_second": 0.0,
             "llama_shape": arguments.llama_shape,
@@ -108,7 +114,10 @@ class Ladder:
         if arguments.output.is_file() and not arguments.again:
             before = json.loads(arguments.output.read_text())
             if all(before.get(name) == value for name, value in self.settings.items()):
-                self.runs = {name: [run for run in runs if usable(run)] for name, runs in before["runs"].items()}
+                self.runs = {
+                    name: [run for run in runs if usable(run)]
+                    for name, runs in before["runs"].items()
+                }
                 self.dram, self.comparison = before["dram_bytes_per_second"], before["comparison"]
                 for name in ("llama_shape", "llama_weight_bytes"):
                     self.facts[name] = self.facts[name] or before.get(name)
@@ -131,9 +140,14 @@ class Ladder:
         else:
             free = shutil.disk_usage(self.work).free
             if free < self.weight_bytes + (1 << 30):
-                sys.exit(f"{self.work} has {free / 1e9:.1f} GB free, the model takes {self.weight_bytes / 1e9:.1f} GB")
+                sys.exit(
+                    f"{self.work} has {free / 1e9:.1f} GB free, the model takes "
+                    f"{self.weight_bytes / 1e9:.1f} GB"
+                )
             tell(f"writing {self.weight_bytes / 1e9:.1f} GB to {self.folder}")
-            write_folder(self.source, self.folder, Options.resolve(self.source, "source", "auto"), None)
+            write_folder(
+                self.source, self.folder, Options.resolve(self.source, "source", "auto"), None
+            )
         if not (self.folder / "predictor.safetensors").is_file():
             plant_predictor(self.folder, self.source)
         if GATE in self.rows and not (self.folder / "gates.safetensors").is_file():
@@ -147,9 +161,14 @@ class Ladder:
         floor = int(found["steps"]["floor"]["peak_bytes"])
         self.facts["import_floor_bytes"] = floor
         if cgroup_version() is None:
-            tell("no writable memory cgroup: nothing but flashlm's own budget holds the memory down")
+            tell(
+                "no writable memory cgroup: nothing but flashlm's own budget holds the memory down"
+            )
         elif cap <= floor + SLACK + self.least_budget({"selector": "predictor"}):
-            tell(f"a cap of {cap / 1e6:.0f} MB is below import floor, slack and least budget: no cap, a share instead")
+            tell(
+                f"a cap of {cap / 1e6:.0f} MB is below import floor, slack and least budget: no "
+                f"cap, a share instead"
+            )
         else:
             self.cap, self.memory = cap, cap - floor - SLACK
         self.facts["cap_bytes"], self.facts["memory"] = self.cap, self.memory
@@ -157,7 +176,9 @@ class Ladder:
     def least_budget(self, options: dict[str, Any]) -> int:
         """The smallest budget that works."""
         try:
-            _core.LanguageModel.open(self.folder, memory="1", context=self.arguments.context, **options)
+            _core.LanguageModel.open(
+                self.folder, memory="1", context=self.arguments.context, **options
+            )
         except _core.BudgetError as error:
             return error.smallest_bytes
         return 0
@@ -173,8 +194,14 @@ class Ladder:
     def fits(self, row: Row) -> bool:
         """Whether DRAM has room for a row without a cap."""
         info = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        weights = self.llama.weight_bytes if self.llama and row.program != "flashlm" else self.weight_bytes
-        return row.memory != "all" or int(info["MemAvailable"].split()[0]) * 1024 > 1.06 * weights + (1 << 30)
+        weights = (
+            self.llama.weight_bytes
+            if self.llama and row.program != "flashlm"
+            else self.weight_bytes
+        )
+        return row.memory != "all" or int(
+            info["MemAvailable"].split()[0]
+        ) * 1024 > 1.06 * weights + (1 << 30)
 
     def measure(self, row: Row, number: int) -> None:
         """One process, and the disk at the size of its reads."""
@@ -203,17 +230,27 @@ class Ladder:
             "logits": str(self.logits(row)),
         }
         cap = None if row.memory == "all" else self.cap
-        run = run_child([sys.executable, str(HERE / "ladder_row.py"), json.dumps(job)], cap, self.arguments.limit)
+        run = run_child(
+            [sys.executable, str(HERE / "ladder_row.py"), json.dumps(job)],
+            cap,
+            self.arguments.limit,
+        )
         return {**run, "cap_bytes": cap, "options": job["options"]}
 
     def run_llama(self, row: Row) -> dict[str, Any]:
         """A process of llama.cpp."""
         assert self.llama  # noqa: S101 - made with its rows
         cap = None if row.memory == "all" else self.cap
-        common = {"context": self.arguments.context, "threads": self.arguments.threads, "logits": str(self.logits(row))}
+        common = {
+            "context": self.arguments.context,
+            "threads": self.arguments.threads,
+            "logits": str(self.logits(row)),
+        }
         read_ahead = self.disk.default
         if cap is not None:
-            self.read_ahead = [self.llama.fastest(common, cap, self.read_ahead, self.arguments.limit)]
+            self.read_ahead = [
+                self.llama.fastest(common, cap, self.read_ahead, self.arguments.limit)
+            ]
             read_ahead = self.read_ahead[0]
         n = min(row.most_tokens, self.arguments.tokens)
         return self.llama.run(common, n, cap, read_ahead, self.arguments.limit)
@@ -229,9 +266,15 @@ class Ladder:
         files = sorted(self.folder.glob("neurons-*.safetensors"))
         n_done = sum(len(runs) for runs in self.runs.values())
         path = files[(7 * number + n_done) % len(files)]
-        depths = [depth for depth in ([4, 16] if chunk >= MIB else [16, 64, 128]) if chunk * depth <= 1 << 26]
+        depths = [
+            depth
+            for depth in ([4, 16] if chunk >= MIB else [16, 64, 128])
+            if chunk * depth <= 1 << 26
+        ]
         try:
-            probe = _core.probe(path, seconds=1.0, chunk_bytes=[chunk], depths=depths, page_cache=True)
+            probe = _core.probe(
+                path, seconds=1.0, chunk_bytes=[chunk], depths=depths, page_cache=True
+            )
         except _core.Error as error:
             tell(f"no probe: {error}")
             return None
@@ -253,7 +296,11 @@ class Ladder:
 
     def missing(self) -> bool:
         """Whether there is anything to measure."""
-        return any(len(self.runs.get(row.name, [])) < self.arguments.rounds for row in self.rows if self.fits(row))
+        return any(
+            len(self.runs.get(row.name, [])) < self.arguments.rounds
+            for row in self.rows
+            if self.fits(row)
+        )
 
     def round(self, number: int) -> None:
         """Every row that has fewer runs than the round's number asks for, while there is time."""
@@ -286,9 +333,13 @@ class Ladder:
             if failed:
                 problems.setdefault(name, failed[-1])
             governors = [run["steps"]["decode"].get("governor") for run in runs if usable(run)]
-            shrunk = max((governor["shrunk_bytes"] for governor in governors if governor), default=0)
+            shrunk = max(
+                (governor["shrunk_bytes"] for governor in governors if governor), default=0
+            )
             if shrunk:
-                problems.setdefault(name, f"memory was short: it gave {shrunk / 1e6:.0f} MB of weights back")
+                problems.setdefault(
+                    name, f"memory was short: it gave {shrunk / 1e6:.0f} MB of weights back"
+                )
         return problems
 
     def compare(self) -> None:
@@ -296,16 +347,25 @@ class Ladder:
         ends = {row.group: path for row in self.rows if (path := self.logits(row)).is_file()}
         if not {"dense", "predictor"} <= set(ends):
             return
-        dense, ours = (np.fromfile(ends[group], np.float32).reshape(N_COMPARED, -1) for group in ("dense", "predictor"))
+        dense, ours = (
+            np.fromfile(ends[group], np.float32).reshape(N_COMPARED, -1)
+            for group in ("dense", "predictor")
+        )
         error = np.sqrt(np.mean((ours - dense) ** 2)) / np.sqrt(np.mean(dense**2))
         top = np.mean(ours.argmax(axis=1) == dense.argmax(axis=1))
-        self.comparison = {"predictor_relative_rms": float(error), "predictor_top_1": float(top), "tokens": N_COMPARED}
+        self.comparison = {
+            "predictor_relative_rms": float(error),
+            "predictor_top_1": float(top),
+            "tokens": N_COMPARED,
+        }
 
     def save(self) -> None:
         """The result file, as far as it is."""
         self.compare()
         problems = self.problems()
-        measured = [row for row in ALL_ROWS if row.name in self.runs and problems.get(row.name) != DIFFERENT]
+        measured = [
+            row for row in ALL_ROWS if row.name in self.runs and problems.get(row.name) != DIFFERENT
+        ]
         figures = []
         for row in measured:
             make = rows_of if row.program == "flashlm" else llama_rows_of
@@ -319,7 +379,8 @@ class Ladder:
             figures,
             **self.settings,
             note=f"{NOTE} {PLANTED_NOTE} Seconds per token: median and range over the tokens of all rounds; the rest "
-            "over rounds. Floor: the larger of the row's bytes at the best rate of bare reads of that size, and of the "
+            "over rounds. Floor: the larger of the row's bytes at the best rate of bare reads of "
+            "that size, and of the "
             "weights it needs at DRAM's best rate, in this run.",
             paper=SOURCE,
             weight_bytes=self.weight_bytes,
@@ -343,28 +404,44 @@ class Ladder:
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--shape", default="opt-6.7b", help="a name in flashlm.shapes, or the path of a config.json")
+    result = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument(
+        "--shape", default="opt-6.7b", help="a name in flashlm.shapes, or the path of a config.json"
+    )
     result.add_argument("--dtype", default="f16", choices=["f32", "f16", "bf16"])
     result.add_argument("--cap", type=int, default=55, help="percent of the weights")
     result.add_argument("--context", type=int, default=512)
-    result.add_argument("--tokens", type=int, default=32, help="of a sparse row; slow rows decode fewer")
+    result.add_argument(
+        "--tokens", type=int, default=32, help="of a sparse row; slow rows decode fewer"
+    )
     result.add_argument("--rounds", type=int, default=2)
     result.add_argument("--threads", type=int, default=2)
     keys = [row.key for row in ALL_ROWS]
     result.add_argument(
-        "--rows", type=lambda text: text.split(","), help=f"of {','.join(keys)}; what is not named waits"
+        "--rows",
+        type=lambda text: text.split(","),
+        help=f"of {','.join(keys)}; what is not named waits",
     )
-    result.add_argument("--gate", action="store_true", help="one row more: the gate selector, which is exact")
+    result.add_argument(
+        "--gate", action="store_true", help="one row more: the gate selector, which is exact"
+    )
     result.add_argument("--llama-python", help="a Python that has llama-cpp-python: two rows more")
-    result.add_argument("--llama-shape", default="llama-2-7b", help="what llama.cpp runs, which has no OPT")
+    result.add_argument(
+        "--llama-shape", default="llama-2-7b", help="what llama.cpp runs, which has no OPT"
+    )
     sizes = {"type": lambda text: [int(n) for n in text.split(",")], "default": [512, 8192, 128]}
     result.add_argument("--read-ahead", **sizes, help="KiB, tried once for llama.cpp under the cap")
     result.add_argument("--limit", type=float, default=150, help="seconds for one process")
-    result.add_argument("--minutes", type=float, default=8, help="starts nothing that would end later than that")
+    result.add_argument(
+        "--minutes", type=float, default=8, help="starts nothing that would end later than that"
+    )
     result.add_argument("--folder", help="for the weights; by default ladder in FLASHLM_HOME")
     result.add_argument("--keep", action="store_true", help="leaves the weights there")
-    result.add_argument("--again", action="store_true", help="measures again what the result file has")
+    result.add_argument(
+        "--again", action="store_true", help="measures again what the result file has"
+    )
     result.add_argument("--output", type=Path, default=RESULT)
     return result
 
@@ -376,7 +453,10 @@ def chosen_rows(arguments: argparse.Namespace) -> list[Row]:
     if arguments.gate:
         wanted.append(GATE.key)
     if unknown := set(wanted) - {row.key for row in ALL_ROWS}:
-        sys.exit(f"--rows: expected {', '.join(row.key for row in ALL_ROWS)}, got {', '.join(sorted(unknown))}")
+        sys.exit(
+            f"--rows: expected {', '.join(row.key for row in ALL_ROWS)}, got "
+            f"{', '.join(sorted(unknown))}"
+        )
     if {LLAMA.key, LLAMA_CAPPED.key} & set(wanted) and not arguments.llama_python:
         sys.exit("--rows: those of llama.cpp need --llama-python")
     return [row for row in ALL_ROWS if row.key in wanted]

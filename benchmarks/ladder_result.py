@@ -34,12 +34,19 @@ class Row:
 
     @property
     def group(self) -> str:
-        """Rows of one group have the same logits, bit for bit. The paper's cache has its own: it is not exact."""
+        """Rows of one group have the same logits, bit for bit.
+
+        The paper's cache has its own: it is not exact.
+        """
         if self.options.get("policy") == "paper":
             return "paper"
         if self.program != "flashlm":
             return self.program
-        return "dense" if self.exact or self.options["selector"] == "dense" else str(self.options["selector"])
+        return (
+            "dense"
+            if self.exact or self.options["selector"] == "dense"
+            else str(self.options["selector"])
+        )
 
 
 def _paper(dram: float, read: float, rate: float, seconds: float) -> dict[str, float]:
@@ -69,12 +76,25 @@ ROWS = (
     ),
     Row("window", "+ window", "cap", {**_WINDOW, "bundled": False}, _paper(6.5, 0.2, 1.25, 0.164)),
     Row("bundles", "+ bundles", "cap", {**_WINDOW, "bundled": True}, _paper(6.5, 0.2, 2.25, 0.087)),
-    Row("paper", "+ bundles, the paper's cache", "cap", {**_WINDOW, "policy": "paper", "bundled": True}),
+    Row(
+        "paper",
+        "+ bundles, the paper's cache",
+        "cap",
+        {**_WINDOW, "policy": "paper", "bundled": True},
+    ),
     Row("best", "best policy", "cap", {**_PREDICTOR, "policy": "combined", "bundled": True}),
 )
-GATE = Row("gate", "gate, exact", "cap", {"selector": "gate", "policy": "combined", "bundled": True}, exact=True)
+GATE = Row(
+    "gate",
+    "gate, exact",
+    "cap",
+    {"selector": "gate", "policy": "combined", "bundled": True},
+    exact=True,
+)
 LLAMA = Row("llama", "llama.cpp resident", "all", n_warm=0, most_tokens=10, program="llama.cpp")
-LLAMA_CAPPED = Row("llama-capped", "llama.cpp capped", "cap", n_warm=0, most_tokens=2, program="llama.cpp")
+LLAMA_CAPPED = Row(
+    "llama-capped", "llama.cpp capped", "cap", n_warm=0, most_tokens=2, program="llama.cpp"
+)
 ALL_ROWS = (*ROWS, GATE, LLAMA, LLAMA_CAPPED)
 DEFAULT_ROWS = tuple(row.key for row in ROWS)
 
@@ -93,14 +113,18 @@ def selected_share(decode: Mapping[str, Any], group: str, n_neurons: int) -> flo
 
 def usable(run: Mapping[str, Any]) -> bool:
     """Whether what a process measured counts: it ended well, or was stopped because it took too long."""
-    return "decode" in run["steps"] and (run["status"] == "done" or run["status"].startswith("stopped"))
+    return "decode" in run["steps"] and (
+        run["status"] == "done" or run["status"].startswith("stopped")
+    )
 
 
-def rows_of(row: Row, runs: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows_of(
+    row: Row, runs: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """The rows of the result file that tell of one row of the ladder.
 
-    A token's floor is the larger of two: its bytes at the best rate that bare reads of that size had, and the weights
-    that it needs at DRAM's best rate; both of the same run.
+    A token's floor is the larger of two: its bytes at the best rate that bare reads of that size
+    had, and the weights that it needs at DRAM's best rate; both of the same run.
     """
     runs = [run for run in runs if usable(run)]
     if not runs:
@@ -110,22 +134,44 @@ def rows_of(row: Row, runs: Sequence[Mapping[str, Any]], facts: Mapping[str, Any
     shares = [selected_share(part, row.group, facts["n_neurons"]) for part in parts]
     disk = [run["disk"]["bytes_per_second"] for run in runs if run.get("disk")]
     read = statistics.median(part["bytes_read"] for part in parts)
-    needed = plan["weights"] - facts["untied_bytes"] - (1 - statistics.median(shares)) * facts["neuron_bytes"]
+    needed = (
+        plan["weights"]
+        - facts["untied_bytes"]
+        - (1 - statistics.median(shares)) * facts["neuron_bytes"]
+    )
     disk_floor = read / max(disk) if disk else 0.0
-    dram_floor = needed / facts["best_dram_bytes_per_second"] if facts["best_dram_bytes_per_second"] else 0.0
+    dram_floor = (
+        needed / facts["best_dram_bytes_per_second"] if facts["best_dram_bytes_per_second"] else 0.0
+    )
     values: dict[str, tuple[str, list[float], float | None]] = {
-        "seconds_per_token": ("s", [s for part in parts for s in part["token_seconds"]], max(disk_floor, dram_floor)),
-        "mean_seconds_per_token": ("s", [statistics.mean(part["token_seconds"]) for part in parts], None),
+        "seconds_per_token": (
+            "s",
+            [s for part in parts for s in part["token_seconds"]],
+            max(disk_floor, dram_floor),
+        ),
+        "mean_seconds_per_token": (
+            "s",
+            [statistics.mean(part["token_seconds"]) for part in parts],
+            None,
+        ),
         "bytes_per_token": ("B", [part["bytes_read"] for part in parts], None),
         "gap_bytes_per_token": ("B", [part["gap_bytes"] for part in parts], None),
         "reads_per_token": ("1", [part["reads"] for part in parts], None),
-        "hit_rate": ("1", [part["hits"] / max(part["hits"] + part["misses"], 1e-9) for part in parts], None),
+        "hit_rate": (
+            "1",
+            [part["hits"] / max(part["hits"] + part["misses"], 1e-9) for part in parts],
+            None,
+        ),
         "selected_share": ("1", shares, None),
         "window": ("tokens", [part["window"] for part in parts], None),
     }
     for name in PARTS:
         floor = disk_floor if name == "io" and disk else None
-        values[f"{name}_seconds_per_token"] = ("s", [part[f"{name}_seconds"] for part in parts], floor)
+        values[f"{name}_seconds_per_token"] = (
+            "s",
+            [part[f"{name}_seconds"] for part in parts],
+            floor,
+        )
     if read:
         rates = [part["bytes_read"] / statistics.mean(part["token_seconds"]) for part in parts]
         values["read_bytes_per_second"] = ("B/s", rates, None)
@@ -171,10 +217,25 @@ def _figures(result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
 def print_table(result: Mapping[str, Any]) -> None:
     """A line a row of the ladder, with the paper's figures at its end."""
     print(f"{result['note']}\nPaper: {SOURCE}; its seconds are I/O alone.")
-    heads = ("ms/token", "[min, max]", "x resident", "mean", "floor", "MB/token", "reads", "hits", "chosen")
+    heads = (
+        "ms/token",
+        "[min, max]",
+        "x resident",
+        "mean",
+        "floor",
+        "MB/token",
+        "reads",
+        "hits",
+        "chosen",
+    )
     widths = (9, 16, 11, 9, 9, 9, 8, 7, 7)
-    resident = _figures(result).get(ROWS[0].name, {}).get("seconds_per_token", {}).get("median", math.nan)
-    print(" " * 28 + "".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)), end="")
+    resident = (
+        _figures(result).get(ROWS[0].name, {}).get("seconds_per_token", {}).get("median", math.nan)
+    )
+    print(
+        " " * 28 + "".join(head.rjust(width) for head, width in zip(heads, widths, strict=True)),
+        end="",
+    )
     print("   io + memory + select + compute, ms | paper: MB, I/O ms")
     for name, metrics in _figures(result).items():
         middle = {metric: row["median"] for metric, row in metrics.items()}
@@ -194,12 +255,18 @@ def print_table(result: Mapping[str, Any]) -> None:
             end = " + ".join(f"{1e3 * middle[f'{part}_seconds_per_token']:.1f}" for part in PARTS)
             paper = metrics["bytes_per_token"]["paper"], metrics["io_seconds_per_token"]["paper"]
             end += f" | {paper[0] / 1e6:.0f}, {1e3 * paper[1]:.0f}" if None not in paper else ""
-        print(name.rjust(28) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)), end="")
+        print(
+            name.rjust(28)
+            + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)),
+            end="",
+        )
         print(f"   {end}")
     for row in result["rows"]:
         if row["unit"] == "1" and "llama" in row["metric"]:
             words = row["metric"].replace("_", " ")
-            print(f"{row['case']}: {words}: {row['median']:.2f} [{row['min']:.2f}, {row['max']:.2f}]")
+            print(
+                f"{row['case']}: {words}: {row['median']:.2f} [{row['min']:.2f}, {row['max']:.2f}]"
+            )
     for name, problem in result["problems"].items():
         print(f"{name}: {problem}")
 
@@ -215,11 +282,16 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     axes = figure.subplots()
     places = range(len(cases))
     times = [metrics["seconds_per_token"] for metrics in cases.values()]
-    errors = [[row["median"] - row["min"] for row in times], [row["max"] - row["median"] for row in times]]
+    errors = [
+        [row["median"] - row["min"] for row in times],
+        [row["max"] - row["median"] for row in times],
+    ]
     colours = {False: "#1f4e79", True: "#c0392b"}
     theirs = [name.startswith("llama.cpp") for name in cases]
     middles = [row["median"] for row in times]
-    axes.barh(places, middles, xerr=errors, color=[colours[each] for each in theirs], ecolor="#7f8c8d")
+    axes.barh(
+        places, middles, xerr=errors, color=[colours[each] for each in theirs], ecolor="#7f8c8d"
+    )
     for their, label in ((False, "flashlm"), (True, f"llama.cpp, {result.get('llama_shape')}")):
         if their in theirs:
             axes.plot([], [], "s", color=colours[their], label=label)
@@ -238,7 +310,9 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         if "io_seconds_per_token" in metrics
     ]
     shown = [(seconds, place) for seconds, place in paper if seconds is not None]
-    axes.plot(*zip(*shown, strict=True), "D", color="#e67e22", label="paper, M1 Max: I/O alone") if shown else None
+    axes.plot(
+        *zip(*shown, strict=True), "D", color="#e67e22", label="paper, M1 Max: I/O alone"
+    ) if shown else None
     axes.set_yticks(places, list(cases))
     axes.invert_yaxis()
     axes.set_xscale("log")
@@ -246,7 +320,8 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
     figure.suptitle(
-        f"{result['shape']} {result['dtype']}, planted firing, {result['threads']} threads, {result['date']}",
+        f"{result['shape']} {result['dtype']}, planted firing, {result['threads']} threads, "
+        f"{result['date']}",
         fontsize="medium",
     )
     figure.savefig(path, dpi=120)

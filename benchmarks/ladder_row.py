@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ladder_row.py: one measured process of ladder.py: a planted text, token by token, with one row's way to read.
 
-Takes one JSON object as its argument, prints a JSON object after every token, so that a process that is stopped still
-leaves what it had measured.
+Takes one JSON object as its argument, prints a JSON object after every token, so that a process
+that is stopped still leaves what it had measured.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def decode(model: _core.LanguageModel, job: dict[str, Any]) -> None:
         if number == job["n_compared"]:
             text = np.stack(logits)
             text.tofile(job["logits"])
-            say("compare", sha256=hashlib.sha256(text.tobytes()).hexdigest(), shape=list(text.shape))
+            say(
+                "compare", sha256=hashlib.sha256(text.tobytes()).hexdigest(), shape=list(text.shape)
+            )
         if number <= job["n_warm"]:
             before, at = model.stats.to_dict(), counters()
             continue
@@ -59,7 +61,12 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     start = time.perf_counter()
     model = _core.LanguageModel.open(job["model"], **job["options"])
-    say("open", seconds=time.perf_counter() - start, plan=model.memory_plan.to_dict(), isa=_core.isa())
+    say(
+        "open",
+        seconds=time.perf_counter() - start,
+        plan=model.memory_plan.to_dict(),
+        isa=_core.isa(),
+    )
     decode(model, job)
     say("end", peak_bytes=peak_bytes())
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """machine.py: what a benchmark ran on, and how fast its memory and its disk are in the same run.
 
-Figures from different runs do not compare: disks and memory of shared machines drift by factors within minutes. So
-every result file carries the floors that were measured between its own rounds.
+Figures from different runs do not compare: disks and memory of shared machines drift by factors
+within minutes. So every result file carries the floors that were measured between its own rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ from typing import Any
 from flashlm import _core
 from flashlm.bench.floors import memory_bytes_per_second
 
-__all__ = ["card", "commit", "memory_bytes_per_second", "read_seconds", "spread", "today", "write_result"]
+__all__ = [
+    "card",
+    "commit",
+    "memory_bytes_per_second",
+    "read_seconds",
+    "spread",
+    "today",
+    "write_result",
+]
 
 _CHUNK = 1 << 20
 _O_DIRECT = getattr(os, "O_DIRECT", 0)

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/// neuron_reads.cpp: how near a layer's batch of neuron reads comes to a bare loop of the same reads.
+/// neuron_reads.cpp: how near a layer's batch of neuron reads comes to a bare loop of the same
+/// reads.
 ///
-///     neuron_reads_benchmark FOLDER [--layers N] [--rounds N] [--reader NAME] [--depth N] [--bare-depth N]
+///     neuron_reads_benchmark FOLDER [--layers N] [--rounds N] [--reader NAME] [--depth N]
+///     [--bare-depth N]
 ///
-/// Prints rows of JSON; benchmarks/neuron_reads.py adds the card. FOLDER, best on the disk of the models, gets layers
-/// of the shape of OPT-6.7B for the length of the run: 16,384 neurons, 16 KiB each, 268 MB a layer. A round draws
-/// neurons at random for every layer. One side reads them, layer after layer, then the other the same: the one that
-/// comes second finds them in whatever cache lies below the operating system, so both come second equally often, and a
-/// ratio is of two rounds. The bare loop gives the kernel the very reads that NeuronReads made, with the flags that
-/// suit one thread best, and computes, copies and checks nothing. Every byte is checked before anything is timed.
+/// Prints rows of JSON; benchmarks/neuron_reads.py adds the card. FOLDER, best on the disk of the
+/// models, gets layers of the shape of OPT-6.7B for the length of the run: 16,384 neurons, 16 KiB
+/// each, 268 MB a layer. A round draws neurons at random for every layer. One side reads them,
+/// layer after layer, then the other the same: the one that comes second finds them in whatever
+/// cache lies below the operating system, so both come second equally often, and a ratio is of two
+/// rounds. The bare loop gives the kernel the very reads that NeuronReads made, with the flags that
+/// suit one thread best, and computes, copies and checks nothing. Every byte is checked before
+/// anything is timed.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -51,13 +55,15 @@ struct Options {
   std::size_t bare_depth = 0;  // the best of some
 };
 
-/// What a token asks of each layer. The counts are those of benchmarks/ladder.py's rows, planted as in OPT-6.7B.
+/// What a token asks of each layer. The counts are those of benchmarks/ladder.py's rows, planted as
+/// in OPT-6.7B.
 struct Case {
   const char* name;
   std::size_t n_misses;
   bool bundled;
 };
-constexpr Case kCases[] = {{"+ predictor", 1640, false}, {"+ window", 335, false}, {"+ bundles", 335, true}};
+constexpr Case kCases[] = {
+    {"+ predictor", 1640, false}, {"+ window", 335, false}, {"+ bundles", 335, true}};
 
 /// Takes down what it is asked to read.
 class Recorder final : public storage::Reader {
@@ -75,7 +81,8 @@ class Recorder final : public storage::Reader {
   std::vector<storage::Read> asked;
 };
 
-/// The misses of one layer of one round: neurons, the rows they go to, and the reads that come of them.
+/// The misses of one layer of one round: neurons, the rows they go to, and the reads that come of
+/// them.
 struct Batch {
   std::vector<NeuronId> ids;
   std::vector<std::byte*> rows;
@@ -104,7 +111,8 @@ Took timed(Body&& body) {
 
 class Bench {
  public:
-  Bench(const storage::BundleFile& file, storage::Reader& reader, bench::BareReads& bare, const Case& what)
+  Bench(const storage::BundleFile& file, storage::Reader& reader, bench::BareReads& bare,
+        const Case& what)
       : file_(&file),
         bare_(&bare),
         case_(what),
@@ -164,7 +172,8 @@ class Bench {
         }
         for (std::size_t i = 0; i < batch.ids.size(); ++i) {
           write_words(layer, batch.ids[i], expected);
-          if (std::memcmp(batch.rows[i], expected.data(), kLayout.payload_bytes()) != 0) return false;
+          if (std::memcmp(batch.rows[i], expected.data(), kLayout.payload_bytes()) != 0)
+            return false;
         }
       }
     }
@@ -183,7 +192,9 @@ class Bench {
     }
     return n;
   }
-  std::size_t wanted_bytes() const { return batches_.size() * case_.n_misses * kLayout.payload_bytes(); }
+  std::size_t wanted_bytes() const {
+    return batches_.size() * case_.n_misses * kLayout.payload_bytes();
+  }
 
  private:
   sparse::NeuronReadOptions options() const {
@@ -199,7 +210,8 @@ class Bench {
 
   template <class T>
   std::vector<T> drawn(std::vector<T>& from) {
-    for (std::size_t i = 0; i < case_.n_misses; ++i) std::swap(from[i], from[i + random_.next() % (from.size() - i)]);
+    for (std::size_t i = 0; i < case_.n_misses; ++i)
+      std::swap(from[i], from[i + random_.next() % (from.size() - i)]);
     return {from.begin(), from.begin() + static_cast<std::ptrdiff_t>(case_.n_misses)};
   }
 
@@ -217,10 +229,13 @@ class Bench {
   Random random_{1};
 };
 
-nlohmann::json row(const Case& what, const char* metric, const char* unit, std::vector<double> values) {
+nlohmann::json row(const Case& what, const char* metric, const char* unit,
+                   std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  return {{"case", what.name},     {"metric", metric},     {"unit", unit},     {"median", values[values.size() / 2]},
-          {"min", values.front()}, {"max", values.back()}, {"floor", nullptr}, {"peer", nullptr}};
+  return {{"case", what.name},     {"metric", metric},
+          {"unit", unit},          {"median", values[values.size() / 2]},
+          {"min", values.front()}, {"max", values.back()},
+          {"floor", nullptr},      {"peer", nullptr}};
 }
 
 int run(const std::filesystem::path& folder, const Options& options) {
@@ -250,7 +265,8 @@ int run(const std::filesystem::path& folder, const Options& options) {
     depths[what.name] = depth;
     bench::BareReads bare(file.files(), ring, depth);
     Bench bench(file, *reader, bare, what);
-    if (!bench.right()) return std::fprintf(stderr, "Bytes differ from those that were written.\n"), 1;
+    if (!bench.right())
+      return std::fprintf(stderr, "Bytes differ from those that were written.\n"), 1;
     std::vector<double> engine, floors, shares, cpu[2];
     for (std::size_t round = 0; round < options.rounds; ++round) {
       double times[2] = {0, 0};
@@ -271,9 +287,12 @@ int run(const std::filesystem::path& folder, const Options& options) {
       shares.push_back(times[1] / times[0]);
     }
     const auto n_layers = static_cast<double>(options.layers);
-    rows.push_back(row(what, "bytes wanted of a layer", "B", {static_cast<double>(bench.wanted_bytes()) / n_layers}));
-    rows.push_back(row(what, "bytes read of a layer", "B", {static_cast<double>(bench.read_bytes()) / n_layers}));
-    rows.push_back(row(what, "reads of a layer", "1", {static_cast<double>(bench.n_reads()) / n_layers}));
+    rows.push_back(row(what, "bytes wanted of a layer", "B",
+                       {static_cast<double>(bench.wanted_bytes()) / n_layers}));
+    rows.push_back(row(what, "bytes read of a layer", "B",
+                       {static_cast<double>(bench.read_bytes()) / n_layers}));
+    rows.push_back(
+        row(what, "reads of a layer", "1", {static_cast<double>(bench.n_reads()) / n_layers}));
     rows.push_back(row(what, "bare loop", "B/s", floors));
     rows.push_back(row(what, "neuron reads", "B/s", engine));
     rows.back()["floor"] = rows[rows.size() - 2]["median"];
@@ -281,12 +300,12 @@ int run(const std::filesystem::path& folder, const Options& options) {
     rows.push_back(row(what, "processor time of a bare read", "s", cpu[1]));
     rows.push_back(row(what, "processor time of a read", "s", cpu[0]));
   }
-  std::printf(
-      "%s\n",
-      nlohmann::json{
-          {"direct", file.files()[0].direct()}, {"reader", reader->name()}, {"bare_depth", depths}, {"rows", rows}}
-          .dump(1)
-          .c_str());
+  std::printf("%s\n", nlohmann::json{{"direct", file.files()[0].direct()},
+                                     {"reader", reader->name()},
+                                     {"bare_depth", depths},
+                                     {"rows", rows}}
+                          .dump(1)
+                          .c_str());
   return 0;
 }
 
@@ -294,10 +313,12 @@ int run(const std::filesystem::path& folder, const Options& options) {
 
 int main(int argc, char* argv[]) {
   Options options;
-  if (argc < 2) return std::fprintf(stderr, "usage: neuron_reads_benchmark FOLDER [--rounds N]\n"), 2;
+  if (argc < 2)
+    return std::fprintf(stderr, "usage: neuron_reads_benchmark FOLDER [--rounds N]\n"), 2;
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
-    const auto value = static_cast<std::size_t>(std::max(1L, std::strtol(argv[i + 1], nullptr, 10)));
+    const auto value =
+        static_cast<std::size_t>(std::max(1L, std::strtol(argv[i + 1], nullptr, 10)));
     if (name == "--layers") options.layers = value;
     if (name == "--rounds") options.rounds = value;
     if (name == "--reader") options.reader = argv[i + 1];

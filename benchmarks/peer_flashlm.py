@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """peer_flashlm.py: one measured process of peers.py: flashlm, on a packed folder, step by step.
 
-Takes one JSON object as its argument, prints one JSON object for each step, so that a process that is killed still
-leaves what it had measured. `peer_llama.py` does the same with llama.cpp.
+Takes one JSON object as its argument, prints one JSON object for each step, so that a process that
+is killed still leaves what it had measured. `peer_llama.py` does the same with llama.cpp.
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ def main() -> None:
     model = _core.LanguageModel.open(
         job["model"], memory=str(job["memory"]), context=job["context"], threads=job["threads"]
     )
-    say("open", seconds=time.perf_counter() - start, plan=model.memory_plan.to_dict(), isa=_core.isa())
+    say(
+        "open",
+        seconds=time.perf_counter() - start,
+        plan=model.memory_plan.to_dict(),
+        isa=_core.isa(),
+    )
     for step, *arguments in job["steps"]:
         if step == "compare":
             ids, path = arguments

@@ -63,7 +63,8 @@ class Model:
             sys.exit("llama.cpp fails to decode")
         size = 4 * self.vocab_size
         result = b"".join(
-            ctypes.string_at(api.llama_get_logits_ith(self._context, index), size) for index in range(len(ids))
+            ctypes.string_at(api.llama_get_logits_ith(self._context, index), size)
+            for index in range(len(ids))
         )
         api.llama_batch_free(batch)
         return result

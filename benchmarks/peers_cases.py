@@ -59,12 +59,17 @@ class Models:
         return packed, gguf
 
     def _paths(self, case: Case) -> tuple[Path, Path]:
-        packed, gguf = (self.folder / f"{case.shape_name}-{case.dtype}.{end}" for end in ("flash", "gguf"))
+        packed, gguf = (
+            self.folder / f"{case.shape_name}-{case.dtype}.{end}" for end in ("flash", "gguf")
+        )
         return packed, gguf
 
     def _make_room(self, n_bytes: int, wanted: Case) -> None:
         for case in reversed(self._cases):
-            if self._paths(case) != self._paths(wanted) and shutil.disk_usage(self.folder).free < n_bytes:
+            if (
+                self._paths(case) != self._paths(wanted)
+                and shutil.disk_usage(self.folder).free < n_bytes
+            ):
                 self.remove(case)
 
     def remove(self, case: Case) -> None:
@@ -83,14 +88,18 @@ class Models:
 
 def weight_bytes(case: Case) -> int:
     """Of all tensors."""
-    return sum(w.n_rows * w.row_bytes for w in synthetic_source(case.shape, case.dtype).weights.values())
+    return sum(
+        w.n_rows * w.row_bytes for w in synthetic_source(case.shape, case.dtype).weights.values()
+    )
 
 
 def needed_bytes(case: Case) -> int:
     """What a token takes from DRAM at least: all weights, but of an untied embedding only a row."""
     source = synthetic_source(case.shape, case.dtype)
     embedding = source.weights["embedding"]
-    return weight_bytes(case) - (0 if source.graph.head.tied else (embedding.n_rows - 1) * embedding.row_bytes)
+    return weight_bytes(case) - (
+        0 if source.graph.head.tied else (embedding.n_rows - 1) * embedding.row_bytes
+    )
 
 
 def cases_of(arguments: argparse.Namespace) -> list[Case]:

@@ -17,7 +17,9 @@ def best_setting(runs: list[dict[str, Any]], settings: list[dict[str, Any]]) -> 
 
     def seconds(setting: dict[str, Any]) -> float:
         times = [
-            run["steps"]["decode"]["seconds"] for run in runs if run["setting"] == setting and "decode" in run["steps"]
+            run["steps"]["decode"]["seconds"]
+            for run in runs
+            if run["setting"] == setting and "decode" in run["steps"]
         ]
         return min(times, default=float("inf"))
 
@@ -36,14 +38,19 @@ def _values(record: dict[str, Any], program: str, step: str, name: str) -> list[
     """A figure over the rounds; of decoding, the time of every token."""
     found = [each for each in _steps(record, program, step) if each]
     if name == "seconds":
-        return [seconds for each in found for seconds in each.get("token_seconds", [each["seconds"]])]
+        return [
+            seconds for each in found for seconds in each.get("token_seconds", [each["seconds"]])
+        ]
     return [each[name] for each in found]
 
 
-def rows_of(case: str, record: dict[str, Any], resident: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def rows_of(
+    case: str, record: dict[str, Any], resident: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """The rows of a case in the result file: what flashlm took, its floor, and llama.cpp as `peer`.
 
-    `resident` is the case of the same weights without a cap, for the time that a prompt takes there.
+    `resident` is the case of the same weights without a cap, for the time that a prompt takes
+    there.
     """
     if "comparison" not in record or not record["probes"]:
         return []
@@ -51,24 +58,41 @@ def rows_of(case: str, record: dict[str, Any], resident: dict[str, Any] | None =
     rows = []
     for step in ("decode", "prefill 128", "prefill 1024"):
         ours = {name: _values(record, "flashlm", step, name) for name in ("seconds", "read_bytes")}
-        theirs = {name: _values(record, "llama.cpp", step, name) for name in ("seconds", "read_bytes")}
+        theirs = {
+            name: _values(record, "llama.cpp", step, name) for name in ("seconds", "read_bytes")
+        }
         if not ours["seconds"]:
             continue
         floor = statistics.median(ours["read_bytes"]) / disk
         if step == "decode":
             floor = max(floor, record.get("needed_bytes", record["weight_bytes"]) / dram)
-        elif resident and record["cap_bytes"] and (without := _values(resident, "flashlm", step, "seconds")):
+        elif (
+            resident
+            and record["cap_bytes"]
+            and (without := _values(resident, "flashlm", step, "seconds"))
+        ):
             floor = max(floor, statistics.median(without))
         for name, unit in (("seconds", "s"), ("read_bytes", "B")):
             metric = {"seconds": "seconds_per_token", "read_bytes": "bytes_per_token"}[name]
             peer = spread(theirs[name]) if theirs[name] else None
             rows.append(
-                _row(f"{case}, {step}", metric, unit, ours[name], floor=floor if name == "seconds" else None, peer=peer)
+                _row(
+                    f"{case}, {step}",
+                    metric,
+                    unit,
+                    ours[name],
+                    floor=floor if name == "seconds" else None,
+                    peer=peer,
+                )
             )
         rows += _ratios(f"{case}, {step}", record, step)
     rows += _rates(case, record)
     for name in ("disk", "dram"):
-        rows.append(_row(case, f"{name}_bytes_per_second", "B/s", [probe[name] for probe in record["probes"]]))
+        rows.append(
+            _row(
+                case, f"{name}_bytes_per_second", "B/s", [probe[name] for probe in record["probes"]]
+            )
+        )
     return rows
 
 
@@ -81,7 +105,14 @@ def _row(
     floor: float | None = None,
     peer: dict[str, float] | None = None,
 ) -> dict[str, Any]:
-    return {"case": case, "metric": metric, "unit": unit, **spread(values), "floor": floor, "peer": peer}
+    return {
+        "case": case,
+        "metric": metric,
+        "unit": unit,
+        **spread(values),
+        "floor": floor,
+        "peer": peer,
+    }
 
 
 def _ratios(case: str, record: dict[str, Any], step: str) -> list[dict[str, Any]]:
@@ -89,19 +120,26 @@ def _ratios(case: str, record: dict[str, Any], step: str) -> list[dict[str, Any]
     found: dict[str, list[float]] = {}
     ours, theirs = (_steps(record, program, step) for program in ("flashlm", "llama.cpp"))
     found["llama_time_over_ours"] = [
-        their["seconds"] / our["seconds"] for our, their in zip(ours, theirs, strict=False) if our and their
+        their["seconds"] / our["seconds"]
+        for our, their in zip(ours, theirs, strict=False)
+        if our and their
     ]
     if step == "decode":
         for index, our in enumerate(ours):
             around = record["probes"][index : index + 2]
             if our:
-                for name, value in _round(record, record["flashlm"][index]["steps"], our, around).items():
+                for name, value in _round(
+                    record, record["flashlm"][index]["steps"], our, around
+                ).items():
                     found.setdefault(name, []).append(value)
     return [_row(case, metric, "1", values) for metric, values in found.items() if values]
 
 
 def _round(
-    record: dict[str, Any], steps: dict[str, Any], decode: dict[str, Any], probes: list[dict[str, float]]
+    record: dict[str, Any],
+    steps: dict[str, Any],
+    decode: dict[str, Any],
+    probes: list[dict[str, float]],
 ) -> dict[str, float]:
     """A round's decoding over the probes around it."""
     disk, dram = (statistics.mean(probe[name] for probe in probes) for name in ("disk", "dram"))
@@ -110,11 +148,15 @@ def _round(
     if not record["cap_bytes"]:
         return {"time_over_floor": seconds / dram_floor}
     read = n_bytes / disk
-    result = {"time_over_floor": seconds / max(read, dram_floor), "read_rate_over_probe": read / seconds}
+    result = {
+        "time_over_floor": seconds / max(read, dram_floor),
+        "read_rate_over_probe": read / seconds,
+    }
     if streamed := steps["open"]["plan"].get("streamed"):
         result["bytes_over_streamed"] = n_bytes / streamed
     if compute := decode.get("compute_seconds"):
-        # In a pass that hides the shorter of the two behind the other, the wall shows only the longer.
+        # In a pass that hides the shorter of the two behind the other, the wall shows only the
+        # longer.
         read = decode.get("read_seconds") or read
         result["overlap"] = min(1.0, (compute + read - seconds) / min(compute, read))
     return result
@@ -167,7 +209,13 @@ def draw(result: dict[str, Any], path: Path) -> None:
                 [row["max"] - row["median"] for _, row in shown],
             ]
             axes.errorbar(
-                [held for held, _ in shown], middle, errors, color=colour, marker="o", capsize=3, label=program
+                [held for held, _ in shown],
+                middle,
+                errors,
+                color=colour,
+                marker="o",
+                capsize=3,
+                label=program,
             )
         axes.plot(
             [held for held, _ in entries],
@@ -197,12 +245,13 @@ def print_table(result: dict[str, Any]) -> None:
         if row["floor"]:
             text += f"   {row['median'] / row['floor']:.2f} x floor"
         if row["peer"] and row["median"]:
-            text += (
-                f"   llama.cpp {row['peer']['median'] * scale:.2f}, {row['peer']['median'] / row['median']:.2f} x ours"
-            )
+            text += f"   llama.cpp {row['peer']['median'] * scale:.2f}, {row['peer']['median'] / row['median']:.2f} x ours"
         print(text)
     for name, record in result["runs"].items():
         if record["status"] != "done":
             print(f"{name}: {record['status']}")
         if "llama_repacking" in record:
-            print(f"{name}: llama.cpp with its default, blocks reordered: {record['llama_repacking']['status']}")
+            print(
+                f"{name}: llama.cpp with its default, blocks reordered: "
+                f"{record['llama_repacking']['status']}"
+            )

@@ -64,7 +64,9 @@ def run_child(command: list[str], cap_bytes: int | None, limit_seconds: float) -
     start = time.monotonic()
     status = "done"
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complaints:
-        process = subprocess.Popen(cap.wrap(command) if cap else command, stdout=said, stderr=complaints)
+        process = subprocess.Popen(
+            cap.wrap(command) if cap else command, stdout=said, stderr=complaints
+        )
         try:
             process.wait(limit_seconds)
         except subprocess.TimeoutExpired:

@@ -4,8 +4,9 @@
     python benchmarks/perplexity.py                     # SmolLM2-135M-Instruct, fetched if need be
     python benchmarks/perplexity.py --model x.gguf --formats f16 q8_0
 
-The texts are those of tests/golden/texts. For SmolLM2 the peer is transformers with the same weights, in float32. The
-source of SmolLM2 is Q4_1 with a Q8_0 embedding: f16 and more bits are that, and q8_0 and q4_0 round it once more.
+The texts are those of tests/golden/texts. For SmolLM2 the peer is transformers with the same
+weights, in float32. The source of SmolLM2 is Q4_1 with a Q8_0 embedding: f16 and more bits are
+that, and q8_0 and q4_0 round it once more.
 """
 
 from __future__ import annotations
@@ -36,17 +37,32 @@ def peers(is_demo: bool) -> dict[tuple[str, str], float]:
         return {}
     texts = json.loads((GOLDEN / "smollm2_135m.json").read_text())["texts"]
     result = {("f32", name): texts[name]["perplexity"] for name in TEXTS}
-    return result | {(each, name): texts[name][f"perplexity_{each}"] for each in ("q8_0", "q4_0") for name in TEXTS}
+    return result | {
+        (each, name): texts[name][f"perplexity_{each}"]
+        for each in ("q8_0", "q4_0")
+        for name in TEXTS
+    }
 
 
-def row(case: str, metric: str, unit: str, value: float, peer: float | None = None) -> dict[str, Any]:
+def row(
+    case: str, metric: str, unit: str, value: float, peer: float | None = None
+) -> dict[str, Any]:
     """A row of the result file; nothing here is a time, so once is enough."""
-    return {"case": case, "metric": metric, "unit": unit, **spread([value]), "floor": None, "peer": peer}
+    return {
+        "case": case,
+        "metric": metric,
+        "unit": unit,
+        **spread([value]),
+        "floor": None,
+        "peer": peer,
+    }
 
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", help="a GGUF file, a Hugging Face folder or a hub id")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--output", type=Path, default=RESULT)
@@ -62,12 +78,21 @@ def main() -> None:
             manifest = json.loads(_core.read_manifest(folder))
             with flashlm.LanguageModel.from_pretrained(folder, memory="100%") as lm:
                 rows += [
-                    row(f"{dtype}, {name}", "perplexity", "1", lm.perplexity(text), known.get((dtype, name)))
+                    row(
+                        f"{dtype}, {name}",
+                        "perplexity",
+                        "1",
+                        lm.perplexity(text),
+                        known.get((dtype, name)),
+                    )
                     for name, text in texts.items()
                 ]
                 rows.append(row(dtype, "weights", "B", lm.memory_plan.weights))
             errors = manifest["source"].get("rounding_error", {})
-            rows += [row(f"{dtype}, {kind}", "relative_rms", "1", error) for kind, error in errors.items()]
+            rows += [
+                row(f"{dtype}, {kind}", "relative_rms", "1", error)
+                for kind, error in errors.items()
+            ]
         write_result(
             arguments.output,
             folder,

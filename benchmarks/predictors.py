@@ -3,8 +3,8 @@
 
     python benchmarks/predictors.py                # needs the extra `train`
 
-Quality only: nothing is timed. Predictors learn from calibration.txt; perplexity is of heldout.txt, which neither they
-nor the model has seen.
+Quality only: nothing is timed. Predictors learn from calibration.txt; perplexity is of heldout.txt,
+which neither they nor the model has seen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def perplexity(folder: Path, selector: str, text: str) -> float:
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recall", nargs="+", type=float, default=[0.99, 0.95, 0.9])
     parser.add_argument("--tokens", type=int, default=16384)
     parser.add_argument("--epochs", type=int, default=8)
@@ -60,10 +62,22 @@ def main() -> None:
                 perplexity=False,
             )
             layers = [layer.to_dict() for layer in report.layers]
-            cases.append((f"predictor, {recall:.0%} of the mass", perplexity(folder, "predictor", text), layers))
+            cases.append(
+                (
+                    f"predictor, {recall:.0%} of the mass",
+                    perplexity(folder, "predictor", text),
+                    layers,
+                )
+            )
             print(report, file=sys.stderr)
         for case, value, layers in cases:
-            row = {"case": case, "metric": "perplexity", "unit": "1", "value": value, "of_dense": value / dense}
+            row = {
+                "case": case,
+                "metric": "perplexity",
+                "unit": "1",
+                "value": value,
+                "of_dense": value / dense,
+            }
             rows.append({**row, "layers": layers} if layers else row)
             print(f"{case:>28} {value:8.3f} {100 * (value / dense - 1):+7.2f} %")
         write_result(

@@ -33,7 +33,8 @@ MEMORIES = {"resident": "all", "cap 75 %": "75 %", "cap 50 %": "50 %", "cap 25 %
 DTYPES = ("f16", "q8_0", "q4_0")
 
 SOURCE = (
-    "\nFrom [{name}.json](benchmarks/results/{name}.json) ([picture](benchmarks/results/{name}.png)), "
+    "\nFrom [{name}.json](benchmarks/results/{name}.json) "
+    "([picture](benchmarks/results/{name}.png)), "
     "made by [{name}.py](benchmarks/{name}.py).\n"
 )
 
@@ -42,7 +43,10 @@ Figures = dict[tuple[str, str], dict[str, Any]]
 
 def figures(name: str) -> Figures:
     """The rows of a result file by case and metric."""
-    return {(row["case"], row["metric"]): row for row in json.loads((RESULTS / name).read_text())["rows"]}
+    return {
+        (row["case"], row["metric"]): row
+        for row in json.loads((RESULTS / name).read_text())["rows"]
+    }
 
 
 def milliseconds(row: dict[str, Any]) -> str:
@@ -54,7 +58,10 @@ def ladder() -> str:
     """The paper's table 2."""
     found = figures("ladder.json")
     lines = [
-        "| OPT-6.7B shape, f16, 55 % of its size in DRAM | time per token | floor | read per token | found in DRAM |",
+        (
+            "| OPT-6.7B shape, f16, 55 % of its size in DRAM | time per token | floor | read per token "
+            "| found in DRAM |"
+        ),
         "|---|---|---|---|---|",
     ]
     for case, words in LADDER.items():
@@ -62,7 +69,8 @@ def ladder() -> str:
         hits = found.get((case, "hit_rate"))
         share = f"{100 * hits['median']:.0f} %" if hits else ""
         lines.append(
-            f"| {words} | {milliseconds(time)} | {1000 * time['floor']:.0f} ms | {size / 1e6:.0f} MB | {share} |"
+            f"| {words} | {milliseconds(time)} | {1000 * time['floor']:.0f} ms | {size / 1e6:.0f} "
+            f"MB | {share} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -83,7 +91,8 @@ def peers() -> str:
             floor = 1000 * time["floor"]
             theirs = size["peer"]["median"] if size["peer"] else 0
             lines.append(
-                f"| {dtype} | {words} | {milliseconds(time)} | {floor:.0f} ms | {size['median'] / 1e9:.1f} GB "
+                f"| {dtype} | {words} | {milliseconds(time)} | {floor:.0f} ms | "
+                f"{size['median'] / 1e9:.1f} GB "
                 f"| {milliseconds(time['peer'])} | {theirs / 1e9:.1f} GB |"
             )
     return "\n".join(lines) + "\n"
@@ -95,9 +104,17 @@ def main() -> None:
     for name, table in {"ladder": ladder(), "peers": peers()}.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         text = begin + table + SOURCE.format(name=name) + end
-        after = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, text=text: text, after, flags=re.DOTALL)
+        after = re.sub(
+            f"{re.escape(begin)}.*?{re.escape(end)}",
+            lambda _, text=text: text,
+            after,
+            flags=re.DOTALL,
+        )
     if "--check" in sys.argv[1:]:
-        sys.exit(before != after and "README.md is not what the result files say: run benchmarks/readme_table.py")
+        sys.exit(
+            before != after
+            and "README.md is not what the result files say: run benchmarks/readme_table.py"
+        )
     README.write_text(after)
 
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// session_load.cpp: how near the loading of a saved session comes to a plain read of its file.
 ///
-///     session_load_benchmark MODEL.flash FOLDER [--tokens N] [--rounds N] [--threads N]    # rows of JSON
+///     session_load_benchmark MODEL.flash FOLDER [--tokens N] [--rounds N] [--threads N]    # rows
+///     of JSON
 ///
-/// The file is written in FOLDER, which is best on the disk of the model; benchmarks/session_load.py adds the card.
-/// Both sides read around the page cache, into memory that was touched before, in alternate rounds. A session that was
-/// loaded must go on with the same token as the one that was saved before anything is timed.
+/// The file is written in FOLDER, which is best on the disk of the model;
+/// benchmarks/session_load.py adds the card. Both sides read around the page cache, into memory
+/// that was touched before, in alternate rounds. A session that was loaded must go on with the same
+/// token as the one that was saved before anything is timed.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -71,10 +73,13 @@ std::vector<float> after(model::Session& session, Token token) {
   return {logits.begin(), logits.end()};
 }
 
-int run(const std::filesystem::path& folder, const std::filesystem::path& scratch, const Options& options) {
+int run(const std::filesystem::path& folder, const std::filesystem::path& scratch,
+        const Options& options) {
   const auto model = model::Model::open(folder);
-  const auto engine = std::make_shared<model::Engine>(
-      model, model::EngineOptions{.memory = {0, 1.0}, .context = options.tokens + 192, .n_threads = options.threads});
+  const auto engine =
+      std::make_shared<model::Engine>(model, model::EngineOptions{.memory = {0, 1.0},
+                                                                  .context = options.tokens + 192,
+                                                                  .n_threads = options.threads});
   const std::filesystem::path path = scratch / "session_load.kv";
   Random random(1);
   std::vector<Token> tokens(options.tokens);
@@ -101,13 +106,16 @@ int run(const std::filesystem::path& folder, const std::filesystem::path& scratc
       session.reset();
       loads.push_back(seconds([&] { session.load(path); }));
     };
-    const auto read = [&] { floors.push_back(seconds([&] { read_plainly(file, memory.bytes().first(size)); })); };
+    const auto read = [&] {
+      floors.push_back(seconds([&] { read_plainly(file, memory.bytes().first(size)); }));
+    };
     if (round % 2 == 0) read();
     load();
     if (round % 2 == 1) read();
     shares.push_back(floors.back() / loads.back());
   }
-  if (after(session, tokens.front()) != expected) return std::fprintf(stderr, "A later load disagrees.\n"), 1;
+  if (after(session, tokens.front()) != expected)
+    return std::fprintf(stderr, "A later load disagrees.\n"), 1;
   std::filesystem::remove(path);
   const auto rate = [size](std::vector<double> times) {
     for (double& time : times) time = static_cast<double>(size) / time;
@@ -126,7 +134,9 @@ int run(const std::filesystem::path& folder, const std::filesystem::path& scratc
 
 int main(int argc, char* argv[]) {
   Options options;
-  if (argc < 3) return std::fprintf(stderr, "usage: session_load_benchmark MODEL.flash FOLDER [--rounds N]\n"), 2;
+  if (argc < 3)
+    return std::fprintf(stderr, "usage: session_load_benchmark MODEL.flash FOLDER [--rounds N]\n"),
+           2;
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
     const long value = std::strtol(argv[i + 1], nullptr, 10);

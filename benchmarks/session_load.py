@@ -28,7 +28,9 @@ PROGRAM = ROOT / "build" / "release" / "benchmarks" / "session_load_benchmark"
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--program", type=Path, default=PROGRAM)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
@@ -38,12 +40,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:  # on the model's disk
         options = ["--rounds", str(arguments.rounds), "--threads", str(arguments.threads)]
         done = subprocess.run(
-            [arguments.program, folder, scratch, *options], stdout=subprocess.PIPE, text=True, check=True
+            [arguments.program, folder, scratch, *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
         )
     result = json.loads(done.stdout)
-    write_result(arguments.output, folder, result["rows"], model=folder.name, **{"direct I/O": result["direct"]})
+    write_result(
+        arguments.output,
+        folder,
+        result["rows"],
+        model=folder.name,
+        **{"direct I/O": result["direct"]},
+    )
     for entry in result["rows"]:
-        print(f"{entry['metric']:>32} {entry['median']:.4g} [{entry['min']:.4g}, {entry['max']:.4g}]")
+        print(
+            f"{entry['metric']:>32} {entry['median']:.4g} [{entry['min']:.4g}, {entry['max']:.4g}]"
+        )
 
 
 if __name__ == "__main__":

@@ -23,10 +23,14 @@ RESULT = Path(__file__).parent / "results" / "thresholds.json"
 
 def main() -> None:
     """Run the benchmark and write its result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", help="a GGUF file, a Hugging Face folder or a hub id")
     parser.add_argument("--text", type=Path, default=TEXT)
-    parser.add_argument("--characters", type=int, default=24000, help="of the end of the text; half calibrates")
+    parser.add_argument(
+        "--characters", type=int, default=24000, help="of the end of the text; half calibrates"
+    )
     parser.add_argument("--lossy", nargs="+", type=float, default=[0.3, 0.4, 0.5])
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
@@ -34,13 +38,27 @@ def main() -> None:
     text = arguments.text.read_text(encoding="utf-8")[-arguments.characters :]
     source = Path(arguments.model or demo.fetch_gguf())
     with tempfile.TemporaryDirectory() as folder:
-        packed = flashlm.pack(source, Path(folder) / "model.flash", neurons_per_bundle=1, dtype="f16")
+        packed = flashlm.pack(
+            source, Path(folder) / "model.flash", neurons_per_bundle=1, dtype="f16"
+        )
         result = flashlm.add_thresholds(
             packed, text, sparsity=arguments.lossy[0], compare=arguments.lossy[1:], memory="100%"
         )
-        rows = [{"case": "dense", "metric": "perplexity", "unit": "1", "value": result["dense_perplexity"]}]
+        rows = [
+            {
+                "case": "dense",
+                "metric": "perplexity",
+                "unit": "1",
+                "value": result["dense_perplexity"],
+            }
+        ]
         rows += [
-            {"case": f"{one['sparsity']:.0%} left out", "metric": "perplexity", "unit": "1", "value": one["perplexity"]}
+            {
+                "case": f"{one['sparsity']:.0%} left out",
+                "metric": "perplexity",
+                "unit": "1",
+                "value": one["perplexity"],
+            }
             for one in result["compared"]
         ]
         write_result(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// flashlm.hpp: the umbrella. One include brings everything from base to agent, and the names that programs use.
+/// flashlm.hpp: the umbrella. One include brings everything from base to agent, and the names that
+/// programs use.
 #pragma once
 
 #include "flashlm/agent/agent.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// language_model.hpp: what a program needs that opens a model and writes text. It compiles faster than flashlm.hpp,
-/// which adds chat, grammars, agents, and the parts of which a model is made.
+/// language_model.hpp: what a program needs that opens a model and writes text. It compiles faster
+/// than flashlm.hpp, which adds chat, grammars, agents, and the parts of which a model is made.
 #pragma once
 
 #include "flashlm/base/error.hpp"

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/// version.hpp: the one place where the version is written (CMake and pyproject.toml read it here), and the two ways to
-/// build flashlm.
+/// version.hpp: the one place where the version is written (CMake and pyproject.toml read it here),
+/// and the two ways to build flashlm.
 ///
-/// Header-only, every `x.hpp` includes the bodies in `x.ipp`. Compiled once, all files of a program define
-/// FLASHLM_COMPILED and link the bodies (CMake: flashlm::flashlm does both). The namespaces of the two differ, and so
-/// do those of headers with OpenMP and without: what files of two kinds pass to each other does not link. A function
-/// whose result alone has such a type would link, so each file of a program also brings a variable whose kind tells the
-/// way it was compiled and whose name is what to do: linkers refuse one name for a thread's variable and a plain one.
+/// Header-only, every `x.hpp` includes the bodies in `x.ipp`. Compiled once, all files of a program
+/// define FLASHLM_COMPILED and link the bodies (CMake: flashlm::flashlm does both). The namespaces
+/// of the two differ, and so do those of headers with OpenMP and without: what files of two kinds
+/// pass to each other does not link. A function whose result alone has such a type would link, so
+/// each file of a program also brings a variable whose kind tells the way it was compiled and whose
+/// name is what to do: linkers refuse one name for a thread's variable and a plain one.
 ///
 /// FLASHLM_INLINE stands before every body of an `x.ipp`, and before the declaration of a virtual
-/// one in `x.hpp`: without it there, compilers make the class in every file that includes it. FLASHLM_ONCE stands in
-/// its place where a body runs once a model or a file, not once a token: it is made small, which is quick to compile.
+/// one in `x.hpp`: without it there, compilers make the class in every file that includes it.
+/// FLASHLM_ONCE stands in its place where a body runs once a model or a file, not once a token: it
+/// is made small, which is quick to compile.
 #pragma once
 
 #define FLASHLM_VERSION "0.1.0"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """_checked_calls.py: functions that look at every value they are given, by the types in their signatures.
 
-Python's own by `checked`. Those of the extension modules by `call`: python/src/checked_calls.hpp passes on what is
-surely right, and asks here about everything else.
+Python's own by `checked`. Those of the extension modules by `call`: python/src/checked_calls.hpp
+passes on what is surely right, and asks here about everything else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _T = TypeVar("_T")
 def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     """Makes a function check its arguments by their annotations before it runs; ranges are its own to check.
 
-    Texts get U+FFFD for lone surrogates, numbers may be numpy's, and anything of another kind is an ArgumentError.
+    Texts get U+FFFD for lone surrogates, numbers may be numpy's, and anything of another kind is an
+    ArgumentError.
 
     Args:
         where: What errors call the place.
@@ -44,10 +45,14 @@ def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
         signature = inspect.signature(function)
         checks = {
-            name: check_of(ast.parse(str(parameter.annotation), mode="eval").body, optional=parameter.default is None)
+            name: check_of(
+                ast.parse(str(parameter.annotation), mode="eval").body,
+                optional=parameter.default is None,
+            )
             for name, parameter in signature.parameters.items()
             if isinstance(parameter.annotation, str)
-            and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+            and parameter.kind
+            not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         }
 
         @wraps(function)
@@ -66,11 +71,14 @@ def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     return decorate
 
 
-def call(function: Callable[..., Any], where: str, positional: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+def call(
+    function: Callable[..., Any], where: str, positional: tuple[Any, ...], named: Mapping[str, Any]
+) -> Any:
     """What a function of an extension module returns; it asks with arguments that it does not take as they are.
 
     Args:
-        function: As pybind11 made it; the first line of its docstring has its parameters with their types.
+        function: As pybind11 made it; the first line of its docstring has its parameters with their
+            types.
         where: What errors call it.
         positional: The arguments without names; the first of a method is its object.
         named: The others.
@@ -89,7 +97,9 @@ def call(function: Callable[..., Any], where: str, positional: tuple[Any, ...], 
     try:
         return function(*bound.args, **bound.kwargs)
     except TypeError as error:
-        inner = error.__traceback__ is not None and error.__traceback__.tb_next is not None  # raised by a callback
+        inner = (
+            error.__traceback__ is not None and error.__traceback__.tb_next is not None
+        )  # raised by a callback
         if inner or not str(error).startswith(f"{function.__name__}(): incompatible "):
             raise
     raise _range_error(where, given)
@@ -106,7 +116,11 @@ def _signature(line: str) -> tuple[inspect.Signature, dict[str, Check]]:
     given = [*plain, *node.args.kwonlyargs]
     parameters, checks = [], {}
     for argument, default in zip(given, [*defaults, *node.args.kw_defaults], strict=True):
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if argument in plain else inspect.Parameter.KEYWORD_ONLY
+        kind = (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD
+            if argument in plain
+            else inspect.Parameter.KEYWORD_ONLY
+        )
         empty = inspect.Parameter.empty if default is None else None
         parameters.append(inspect.Parameter(argument.arg, kind, default=empty))
         optional = isinstance(default, ast.Constant) and default.value is None

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """_jinja.py: the sandbox that chat templates run in; imported when the first template is compiled.
 
-The environment is the one of transformers (``apply_chat_template``): an immutable sandbox, ``trim_blocks`` and
-``lstrip_blocks``, loop controls, ``{% generation %}`` blocks, ``raise_exception``, ``strftime_now``, and a ``tojson``
-that does not escape HTML. A template comes with a model, so it is foreign code: it has bounds in time and size too.
+The environment is the one of transformers (``apply_chat_template``): an immutable sandbox,
+``trim_blocks`` and ``lstrip_blocks``, loop controls, ``{% generation %}`` blocks,
+``raise_exception``, ``strftime_now``, and a ``tojson`` that does not escape HTML. A template comes
+with a model, so it is foreign code: it has bounds in time and size too.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class _Namespace(jinja2.utils.Namespace):
     @staticmethod
     def _check(name: object) -> None:
         if isinstance(name, str) and name.startswith("_"):
-            raise SecurityError(f"a namespace holds no name with a leading underscore, got {name!r}")
+            raise SecurityError(
+                f"a namespace holds no name with a leading underscore, got {name!r}"
+            )
 
 
 class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
@@ -99,9 +102,13 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         _check_time()
         return super().getitem(obj, argument)
 
-    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(
+        self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any
+    ) -> Any:
         for value, other in ((left, right), (right, left)):
-            repeats = operator == "*" and isinstance(value, (str, list, tuple)) and isinstance(other, int)
+            repeats = (
+                operator == "*" and isinstance(value, (str, list, tuple)) and isinstance(other, int)
+            )
             if repeats and len(value) * other > _MAX_REPEAT:
                 raise Exhausted(f"'*' would make {len(value) * other} characters or items")
         if operator == "**" and isinstance(right, (int, float)) and abs(right) > _MAX_EXPONENT:
@@ -138,7 +145,11 @@ class _Formatter(jinja2.sandbox.SandboxedFormatter):
         self.written: list[str] = []
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        text = value if isinstance(value, Marked) and not format_spec else super().format_field(value, format_spec)
+        text = (
+            value
+            if isinstance(value, Marked) and not format_spec
+            else super().format_field(value, format_spec)
+        )
         self.written.append(str(text))
         return str(text)
 
@@ -179,7 +190,9 @@ class _MarkedEnvironment(_Environment):
         return form
 
 
-def _join(environment: jinja2.Environment, value: Any, d: str = "", attribute: str | int | None = None) -> Marked:
+def _join(
+    environment: jinja2.Environment, value: Any, d: str = "", attribute: str | int | None = None
+) -> Marked:
     if attribute is not None:
         value = map(jinja2.filters.make_attrgetter(environment, attribute), value)
     joined: Marked = _marked.marked(str(d)).join([str(item) for item in value])
@@ -187,7 +200,9 @@ def _join(environment: jinja2.Environment, value: Any, d: str = "", attribute: s
 
 
 def _replace(s: Any, old: Any, new: Any, count: int | None = None) -> Marked:
-    replaced: Marked = _marked.marked(str(s)).replace(str(old), str(new), -1 if count is None else count)
+    replaced: Marked = _marked.marked(str(s)).replace(
+        str(old), str(new), -1 if count is None else count
+    )
     return replaced
 
 
@@ -206,25 +221,37 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def compile_template(text: str) -> Callable[[Mapping[str, Any]], str]:
-    """Compiles a chat template; the result renders it with variables. Raises jinja2.TemplateError from both."""
+    """Compiles a chat template; the result renders it with variables.
+
+    Raises jinja2.TemplateError from both.
+    """
     return _compiled(text, _Environment)
 
 
 def compile_marked(text: str) -> Callable[[Mapping[str, Any]], Marked]:
-    """The same, with a mark for each character of what is rendered. The variables come with their marks."""
+    """The same, with a mark for each character of what is rendered.
+
+    The variables come with their marks.
+    """
     return _compiled(text, _MarkedEnvironment)
 
 
 def _compiled(text: str, kind: type[_Environment]) -> Callable[[Mapping[str, Any]], Any]:
     if len(text) > MAX_TEMPLATE_CHARS:
         raise Exhausted(f"it has {len(text)} characters, at most {MAX_TEMPLATE_CHARS} are read")
-    environment = kind(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols])
+    environment = kind(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols]
+    )
     environment.filters["tojson"] = _to_json
-    environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now, namespace=_Namespace)
+    environment.globals.update(
+        raise_exception=_raise_exception, strftime_now=_strftime_now, namespace=_Namespace
+    )
     if kind is _MarkedEnvironment:
         environment.filters.update(join=jinja2.pass_environment(_join), replace=_replace)
     template = environment.from_string(text)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """_marked.py: a text that knows which of its characters a template wrote, and which came from somebody's words.
 
-A template may look into a content, cut it, and put it together again; so each character carries its mark through all of
-that. Where an operation is not one of those below, its result counts as somebody's words: what is lost is then a
-control token, and never the other way round.
+A template may look into a content, cut it, and put it together again; so each character carries its
+mark through all of that. Where an operation is not one of those below, its result counts as
+somebody's words: what is lost is then a control token, and never the other way round.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Marked(str):
         at = 0
         for text in texts:
             if sep is None:
-                at = self.index(text, at)  # what is passed over are blanks, and no piece begins with one but the first
+                at = self.index(
+                    text, at
+                )  # what is passed over are blanks, and no piece begins with one but the first
             pieces.append(self[at : at + len(text)])
             at += len(text) + len(sep or "")
         return pieces
@@ -146,7 +148,9 @@ def theirs(value: Any) -> Any:
     return _mapped(value, Marked)
 
 
-def formatted(template: Marked, text: str, pieces: Iterable[str | None], values: Iterable[str]) -> Marked:
+def formatted(
+    template: Marked, text: str, pieces: Iterable[str | None], values: Iterable[str]
+) -> Marked:
     """What ``format`` or ``%`` wrote, with marks where that is clear.
 
     Args:
@@ -157,7 +161,9 @@ def formatted(template: Marked, text: str, pieces: Iterable[str | None], values:
     """
     mark = OURS if OURS in marks_of(template) and THEIRS not in marks_of(template) else THEIRS
     rest = iter(values)
-    parts = [next(rest, "") if piece is None else Marked(piece, mark * len(piece)) for piece in pieces]
+    parts = [
+        next(rest, "") if piece is None else Marked(piece, mark * len(piece)) for piece in pieces
+    ]
     whole = joined(parts)
     return whole if str.__eq__(whole, text) else Marked(text)
 

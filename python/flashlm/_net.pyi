@@ -69,15 +69,29 @@ class Papers:
         days: int = 1,
         progress: Callable[[int, int, float], object] | None = None,
     ) -> list[Paper]: ...
-    def info(self, paper_id: str, *, progress: Callable[[int, int, float], object] | None = None) -> Paper: ...
+    def info(
+        self, paper_id: str, *, progress: Callable[[int, int, float], object] | None = None
+    ) -> Paper: ...
     def markdown(
-        self, paper_id: str, *, refresh: bool = False, progress: Callable[[int, int, float], object] | None = None
+        self,
+        paper_id: str,
+        *,
+        refresh: bool = False,
+        progress: Callable[[int, int, float], object] | None = None,
     ) -> str | None: ...
     def pdf(
-        self, paper_id: str, *, refresh: bool = False, progress: Callable[[int, int, float], object] | None = None
+        self,
+        paper_id: str,
+        *,
+        refresh: bool = False,
+        progress: Callable[[int, int, float], object] | None = None,
     ) -> Path: ...
     def search(
-        self, query: str, *, limit: int = 10, progress: Callable[[int, int, float], object] | None = None
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        progress: Callable[[int, int, float], object] | None = None,
     ) -> list[Paper]: ...
 
 def http_get(

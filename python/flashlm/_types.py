@@ -106,7 +106,9 @@ def _function(value: Any, name: str, where: str) -> Any:
 def _whole(value: Any, name: str, where: str) -> Any:
     number = _values.whole(value, name, where=where)
     if number.bit_length() > _MOST_BITS:  # what the function says of it would take as many digits
-        raise _values.refusal(where, name, "a smaller number" if number > 0 else "a larger number", number)
+        raise _values.refusal(
+            where, name, "a smaller number" if number > 0 else "a larger number", number
+        )
     return number
 
 
@@ -157,14 +159,20 @@ def _tuple_check(parts: Sequence[ast.expr]) -> Check:
 
 
 def _mapping_check(kind: ast.expr) -> Check:
-    parts = kind.slice.elts if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple) else [None, None]
+    parts = (
+        kind.slice.elts
+        if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple)
+        else [None, None]
+    )
     of_key, of_item = (check_of(part) for part in parts)
 
     def check_mapping(value: Any, name: str, where: str) -> Any:
         if not isinstance(value, Mapping):
             _values.refuse(where, name, "a mapping", value)
         return {
-            of_key(key, f"a key of {name}", where): of_item(item, f"{name}[{_values.shown(key)}]", where)
+            of_key(key, f"a key of {name}", where): of_item(
+                item, f"{name}[{_values.shown(key)}]", where
+            )
             for key, item in value.items()
         }
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """_values.py: the one place where texts and numbers from outside are checked.
 
-A text may hold lone surrogates: what ``os.fsdecode``, ``json.loads`` and ``errors="surrogateescape"`` leave of bytes
-that are no UTF-8. No tokenizer knows them; each becomes U+FFFD. Anything that is no text, and any number outside its
-range, is an ArgumentError of one line. Names of files are left as they are: they lead back to the same file.
+A text may hold lone surrogates: what ``os.fsdecode``, ``json.loads`` and
+``errors="surrogateescape"`` leave of bytes that are no UTF-8. No tokenizer knows them; each becomes
+U+FFFD. Anything that is no text, and any number outside its range, is an ArgumentError of one line.
+Names of files are left as they are: they lead back to the same file.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def shown(value: object) -> str:
 
 def refusal(where: str, name: str, expected: str, value: object, hint: str = "") -> ArgumentError:
     """The error of a value."""
-    return ArgumentError(f"[{where}] {name}: expected {expected}, got {shown(value)}.{hint and ' '}{hint}")
+    return ArgumentError(
+        f"[{where}] {name}: expected {expected}, got {shown(value)}.{hint and ' '}{hint}"
+    )
 
 
 def refuse(where: str, name: str, expected: str, value: object, hint: str = "") -> NoReturn:
@@ -71,7 +74,13 @@ def text(value: object, name: str, *, where: str) -> str:
     if isinstance(value, str):
         return valid(str(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
-        refuse(where, name, "a text", value, "Decode the bytes first: value.decode('utf-8', 'replace').")
+        refuse(
+            where,
+            name,
+            "a text",
+            value,
+            "Decode the bytes first: value.decode('utf-8', 'replace').",
+        )
     refuse(where, name, "a text", value)
 
 
@@ -84,7 +93,9 @@ def texts(value: object, name: str, *, where: str) -> list[str]:
     return [text(item, f"{name}[{index}]", where=where) for index, item in enumerate(value)]
 
 
-def whole(value: object, name: str, *, where: str, least: int | None = None, most: int | None = None) -> int:
+def whole(
+    value: object, name: str, *, where: str, least: int | None = None, most: int | None = None
+) -> int:
     """A whole number: an int, or what stands for one as numpy's do. True and 2.0 are none."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
@@ -99,7 +110,9 @@ def whole(value: object, name: str, *, where: str, least: int | None = None, mos
     return number
 
 
-def number(value: object, name: str, *, where: str, least: float | None = None, most: float | None = None) -> float:
+def number(
+    value: object, name: str, *, where: str, least: float | None = None, most: float | None = None
+) -> float:
     """A finite number: a float or an int, or what stands for one as numpy's do."""
     converted = None
     if not isinstance(value, (bool, str, bytes, bytearray)):
@@ -112,7 +125,9 @@ def number(value: object, name: str, *, where: str, least: float | None = None, 
     if least is not None and converted < least:
         refuse(where, name, f"{least:g} or more", value)
     if most is not None and converted > most:
-        refuse(where, name, f"at most {most:g}" if least is None else f"{least:g} to {most:g}", value)
+        refuse(
+            where, name, f"at most {most:g}" if least is None else f"{least:g} to {most:g}", value
+        )
     return converted
 
 
@@ -141,7 +156,13 @@ def location(value: object, name: str, *, where: str) -> str | os.PathLike[str]:
     except Exception:  # noqa: BLE001 - whatever an object's __fspath__ raises
         path = None
     if not isinstance(path, str):
-        refuse(where, name, "a path", value, "os.fsdecode makes one of bytes." if isinstance(path, bytes) else "")
+        refuse(
+            where,
+            name,
+            "a path",
+            value,
+            "os.fsdecode makes one of bytes." if isinstance(path, bytes) else "",
+        )
     try:
         whole_name = os.fsencode(path)
     except UnicodeEncodeError:
@@ -175,7 +196,9 @@ def callback(value: object, name: str, *, where: str, optional: bool = True) -> 
     refuse(where, name, "a function or None" if optional else "a function", value)
 
 
-def mapping(value: object, name: str, *, where: str, of: str = "names and values") -> dict[str, Any]:
+def mapping(
+    value: object, name: str, *, where: str, of: str = "names and values"
+) -> dict[str, Any]:
     """A mapping whose keys are texts, as a dict of its own; None is an empty one."""
     if value is None:
         return {}
@@ -199,7 +222,10 @@ def ids(value: object, name: str, *, where: str) -> list[int]:
         found = list(value)
     except TypeError:  # an array without dimensions
         refuse(where, name, "a list of token ids", value)
-    return [whole(item, f"{name}[{index}]", where=where, most=MOST_32_BITS) for index, item in enumerate(found)]
+    return [
+        whole(item, f"{name}[{index}]", where=where, most=MOST_32_BITS)
+        for index, item in enumerate(found)
+    ]
 
 
 def json_text(value: object, name: str, *, where: str) -> str:
@@ -207,7 +233,9 @@ def json_text(value: object, name: str, *, where: str) -> str:
     try:
         return valid(json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_dict))
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise ArgumentError(f"[{where}] {name}: expected a JSON value: {shown_error(error)}") from None
+        raise ArgumentError(
+            f"[{where}] {name}: expected a JSON value: {shown_error(error)}"
+        ) from None
 
 
 def shown_error(error: BaseException) -> str:

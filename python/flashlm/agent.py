@@ -21,22 +21,26 @@ from flashlm.tool_calls import warn_of_left
 class Agent:
     """A model that calls tools until it knows the answer to a task.
 
-    What the model does wrong (a text that is no call, arguments that do not fit) and what a tool raises is told to the
-    model, which tries again. Errors of the model itself are raised; the step can then be tried again. Not thread-safe.
-    Keywords of a tool's schema that no grammar knows are left to the tool, with one warning that names them.
+    What the model does wrong (a text that is no call, arguments that do not fit) and what a tool
+    raises is told to the model, which tries again. Errors of the model itself are raised; the step
+    can then be tried again. Not thread-safe. Keywords of a tool's schema that no grammar knows are
+    left to the tool, with one warning that names them.
 
     Args:
-        model: A model or a session; or a function that stands for one: messages and a JSON schema in, a text out.
+        model: A model or a session; or a function that stands for one: messages and a JSON schema
+            in, a text out.
         tools: Tools, or typed functions with docstrings.
         instructions: Added to the system message.
         max_steps: Of a task; in the last one the model is asked for its answer.
-        min_calls: Calls that must give a result before a constrained model can answer; small models answer too soon.
+        min_calls: Calls that must give a result before a constrained model can answer; small models
+            answer too soon.
         max_tokens: Generated in a task; 0 for no limit.
         max_seconds: Of a task; 0 for no limit.
         observation_tokens: Longer results of tools are cut, with a note.
         max_new_tokens: Of one text of the model.
         constrained: The model can write nothing but a call that fits.
-        **sampling: How the model draws: the options of ``generate`` from ``temperature`` to ``seed``.
+        **sampling: How the model draws: the options of ``generate`` from ``temperature`` to
+            ``seed``.
 
     Raises:
         ArgumentError: A tool that no model could call, or a limit of nothing.
@@ -67,16 +71,27 @@ class Agent:
         constrained: bool = True,
         **sampling: Any,
     ) -> None:
-        self.tools: list[Tool] = [tool if isinstance(tool, Tool) else Tool.of(tool) for tool in tools]
-        for name, value in {"max_steps": max_steps, "observation_tokens": observation_tokens}.items():
+        self.tools: list[Tool] = [
+            tool if isinstance(tool, Tool) else Tool.of(tool) for tool in tools
+        ]
+        for name, value in {
+            "max_steps": max_steps,
+            "observation_tokens": observation_tokens,
+        }.items():
             _check_count(name, value, 1)
-        for name, value in {"min_calls": min_calls, "max_tokens": max_tokens, "max_new_tokens": max_new_tokens}.items():
+        for name, value in {
+            "min_calls": min_calls,
+            "max_tokens": max_tokens,
+            "max_new_tokens": max_new_tokens,
+        }.items():
             _check_count(name, value, 0)
         unknown = sampling.keys() - set(SAMPLING)
         if unknown:
             raise ArgumentError(f"[agent] options: unknown {', '.join(sorted(unknown))}.")
         asked: AgentModel = (
-            SpeakerModel(model, max_new_tokens, sampling) if isinstance(model, Speaker) else FunctionModel(model)
+            SpeakerModel(model, max_new_tokens, sampling)
+            if isinstance(model, Speaker)
+            else FunctionModel(model)
         )
         self._native = _core.Agent(
             asked.answer,

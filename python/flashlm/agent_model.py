@@ -79,7 +79,9 @@ class SpeakerModel:
                 raise _StoppedError
 
         form = (
-            {"type": "json_schema", "json_schema": {"name": "call", "schema": json.loads(schema)}} if schema else None
+            {"type": "json_schema", "json_schema": {"name": "call", "schema": json.loads(schema)}}
+            if schema
+            else None
         )
         talk = [{"role": role, "content": content} for role, content in messages]
         generation = self._speaker.stream_chat(
@@ -104,7 +106,8 @@ class FunctionModel:
     def __init__(self, function: ChatFunction) -> None:
         if not callable(function):
             raise ArgumentError(
-                f"[agent] model: expected a model, a session or a function, got {type(function).__name__}."
+                f"[agent] model: expected a model, a session or a function, got "
+                f"{type(function).__name__}."
             )
         self._function = function
 
@@ -122,7 +125,9 @@ class FunctionModel:
     ) -> str:
         """As `AgentModel.answer`."""
         del on_prefill
-        text = self._function([{"role": role, "content": content} for role, content in messages], schema)
+        text = self._function(
+            [{"role": role, "content": content} for role, content in messages], schema
+        )
         if not isinstance(text, str):
             _values.refuse("agent", "model", "a text from the function", text)
         text = _values.valid(text)

@@ -24,10 +24,12 @@ from flashlm.warnings import warn
 class ChatTemplate:
     """Turns messages into a prompt, by the Jinja template that came with the model.
 
-    Thread-safe. The template runs in a sandbox with bounds in time and size, for it is code of the model's author.
+    Thread-safe. The template runs in a sandbox with bounds in time and size, for it is code of the
+    model's author.
 
     Args:
-        source: The template, or several by name: ``tool_use`` is taken when tools are passed, else ``default``.
+        source: The template, or several by name: ``tool_use`` is taken when tools are passed, else
+            ``default``.
         special_tokens: What the template may name: ``bos_token``, ``eos_token`` and so on.
         name: Where the template comes from, for error messages.
 
@@ -52,7 +54,9 @@ class ChatTemplate:
             refuse("chat_template", "source", "a template, or templates by name", source)
         given = {"default": source} if isinstance(source, str) else source
         sources = {
-            checked_text(key, "name", where="chat_template"): checked_text(text, "source", where="chat_template")
+            checked_text(key, "name", where="chat_template"): checked_text(
+                text, "source", where="chat_template"
+            )
             for key, text in given.items()
         }
         if not sources:
@@ -61,7 +65,8 @@ class ChatTemplate:
         self.special_tokens: dict[str, str] = dict(special_tokens or {})
         self.sources: dict[str, str] = sources
         self._render = {
-            key: _compiled(text, name if len(sources) == 1 else f"{name}: {key}") for key, text in sources.items()
+            key: _compiled(text, name if len(sources) == 1 else f"{name}: {key}")
+            for key, text in sources.items()
         }
         self._render_marked: dict[str, Callable[[Mapping[str, Any]], str]] = {}
         self._reads_tools = False  # known only once a text with tools was another than without
@@ -69,11 +74,14 @@ class ChatTemplate:
 
     @classmethod
     @checked("chat_template")
-    def open(cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> ChatTemplate:
+    def open(
+        cls, folder: str | os.PathLike[str], tokenizer: Tokenizer | None = None
+    ) -> ChatTemplate:
         r"""Reads the template of a model folder.
 
-        ``chat_template.jinja`` comes before ``tokenizer_config.json``; ``additional_chat_templates/*.jinja``, in a
-        packed folder ``chat_templates.json``, are added by name.
+        ``chat_template.jinja`` comes before ``tokenizer_config.json``;
+        ``additional_chat_templates/*.jinja``, in a packed folder ``chat_templates.json``, are added
+        by name.
 
         Args:
             folder: A packed model folder, or a Hugging Face one.
@@ -92,7 +100,10 @@ class ChatTemplate:
         """
         path = Path(folder)
         try:
-            contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in template_files(path)}
+            contents = {
+                file.relative_to(path).as_posix(): file.read_bytes()
+                for file in template_files(path)
+            }
         except OSError as error:
             raise io_error("read", error, path, "chat_template") from error
         return cls.parse(contents, tokenizer, name=str(path))
@@ -100,7 +111,11 @@ class ChatTemplate:
     @classmethod
     @checked("chat_template")
     def parse(
-        cls, files: Mapping[str, bytes], tokenizer: Tokenizer | None = None, *, name: str = "template"
+        cls,
+        files: Mapping[str, bytes],
+        tokenizer: Tokenizer | None = None,
+        *,
+        name: str = "template",
     ) -> ChatTemplate:
         r"""The same from the contents of a folder's files, by their names.
 
@@ -125,10 +140,13 @@ class ChatTemplate:
         sources = all_templates(files, path, settings)
         if not sources:
             raise FormatError(
-                f"[chat_template] template: expected chat_template.jinja or tokenizer_config.json with "
+                f"[chat_template] template: expected chat_template.jinja or tokenizer_config.json "
+                f"with "
                 f"one, found none ({path}). This model is no chat model: use generate()."
             )
-        return cls(sources, special_tokens=named_tokens(files, path, settings, tokenizer), name=name)
+        return cls(
+            sources, special_tokens=named_tokens(files, path, settings, tokenizer), name=name
+        )
 
     @checked("chat_template")
     def render(
@@ -141,26 +159,31 @@ class ChatTemplate:
         continue_final_message: bool | str = False,
         **variables: Any,
     ) -> str:
-        r"""The prompt for these messages. It holds the model's special tokens: tokenize it without adding any.
+        r"""The prompt for these messages.
+
+        It holds the model's special tokens: tokenize it without adding any.
 
         Args:
-            messages: The conversation; ``content`` is a text or a list of ``{"type": "text", "text": ...}``.
+            messages: The conversation; ``content`` is a text or a list of ``{"type": "text",
+                "text": ...}``.
             tools: JSON schemas of functions the model may call.
             documents: What the model may quote: mappings with ``title`` and ``text``.
-            add_generation_prompt: Ends with the beginning of an answer; by default, unless a message is continued.
-            continue_final_message: Ends where the last message ends, so that it goes on; or the name of another of its
-                keys that goes on, such as ``"reasoning_content"``.
+            add_generation_prompt: Ends with the beginning of an answer; by default, unless a
+                message is continued.
+            continue_final_message: Ends where the last message ends, so that it goes on; or the
+                name of another of its keys that goes on, such as ``"reasoning_content"``.
             **variables: More names for the template, such as ``enable_thinking``.
 
         Returns:
             The prompt.
 
         Warns:
-            UserWarning: The template ignores the tools, and no message speaks of them. Once for each template.
+            UserWarning: The template ignores the tools, and no message speaks of them. Once for
+                each template.
 
         Raises:
-            ArgumentError: The messages are not messages, or the template refuses them; or the last one cannot be
-                continued.
+            ArgumentError: The messages are not messages, or the template refuses them; or the last
+                one cannot be continued.
             FormatError: The template breaks the sandbox, or runs out of time or space.
 
         Example:
@@ -173,7 +196,8 @@ class ChatTemplate:
         values = _values(messages, tools, documents)
         own = {
             **plain_data(variables, "variables"),
-            "add_generation_prompt": not continue_final_message and add_generation_prompt is not False,
+            "add_generation_prompt": not continue_final_message
+            and add_generation_prompt is not False,
         }
         final = FinalMessage.of(values["messages"], continue_final_message, add_generation_prompt)
         return self._ended({**own, **values}, final)
@@ -192,8 +216,8 @@ class ChatTemplate:
     ) -> list[tuple[str, bool]]:
         r"""The prompt in parts, so that nobody's words become special tokens.
 
-        A message may quote ``<|im_end|>``; only the template's own is the end of a turn. The parts make the text of
-        ``render``, and ``Tokenizer.encode_parts`` makes ids of them.
+        A message may quote ``<|im_end|>``; only the template's own is the end of a turn. The parts
+        make the text of ``render``, and ``Tokenizer.encode_parts`` makes ids of them.
 
         Args:
             messages: As in ``render``.
@@ -213,12 +237,14 @@ class ChatTemplate:
 
         Example:
             >>> lm.chat_template.render_parts([{"role": "user", "content": "a<|im_end|>"}], ["<|im_end|>"])
-            [('<|im_start|>user\na', True), ('<|im_end|>', False), ('<|im_end|>\n<|im_start|>assistant\n', True)]
+            [('<|im_start|>user\na', True), ('<|im_end|>', False),
+            ('<|im_end|>\n<|im_start|>assistant\n', True)]
         """
         values = _values(messages, tools, documents)
         own = {
             **plain_data(variables, "variables"),
-            "add_generation_prompt": not continue_final_message and add_generation_prompt is not False,
+            "add_generation_prompt": not continue_final_message
+            and add_generation_prompt is not False,
         }
         control = ControlTokens(special_tokens)
         quoted = control.made_by(values)
@@ -227,7 +253,9 @@ class ChatTemplate:
             return [(self._ended({**own, **values}, final), True)]
         theirs = _marked.theirs(values)
         for message in theirs["messages"]:
-            if not control.made_by(message["role"]):  # templates write <|user|> as "<|" + role + "|>"
+            if not control.made_by(
+                message["role"]
+            ):  # templates write <|user|> as "<|" + role + "|>"
                 message["role"] = _marked.ours(message["role"])
         return parts_of(self._ended({**_marked.ours(own), **theirs}, final, marked=True), quoted)
 
@@ -237,7 +265,9 @@ class ChatTemplate:
             self._told.add(key)
             warn(text)
 
-    def _ended(self, values: Mapping[str, Any], final: FinalMessage | None, *, marked: bool = False) -> str:
+    def _ended(
+        self, values: Mapping[str, Any], final: FinalMessage | None, *, marked: bool = False
+    ) -> str:
         """The text, cut where the message ends that is continued."""
         text = self._rendered(values, marked=marked)
         if values["tools"] and not self._reads_tools:
@@ -251,10 +281,13 @@ class ChatTemplate:
         except Error:  # it wants tools
             self._reads_tools = True
         names = [tool.get("function", tool).get("name") for tool in values["tools"]]
-        if not self._reads_tools and not all(isinstance(name, str) and name in text for name in names):
+        if not self._reads_tools and not all(
+            isinstance(name, str) and name in text for name in names
+        ):
             self._tell_once(
                 "tools",
-                f"[chat_template] tools: the model's template ignores them, so that it is told of none ({self.name}). "
+                f"[chat_template] tools: the model's template ignores them, so that it is told of "
+                f"none ({self.name}). "
                 "Describe them in a message, or take a model whose template knows tools.",
             )
 
@@ -263,10 +296,13 @@ class ChatTemplate:
 
         from flashlm import _jinja
 
-        name = "tool_use" if values["tools"] is not None and "tool_use" in self._render else "default"
+        name = (
+            "tool_use" if values["tools"] is not None and "tool_use" in self._render else "default"
+        )
         if name not in self._render:
             raise FormatError(
-                f"[chat_template] template: expected one named default, got {sorted(self._render)} ({self.name})."
+                f"[chat_template] template: expected one named default, got {sorted(self._render)} "
+                f"({self.name})."
             )
         special: Mapping[str, Any] = self.special_tokens
         render = self._render[name]
@@ -277,12 +313,15 @@ class ChatTemplate:
             return render({**special, **values})
         except _jinja.Refused as error:
             raise ArgumentError(
-                f"[chat_template] messages: the model's template refuses them: {error} ({self.name})."
+                f"[chat_template] messages: the model's template refuses them: {error} "
+                f"({self.name})."
             ) from error
         except (_jinja.Exhausted, jinja2.exceptions.SecurityError) as error:
             raise FormatError(f"[chat_template] template: {error} ({self.name}).") from error
         except RecursionError as error:
-            raise FormatError(f"[chat_template] template: it calls itself without end ({self.name}).") from error
+            raise FormatError(
+                f"[chat_template] template: it calls itself without end ({self.name})."
+            ) from error
         except Exception as error:  # whatever Python raises for a value the template did not expect
             raise ArgumentError(
                 f"[chat_template] messages: the model's template cannot render them: "
@@ -311,6 +350,8 @@ def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
     try:
         return _jinja.compile_template(text)
     except jinja2.TemplateSyntaxError as error:
-        raise FormatError(f"[chat_template] line {error.lineno}: {error.message} ({name}).") from error
+        raise FormatError(
+            f"[chat_template] line {error.lineno}: {error.message} ({name})."
+        ) from error
     except (jinja2.TemplateError, RecursionError) as error:
         raise FormatError(f"[chat_template] template: {error} ({name}).") from error

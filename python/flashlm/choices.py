@@ -25,7 +25,8 @@ def check_opening(options: Mapping[str, Any]) -> None:
         option = _TABLE[name]
         if name == "selector" and isinstance(value, str) and value == "router":
             raise NotImplementedError(
-                "[language_model] selector: 'router' comes with mixtures of experts, which this version does not have "
+                "[language_model] selector: 'router' comes with mixtures of experts, which this "
+                "version does not have "
                 "yet."
             )
         if words := option["words"]:
@@ -33,7 +34,9 @@ def check_opening(options: Mapping[str, Any]) -> None:
         elif isinstance(option["default"], bool):
             _values.flag(value, name, where="language_model")
         elif value is not None or option["default"] is not None:
-            _values.whole(value, name, where="language_model", least=option["least"], most=option["most"])
+            _values.whole(
+                value, name, where="language_model", least=option["least"], most=option["most"]
+            )
 
 
 def check_drafter(drafter: object) -> None:
@@ -43,10 +46,14 @@ def check_drafter(drafter: object) -> None:
     expected = f"expected 'auto' or 'none', got {_values.shown(drafter)}"
     if not isinstance(drafter, (str, os.PathLike)):
         raise ArgumentError(f"[language_model] drafter: {expected}.")
-    raise NotImplementedError(f"[language_model] drafter: {expected}. Speculative decoding is not in this version yet.")
+    raise NotImplementedError(
+        f"[language_model] drafter: {expected}. Speculative decoding is not in this version yet."
+    )
 
 
-def check_whole(name: str, value: object, *, least: int, most: int, where: str = "language_model") -> None:
+def check_whole(
+    name: str, value: object, *, least: int, most: int, where: str = "language_model"
+) -> None:
     """Raises ArgumentError unless `value` is None or a whole number from `least` to `most`."""
     if value is not None:
         _values.whole(value, name, where=where, least=least, most=most)
@@ -56,7 +63,11 @@ def check_memory(memory: str | int, name: str = "memory", where: str = "language
     """The budget as the engine reads it. Raises ArgumentError for what is none."""
     expected = "'auto', bytes such as '4GiB', or a share of the weights such as '50%'"
     try:
-        text = _values.valid(memory) if isinstance(memory, str) else str(_bytes(memory, name, where, expected))
+        text = (
+            _values.valid(memory)
+            if isinstance(memory, str)
+            else str(_bytes(memory, name, where, expected))
+        )
         parse_memory(text)
     except ArgumentError:
         _values.refuse(where, name, expected, memory)
@@ -64,13 +75,18 @@ def check_memory(memory: str | int, name: str = "memory", where: str = "language
 
 
 def check_size(size: str | int, name: str, where: str = "language_model") -> int:
-    """A number of bytes from a number or a text such as "8GiB". Raises ArgumentError for anything else."""
+    """A number of bytes from a number or a text such as "8GiB".
+
+    Raises ArgumentError for anything else.
+    """
     if not isinstance(size, str):
         return _bytes(size, name, where, "bytes as a number or text such as '8GiB'")
     parsed = parse_memory(size)
     if parsed.share is not None or parsed.automatic:
         got = "a share, " if parsed.share is not None else ""
-        raise ArgumentError(f"[{where}] {name}: expected bytes such as '8GiB', got {got}{_values.shown(size)}.")
+        raise ArgumentError(
+            f"[{where}] {name}: expected bytes such as '8GiB', got {got}{_values.shown(size)}."
+        )
     return parsed.bytes
 
 

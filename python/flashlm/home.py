@@ -26,7 +26,8 @@ from flashlm.packing.writer import growth, write_folder
 def home() -> Path:
     """The folder for packed models: ``FLASHLM_HOME``, or else ``flashlm`` in the user's cache folder.
 
-    That is ``~/Library/Caches`` on macOS and ``$XDG_CACHE_HOME`` or ``~/.cache`` elsewhere. It may not exist yet.
+    That is ``~/Library/Caches`` on macOS and ``$XDG_CACHE_HOME`` or ``~/.cache`` elsewhere. It may
+    not exist yet.
 
     Example:
         >>> home()  # where FLASHLM_HOME ends in "home"
@@ -60,7 +61,9 @@ def kv_folder(choice: str | os.PathLike[str] | bool | None) -> Path | None:
     if choice is True:
         return home() / "kv"
     if not os.fspath(choice):
-        raise ArgumentError("[language_model] kv_store: expected a folder, True or None, got an empty path.")
+        raise ArgumentError(
+            "[language_model] kv_store: expected a folder, True or None, got an empty path."
+        )
     return Path(choice).expanduser()
 
 
@@ -75,8 +78,9 @@ def packed(
 ) -> Path:
     """The packed folder of a source; packs it into `home` if that has not been done.
 
-    The folder's name holds a fingerprint of the source's files and of the options, so a changed source is packed anew.
-    Of two processes that want the same model one packs it and the other waits.
+    The folder's name holds a fingerprint of the source's files and of the options, so a changed
+    source is packed anew. Of two processes that want the same model one packs it and the other
+    waits.
 
     Args:
         source: A packed folder (which is returned as it is), or what `flashlm.pack` takes.
@@ -139,13 +143,19 @@ def outlined(source: str | os.PathLike[str], progress: Progress | None = None) -
 
 def _place(opened: Source, options: Options) -> Path:
     """Where `packed` puts a source."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "--", opened.name.removesuffix(".gguf")).strip(".-")[:80] or "model"
+    slug = (
+        re.sub(r"[^A-Za-z0-9._-]+", "--", opened.name.removesuffix(".gguf")).strip(".-")[:80]
+        or "model"
+    )
     return home() / f"{slug}-{options.dtype}-{options.fingerprint(opened)[:16]}.flash"
 
 
 @contextmanager
 def _locked(folder: Path, progress: Progress | None) -> Iterator[None]:
-    """Holds `folder`.lock; waits for another process that does. The file stays: removing it would let two in."""
+    """Holds `folder`.lock; waits for another process that does.
+
+    The file stays: removing it would let two in.
+    """
     path = folder.with_name(folder.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

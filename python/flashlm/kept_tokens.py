@@ -13,8 +13,9 @@ from flashlm._core import Tokenizer
 def keep_tokens(before: Sequence[int], prompt: Sequence[int], tokenizer: Tokenizer) -> list[int]:
     """The prompt, beginning with the tokens of `before` as far as they spell the same text.
 
-    A model may write " moon" in two tokens where the tokenizer would take one. When that text comes back in the next
-    prompt, as the history of a conversation does, other ids would mean to compute it again.
+    A model may write " moon" in two tokens where the tokenizer would take one. When that text comes
+    back in the next prompt, as the history of a conversation does, other ids would mean to compute
+    it again.
 
     Args:
         before: What a session has read and written.

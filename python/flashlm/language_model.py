@@ -32,11 +32,12 @@ Progress = Callable[[str, int, int], None]
 class LanguageModel(Speaker):
     """A language model whose weights stay on flash; DRAM is a budget, and it is kept.
 
-    Made by ``from_pretrained``. The text does not depend on the budget: more memory is only faster. ``generate``,
-    ``stream``, ``chat`` and ``stream_chat`` share one session, which continues from what a new prompt has in common
-    with the last one. Thread-safe: each call gives what it would give alone. Threads take turns, a whole ``generate``
-    or ``chat`` at a time, a stream piece by piece; with a ``session`` each they wait only for steps of the others. In a
-    forked process it raises Error where it would compute; that process may open a model of its own.
+    Made by ``from_pretrained``. The text does not depend on the budget: more memory is only faster.
+    ``generate``, ``stream``, ``chat`` and ``stream_chat`` share one session, which continues from
+    what a new prompt has in common with the last one. Thread-safe: each call gives what it would
+    give alone. Threads take turns, a whole ``generate`` or ``chat`` at a time, a stream piece by
+    piece; with a ``session`` each they wait only for steps of the others. In a forked process it
+    raises Error where it would compute; that process may open a model of its own.
 
     Example:
         >>> with flashlm.LanguageModel.from_pretrained("tiny.flash", memory="50%") as model:
@@ -49,7 +50,9 @@ class LanguageModel(Speaker):
         self._model: _core.LanguageModel | None = native
         self._chat_template: ChatTemplate | None = None
         self._ends: list[str] | None = None
-        self._sessions: dict[int, weakref.ref[Session]] = {}  # unlike a WeakSet, listed while other threads add
+        self._sessions: dict[
+            int, weakref.ref[Session]
+        ] = {}  # unlike a WeakSet, listed while other threads add
 
     @classmethod
     @checked("language_model")
@@ -74,21 +77,23 @@ class LanguageModel(Speaker):
         """Opens a model. One that is not packed yet is packed into ``FLASHLM_HOME`` first.
 
         Args:
-            source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as ``owner/name``.
-            memory: How much DRAM the model may take: ``"auto"``, ``"4GiB"`` or ``"50%"``. ``"auto"`` is
-                what the machine and its control groups can spare now; bytes are everything that flashlm
-                allocates; a share is one of the packed weights, with the KV cache and scratch on top.
-                ``"auto"`` leaves a tenth of what is free, and at least 1 GiB or a quarter of a smaller
-                limit; memory_plan.limit has the numbers.
-            selector: Which neurons a token needs. ``"dense"``: all of them. ``"predictor"``: those that
-                a trained guess names (`flashlm.train`). ``"gate"``: all that can fire, with dense's
-                result, for models of the ReLU family. ``"threshold"``: those with a large gate, which
-                is lossy (`flashlm.add_thresholds`). The last three need a model packed with
-                neurons_per_bundle=1. ``"auto"`` is the predictor where the folder has one, else dense.
-            context: Tokens of a text that fit; by default the model's, 4096 at most, and fewer where
-                memory holds no more.
-            parallel: Sessions that have room from the start, the model's own among them. Each further
-                one takes the place of weights, unless there is memory to spare.
+            source: A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as
+                ``owner/name``.
+            memory: How much DRAM the model may take: ``"auto"``, ``"4GiB"`` or ``"50%"``.
+                ``"auto"`` is what the machine and its control groups can spare now; bytes are
+                everything that flashlm allocates; a share is one of the packed weights, with the KV
+                cache and scratch on top. ``"auto"`` leaves a tenth of what is free, and at least 1
+                GiB or a quarter of a smaller limit; memory_plan.limit has the numbers.
+            selector: Which neurons a token needs. ``"dense"``: all of them. ``"predictor"``: those
+                that a trained guess names (`flashlm.train`). ``"gate"``: all that can fire, with
+                dense's result, for models of the ReLU family. ``"threshold"``: those with a large
+                gate, which is lossy (`flashlm.add_thresholds`). The last three need a model packed
+                with neurons_per_bundle=1. ``"auto"`` is the predictor where the folder has one,
+                else dense.
+            context: Tokens of a text that fit; by default the model's, 4096 at most, and fewer
+                where memory holds no more.
+            parallel: Sessions that have room from the start, the model's own among them. Each
+                further one takes the place of weights, unless there is memory to spare.
             threads: Threads that compute, 1 to 1024; by default one per core. More than cores are
                 slower, not wrong.
             reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
@@ -98,18 +103,20 @@ class LanguageModel(Speaker):
                 keeps nothing. None of these changes a result. ``"paper"`` does: it is the cache of
                 arXiv:2312.11514, which multiplies whatever neurons the last tokens left in DRAM, so
                 that a text depends on what was read before, on memory, and on how a prompt was cut.
-            window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``. By default
-                as many as fit, and with ``"paper"`` 5 at most. With the selector dense neither may be
-                given.
-            drafter: For speculative decoding: ``"auto"`` and ``"none"``, which are the same in this version.
+            window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``. By
+                default as many as fit, and with ``"paper"`` 5 at most. With the selector dense
+                neither may be given.
+            drafter: For speculative decoding: ``"auto"`` and ``"none"``, which are the same in this
+                version.
             lock_memory: Keeps all memory of the model out of swap. The system limits that (`ulimit
                 -l`).
-            kv_store: A folder where prompts stay computed, for this process and later ones. It holds
-                what the model has read, for this user's eyes only. ``True`` is ``kv`` in
+            kv_store: A folder where prompts stay computed, for this process and later ones. It
+                holds what the model has read, for this user's eyes only. ``True`` is ``kv`` in
                 ``FLASHLM_HOME``, ``None`` keeps none.
-            kv_store_bytes: What that folder may hold, of all models; what was not used for longest goes
-                first.
-            progress: Told how far downloading, packing and loading are: ``progress(stage, done, total)``.
+            kv_store_bytes: What that folder may hold, of all models; what was not used for longest
+                goes first.
+            progress: Told how far downloading, packing and loading are: ``progress(stage, done,
+                total)``.
 
         Returns:
             The model, ready to generate.
@@ -153,7 +160,9 @@ class LanguageModel(Speaker):
             kv_store=store,
             kv_store_bytes=store_bytes,
             manifest=upgraded(folder),
-            on_progress=None if progress is None else lambda done, total: progress("load", done, total),
+            on_progress=None
+            if progress is None
+            else lambda done, total: progress("load", done, total),
         )
         return cls(native)
 
@@ -169,14 +178,18 @@ class LanguageModel(Speaker):
 
             template, tokenizer, known = self.chat_template, self.tokenizer, self.config["eos"]
             ends = turn_ends(
-                tokenizer.special_tokens, template.sources.values(), template.special_tokens.get("eos_token")
+                tokenizer.special_tokens,
+                template.sources.values(),
+                template.special_tokens.get("eos_token"),
             )
             self._ends = [end for end in ends if tokenizer.id(end) not in known]
         return self._ends
 
     @property
     def chat_template(self) -> ChatTemplate:
-        r"""The model's chat template, read when it is first used. Raises FormatError where there is none.
+        r"""The model's chat template, read when it is first used.
+
+        Raises FormatError where there is none.
 
         Example:
             >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
@@ -335,8 +348,9 @@ class LanguageModel(Speaker):
 
         Args:
             token_ids: Ids of a text, from its beginning.
-            on_layer: Called as ``on_layer(layer, x, h)`` with the input of the feed-forward network, float32 [n, dim],
-                and the activation of each neuron, float32 [n, hidden_dim]. May raise to stop.
+            on_layer: Called as ``on_layer(layer, x, h)`` with the input of the feed-forward
+                network, float32 [n, dim], and the activation of each neuron, float32 [n,
+                hidden_dim]. May raise to stop.
 
         Raises:
             ArgumentError: The selector is not dense, or an id is not in the vocabulary.
@@ -360,7 +374,8 @@ class LanguageModel(Speaker):
             progress: Told how many of how many tokens are read.
 
         Returns:
-            1 for a model that knows the text by heart, the vocabulary's size for one that guesses evenly.
+            1 for a model that knows the text by heart, the vocabulary's size for one that guesses
+            evenly.
 
         Raises:
             ShapeError: The text has fewer than two tokens.
@@ -387,11 +402,18 @@ class LanguageModel(Speaker):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
     def __repr__(self) -> str:
         native = self._model
-        state = "closed" if native is None else f"{native.folder}, {_core.format_bytes(native.memory_plan.total)}"
+        state = (
+            "closed"
+            if native is None
+            else f"{native.folder}, {_core.format_bytes(native.memory_plan.total)}"
+        )
         return f"<flashlm.LanguageModel: {state}>"

@@ -12,7 +12,9 @@ from flashlm.packing.upgrade import upgraded
 
 
 @checked("verify")
-def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> None:
+def verify(
+    folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
+) -> None:
     """Reads every byte of a packed folder and compares its checksums.
 
     Args:
@@ -21,7 +23,8 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
 
     Raises:
         IoError: A file cannot be read.
-        FormatError: A file was changed, or a selector's belongs to other weights; the message names it.
+        FormatError: A file was changed, or a selector's belongs to other weights; the message names
+            it.
 
     Example:
         >>> flashlm.verify("tiny.flash")
@@ -30,7 +33,9 @@ def verify(folder: str | os.PathLike[str], progress: Callable[[int, int], None] 
 
 
 @checked("gates")
-def add_gates(folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> None:
+def add_gates(
+    folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
+) -> None:
     """Adds what the selector ``"gate"`` needs: a q8_0 copy of the gate rows, beside the packed weights.
 
     Args:
@@ -38,8 +43,8 @@ def add_gates(folder: str | os.PathLike[str], progress: Callable[[int, int], Non
         progress: Called with (done, total) layers.
 
     Raises:
-        ArgumentError: All neurons of the model fire, several of them are one bundle, or the size of its rows is no
-            multiple of 32.
+        ArgumentError: All neurons of the model fire, several of them are one bundle, or the size of
+            its rows is no multiple of 32.
         IoError: A file cannot be read or written.
         FormatError: The folder is damaged.
 

@@ -108,18 +108,19 @@ def find(
 ) -> list[Paper]:
     """The top daily papers about a topic.
 
-    Papers that have it in their title or keywords come before those that only mention it in their summary; within each
-    group the most voted come first. A later day comes before an earlier one.
+    Papers that have it in their title or keywords come before those that only mention it in their
+    summary; within each group the most voted come first. A later day comes before an earlier one.
 
     Args:
-        topic: Words that title, keywords and summary must have; commas separate choices. Nothing: all papers.
+        topic: Words that title, keywords and summary must have; commas separate choices. Nothing:
+            all papers.
         top: At most so many.
         date: The list of a day, ``"2025-02-28"``.
         week: Of a week, ``"2025-W09"``.
         month: Of a month, ``"2025-02"``. Without date, week and month: the newest list.
         by: ``"votes"`` or ``"trend"``.
-        days: So many days are looked at until there are enough papers; by default seven from the newest list, and one
-            where a date is given.
+        days: So many days are looked at until there are enough papers; by default seven from the
+            newest list, and one where a date is given.
         source: ``"daily"``, or ``"search"``: what the hub finds among all papers.
         papers: Where to ask; by default as the environment says.
         progress: Told about the stage ``"find"``.
@@ -188,7 +189,10 @@ def newest_day(papers: Papers, **query: Any) -> str:
         Traceback (most recent call last):
         flashlm.IoError: [papers] offline (HF_HUB_OFFLINE), and not in the cache: ...
     """
-    return max((paper.daily for paper in find(top=_ALL, papers=papers, days=1, **query)), default="an unknown day")
+    return max(
+        (paper.daily for paper in find(top=_ALL, papers=papers, days=1, **query)),
+        default="an unknown day",
+    )
 
 
 @checked("papers")
@@ -214,7 +218,8 @@ def find_ids(topic: str, num_papers: int = 1) -> list[str]:
     found = find(topic, num_papers)
     if not found:
         raise Error(
-            f"[papers] topic: expected daily papers about {topic!r} in the last {DAYS} days, found none. "
+            f"[papers] topic: expected daily papers about {topic!r} in the last {DAYS} days, found "
+            f"none. "
             "Try other words, or fewer."
         )
     return [paper.id for paper in found]
@@ -222,12 +227,17 @@ def find_ids(topic: str, num_papers: int = 1) -> list[str]:
 
 @checked("papers")
 def download(
-    paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
+    paper_id: str,
+    *,
+    refresh: bool = False,
+    papers: Papers | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """The file of a paper: its PDF, or its Markdown from the hub where the PDF does not come or cannot be read here.
 
     Args:
-        paper_id: arXiv's, such as ``"2312.11514"`` or ``"2312.11514v2"``, or the address of the paper's page.
+        paper_id: arXiv's, such as ``"2312.11514"`` or ``"2312.11514v2"``, or the address of the
+            paper's page.
         refresh: Asks for the newest version although one is in the cache.
         papers: Where to ask; by default as the environment says.
         progress: Told about the stage ``"download"``.
@@ -247,16 +257,23 @@ def download(
         Traceback (most recent call last):
         flashlm.ArgumentError: [papers] id: expected an arXiv id such as 2312.11514, ...
     """
-    return _download(net.paper_id(paper_id), papers or Papers(), refresh=refresh, progress=progress)[0]
+    return _download(
+        net.paper_id(paper_id), papers or Papers(), refresh=refresh, progress=progress
+    )[0]
 
 
 @checked("papers")
 def read(
-    paper_id: str, *, refresh: bool = False, papers: Papers | None = None, progress: Progress | None = None
+    paper_id: str,
+    *,
+    refresh: bool = False,
+    papers: Papers | None = None,
+    progress: Progress | None = None,
 ) -> Document:
     """A paper with all its pages; arguments and errors are those of `download` and `read_file`.
 
-    Where its PDF does not come or cannot be read, its Markdown is, if the hub has it; `Document.note` says why.
+    Where its PDF does not come or cannot be read, its Markdown is, if the hub has it;
+    `Document.note` says why.
 
     Example:
         >>> from flashlm import papers
@@ -276,7 +293,9 @@ def read(
         return replace(read_file(path, progress=progress), note=f"its PDF cannot be read: {error}")
 
 
-def _download(paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None) -> tuple[Path, str]:
+def _download(
+    paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None
+) -> tuple[Path, str]:
     """The file of `download`, and why it is not the PDF, where that could be read."""
     counted = _counted(progress, "download")
     note = ""
@@ -284,21 +303,25 @@ def _download(paper_id: str, papers: Papers, *, refresh: bool, progress: Progres
     if pdf.available():
         try:
             path = papers.pdf(paper_id, refresh=refresh, progress=counted)
-        except Error as error:  # refused, no PDF, cut short, too large, too slow, or offline and not in the cache
+        # Refused, no PDF, cut short, too large, too slow, or offline and not in the cache
+        except Error as error:
             path = _markdown_instead(error, paper_id, papers, refresh=refresh, progress=progress)
             note = f"its PDF did not come: {error}"
     elif papers.markdown(paper_id, refresh=refresh, progress=counted) is not None:
         path = _markdown_path(papers, paper_id)
     else:
         raise Error(
-            f"[papers] {paper_id}: the hub has no Markdown of it, and this flashlm was built without poppler, so it "
+            f"[papers] {paper_id}: the hub has no Markdown of it, and this flashlm was built "
+            f"without poppler, so it "
             "reads no PDF. These two commands bring that: " + " && ".join(_PDF_COMMANDS)
         )
     _tell(progress, "download", 1, 1)
     return path, note
 
 
-def _markdown_instead(error: Error, paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None) -> Path:
+def _markdown_instead(
+    error: Error, paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None
+) -> Path:
     """The Markdown of a paper whose PDF failed with `error`, which is raised again where there is none."""
     try:
         found = papers.markdown(paper_id, refresh=refresh, progress=_counted(progress, "download"))
@@ -313,7 +336,11 @@ def _markdown_instead(error: Error, paper_id: str, papers: Papers, *, refresh: b
 
 @checked("papers")
 def read_file(
-    path: str | os.PathLike[str], first_page: int = 1, last_page: int | None = None, *, progress: Progress | None = None
+    path: str | os.PathLike[str],
+    first_page: int = 1,
+    last_page: int | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Document:
     """The pages of a PDF, or the parts of a Markdown file.
 
@@ -351,19 +378,24 @@ def read_file(
 
 @checked("papers")
 def read_text(
-    file_path: str | os.PathLike[str], first_page: int = 1, last_page: int | None = None, max_characters: int = 0
+    file_path: str | os.PathLike[str],
+    first_page: int = 1,
+    last_page: int | None = None,
+    max_characters: int = 0,
 ) -> str:
-    """The same as one text, in which each page begins with a line about its number. What agents call.
+    """The same as one text, in which each page begins with a line about its number.
 
-    Where it is a PDF that `download` brought and it cannot be read, its Markdown is, if the hub has it; the first line
-    says so.
+    What agents call.
+
+    Where it is a PDF that `download` brought and it cannot be read, its Markdown is, if the hub has
+    it; the first line says so.
 
     Args:
         file_path: As for `read_file`.
         first_page: As for `read_file`.
         last_page: As for `read_file`.
-        max_characters: Ends with the last page that is not longer in all, or in the middle of the first; the last line
-            says how to go on. 0: no limit.
+        max_characters: Ends with the last page that is not longer in all, or in the middle of the
+            first; the last line says how to go on. 0: no limit.
 
     Returns:
         The text.
@@ -380,17 +412,23 @@ def read_text(
         # Title
     """
     document = _read_download(Path(file_path), first_page, last_page)
-    blocks: list[str] = [f"[{document.note}]\n[what follows is the hub's Markdown]"] if document.note else []
+    blocks: list[str] = (
+        [f"[{document.note}]\n[what follows is the hub's Markdown]"] if document.note else []
+    )
     n_notes = len(blocks)
     room = max_characters
     for page in document.pages:
         block = f"[{document.unit} {page.number} of {document.n_pages}]\n{page.text.strip()}"
         if max_characters and len(block) > room:
             if len(blocks) == n_notes:
-                blocks.append(f"{block[:max_characters]}\n[the rest of {document.unit} {page.number} is left out]")
+                blocks.append(
+                    f"{block[:max_characters]}\n[the rest of {document.unit} {page.number} is left "
+                    f"out]"
+                )
             else:
                 blocks.append(
-                    f"[{document.unit}s {page.number} to {document.pages[-1].number} are left out; read them with "
+                    f"[{document.unit}s {page.number} to {document.pages[-1].number} are left out; "
+                    f"read them with "
                     f"first_page={page.number}]"
                 )
             break
@@ -427,10 +465,14 @@ def _read_download(file: Path, first_page: int, last_page: int | None) -> Docume
             raise
         name = net.paper_id(file.stem.replace("_", "/"))
         path = _markdown_instead(error, name, papers, refresh=False, progress=None)
-        return replace(read_file(path, first_page, last_page), note=f"the PDF cannot be read: {error}")
+        return replace(
+            read_file(path, first_page, last_page), note=f"the PDF cannot be read: {error}"
+        )
 
 
-def _read_pdf(file: Path, first_page: int, last_page: int | None, progress: Progress | None) -> Document:
+def _read_pdf(
+    file: Path, first_page: int, last_page: int | None, progress: Progress | None
+) -> Document:
     told = None if progress is None else lambda done, total: progress("read", done, total)
     content = pdf.read_pdf(file, first_page=first_page, last_page=last_page, progress=told)
     pages = tuple(Page(page.number, page.text) for page in content.pages)
@@ -448,7 +490,9 @@ def _read_markdown(file: Path, first_part: int, last_part: int | None) -> Docume
     if not parts:
         raise FormatError(f"[papers] text: expected some, got none ({file}).")
     if first_part > len(parts):
-        raise ArgumentError(f"[papers] first_page: expected at most {len(parts)}, got {first_part} ({file}).")
+        raise ArgumentError(
+            f"[papers] first_page: expected at most {len(parts)}, got {first_part} ({file})."
+        )
     chosen = parts[first_part - 1 : last_part]
     pages = tuple(Page(number, part) for number, part in enumerate(chosen, first_part))
     return Document(file, "markdown", len(parts), pages)

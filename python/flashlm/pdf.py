@@ -36,7 +36,8 @@ else:
         _problem = error
 
         def _refuse(*_: Any, **__: Any) -> NoReturn:
-            # A module that is there but does not load, for want of a shared library, has its own reason to give.
+            # A module that is there but does not load, for want of a shared library, has its own
+            # reason to give.
             reason = "" if isinstance(_problem, ModuleNotFoundError) else f" ({_problem})"
             raise Error(_MISSING + reason) from _problem
 

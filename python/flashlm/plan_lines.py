@@ -14,7 +14,9 @@ from flashlm.packing.upgrade import upgraded
 _ALL = "100%"
 
 
-def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **opening: Any) -> list[str]:
+def plan_lines(
+    folder: str | os.PathLike[str], *, memory: str | int = "auto", **opening: Any
+) -> list[str]:
     """Where the memory would go, and what would be faster if there is something.
 
     Args:
@@ -23,8 +25,8 @@ def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **
         **opening: The other options of opening, as for it, too.
 
     Returns:
-        One line; with ``"auto"``, what it found and what it keeps free in another; and else, where the whole model
-        fits into the memory that is free, and ``memory`` holds less, that.
+        One line; with ``"auto"``, what it found and what it keeps free in another; and else, where
+        the whole model fits into the memory that is free, and ``memory`` holds less, that.
 
     Raises:
         BudgetError: It cannot run in ``memory``.
@@ -47,7 +49,8 @@ def plan_lines(folder: str | os.PathLike[str], *, memory: str | int = "auto", **
             return lines
         if whole.total <= free:
             lines.append(
-                f"All of it fits into the {format_bytes(free)} that can be spared: with --memory {_ALL} "
+                f"All of it fits into the {format_bytes(free)} that can be spared: with --memory "
+                f"{_ALL} "
                 f"({format_bytes(whole.total)}) no token waits for flash, which is faster."
             )
     return lines
@@ -57,14 +60,16 @@ def _line(plan: MemoryPlan) -> str:
     held = _in_dram(plan)
     share = "all of them" if held >= plan.weights else f"{format_bytes(held)} of them"
     return (
-        f"Plan: {format_bytes(plan.weights)} of weights, {share} in DRAM; {format_bytes(plan.kv)} of keys and "
+        f"Plan: {format_bytes(plan.weights)} of weights, {share} in DRAM; {format_bytes(plan.kv)} "
+        f"of keys and "
         f"values for {plan.context} tokens (--context); {format_bytes(plan.total)} in all."
     )
 
 
 def _found(limit: dict[str, Any]) -> str:
     return (
-        f"Memory: {format_bytes(limit['room'])} of {limit['name']} are free, of which {format_bytes(limit['reserve'])} "
+        f"Memory: {format_bytes(limit['room'])} of {limit['name']} are free, of which "
+        f"{format_bytes(limit['reserve'])} "
         "stay free (--memory auto)."
     )
 

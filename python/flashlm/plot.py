@@ -51,15 +51,23 @@ def require(what: str, path: Path | None = None) -> None:
         from matplotlib.backend_bases import FigureCanvasBase
     except ImportError as error:
         raise ImportError(
-            f"[plot] {what}: expected matplotlib, found none. Install it: pip install 'flashlm[plot]'."
+            f"[plot] {what}: expected matplotlib, found none. Install it: pip install "
+            f"'flashlm[plot]'."
         ) from error
     if path is None:
         return
     formats = FigureCanvasBase.get_supported_filetypes()
     if path.suffix[1:].lower() not in formats:
-        raise ArgumentError(f"[plot] {what}: expected a name ending in .png, .svg or .pdf, got {str(path)!r}")
+        raise ArgumentError(
+            f"[plot] {what}: expected a name ending in .png, .svg or .pdf, got {str(path)!r}"
+        )
     if not path.expanduser().parent.is_dir():
-        raise io_error(what, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent)), path, "plot")
+        raise io_error(
+            what,
+            FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent)),
+            path,
+            "plot",
+        )
 
 
 @checked("plot")
@@ -95,7 +103,14 @@ def memory_plan(plan: MemoryPlan) -> Figure:
     held = 0
     for name, _, colour in _PARTS[:2]:
         held = _segment(axes, "weights", held, getattr(plan, name), colour=colour, label=None)
-    _segment(axes, "weights", held, max(plan.weights - held, 0), colour=_ON_FLASH[2], label=_ON_FLASH[sparse])
+    _segment(
+        axes,
+        "weights",
+        held,
+        max(plan.weights - held, 0),
+        colour=_ON_FLASH[2],
+        label=_ON_FLASH[sparse],
+    )
 
     axes.axvline(
         plan.budget,
@@ -148,10 +163,16 @@ def disk_probe(probe: DiskProbe) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     depths = sorted({point.depth for point in probe.points})
     sizes = sorted({point.chunk_bytes for point in probe.points})
-    for axes, sequential, title in zip(panels, (True, False), ("sequential", "anywhere in the file"), strict=True):
+    for axes, sequential, title in zip(
+        panels, (True, False), ("sequential", "anywhere in the file"), strict=True
+    ):
         for index, depth in enumerate(depths):
             points = sorted(
-                (point for point in probe.points if point.depth == depth and point.sequential == sequential),
+                (
+                    point
+                    for point in probe.points
+                    if point.depth == depth and point.sequential == sequential
+                ),
                 key=lambda point: point.chunk_bytes,
             )
             chunks = [point.chunk_bytes for point in points]
@@ -163,7 +184,9 @@ def disk_probe(probe: DiskProbe) -> Figure:
             axes.plot(chunks, median, color=colour, marker="o", markersize=4, label=label)
             axes.fill_between(chunks, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [re.sub(r"\.0+ ", " ", format_bytes(size)) for size in sizes], rotation=30)
+        axes.set_xticks(
+            sizes, [re.sub(r"\.0+ ", " ", format_bytes(size)) for size in sizes], rotation=30
+        )
         axes.minorticks_off()
         axes.set_title(title, loc="left")
         axes.set_xlabel("size of a read")
@@ -173,11 +196,17 @@ def disk_probe(probe: DiskProbe) -> Figure:
     panels[0].set_ylabel("MB/s: median and range")
     if probe.recommended is not None:
         panels[1].axvline(
-            probe.recommended.chunk_bytes, color="#c0392b", linestyle="--", linewidth=1.2, label="recommended size"
+            probe.recommended.chunk_bytes,
+            color="#c0392b",
+            linestyle="--",
+            linewidth=1.2,
+            label="recommended size",
         )
     what = f"reader {probe.reader}" + ("" if probe.direct else ", PAGE CACHE")
     figure.suptitle(f"How fast the disk reads, {probe.date[:10]}, {what}", fontsize="medium")
-    figure.legend(loc="outside lower center", ncols=len(depths) + 1, frameon=False, fontsize="small")
+    figure.legend(
+        loc="outside lower center", ncols=len(depths) + 1, frameon=False, fontsize="small"
+    )
     return figure
 
 
@@ -208,15 +237,40 @@ def predictors(report: TrainReport) -> Figure:
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     shares, quality = figure.subplots(1, 2)
     layers = [one.layer for one in report.layers]
-    shares.bar(layers, [one.predicted for one in report.layers], width=0.8, color="#aed6f1", label="selected")
-    shares.bar(layers, [1 - one.sparsity for one in report.layers], width=0.45, color="#1f4e79", label="fire")
+    shares.bar(
+        layers,
+        [one.predicted for one in report.layers],
+        width=0.8,
+        color="#aed6f1",
+        label="selected",
+    )
+    shares.bar(
+        layers,
+        [1 - one.sparsity for one in report.layers],
+        width=0.45,
+        color="#1f4e79",
+        label="fire",
+    )
     costs = [one.cost for one in report.layers]
-    shares.plot(layers, costs, "v", color="#e59866", label="predictor's cost, of the dense network's")
+    shares.plot(
+        layers, costs, "v", color="#e59866", label="predictor's cost, of the dense network's"
+    )
     shares.set_title("of all neurons", loc="left")
-    lines = (("mass_recall", "activation mass found", "#1f4e79"), ("recall", "firing neurons found", "#2e86c1"))
+    lines = (
+        ("mass_recall", "activation mass found", "#1f4e79"),
+        ("recall", "firing neurons found", "#2e86c1"),
+    )
     for name, label, colour in (*lines, ("precision", "selected ones that fire", "#e59866")):
-        quality.plot(layers, [getattr(one, name) for one in report.layers], "o-", color=colour, label=label)
-    quality.axhline(report.target, color="#c0392b", linestyle="--", linewidth=1.2, label="asked for, of the mass")
+        quality.plot(
+            layers, [getattr(one, name) for one in report.layers], "o-", color=colour, label=label
+        )
+    quality.axhline(
+        report.target,
+        color="#c0392b",
+        linestyle="--",
+        linewidth=1.2,
+        label="asked for, of the mass",
+    )
     quality.set_title("found, and right", loc="left")
     for axes in (shares, quality):
         axes.set_ylim(0, None if axes is shares else 1.02)
@@ -226,7 +280,13 @@ def predictors(report: TrainReport) -> Figure:
         axes.grid(axis="y", color="#dddddd")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
+        axes.legend(
+            frameon=False,
+            fontsize="small",
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            ncols=2,
+        )
     figure.suptitle(report.verdict(), fontsize="medium")
     return figure
 
@@ -234,5 +294,14 @@ def predictors(report: TrainReport) -> Figure:
 def _segment(axes: Axes, row: str, start: int, size: int, *, colour: str, label: str | None) -> int:
     """Draws one part of a bar and returns where the next begins."""
     text = None if label is None else f"{label}: {format_bytes(size)}"
-    axes.barh(row, size, left=start, color=colour, edgecolor="white", linewidth=0.8, height=0.55, label=text)
+    axes.barh(
+        row,
+        size,
+        left=start,
+        color=colour,
+        edgecolor="white",
+        linewidth=0.8,
+        height=0.55,
+        label=text,
+    )
     return start + size

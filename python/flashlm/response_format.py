@@ -13,7 +13,11 @@ JsonSchema = Mapping[str, Any] | bool | str
 """A schema, or its text."""
 
 _WHERE = "response_format"
-_KEYS = {"text": ("type",), "json_object": ("type", "schema"), "json_schema": ("type", "json_schema")}
+_KEYS = {
+    "text": ("type",),
+    "json_object": ("type", "schema"),
+    "json_schema": ("type", "json_schema"),
+}
 _JSON_SCHEMA_KEYS = ("schema", "name", "description", "strict")
 
 
@@ -45,8 +49,9 @@ def grammar_of_format(response_format: Mapping[str, Any] | None) -> Grammar | No
     """Returns the grammar of a response format in OpenAI's form, or None where any text is good.
 
     Args:
-        response_format: ``{"type": "text"}``; ``{"type": "json_object"}``, with ``"schema": {...}`` for JSON of that
-            schema, as in llama-cpp-python; or ``{"type": "json_schema", "json_schema": {"schema": {...}}}``.
+        response_format: ``{"type": "text"}``; ``{"type": "json_object"}``, with ``"schema": {...}``
+            for JSON of that schema, as in llama-cpp-python; or ``{"type": "json_schema",
+            "json_schema": {"schema": {...}}}``.
 
     Returns:
         The grammar of the answers.
@@ -81,5 +86,6 @@ def _check_keys(given: Mapping[str, Any], name: str, known: Collection[str]) -> 
     for key in given:
         if key not in known:
             raise ArgumentError(
-                f"[{_WHERE}] {name}: expected {', '.join(known)}, got the unknown key {_values.shown(key)}."
+                f"[{_WHERE}] {name}: expected {', '.join(known)}, got the unknown key "
+                f"{_values.shown(key)}."
             )

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Session(Speaker):
     """One conversation with a model: what it has read stays computed.
 
-    Made by ``LanguageModel.session``. Several sessions share one model, and wait only for single steps of the others.
-    Thread-safe: threads that share a session take turns, and each call gives what it would give alone.
+    Made by ``LanguageModel.session``. Several sessions share one model, and wait only for single
+    steps of the others. Thread-safe: threads that share a session take turns, and each call gives
+    what it would give alone.
 
     Example:
         >>> session = lm.session()
@@ -118,7 +119,9 @@ class Session(Speaker):
 
     @checked("session")
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Keeps the conversation in a file: its ids and what was computed of them. `load_session` goes on from there.
+        """Keeps the conversation in a file: its ids and what was computed of them.
+
+        `load_session` goes on from there.
 
         Args:
             path: The file. It appears when it is complete; until then, what stood there stays.

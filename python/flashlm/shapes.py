@@ -66,7 +66,12 @@ def _opt(dim: int, n_layers: int) -> dict[str, Any]:
 
 
 _SMOLLM2: dict[str, Any] = {"vocab_size": 49152, "context": 8192, "tied": True}
-_LLAMA_2: dict[str, Any] = {"vocab_size": 32000, "context": 4096, "rope_theta": 10000.0, "tied": False}
+_LLAMA_2: dict[str, Any] = {
+    "vocab_size": 32000,
+    "context": 4096,
+    "rope_theta": 10000.0,
+    "tied": False,
+}
 
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "smollm2-135m": _llama(576, 1536, 30, (9, 3), rope_theta=100000.0, **_SMOLLM2),
@@ -87,7 +92,8 @@ def shape_config(shape: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
         shape: A name in `SHAPES`, or the path of a config.json.
 
     Returns:
-        What to call it, and its config in Hugging Face form. Ids that end a text are left out: a benchmark goes on.
+        What to call it, and its config in Hugging Face form. Ids that end a text are left out: a
+        benchmark goes on.
 
     Raises:
         ArgumentError: Neither a name nor a file.
@@ -109,7 +115,10 @@ def shape_config(shape: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
         raise io_error("read", error, path, "bench") from error
     if not found:
         raise ArgumentError(
-            f"[bench] shape: expected {', '.join(SHAPES)} or the path of a config.json, got {os.fspath(shape)!r}"
+            f"[bench] shape: expected {', '.join(SHAPES)} or the path of a config.json, got "
+            f"{os.fspath(shape)!r}"
         )
     config = read_object(path)
-    return path.resolve().parent.name, {key: value for key, value in config.items() if not key.endswith("_token_id")}
+    return path.resolve().parent.name, {
+        key: value for key, value in config.items() if not key.endswith("_token_id")
+    }

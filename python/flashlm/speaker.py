@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _WHERE = "language_model"  # what errors call it
 _NEW_TURN = (
-    "[language_model] messages: the last one is the assistant's, and another answer begins behind it. "
+    "[language_model] messages: the last one is the assistant's, and another answer begins behind "
+    "it. "
     "continue_final_message=True goes on with it."
 )
 
@@ -45,7 +46,10 @@ class Speaker(ABC):
     @property
     @abstractmethod
     def chat_template(self) -> ChatTemplate:
-        """The model's chat template, read when it is first used. Raises FormatError where there is none."""
+        """The model's chat template, read when it is first used.
+
+        Raises FormatError where there is none.
+        """
 
     @property
     @abstractmethod
@@ -71,26 +75,30 @@ class Speaker(ABC):
             temperature: 0 takes the likeliest token; more than 0 draws, the flatter the higher.
             top_k: Draws from the likeliest k tokens only; 0 for all.
             top_p: Draws from the likeliest tokens that together have this probability.
-            min_p: Draws from the tokens with at least this share of the likeliest one's probability.
+            min_p: Draws from the tokens with at least this share of the likeliest one's
+                probability.
             repetition_penalty: Above 1 makes tokens of the text so far less likely.
             seed: The same seed draws the same tokens. None takes another each time, which
                 `Generation.seed` tells.
             stop: Ends before the first of these texts. One text alone is a list of one.
             parse_special: Reads special tokens in the prompt, such as ``<|im_end|>``, as such.
             add_special: Adds the tokens that the tokenizer puts around a text.
-            on_prefill: Told after each batch of the prompt how many of its tokens are computed, and of
-                how many.
-            json_schema: The text is JSON that this schema allows, whatever the model. Say in the prompt what is wanted
-                too. Near ``max_new_tokens`` the shortest end is taken.
+            on_prefill: Told after each batch of the prompt how many of its tokens are computed, and
+                of how many.
+            json_schema: The text is JSON that this schema allows, whatever the model. Say in the
+                prompt what is wanted too. Near ``max_new_tokens`` the shortest end is taken.
 
-        Several texts may be pulled from one session by turns: each is what it would be alone. One that another has
-        interrupted computes again what the two do not share; with a ``session`` each, nothing is computed twice.
+        Several texts may be pulled from one session by turns: each is what it would be alone. One
+        that another has interrupted computes again what the two do not share; with a ``session``
+        each, nothing is computed twice.
 
         Returns:
-            An iterator of pieces of text, each of whole characters; ``close()`` ends it early, ``rest()`` is all of it.
+            An iterator of pieces of text, each of whole characters; ``close()`` ends it early,
+            ``rest()`` is all of it.
 
         Raises:
-            ArgumentError: An argument lies outside its range, or ``max_new_tokens`` is too few for the schema.
+            ArgumentError: An argument lies outside its range, or ``max_new_tokens`` is too few for
+                the schema.
             FormatError: The schema has a keyword that is not supported, or no text meets it.
             ShapeError: The prompt is empty, or longer than the context.
             IoError: The model could not be read. The session can be used again.
@@ -117,28 +125,35 @@ class Speaker(ABC):
         return self._native.generate(_text(prompt), **_text_options(options, "generate"))
 
     @takes(ChatOptions, CHAT_DEFAULTS)
-    def stream_chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Generation:
+    def stream_chat(
+        self, messages: Sequence[Message], **options: Unpack[ChatOptions]
+    ) -> Generation:
         """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
 
-        Special tokens that the messages, tools or documents quote stay text: ``<|im_end|>`` in a message ends no turn.
+        Special tokens that the messages, tools or documents quote stay text: ``<|im_end|>`` in a
+        message ends no turn.
 
         Args:
             messages: ``{"role": "user", "content": "Hello"}`` and so on, the oldest first.
-            tools: JSON schemas of functions the model may call; the answer holds the calls as the model writes them.
+            tools: JSON schemas of functions the model may call; the answer holds the calls as the
+                model writes them.
             documents: What the model may quote: mappings with ``title`` and ``text``.
-            response_format: ``{"type": "json_object"}``, ``{"type": "json_object", "schema": {}}`` or
-                ``{"type": "json_schema", "json_schema": {"schema": {}}}``: the answer is JSON of that form, whatever
-                the model. Say in a message what is wanted too.
-            template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
-            continue_final_message: Goes on with the last message instead of answering it; only what is new is
-                returned. Without it, messages that end with the assistant's get a new answer, with a warning.
+            response_format: ``{"type": "json_object"}``, ``{"type": "json_object", "schema": {}}``
+                or ``{"type": "json_schema", "json_schema": {"schema": {}}}``: the answer is JSON of
+                that form, whatever the model. Say in a message what is wanted too.
+            template_variables: More names for the model's template, such as ``{"enable_thinking":
+                False}``.
+            continue_final_message: Goes on with the last message instead of answering it; only what
+                is new is returned. Without it, messages that end with the assistant's get a new
+                answer, with a warning.
             max_new_tokens: As in ``stream``, like all that follow in the signature.
 
         Returns:
             An iterator of pieces of text; ``close()`` ends it early.
 
         Raises:
-            FormatError: The model has no chat template, or the schema has a keyword that is not supported.
+            FormatError: The model has no chat template, or the schema has a keyword that is not
+                supported.
             ArgumentError: The response format is of an unknown form.
 
         Example:
@@ -162,7 +177,9 @@ class Speaker(ABC):
             self.chat_template._tell_once("assistant", _NEW_TURN)  # noqa: SLF001 - once for a model and its sessions
         if grammar is None:
             common["stop"] += self._turn_ends()
-        prompt = keep_tokens(self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer)
+        prompt = keep_tokens(
+            self._native.tokens, self.tokenizer.encode_parts(parts), self.tokenizer
+        )
         return self._native.stream(prompt, **common, grammar=grammar)
 
     @takes(ChatOptions, CHAT_DEFAULTS)
@@ -190,6 +207,9 @@ def _text_options(options: TextOptions, function: str) -> dict[str, Any]:
     schema = given["json_schema"]
     return {
         **checked_common(given),
-        **{name: _values.flag(given[name], name, where=_WHERE) for name in ("parse_special", "add_special")},
+        **{
+            name: _values.flag(given[name], name, where=_WHERE)
+            for name in ("parse_special", "add_special")
+        },
         "grammar": None if schema is None else grammar_of_schema(schema),
     }

@@ -17,7 +17,8 @@ class Step:
         output: What the model wrote.
         thought: What it said before it acted.
         calls: The tools it called: ``{"id": ..., "name": ..., "arguments": {...}}`` each.
-        observations: What came of each call: ``{"call": ..., "tool": ..., "text": ..., "failed": ...}``.
+        observations: What came of each call: ``{"call": ..., "tool": ..., "text": ..., "failed":
+            ...}``.
         answer: The answer to the task, if this is the last step.
         problem: Why the output is no action, if it is none; the model is told.
         output_tokens: Tokens of the output.

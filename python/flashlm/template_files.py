@@ -14,7 +14,14 @@ DEFAULT = "chat_template.jinja"
 NAMED = "chat_templates.json"
 """The templates beside the default one, by name, in a packed folder, which has no folders inside."""
 NAMED_FOLDER = "additional_chat_templates"
-FILES = ("tokenizer_config.json", "special_tokens_map.json", "config.json", "generation_config.json", DEFAULT, NAMED)
+FILES = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "config.json",
+    "generation_config.json",
+    DEFAULT,
+    NAMED,
+)
 """What `ChatTemplate.open` reads, besides ``*.jinja`` in `NAMED_FOLDER`; what packing keeps too."""
 
 
@@ -30,7 +37,8 @@ def named_templates(files: Mapping[str, bytes], folder: Path) -> dict[str, str]:
     for key, value in read_json(files, folder, NAMED).items():
         if not isinstance(value, str):
             raise FormatError(
-                f"[chat_template] {key}: expected a template, got {type(value).__name__} ({folder / NAMED})."
+                f"[chat_template] {key}: expected a template, got {type(value).__name__} "
+                f"({folder / NAMED})."
             )
         sources[key] = value
     for file in sorted(files):
@@ -39,8 +47,13 @@ def named_templates(files: Mapping[str, bytes], folder: Path) -> dict[str, str]:
     return sources
 
 
-def all_templates(files: Mapping[str, bytes], folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
-    """All templates by name. As in transformers, those of tokenizer_config.json do not count beside a file."""
+def all_templates(
+    files: Mapping[str, bytes], folder: Path, settings: Mapping[str, Any]
+) -> dict[str, str]:
+    """All templates by name.
+
+    As in transformers, those of tokenizer_config.json do not count beside a file.
+    """
     sources: dict[str, str] = {}
     listed = settings.get("chat_template")
     if DEFAULT in files:
@@ -49,7 +62,9 @@ def all_templates(files: Mapping[str, bytes], folder: Path, settings: Mapping[st
         sources["default"] = listed
     elif isinstance(listed, list):
         for entry in listed:
-            if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in ("name", "template")):
+            if not isinstance(entry, dict) or not all(
+                isinstance(entry.get(k), str) for k in ("name", "template")
+            ):
                 raise FormatError(
                     "[chat_template] chat_template: expected a list of {name, template}, got "
                     f"{entry!r} ({folder / 'tokenizer_config.json'})."
@@ -59,7 +74,10 @@ def all_templates(files: Mapping[str, bytes], folder: Path, settings: Mapping[st
 
 
 def named_tokens(
-    files: Mapping[str, bytes], folder: Path, settings: Mapping[str, Any], tokenizer: Tokenizer | None
+    files: Mapping[str, bytes],
+    folder: Path,
+    settings: Mapping[str, Any],
+    tokenizer: Tokenizer | None,
 ) -> dict[str, str]:
     """The special tokens by name: from tokenizer_config.json, else by their ids in the model's configs."""
     tokens: dict[str, str] = {}
@@ -69,7 +87,11 @@ def named_tokens(
             for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
                 value = config.get(f"{name}_id")
                 first = value[0] if isinstance(value, list) and value else value
-                if isinstance(first, int) and not isinstance(first, bool) and 0 <= first < tokenizer.vocab_size:
+                if (
+                    isinstance(first, int)
+                    and not isinstance(first, bool)
+                    and 0 <= first < tokenizer.vocab_size
+                ):
                     tokens.setdefault(name, tokenizer.decode([first]))
     if "added_tokens_decoder" not in settings:  # a folder of an older version of transformers
         settings = {**settings, **read_json(files, folder, "special_tokens_map.json")}
@@ -101,5 +123,8 @@ def read_json(files: Mapping[str, bytes], folder: Path, name: str) -> dict[str, 
     except ValueError as error:
         raise FormatError(f"[chat_template] json: {error} ({folder / name}).") from error
     if not isinstance(value, dict):
-        raise FormatError(f"[chat_template] json: expected an object, got {type(value).__name__} ({folder / name}).")
+        raise FormatError(
+            f"[chat_template] json: expected an object, got {type(value).__name__} "
+            f"({folder / name})."
+        )
     return value

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""thresholds.py: which gates of a SwiGLU model are small enough to leave their neurons out. Lossy, and it says so."""
+"""thresholds.py: which gates of a SwiGLU model are small enough to leave their neurons out.
+
+Lossy, and it says so.
+"""
 
 from __future__ import annotations
 
@@ -39,25 +42,28 @@ def add_thresholds(
 ) -> dict[str, Any]:
     """Adds what the selector ``"threshold"`` needs: a share of the neurons is left out, those with the smallest gates.
 
-    This is lossy. What it costs depends on the model: compare the perplexity that is returned with dense's.
+    This is lossy. What it costs depends on the model: compare the perplexity that is returned with
+    dense's.
 
     Args:
         folder: A packed SwiGLU model, packed with ``neurons_per_bundle=1``.
         text: Thresholds are calibrated on its first half, and perplexity is measured on the second.
         sparsity: The share of neurons to leave out, above 0 and below 1.
-        compare: Other shares, whose perplexity is measured too. The thresholds that stay are those of `sparsity`.
+        compare: Other shares, whose perplexity is measured too. The thresholds that stay are those
+            of `sparsity`.
         memory: For running the model.
         progress: ``progress(stage, done, total)``.
 
     Returns:
-        ``sparsity``, ``dense_perplexity`` and ``perplexity`` with the thresholds; and in ``compared`` the
-        ``perplexity`` of each ``sparsity``, ascending.
+        ``sparsity``, ``dense_perplexity`` and ``perplexity`` with the thresholds; and in
+        ``compared`` the ``perplexity`` of each ``sparsity``, ascending.
 
     Raises:
         ArgumentError: The sparsity is out of range, or the model is none that thresholds are for.
         ShapeError: The text is too short.
         FormatError: The gates that are there were changed, or belong to other weights.
-        IoError: A file cannot be read or written. Thresholds of an earlier call then stay, as after an interruption.
+        IoError: A file cannot be read or written. Thresholds of an earlier call then stay, as after
+            an interruption.
 
     Example:
         >>> flashlm.add_thresholds("tiny.flash", "A text.", sparsity=1.5)
@@ -76,7 +82,9 @@ def add_thresholds(
     _core.parse_memory(check_memory(memory))
     _check_text(folder, text)
     if not (folder / "gates.safetensors").is_file():
-        _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
+        _core.add_gates(
+            folder, None if progress is None else lambda done, total: progress("gates", done, total)
+        )
     _core.verify_selector("gate", folder)
     gates = _core.Safetensors(str(folder / "gates.safetensors"))
     half = len(text) // 2
@@ -87,7 +95,9 @@ def add_thresholds(
         gate = (x @ rows.T).ravel()[:_SAMPLES].astype(np.float64)
         found.setdefault(layer, []).append(np.quantile(np.abs(gate / (1 + np.exp(-gate))), shares))
 
-    with LanguageModel.from_pretrained(folder, memory=memory, selector="dense", progress=progress) as lm:
+    with LanguageModel.from_pretrained(
+        folder, memory=memory, selector="dense", progress=progress
+    ) as lm:
         ids = lm.tokenizer.encode(text[:half])
         for begin in range(0, len(ids), lm.context):
             if progress is not None:
@@ -97,9 +107,17 @@ def add_thresholds(
     compared = []
     with _kept_on_error(folder / _FILE):
         for index, share in enumerate(shares):
-            _write(folder, gates, {layer: float(np.mean(values, axis=0)[index]) for layer, values in found.items()})
-            with LanguageModel.from_pretrained(folder, memory=memory, selector="threshold", progress=progress) as lm:
-                compared.append({"sparsity": share, "perplexity": _perplexity(lm, text[half:], progress)})
+            _write(
+                folder,
+                gates,
+                {layer: float(np.mean(values, axis=0)[index]) for layer, values in found.items()},
+            )
+            with LanguageModel.from_pretrained(
+                folder, memory=memory, selector="threshold", progress=progress
+            ) as lm:
+                compared.append(
+                    {"sparsity": share, "perplexity": _perplexity(lm, text[half:], progress)}
+                )
     kept = compared[-1]["perplexity"]
     return {
         "sparsity": sparsity,
@@ -115,12 +133,14 @@ def _check_folder(folder: Path) -> None:
     layer, activation = manifest["layers"][0], Graph.of_json(manifest["graph"]).ffn.activation
     if activation != "silu":
         raise ArgumentError(
-            f"[thresholds] model: expected a gated network with silu, got {activation} ({folder}). Its silent "
+            f"[thresholds] model: expected a gated network with silu, got {activation} ({folder}). "
+            f"Its silent "
             "neurons are exactly zero: the selector 'gate' leaves those out and loses nothing."
         )
     if layer["neurons_per_bundle"] != 1:
         raise ArgumentError(
-            f"[thresholds] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} ({folder}). "
+            f"[thresholds] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} "
+            f"({folder}). "
             "Pack it with neurons_per_bundle=1."
         )
 
@@ -132,7 +152,8 @@ def _check_text(folder: Path, text: str) -> None:
         count = len(tokenizer.encode(part))
         if count < _FEWEST_TOKENS:
             raise ShapeError(
-                f"[thresholds] text: expected at least {_FEWEST_TOKENS} tokens to {use}, got {count}. Thousands are "
+                f"[thresholds] text: expected at least {_FEWEST_TOKENS} tokens to {use}, got "
+                f"{count}. Thousands are "
                 "better."
             )
 
@@ -155,7 +176,9 @@ def _kept_on_error(path: Path) -> Iterator[None]:
 
 
 def _perplexity(lm: LanguageModel, text: str, progress: Progress | None) -> float:
-    return lm.perplexity(text, None if progress is None else lambda done, total: progress("measure", done, total))
+    return lm.perplexity(
+        text, None if progress is None else lambda done, total: progress("measure", done, total)
+    )
 
 
 def _write(folder: Path, gates: Any, thresholds: dict[int, float]) -> None:

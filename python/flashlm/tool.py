@@ -36,10 +36,10 @@ class Tool:
         name: Letters, digits and ``_``.
         description: What it is for; the model reads it.
         parameters: The JSON schema of an object: its arguments.
-        function: Called with these by keyword. What it returns is shown to the model: a text as it is, other values as
-            JSON where they can be. What it raises is shown too.
-        max_seconds: After so long the model is told that there was no result, and the call is left alone; 0 for no
-            limit.
+        function: Called with these by keyword. What it returns is shown to the model: a text as it
+            is, other values as JSON where they can be. What it raises is shown too.
+        max_seconds: After so long the model is told that there was no result, and the call is left
+            alone; 0 for no limit.
 
     Example:
         >>> def add(a: int, b: int = 1) -> int:
@@ -79,16 +79,16 @@ class Tool:
         """Makes a tool of a typed function with a docstring.
 
         Args:
-            function: Its name, the first part of its docstring, the types of its parameters and what the docstring says
-                of them under ``Args:`` are what the model reads.
+            function: Its name, the first part of its docstring, the types of its parameters and
+                what the docstring says of them under ``Args:`` are what the model reads.
             max_seconds: As above.
 
         Returns:
             The tool.
 
         Raises:
-            ArgumentError: The function has no docstring, a parameter without a type or of a type that JSON lacks, or
-                parameters that cannot be passed by keyword.
+            ArgumentError: The function has no docstring, a parameter without a type or of a type
+                that JSON lacks, or parameters that cannot be passed by keyword.
 
         Example:
             >>> def now() -> str:
@@ -99,12 +99,21 @@ class Tool:
         """
         name = getattr(function, "__name__", type(function).__name__)
         text = inspect.getdoc(function) or ""
-        described = re.split(r"^(?:Args|Returns|Raises|Example)s?:\s*$", text, maxsplit=1, flags=re.MULTILINE)[
-            0
-        ].strip()
+        described = re.split(
+            r"^(?:Args|Returns|Raises|Example)s?:\s*$", text, maxsplit=1, flags=re.MULTILINE
+        )[0].strip()
         if not described:
-            raise ArgumentError(f"[tool] {name}: expected a docstring, which tells the model what it is for, got none.")
-        return cls(name, described, _parameters(function, name, _argument_texts(text)), function, max_seconds)
+            raise ArgumentError(
+                f"[tool] {name}: expected a docstring, which tells the model what it is for, got "
+                f"none."
+            )
+        return cls(
+            name,
+            described,
+            _parameters(function, name, _argument_texts(text)),
+            function,
+            max_seconds,
+        )
 
 
 def runner(tool: Tool) -> Callable[[str], str]:
@@ -144,7 +153,9 @@ def _within(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     return value
 
 
-def _parameters(function: Callable[..., Any], name: str, texts: Mapping[str, str]) -> dict[str, Any]:
+def _parameters(
+    function: Callable[..., Any], name: str, texts: Mapping[str, str]
+) -> dict[str, Any]:
     """The JSON schema of a function's arguments."""
     hints = typing.get_type_hints(function)
     properties: dict[str, Any] = {}
@@ -153,7 +164,8 @@ def _parameters(function: Callable[..., Any], name: str, texts: Mapping[str, str
         where = f"{name}({parameter.name})"
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ArgumentError(
-                f"[tool] {where}: expected a parameter that has a name, got {parameter.kind.description}."
+                f"[tool] {where}: expected a parameter that has a name, got "
+                f"{parameter.kind.description}."
             )
         if parameter.name not in hints:
             raise ArgumentError(f"[tool] {where}: expected a type, got none.")
@@ -163,7 +175,12 @@ def _parameters(function: Callable[..., Any], name: str, texts: Mapping[str, str
         if parameter.default is parameter.empty:
             required.append(parameter.name)
         properties[parameter.name] = schema
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _type_schema(hint: Any, where: str) -> dict[str, Any]:
@@ -182,7 +199,8 @@ def _type_schema(hint: Any, where: str) -> dict[str, Any]:
             return {"type": [choice["type"] for choice in choices]}
         return {"anyOf": choices}
     raise ArgumentError(
-        f"[tool] {where}: expected str, int, float, bool, list, dict, Literal or a union of them, got {hint}."
+        f"[tool] {where}: expected str, int, float, bool, list, dict, Literal or a union of them, "
+        f"got {hint}."
     )
 
 

@@ -17,7 +17,9 @@ from flashlm.warnings import warn
 
 _MOST_TRIES = 1000  # beginnings of JSON that are looked at
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)  # Llama 3.1, Qwen3-Coder
+_FUNCTION = re.compile(
+    r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL
+)  # Llama 3.1, Qwen3-Coder
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _NAMED = re.compile(r"([\w.-]+)\s*\[ARGS\]\s*(?=\{)")  # Mistral
 
@@ -37,12 +39,17 @@ class ToolCall:
 
 @checked("tool_calls")
 def find_tool_calls(
-    text: str, tools: Collection[str] = (), *, name_key: str = "name", arguments_key: str = "arguments"
+    text: str,
+    tools: Collection[str] = (),
+    *,
+    name_key: str = "name",
+    arguments_key: str = "arguments",
 ) -> list[ToolCall]:
     """The calls in a text, in their order; none if there are none.
 
-    Knows JSON objects with a name and arguments, alone or in lists, between whatever marks (Hermes, Qwen, SmolLM,
-    Llama, Mistral), and tags such as ``<function=name>``. What stands in ``<think>`` is no call.
+    Knows JSON objects with a name and arguments, alone or in lists, between whatever marks (Hermes,
+    Qwen, SmolLM, Llama, Mistral), and tags such as ``<function=name>``. What stands in ``<think>``
+    is no call.
 
     Args:
         text: What the model wrote.
@@ -65,7 +72,11 @@ def find_tool_calls(
 
 @checked("tool_calls")
 def cut_tool_calls(
-    text: str, tools: Collection[str] = (), *, name_key: str = "name", arguments_key: str = "arguments"
+    text: str,
+    tools: Collection[str] = (),
+    *,
+    name_key: str = "name",
+    arguments_key: str = "arguments",
 ) -> tuple[list[ToolCall], str]:
     r"""The calls in a text, and the text without them and the marks around them.
 
@@ -76,7 +87,8 @@ def cut_tool_calls(
         arguments_key: As in ``find_tool_calls``.
 
     Returns:
-        The calls, and the rest of the text without blanks at its ends; the text as it is where there is no call.
+        The calls, and the rest of the text without blanks at its ends; the text as it is where
+        there is no call.
 
     Example:
         >>> from flashlm.tool_calls import cut_tool_calls
@@ -97,7 +109,9 @@ def cut_tool_calls(
         at = behind.end() if behind else end
     rest.append(text[at:])
     pieces = [piece.strip() for piece in rest]
-    return [call for calls, _, _ in found for call in calls], "\n".join(piece for piece in pieces if piece)
+    return [call for calls, _, _ in found for call in calls], "\n".join(
+        piece for piece in pieces if piece
+    )
 
 
 @checked("tool_calls")
@@ -118,8 +132,8 @@ def call_schema(
 ) -> dict[str, Any]:
     """The JSON schema of a call to one of the tools, or of a list of calls.
 
-    Calls are held to what grammars know of the tools' schemas. The rest is left to the tools, with one warning that
-    names it.
+    Calls are held to what grammars know of the tools' schemas. The rest is left to the tools, with
+    one warning that names it.
 
     Args:
         tools: ``{"type": "function", "function": {"name": ..., "parameters": ...}}`` each.
@@ -139,7 +153,9 @@ def call_schema(
     left: list[str] = []
     for tool in tools:
         function = tool.get("function", tool)
-        text, unknown = _known(_values.json_text(_plain(function["parameters"]), function["name"], where="tools"))
+        text, unknown = _known(
+            _values.json_text(_plain(function["parameters"]), function["name"], where="tools")
+        )
         left.extend(f"{function['name']}: {word}" for word in unknown)
         # References in it count from its own beginning.
         own = {"$id": f"flashlm:{function['name']}"} if '"$ref"' in text else {}
@@ -163,7 +179,8 @@ def warn_of_left(left: tuple[str, ...]) -> None:
     """Warns once of what calls are not held to: keywords of tools' schemas and their places."""
     if left:
         warn(
-            "[tools] schemas: no grammar knows these keywords, so calls are not held to them and the tool has to check "
+            "[tools] schemas: no grammar knows these keywords, so calls are not held to them and "
+            "the tool has to check "
             f"them itself: {'; '.join(left)}."
         )
 
@@ -197,7 +214,9 @@ def _found(
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of smolagents as JSON schema knows them: an image or a sound is named by a text."""
-    properties = {name: _plain_property(value) for name, value in parameters.get("properties", {}).items()}
+    properties = {
+        name: _plain_property(value) for name, value in parameters.get("properties", {}).items()
+    }
     plain = {**parameters, "properties": properties}
     # Others may be named where schemas are joined.
     joins = {"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "additionalProperties"}
@@ -211,11 +230,18 @@ def _plain_property(value: Any) -> Any:
     kind = value.get("type")
     if isinstance(kind, str):
         return {**value, "type": names.get(kind, kind)}
-    return {**value, "type": [names.get(each, each) for each in kind]} if isinstance(kind, list) else dict(value)
+    return (
+        {**value, "type": [names.get(each, each) for each in kind]}
+        if isinstance(kind, list)
+        else dict(value)
+    )
 
 
 def _json_values(text: str) -> Iterator[tuple[int, int, Any]]:
-    """The objects and lists in a text, where they begin, and where they end. What stands inside one is not another."""
+    """The objects and lists in a text, where they begin, and where they end.
+
+    What stands inside one is not another.
+    """
     decoder = json.JSONDecoder()
     at = 0
     for _ in range(_MOST_TRIES):
@@ -230,7 +256,9 @@ def _json_values(text: str) -> Iterator[tuple[int, int, Any]]:
         yield match.start(), at, value
 
 
-def _call_of(value: Any, tools: Collection[str], name_key: str, arguments_key: str) -> ToolCall | None:
+def _call_of(
+    value: Any, tools: Collection[str], name_key: str, arguments_key: str
+) -> ToolCall | None:
     if not isinstance(value, dict):
         return None
     inner = value.get("function")

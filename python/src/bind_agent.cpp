@@ -37,13 +37,14 @@ namespace {
 using Messages = std::vector<std::tuple<std::string, std::string>>;
 using OnPiece = std::function<bool(const std::string&)>;
 using OnPrefill = std::function<bool(std::size_t, std::size_t)>;
-using Answer = std::function<std::string(Messages, std::string, std::vector<std::string>, OnPiece, OnPrefill)>;
+using Answer =
+    std::function<std::string(Messages, std::string, std::vector<std::string>, OnPiece, OnPrefill)>;
 using CountTokens = std::function<std::size_t(const std::string&)>;
 using RunTool = std::function<std::string(const std::string&)>;
 using ToolParts = std::tuple<std::string, std::string, std::string, RunTool>;
 
-/// What a Python function raised that is no mistake of a tool, such as KeyboardInterrupt. No std::exception, so that
-/// the agent lets it through.
+/// What a Python function raised that is no mistake of a tool, such as KeyboardInterrupt. No
+/// std::exception, so that the agent lets it through.
 struct Raised {
   py::error_already_set error;
 };
@@ -58,7 +59,8 @@ class PyChatModel : public ChatModel {
     Messages plain;
     for (const ChatMessage& message : messages) plain.emplace_back(message.role, message.content);
     std::exception_ptr stopped;
-    // An exception of the agent's own cannot pass through Python: it waits, and Python is told to end the text.
+    // An exception of the agent's own cannot pass through Python: it waits, and Python is told to
+    // end the text.
     const auto unless_stopped = [&stopped](const auto& tell) {
       try {
         tell();
@@ -84,7 +86,9 @@ class PyChatModel : public ChatModel {
     return text;
   }
 
-  std::size_t count_tokens(std::string_view text) const override { return count_tokens_(std::string(text)); }
+  std::size_t count_tokens(std::string_view text) const override {
+    return count_tokens_(std::string(text));
+  }
   std::size_t context() const override { return context_; }
 
  private:
@@ -111,9 +115,10 @@ Tool tool_of(const ToolParts& parts) {
 }
 
 std::unique_ptr<Agent> make_agent(Answer answer, CountTokens count_tokens, std::size_t context,
-                                  const std::vector<ToolParts>& tools, const std::string& instructions,
-                                  std::size_t max_steps, std::size_t min_calls, std::size_t max_tokens,
-                                  double max_seconds, std::size_t observation_tokens, std::size_t max_new_tokens,
+                                  const std::vector<ToolParts>& tools,
+                                  const std::string& instructions, std::size_t max_steps,
+                                  std::size_t min_calls, std::size_t max_tokens, double max_seconds,
+                                  std::size_t observation_tokens, std::size_t max_new_tokens,
                                   bool constrained) {
   std::vector<Tool> made;
   for (const ToolParts& parts : tools) made.push_back(tool_of(parts));
@@ -125,8 +130,9 @@ std::unique_ptr<Agent> make_agent(Answer answer, CountTokens count_tokens, std::
                        .observation_tokens = observation_tokens,
                        .constrained = constrained};
   options.chat.generation.max_new_tokens = max_new_tokens;
-  return std::make_unique<Agent>(std::make_shared<PyChatModel>(std::move(answer), std::move(count_tokens), context),
-                                 std::move(made), options);
+  return std::make_unique<Agent>(
+      std::make_shared<PyChatModel>(std::move(answer), std::move(count_tokens), context),
+      std::move(made), options);
 }
 
 using Shown = std::tuple<std::string, std::string>;
@@ -149,10 +155,13 @@ std::optional<Shown> next(Agent& self) {
 }  // namespace
 
 void bind_agent(py::module_& module) {
-  py::class_<Agent>(module, "Agent", "A model that calls tools until it knows the answer. Steps are JSON texts here.")
-      .def(py::init(&make_agent), "answer"_a, "count_tokens"_a, "context"_a, "tools"_a, py::kw_only(),
-           "instructions"_a = "", "max_steps"_a = 10, "min_calls"_a = 0, "max_tokens"_a = 0, "max_seconds"_a = 0.0,
-           "observation_tokens"_a = 1024, "max_new_tokens"_a = 512, "constrained"_a = true, R"(Make an agent.
+  py::class_<Agent>(
+      module, "Agent",
+      "A model that calls tools until it knows the answer. Steps are JSON texts here.")
+      .def(py::init(&make_agent), "answer"_a, "count_tokens"_a, "context"_a, "tools"_a,
+           py::kw_only(), "instructions"_a = "", "max_steps"_a = 10, "min_calls"_a = 0,
+           "max_tokens"_a = 0, "max_seconds"_a = 0.0, "observation_tokens"_a = 1024,
+           "max_new_tokens"_a = 512, "constrained"_a = true, R"(Make an agent.
 
 Args:
     answer: Called with messages, a JSON schema or "", stop texts, a function to call with each piece and one to call
@@ -173,7 +182,8 @@ Args:
 Raises:
     ArgumentError: A tool that no model could call, or a limit of nothing.)")
       .def("start", &Agent::start, "task"_a, "Begin a task.")
-      .def("next", &next, "Do a step. Its JSON and its text for people; None when the task has ended.")
+      .def("next", &next,
+           "Do a step. Its JSON and its text for people; None when the task has ended.")
       .def(
           "steps",
           [](const Agent& self) {
@@ -186,12 +196,14 @@ Raises:
           "messages",
           [](const Agent& self) {
             Messages messages;
-            for (const ChatMessage& message : self.messages()) messages.emplace_back(message.role, message.content);
+            for (const ChatMessage& message : self.messages())
+              messages.emplace_back(message.role, message.content);
             return messages;
           },
           "What the model is asked in the next step.")
       .def(
-          "save", [](const Agent& self) { return dumped(self.save()); }, "The task and its steps as JSON.")
+          "save", [](const Agent& self) { return dumped(self.save()); },
+          "The task and its steps as JSON.")
       .def(
           "load", [](Agent& self, const std::string& json) { self.load(json); }, "json"_a,
           "Go on with what `save` gave. Raises FormatError for anything else.")
@@ -207,7 +219,8 @@ Raises:
       [](const std::string& text, std::size_t budget, const CountTokens& count_tokens) {
         return flashlm::agent::cut_to_tokens(text, budget, count_tokens);
       },
-      "text"_a, "budget"_a, "count_tokens"_a, R"(Cut a text to its beginning of so many tokens, with a note.
+      "text"_a, "budget"_a, "count_tokens"_a,
+      R"(Cut a text to its beginning of so many tokens, with a note.
 
 Args:
     text: The text.

@@ -24,7 +24,8 @@ struct ErrorTypes {
 ErrorTypes types{};
 
 /// A class with two parents: flashlm.Error and the builtin that other code catches.
-PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObject* parent, PyObject* builtin) {
+PyObject* add_type(py::module_& module, const char* name, const char* doc, PyObject* parent,
+                   PyObject* builtin) {
   const std::string full_name = std::string("flashlm._core.") + name;
   py::tuple parents = py::make_tuple(py::handle(parent));
   if (builtin != nullptr) parents = py::make_tuple(py::handle(parent), py::handle(builtin));
@@ -45,7 +46,8 @@ void translate(std::exception_ptr pointer) {
   try {
     std::rethrow_exception(pointer);
   } catch (const flashlm::IoError& error) {
-    raise(types.io, error, py::dict("errno"_a = error.code(), "filename"_a = path_text(error.path())));
+    raise(types.io, error,
+          py::dict("errno"_a = error.code(), "filename"_a = path_text(error.path())));
   } catch (const std::filesystem::filesystem_error& error) {
     const flashlm::IoError same("[file] look", error.code().value(), error.path1().string());
     raise(types.io, same, py::dict("errno"_a = same.code(), "filename"_a = path_text(same.path())));
@@ -63,21 +65,27 @@ void translate(std::exception_ptr pointer) {
 }
 
 void bind_errors(py::module_& module) {
-  types.error = add_type(module, "Error", "The root of every error that flashlm raises.", PyExc_Exception, nullptr);
+  types.error = add_type(module, "Error", "The root of every error that flashlm raises.",
+                         PyExc_Exception, nullptr);
   // Not OSError's, which prints errno and filename again, although the message says them.
   py::setattr(py::handle(types.error), "__str__",
               py::cpp_function(
                   [](const py::handle& self) {
                     return one_line(py::str(py::handle(PyExc_BaseException).attr("__str__")(self)));
                   },
-                  py::name("__str__"), py::is_method(py::handle(types.error)), "The message, in one line."));
-  types.io = add_type(module, "IoError", "The system refused or broke a read or a write; see errno and filename.",
+                  py::name("__str__"), py::is_method(py::handle(types.error)),
+                  "The message, in one line."));
+  types.io = add_type(module, "IoError",
+                      "The system refused or broke a read or a write; see errno and filename.",
                       types.error, PyExc_OSError);
-  types.format = add_type(module, "FormatError", "The content of a file is wrong.", types.error, PyExc_ValueError);
-  types.shape = add_type(module, "ShapeError", "Two sizes disagree.", types.error, PyExc_ValueError);
-  types.argument =
-      add_type(module, "ArgumentError", "A value lies outside its documented range.", types.error, PyExc_ValueError);
-  types.budget = add_type(module, "BudgetError", "It cannot fit; smallest_bytes is the smallest budget that would.",
+  types.format = add_type(module, "FormatError", "The content of a file is wrong.", types.error,
+                          PyExc_ValueError);
+  types.shape =
+      add_type(module, "ShapeError", "Two sizes disagree.", types.error, PyExc_ValueError);
+  types.argument = add_type(module, "ArgumentError", "A value lies outside its documented range.",
+                            types.error, PyExc_ValueError);
+  types.budget = add_type(module, "BudgetError",
+                          "It cannot fit; smallest_bytes is the smallest budget that would.",
                           types.error, PyExc_MemoryError);
   py::handle(types.budget).attr("smallest_bytes") = 0;
   py::register_exception_translator(&translate);
@@ -88,18 +96,22 @@ void bind_errors(py::module_& module) {
 void bind_base(py::module_& module) {
   bind_errors(module);
 
-  py::class_<flashlm::MemorySize>(module, "MemorySize",
-                                  "A memory budget: bytes, a share of the packed weights, or what is free.")
+  py::class_<flashlm::MemorySize>(
+      module, "MemorySize",
+      "A memory budget: bytes, a share of the packed weights, or what is free.")
       .def_readonly("bytes", &flashlm::MemorySize::bytes)
       .def_readonly("share", &flashlm::MemorySize::share)
       .def_readonly("automatic", &flashlm::MemorySize::automatic);
-  module.def("parse_memory", &flashlm::parse_memory, "text"_a, "Reads 'auto', '4GiB', '512MB', '800000000' or '50%'.");
-  module.def("format_bytes", &flashlm::format_bytes, "bytes"_a, R"(Writes a size with three digits and a binary unit.
+  module.def("parse_memory", &flashlm::parse_memory, "text"_a,
+             "Reads 'auto', '4GiB', '512MB', '800000000' or '50%'.");
+  module.def("format_bytes", &flashlm::format_bytes, "bytes"_a,
+             R"(Writes a size with three digits and a binary unit.
 
 Example:
     >>> flashlm.format_bytes(1536)
     '1.50 KiB')");
   module.def(
       "isa", [] { return std::string(flashlm::name(flashlm::choose_isa())); },
-      "The instruction set that the kernels use: 'scalar', 'avx2' or 'avx512'. FLASHLM_ISA names one.");
+      "The instruction set that the kernels use: 'scalar', 'avx2' or 'avx512'. FLASHLM_ISA names "
+      "one.");
 }

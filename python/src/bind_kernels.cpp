@@ -24,21 +24,23 @@ using namespace flashlm;
 namespace {
 
 /// The rows in the new format (the array itself if that is the old one), and what was lost.
-std::tuple<py::array, float, double, double> requantise(const py::array& array, const std::string& from,
+std::tuple<py::array, float, double, double> requantise(const py::array& array,
+                                                        const std::string& from,
                                                         const std::string& to, int threads) {
   const DType old_type = dtype_of(from), new_type = dtype_of(to);
   const MatrixView rows = matrix_of(array, old_type, "rows");
   if (const std::size_t numbers = format_of(new_type).numbers; rows.cols % numbers != 0) {
-    throw ShapeError(
-        concat("[requantise] rows of ", to, ": expected a multiple of ", numbers, " numbers, got ", rows.cols));
+    throw ShapeError(concat("[requantise] rows of ", to, ": expected a multiple of ", numbers,
+                            " numbers, got ", rows.cols));
   }
   py::array result = array;
   std::byte* out = nullptr;
   const std::size_t out_bytes = row_bytes(new_type, rows.cols);
   if (old_type != new_type) {
     const py::dtype type = numpy_of(new_type);
-    result = py::array(type, std::vector<py::ssize_t>{static_cast<py::ssize_t>(rows.rows),
-                                                      static_cast<py::ssize_t>(out_bytes) / type.itemsize()});
+    result = py::array(
+        type, std::vector<py::ssize_t>{static_cast<py::ssize_t>(rows.rows),
+                                       static_cast<py::ssize_t>(out_bytes) / type.itemsize()});
     out = static_cast<std::byte*>(result.mutable_data());
   }
   std::vector<kernels::Loss> losses(rows.rows);
@@ -76,14 +78,18 @@ Attributes:
     can_round: Whether requantise can make it.
     is_block: Whether numbers share a scale, and rows are whole blocks.)")
       .def_property_readonly("name", [](const NumberFormat& format) { return format.name; })
-      .def_property_readonly("gguf_name", [](const NumberFormat& format) { return format.gguf_name; })
+      .def_property_readonly("gguf_name",
+                             [](const NumberFormat& format) { return format.gguf_name; })
       .def_readonly("gguf_type", &NumberFormat::gguf_type)
       .def_readonly("numbers", &NumberFormat::numbers)
       .def_readonly("bytes", &NumberFormat::bytes)
       .def_readonly("largest", &NumberFormat::largest)
-      .def_property_readonly("numpy", [](const NumberFormat& format) { return numpy_of(format.dtype); })
-      .def_property_readonly("can_round", [](const NumberFormat& format) { return kernels::can_round(format.dtype); })
-      .def_property_readonly("is_block", [](const NumberFormat& format) { return is_block(format.dtype); });
+      .def_property_readonly("numpy",
+                             [](const NumberFormat& format) { return numpy_of(format.dtype); })
+      .def_property_readonly(
+          "can_round", [](const NumberFormat& format) { return kernels::can_round(format.dtype); })
+      .def_property_readonly("is_block",
+                             [](const NumberFormat& format) { return is_block(format.dtype); });
   module.def(
       "number_formats",
       [] {
@@ -94,7 +100,8 @@ Attributes:
         return result;
       },
       py::return_value_policy::reference,
-      "All formats of numbers that the engine computes with, plain ones first (docs/number_formats.md).");
+      "All formats of numbers that the engine computes with, plain ones first "
+      "(docs/number_formats.md).");
   module.def("requantise", &requantise, "rows"_a, "from_dtype"_a, "to_dtype"_a, "threads"_a = 0,
              R"(Convert rows of weights to another number format.
 
@@ -112,6 +119,8 @@ Raises:
     ArgumentError: Another number format.
     ShapeError: An array of another kind, or rows that are not whole blocks.)");
   module.def(
-      "row_bytes", [](const std::string& dtype, std::size_t n) { return row_bytes(dtype_of(dtype), n); }, "dtype"_a,
-      "n"_a, "Bytes of a row of n numbers of a number format; n is a multiple of its numbers a block.");
+      "row_bytes",
+      [](const std::string& dtype, std::size_t n) { return row_bytes(dtype_of(dtype), n); },
+      "dtype"_a, "n"_a,
+      "Bytes of a row of n numbers of a number format; n is a multiple of its numbers a block.");
 }

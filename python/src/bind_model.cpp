@@ -25,7 +25,8 @@ using flashlm::model::WeightKind;
 namespace {
 
 py::dict to_dict(const MemoryPlan::Share& share) {
-  return py::dict("bytes"_a = share.bytes, "pinned"_a = share.pinned, "streamed"_a = share.streamed());
+  return py::dict("bytes"_a = share.bytes, "pinned"_a = share.pinned,
+                  "streamed"_a = share.streamed());
 }
 
 /// What bounds an automatic budget; None for one that was named.
@@ -38,11 +39,13 @@ py::object to_dict(const flashlm::MemoryLimit& limit) {
 py::dict to_dict(const MemoryPlan& plan) {
   py::dict dict("budget"_a = plan.budget, "weights"_a = plan.weights, "resident"_a = plan.resident,
                 "pinned"_a = plan.pinned, "stream"_a = plan.stream, "selector"_a = plan.selector,
-                "window"_a = plan.window, "n_rows"_a = plan.n_rows, "kv"_a = plan.kv, "scratch"_a = plan.scratch,
-                "total"_a = plan.total, "smallest"_a = plan.smallest, "streamed"_a = plan.streamed(),
-                "pinned_share"_a = plan.pinned_share(), "context"_a = plan.context, "sessions"_a = plan.sessions,
+                "window"_a = plan.window, "n_rows"_a = plan.n_rows, "kv"_a = plan.kv,
+                "scratch"_a = plan.scratch, "total"_a = plan.total, "smallest"_a = plan.smallest,
+                "streamed"_a = plan.streamed(), "pinned_share"_a = plan.pinned_share(),
+                "context"_a = plan.context, "sessions"_a = plan.sessions,
                 "limit"_a = to_dict(plan.limit), "notes"_a = plan.notes);
-  for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
+  for (const WeightKind kind :
+       {WeightKind::attention, WeightKind::neurons, WeightKind::head, WeightKind::embedding}) {
     dict[py::str(std::string(name(kind)))] = to_dict(plan.share(kind));
   }
   return dict;
@@ -53,35 +56,42 @@ py::dict to_dict(const flashlm::GovernorStats& stats) {
   if (stats.room != flashlm::MemoryState::kUnlimited) room = py::int_(stats.room);
   return py::dict("looks"_a = stats.looks, "room"_a = room, "shrinks"_a = stats.shrinks,
                   "shrunk_bytes"_a = stats.shrunk_bytes, "shrunk_rows"_a = stats.shrunk_rows,
-                  "major_faults"_a = stats.major_faults, "pressure_events"_a = stats.pressure_events);
+                  "major_faults"_a = stats.major_faults,
+                  "pressure_events"_a = stats.pressure_events);
 }
 
 py::dict to_dict(const Stats& stats) {
   return py::dict(
-      "tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens, "reused_tokens"_a = stats.reused_tokens,
-      "prefill_seconds"_a = stats.prefill_seconds, "decode_seconds"_a = stats.decode_seconds,
-      "seconds_per_token"_a = stats.seconds_per_token(), "bytes_read"_a = stats.bytes_read,
-      "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads, "bytes_per_token"_a = stats.bytes_per_token(),
-      "hits"_a = stats.hits, "misses"_a = stats.misses, "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected,
-      "evictions"_a = stats.evictions, "window"_a = stats.window, "select_seconds"_a = stats.select_seconds,
-      "io_seconds"_a = stats.io_seconds, "memory_seconds"_a = stats.memory_seconds,
-      "compute_seconds"_a = stats.compute_seconds, "read_seconds"_a = stats.read_seconds, "overlap"_a = stats.overlap(),
+      "tokens"_a = stats.tokens, "prefill_tokens"_a = stats.prefill_tokens,
+      "reused_tokens"_a = stats.reused_tokens, "prefill_seconds"_a = stats.prefill_seconds,
+      "decode_seconds"_a = stats.decode_seconds, "seconds_per_token"_a = stats.seconds_per_token(),
+      "bytes_read"_a = stats.bytes_read, "gap_bytes"_a = stats.gap_bytes, "reads"_a = stats.reads,
+      "bytes_per_token"_a = stats.bytes_per_token(), "hits"_a = stats.hits,
+      "misses"_a = stats.misses, "hit_rate"_a = stats.hit_rate(), "selected"_a = stats.selected,
+      "evictions"_a = stats.evictions, "window"_a = stats.window,
+      "select_seconds"_a = stats.select_seconds, "io_seconds"_a = stats.io_seconds,
+      "memory_seconds"_a = stats.memory_seconds, "compute_seconds"_a = stats.compute_seconds,
+      "read_seconds"_a = stats.read_seconds, "overlap"_a = stats.overlap(),
       "peak_bytes"_a = stats.peak_bytes, "governor"_a = to_dict(stats.governor));
 }
 
 std::string text(const Stats& stats) {
-  const std::string bytes = flashlm::format_bytes(static_cast<std::uint64_t>(stats.bytes_per_token()));
+  const std::string bytes =
+      flashlm::format_bytes(static_cast<std::uint64_t>(stats.bytes_per_token()));
   char line[320];
-  std::snprintf(line, sizeof line,
-                "%llu prompt tokens in %.2f s, %llu tokens in %.2f s (%.1f ms each); %s read a token, "
-                "%.0f %% of neurons in DRAM; waited %.2f s for flash, computed %.2f s",
-                static_cast<unsigned long long>(stats.prefill_tokens), stats.prefill_seconds,
-                static_cast<unsigned long long>(stats.tokens), stats.decode_seconds, 1000 * stats.seconds_per_token(),
-                bytes.c_str(), 100 * stats.hit_rate(), stats.io_seconds, stats.compute_seconds);
+  std::snprintf(
+      line, sizeof line,
+      "%llu prompt tokens in %.2f s, %llu tokens in %.2f s (%.1f ms each); %s read a token, "
+      "%.0f %% of neurons in DRAM; waited %.2f s for flash, computed %.2f s",
+      static_cast<unsigned long long>(stats.prefill_tokens), stats.prefill_seconds,
+      static_cast<unsigned long long>(stats.tokens), stats.decode_seconds,
+      1000 * stats.seconds_per_token(), bytes.c_str(), 100 * stats.hit_rate(), stats.io_seconds,
+      stats.compute_seconds);
   std::string result = line;
   if (stats.selected != 0) {
-    result += stats.window != 0 ? "; neurons of the last " + std::to_string(stats.window) + " tokens are in DRAM"
-                                : "; nothing stays in DRAM: one token's neurons do not fit";
+    result += stats.window != 0
+                  ? "; neurons of the last " + std::to_string(stats.window) + " tokens are in DRAM"
+                  : "; nothing stays in DRAM: one token's neurons do not fit";
   }
   return result;
 }
@@ -97,8 +107,8 @@ void bind_model(py::module_& module) {
         model::require_runs(spec, path);
         py::list list;
         for (const model::GraphTensor& tensor : model::tensors(spec)) {
-          list.append(
-              py::make_tuple(tensor.name, py::tuple(py::cast(tensor.shape)), model::name(tensor.kind), tensor.segment));
+          list.append(py::make_tuple(tensor.name, py::tuple(py::cast(tensor.shape)),
+                                     model::name(tensor.kind), tensor.segment));
         }
         return list;
       },
@@ -124,7 +134,8 @@ Raises:
         return spare == flashlm::MemoryLimit::kUnlimited ? std::nullopt : std::optional(spare);
       },
       "Bytes that the budget 'auto' may take now; None where no limit is known.");
-  py::class_<MemoryPlan>(module, "MemoryPlan", R"(Where every byte of a memory budget goes; printable.
+  py::class_<MemoryPlan>(module, "MemoryPlan",
+                         R"(Where every byte of a memory budget goes; printable.
 
 Bytes, unless the name says otherwise.
 
@@ -135,18 +146,22 @@ Example:
       .def_readonly("budget", &MemoryPlan::budget, "What may be used.")
       .def_readonly("weights", &MemoryPlan::weights, "What all weights would take.")
       .def_property_readonly(
-          "attention", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::attention)); },
+          "attention",
+          [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::attention)); },
           "Attention: bytes, and of these pinned and streamed.")
       .def_property_readonly(
-          "neurons", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::neurons)); },
+          "neurons",
+          [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::neurons)); },
           "Neurons: bytes, and of these pinned and streamed.")
       .def_property_readonly(
           "head", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::head)); },
           "The head, which may be the embedding too: bytes, and of these pinned and streamed.")
       .def_property_readonly(
-          "embedding", [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::embedding)); },
+          "embedding",
+          [](const MemoryPlan& self) { return to_dict(self.share(WeightKind::embedding)); },
           "An embedding of its own, read by row: bytes, and of these pinned and on flash.")
-      .def_readonly("resident", &MemoryPlan::resident, "Weights that always stay: norms and biases.")
+      .def_readonly("resident", &MemoryPlan::resident,
+                    "Weights that always stay: norms and biases.")
       .def_readonly("pinned", &MemoryPlan::pinned, "Pages of the other weights that stay in DRAM.")
       .def_property_readonly("streamed", &MemoryPlan::streamed, "Read from flash for every token.")
       .def_readonly("stream", &MemoryPlan::stream, "Slots through which streamed weights pass.")
@@ -161,15 +176,19 @@ Example:
       .def_readonly("sessions", &MemoryPlan::sessions, "Sessions that have room.")
       .def_property_readonly(
           "limit", [](const MemoryPlan& self) { return to_dict(self.limit); },
-          "What bounds the budget 'auto': its name and capacity, the room that was found, and what stays free of it.")
+          "What bounds the budget 'auto': its name and capacity, the room that was found, and what "
+          "stays free of it.")
       .def_property_readonly(
-          "notes", [](const MemoryPlan& self) { return self.notes; }, "What is known beforehand and worth saying.")
-      .def_property_readonly("pinned_share", &MemoryPlan::pinned_share, "Share of the weights' bytes kept in DRAM.")
+          "notes", [](const MemoryPlan& self) { return self.notes; },
+          "What is known beforehand and worth saying.")
+      .def_property_readonly("pinned_share", &MemoryPlan::pinned_share,
+                             "Share of the weights' bytes kept in DRAM.")
       .def(
           "to_dict", [](const MemoryPlan& self) { return to_dict(self); }, "All numbers by name.")
       .def("__str__", &MemoryPlan::table);
 
-  py::class_<Stats>(module, "Stats", R"(What a session has done; printable. Times are seconds, sizes bytes.
+  py::class_<Stats>(module, "Stats",
+                    R"(What a session has done; printable. Times are seconds, sizes bytes.
 
 `seconds_per_token`, `bytes_per_token` and `hit_rate` count decoding only.
 
@@ -187,25 +206,35 @@ Example:
       .def_readonly("reads", &Stats::reads, "Read requests.")
       .def_readonly("hits", &Stats::hits, "Neurons wanted that were in DRAM.")
       .def_readonly("misses", &Stats::misses, "Neurons wanted that were read.")
-      .def_readonly("selected", &Stats::selected, "Neurons that the selector chose, of all layers and tokens.")
+      .def_readonly("selected", &Stats::selected,
+                    "Neurons that the selector chose, of all layers and tokens.")
       .def_readonly("evictions", &Stats::evictions, "Neurons that left DRAM for others.")
-      .def_readonly("window", &Stats::window, "Tokens whose neurons stay in DRAM; 0: nothing stays.")
-      .def_readonly("select_seconds", &Stats::select_seconds, "Choosing neurons; a part of compute_seconds.")
-      .def_readonly("io_seconds", &Stats::io_seconds, "Computing stood still: reads were handed over or waited for.")
+      .def_readonly("window", &Stats::window,
+                    "Tokens whose neurons stay in DRAM; 0: nothing stays.")
+      .def_readonly("select_seconds", &Stats::select_seconds,
+                    "Choosing neurons; a part of compute_seconds.")
+      .def_readonly("io_seconds", &Stats::io_seconds,
+                    "Computing stood still: reads were handed over or waited for.")
       .def_readonly("memory_seconds", &Stats::memory_seconds, "Managing rows in DRAM.")
       .def_readonly("compute_seconds", &Stats::compute_seconds, "The rest of the steps.")
-      .def_readonly("read_seconds", &Stats::read_seconds, "Of the steps: at least one read was in flight.")
-      .def_property_readonly("overlap", &Stats::overlap,
-                             "Share of the shorter of computing and reading that happened while the other did.")
+      .def_readonly("read_seconds", &Stats::read_seconds,
+                    "Of the steps: at least one read was in flight.")
+      .def_property_readonly(
+          "overlap", &Stats::overlap,
+          "Share of the shorter of computing and reading that happened while the other did.")
       .def_readonly("peak_bytes", &Stats::peak_bytes, "Largest resident size of the process.")
       .def_property_readonly(
           "governor", [](const Stats& self) { return to_dict(self.governor); },
-          "What was seen of the system's memory, and how many bytes of pinned weights and rows of neurons were given "
+          "What was seen of the system's memory, and how many bytes of pinned weights and rows of "
+          "neurons were given "
           "back.")
-      .def_property_readonly("seconds_per_token", &Stats::seconds_per_token, "Decoding time of a token.")
-      .def_property_readonly("bytes_per_token", &Stats::bytes_per_token, "Bytes read to decode a token.")
-      .def_property_readonly("hit_rate", &Stats::hit_rate,
-                             "Share of the neurons wanted in decode that were in DRAM; a prompt streams whole layers.")
+      .def_property_readonly("seconds_per_token", &Stats::seconds_per_token,
+                             "Decoding time of a token.")
+      .def_property_readonly("bytes_per_token", &Stats::bytes_per_token,
+                             "Bytes read to decode a token.")
+      .def_property_readonly(
+          "hit_rate", &Stats::hit_rate,
+          "Share of the neurons wanted in decode that were in DRAM; a prompt streams whole layers.")
       .def(
           "to_dict", [](const Stats& self) { return to_dict(self); }, "All numbers by name.")
       .def("__str__", [](const Stats& self) { return text(self); });

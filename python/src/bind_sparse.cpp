@@ -24,7 +24,8 @@ void bind_sparse(py::module_& module) {
       [](const std::filesystem::path& folder) {
         return flashlm::sparse::weights_fingerprint(flashlm::storage::Manifest::open(folder));
       },
-      "folder"_a, R"(Name the weights of a packed folder, as a selector's file does to belong to no others.
+      "folder"_a,
+      R"(Name the weights of a packed folder, as a selector's file does to belong to no others.
 
 Args:
     folder: What `flashlm.pack` wrote.
@@ -53,7 +54,8 @@ Example:
         const py::gil_scoped_release release;
         flashlm::sparse::write_gates(folder, report);
       },
-      "folder"_a, "progress"_a = py::none(), R"(Add what the selector "gate" needs to a packed folder.
+      "folder"_a, "progress"_a = py::none(),
+      R"(Add what the selector "gate" needs to a packed folder.
 
 A copy of the gate rows in q8_0 and bounds on its error, as gates.safetensors; nothing else in the folder changes.
 Opening a model with that selector does it too, where the file is not there.
@@ -84,7 +86,8 @@ Raises:
         const py::gil_scoped_release release;
         flashlm::sparse::verify_selector(name, folder);
       },
-      "name"_a, "folder"_a, R"(Compare the file of a selector, where a packed folder has it, with its checksums.
+      "name"_a, "folder"_a,
+      R"(Compare the file of a selector, where a packed folder has it, with its checksums.
 
 Args:
     name: "predictor", "gate" or "threshold".

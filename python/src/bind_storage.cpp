@@ -49,7 +49,9 @@ namespace {
 using Path = std::filesystem::path;
 using Release = py::gil_scoped_release;
 
-py::dict to_dict(const Json& json) { return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>(); }
+py::dict to_dict(const Json& json) {
+  return py::module_::import("json").attr("loads")(json.dump()).cast<py::dict>();
+}
 
 py::array read_tensor(const Safetensors& file, const std::string& name) {
   const TensorInfo& tensor = file.at(name);
@@ -62,7 +64,8 @@ py::array read_tensor(const Safetensors& file, const std::string& name) {
   }();
   const std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.end());
   py::array array(numpy_of(dtype == DType::bf16 ? DType::f32 : dtype), shape);
-  const std::span into(static_cast<std::byte*>(array.mutable_data()), static_cast<std::size_t>(array.nbytes()));
+  const std::span into(static_cast<std::byte*>(array.mutable_data()),
+                       static_cast<std::size_t>(array.nbytes()));
   const Release release;
   if (dtype != DType::bf16) {
     file.file().read(tensor.extent.offset, into);
@@ -80,9 +83,10 @@ class PySafetensorsWriter {
  public:
   using Spec = std::tuple<std::string, std::string, std::vector<std::uint64_t>>;
 
-  PySafetensorsWriter(const Path& path, const std::vector<Spec>& tensors, std::map<std::string, std::string> metadata,
-                      bool as_given)
-      : writer_(path, specs_of(tensors), std::move(metadata), as_given ? TensorOrder::as_given : TensorOrder::by_size) {
+  PySafetensorsWriter(const Path& path, const std::vector<Spec>& tensors,
+                      std::map<std::string, std::string> metadata, bool as_given)
+      : writer_(path, specs_of(tensors), std::move(metadata),
+                as_given ? TensorOrder::as_given : TensorOrder::by_size) {
     for (const auto& [name, dtype, shape] : tensors) dtypes_[name] = dtype_of(dtype);
   }
 
@@ -92,7 +96,8 @@ class PySafetensorsWriter {
 
   void write(const std::string& name, const py::array& array) {
     const auto found = dtypes_.find(name);
-    if (found == dtypes_.end()) throw ArgumentError(concat("[python] tensor: expected a known name, got '", name, "'"));
+    if (found == dtypes_.end())
+      throw ArgumentError(concat("[python] tensor: expected a known name, got '", name, "'"));
     const std::span<const std::byte> bytes = bytes_of(array, found->second, name);
     const Release release;
     const std::lock_guard lock(mutex_);
@@ -108,7 +113,8 @@ class PySafetensorsWriter {
  private:
   static std::vector<TensorSpec> specs_of(const std::vector<Spec>& tensors) {
     std::vector<TensorSpec> specs;
-    for (const auto& [name, dtype, shape] : tensors) specs.push_back({name, dtype_of(dtype), shape});
+    for (const auto& [name, dtype, shape] : tensors)
+      specs.push_back({name, dtype_of(dtype), shape});
     return specs;
   }
 
@@ -119,10 +125,12 @@ class PySafetensorsWriter {
 
 class PyBundleWriter {
  public:
-  PyBundleWriter(const Path& path, std::size_t layer, std::size_t n_neurons, std::size_t neurons_per_bundle,
-                 std::size_t dim, bool gated, const std::string& dtype)
+  PyBundleWriter(const Path& path, std::size_t layer, std::size_t n_neurons,
+                 std::size_t neurons_per_bundle, std::size_t dim, bool gated,
+                 const std::string& dtype)
       : dtype_(dtype_of(dtype)),
-        writer_(path, layer, BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_)) {}
+        writer_(path, layer,
+                BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_)) {}
 
   void write(const std::optional<py::array>& gate, const py::array& up, const py::array& down) {
     const MatrixView gate_rows = gate ? matrix_of(*gate, dtype_, "gate") : MatrixView{};
@@ -150,7 +158,8 @@ using Progress = std::optional<std::function<void(std::uint64_t, std::uint64_t)>
 void verify(const Path& folder, const Progress& progress, const std::string& manifest_text) {
   const Release release;
   const std::string name = (folder / Manifest::kFileName).string();
-  const Manifest manifest = manifest_text.empty() ? Manifest::open(folder) : Manifest::parse(manifest_text, name);
+  const Manifest manifest =
+      manifest_text.empty() ? Manifest::open(folder) : Manifest::parse(manifest_text, name);
   if (!manifest_text.empty()) manifest.check_files(folder);
   manifest.verify(folder, [&](std::uint64_t done, std::uint64_t total) {
     const py::gil_scoped_acquire acquire;
@@ -163,25 +172,30 @@ void verify(const Path& folder, const Progress& progress, const std::string& man
 }
 
 py::dict to_dict(const ProbePoint& point) {
-  return py::dict("chunk_bytes"_a = point.chunk_bytes, "depth"_a = point.depth, "sequential"_a = point.sequential,
+  return py::dict("chunk_bytes"_a = point.chunk_bytes, "depth"_a = point.depth,
+                  "sequential"_a = point.sequential,
                   "bytes_per_second_median"_a = point.bytes_per_second_median,
                   "bytes_per_second_min"_a = point.bytes_per_second_min,
-                  "bytes_per_second_max"_a = point.bytes_per_second_max, "n_repetitions"_a = point.n_repetitions);
+                  "bytes_per_second_max"_a = point.bytes_per_second_max,
+                  "n_repetitions"_a = point.n_repetitions);
 }
 
 py::dict to_dict(const DiskProbe& probe) {
   py::list points;
   for (const ProbePoint& point : probe.points) points.append(to_dict(point));
-  return py::dict("path"_a = path_text(probe.path), "reader"_a = probe.reader, "date"_a = probe.date,
-                  "direct"_a = probe.direct, "alignment"_a = probe.alignment, "file_bytes"_a = probe.file_bytes,
-                  "seconds"_a = probe.seconds, "points"_a = points,
-                  "recommended"_a = probe.recommended() ? py::object(to_dict(*probe.recommended())) : py::none());
+  return py::dict("path"_a = path_text(probe.path), "reader"_a = probe.reader,
+                  "date"_a = probe.date, "direct"_a = probe.direct, "alignment"_a = probe.alignment,
+                  "file_bytes"_a = probe.file_bytes, "seconds"_a = probe.seconds,
+                  "points"_a = points,
+                  "recommended"_a =
+                      probe.recommended() ? py::object(to_dict(*probe.recommended())) : py::none());
 }
 
 DiskProbe run_probe(const Path& path, std::optional<double> seconds, bool quick,
-                    std::optional<std::vector<std::size_t>> chunk_bytes, std::optional<std::vector<std::size_t>> depths,
-                    std::optional<std::uint64_t> scratch_bytes, const std::string& reader, bool page_cache,
-                    const std::optional<std::function<void(double)>>& progress) {
+                    std::optional<std::vector<std::size_t>> chunk_bytes,
+                    std::optional<std::vector<std::size_t>> depths,
+                    std::optional<std::uint64_t> scratch_bytes, const std::string& reader,
+                    bool page_cache, const std::optional<std::function<void(double)>>& progress) {
   DiskProbeOptions options = quick ? DiskProbeOptions::quick() : DiskProbeOptions{};
   if (seconds) options.seconds = *seconds;
   if (chunk_bytes) options.chunk_bytes = std::move(*chunk_bytes);
@@ -208,7 +222,8 @@ void write_manifest(const Path& folder, const std::string& json) {
 }  // namespace
 
 void bind_storage(py::module_& module) {
-  py::class_<Safetensors>(module, "Safetensors", R"(An open safetensors file whose header was checked completely.
+  py::class_<Safetensors>(module, "Safetensors",
+                          R"(An open safetensors file whose header was checked completely.
 
 Thread-safe.)")
       .def(py::init([](const Path& path) {
@@ -232,11 +247,13 @@ Raises:
           },
           "The names of the tensors, in the order of their bytes.")
       .def(
-          "dtype", [](const Safetensors& self, const std::string& name) { return self.at(name).dtype; }, "name"_a,
-          "The number format of a tensor as the file calls it: 'F32', 'F16', 'BF16', ...")
+          "dtype",
+          [](const Safetensors& self, const std::string& name) { return self.at(name).dtype; },
+          "name"_a, "The number format of a tensor as the file calls it: 'F32', 'F16', 'BF16', ...")
       .def(
-          "shape", [](const Safetensors& self, const std::string& name) { return self.at(name).shape; }, "name"_a,
-          "The sizes of a tensor.")
+          "shape",
+          [](const Safetensors& self, const std::string& name) { return self.at(name).shape; },
+          "name"_a, "The sizes of a tensor.")
       .def("read", &read_tensor, "name"_a, R"(Read a tensor.
 
 Args:
@@ -250,13 +267,14 @@ Raises:
     FormatError: There is no such tensor, or its number format is another one.)")
       .def("metadata", &Safetensors::metadata, "The texts that the writer of the file left in it.");
 
-  py::class_<PySafetensorsWriter>(module, "SafetensorsWriter", R"(Writes a safetensors file in one pass.
+  py::class_<PySafetensorsWriter>(module, "SafetensorsWriter",
+                                  R"(Writes a safetensors file in one pass.
 
 The data begin at a multiple of 4096 bytes. A file that is not finished is removed with its writer.)")
-      .def(py::init<const Path&, const std::vector<PySafetensorsWriter::Spec>&, std::map<std::string, std::string>,
-                    bool>(),
-           "path"_a, "tensors"_a, "metadata"_a = std::map<std::string, std::string>{}, py::kw_only(),
-           "as_given"_a = false, R"(Create the file.
+      .def(py::init<const Path&, const std::vector<PySafetensorsWriter::Spec>&,
+                    std::map<std::string, std::string>, bool>(),
+           "path"_a, "tensors"_a, "metadata"_a = std::map<std::string, std::string>{},
+           py::kw_only(), "as_given"_a = false, R"(Create the file.
 
 Args:
     path: Where it goes.
@@ -271,8 +289,10 @@ Raises:
     ArgumentError: A name comes twice, a dtype is unknown, a size overflows, or rows are not whole blocks.)")
       .def("header_crc32", &PySafetensorsWriter::header_crc32,
            "The checksum of everything that stands before the data.")
-      .def("order", &PySafetensorsWriter::order, "The names in the order in which they have to be written.")
-      .def("write", &PySafetensorsWriter::write, "name"_a, "array"_a, R"(Append to a tensor; it may come in pieces.
+      .def("order", &PySafetensorsWriter::order,
+           "The names in the order in which they have to be written.")
+      .def("write", &PySafetensorsWriter::write, "name"_a, "array"_a,
+           R"(Append to a tensor; it may come in pieces.
 
 Args:
     name: The tensor whose turn it is.
@@ -283,7 +303,10 @@ Raises:
     ArgumentError: Another tensor is next.
     ShapeError: The dtype is another one, or the tensor gets too long.)")
       .def(
-          "finish", [](PySafetensorsWriter& self, bool hollow) { return to_dict(json_of(self.finish(hollow))); },
+          "finish",
+          [](PySafetensorsWriter& self, bool hollow) {
+            return to_dict(json_of(self.finish(hollow)));
+          },
           py::kw_only(), "hollow"_a = false,
           R"(Wait until the file is on the device.
 
@@ -300,8 +323,10 @@ Raises:
   py::class_<PyBundleWriter>(module, "BundleWriter", R"(Writes the neurons of one layer as bundles.
 
 Holds one bundle in memory. A file that is not finished is removed with its writer.)")
-      .def(py::init<const Path&, std::size_t, std::size_t, std::size_t, std::size_t, bool, const std::string&>(),
-           "path"_a, "layer"_a, "n_neurons"_a, "neurons_per_bundle"_a, "dim"_a, "gated"_a, "dtype"_a,
+      .def(py::init<const Path&, std::size_t, std::size_t, std::size_t, std::size_t, bool,
+                    const std::string&>(),
+           "path"_a, "layer"_a, "n_neurons"_a, "neurons_per_bundle"_a, "dim"_a, "gated"_a,
+           "dtype"_a,
            R"(Create the file.
 
 Args:
@@ -316,7 +341,8 @@ Args:
 Raises:
     IoError: The file cannot be written.
     ArgumentError: A number is out of range, or cannot hold whole blocks.)")
-      .def("write", &PyBundleWriter::write, "gate"_a.none(true), "up"_a, "down"_a, R"(Append the next neurons.
+      .def("write", &PyBundleWriter::write, "gate"_a.none(true), "up"_a, "down"_a,
+           R"(Append the next neurons.
 
 Args:
     gate: [k, dim], or None without a gate.
@@ -351,13 +377,15 @@ Raises:
       [](const std::string& dtype, std::size_t rows, std::size_t cols) {
         return tiles_bytes(dtype_of(dtype), rows, cols);
       },
-      "dtype"_a, "rows"_a, "cols"_a, "Bytes of a matrix of blocks in tiles; a row is whole blocks.");
+      "dtype"_a, "rows"_a, "cols"_a,
+      "Bytes of a matrix of blocks in tiles; a row is whole blocks.");
   module.def(
       "to_tiles",
       [](const py::array& array, const std::string& dtype) {
         const MatrixView rows = matrix_of(array, dtype_of(dtype), "rows");
         if (!is_block(rows.dtype)) {
-          throw ArgumentError(concat("[to_tiles] number format: expected ", names_of(is_block), ", got ", dtype));
+          throw ArgumentError(
+              concat("[to_tiles] number format: expected ", names_of(is_block), ", got ", dtype));
         }
         const std::size_t strips = n_strips(rows.rows);
         py::array_t<std::uint8_t> tiles({strips, strip_bytes(rows.dtype, rows.cols)});
@@ -381,8 +409,10 @@ Raises:
     ShapeError: Rows that are not whole blocks.)");
   module.def(
       "bundles_bytes",
-      [](std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated, const std::string& dtype) {
-        return BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_of(dtype)).total_bytes();
+      [](std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
+         const std::string& dtype) {
+        return BundleLayout::make(n_neurons, neurons_per_bundle, dim, gated, dtype_of(dtype))
+            .total_bytes();
       },
       "n_neurons"_a, "neurons_per_bundle"_a, "dim"_a, "gated"_a, "dtype"_a,
       R"(Bytes of the bundles of a layer, as BundleWriter takes its numbers.
@@ -399,8 +429,9 @@ Raises:
         return to_dict(json_of(record));
       },
       "path"_a, "The entry of a small file in the list of files of flashlm.json.");
-  module.def("write_manifest", &write_manifest, "folder"_a, "json"_a, py::call_guard<Release>(),
-             R"(Check a manifest and the files that it lists, and write it as flashlm.json with its checksum.
+  module.def(
+      "write_manifest", &write_manifest, "folder"_a, "json"_a, py::call_guard<Release>(),
+      R"(Check a manifest and the files that it lists, and write it as flashlm.json with its checksum.
 
 Args:
     folder: The model folder.
@@ -412,7 +443,9 @@ Raises:
   module.def(
       "manifest_text",
       [](const std::string& json) {
-        return Manifest::from_json(parse_json(json, "manifest", Manifest::kFileName), Manifest::kFileName).text();
+        return Manifest::from_json(parse_json(json, "manifest", Manifest::kFileName),
+                                   Manifest::kFileName)
+            .text();
       },
       "json"_a, R"(Write a manifest with its checksum into a text, in place of a file.
 
@@ -426,12 +459,14 @@ Raises:
     FormatError: What `read_manifest` would refuse.)");
   module.def(
       "foreign_file",
-      [](const py::bytes& begin, const std::string& expected) -> std::optional<std::pair<std::string, std::string>> {
+      [](const py::bytes& begin,
+         const std::string& expected) -> std::optional<std::pair<std::string, std::string>> {
         using flashlm::storage::FileKind;
         std::optional<FileKind> kind;
-        for (const auto& [word, value] : {std::pair("json", FileKind::json), std::pair("text", FileKind::text),
-                                          std::pair("safetensors", FileKind::safetensors),
-                                          std::pair("gguf", FileKind::gguf), std::pair("kv", FileKind::kv)}) {
+        for (const auto& [word, value] :
+             {std::pair("json", FileKind::json), std::pair("text", FileKind::text),
+              std::pair("safetensors", FileKind::safetensors), std::pair("gguf", FileKind::gguf),
+              std::pair("kv", FileKind::kv)}) {
           if (expected == word) kind = value;
         }
         if (!kind) throw ArgumentError(concat("[python] expected: got '", expected, "'"));
@@ -476,8 +511,9 @@ Raises:
 
 Example:
     >>> flashlm.verify("tiny.flash"))");
-  module.def("remove_abandoned", &remove_abandoned, "folder"_a, "prefix"_a, "tail"_a, "folders"_a = false,
-             py::call_guard<Release>(), R"(Remove what killed processes left: of this user, and locked by nobody.
+  module.def("remove_abandoned", &remove_abandoned, "folder"_a, "prefix"_a, "tail"_a,
+             "folders"_a = false, py::call_guard<Release>(),
+             R"(Remove what killed processes left: of this user, and locked by nobody.
 
 Args:
     folder: Where to look.
@@ -485,14 +521,18 @@ Args:
     tail: The characters, one or more, of the rest of the names.
     folders: Whether folders go too, with what is in them.)");
   module.def(
-      "crc32", [](const py::bytes& data) { return crc32(std::as_bytes(std::span(std::string_view(data)))); }, "data"_a,
-      "The CRC-32 of some bytes, as zlib gives it.");
+      "crc32",
+      [](const py::bytes& data) { return crc32(std::as_bytes(std::span(std::string_view(data)))); },
+      "data"_a, "The CRC-32 of some bytes, as zlib gives it.");
 
-  py::class_<ProbePoint>(module, "ProbePoint", "How fast reads of one size are with so many in flight.")
+  py::class_<ProbePoint>(module, "ProbePoint",
+                         "How fast reads of one size are with so many in flight.")
       .def_readonly("chunk_bytes", &ProbePoint::chunk_bytes, "The size of a read.")
       .def_readonly("depth", &ProbePoint::depth, "Reads in flight.")
-      .def_readonly("sequential", &ProbePoint::sequential, "One behind the other; else anywhere in the file.")
-      .def_readonly("bytes_per_second_median", &ProbePoint::bytes_per_second_median, "Of the repetitions.")
+      .def_readonly("sequential", &ProbePoint::sequential,
+                    "One behind the other; else anywhere in the file.")
+      .def_readonly("bytes_per_second_median", &ProbePoint::bytes_per_second_median,
+                    "Of the repetitions.")
       .def_readonly("bytes_per_second_min", &ProbePoint::bytes_per_second_min, "The slowest.")
       .def_readonly("bytes_per_second_max", &ProbePoint::bytes_per_second_max, "The fastest.")
       .def_readonly("n_repetitions", &ProbePoint::n_repetitions, "How often it was measured.")
@@ -504,8 +544,10 @@ Args:
           "The file, or the folder of the scratch file.")
       .def_readonly("reader", &DiskProbe::reader, "The reader that was used.")
       .def_readonly("date", &DiskProbe::date, "ISO 8601, UTC.")
-      .def_readonly("direct", &DiskProbe::direct, "False: figures of the page cache, not of the disk.")
-      .def_readonly("alignment", &DiskProbe::alignment, "What direct reads are multiples of, in bytes.")
+      .def_readonly("direct", &DiskProbe::direct,
+                    "False: figures of the page cache, not of the disk.")
+      .def_readonly("alignment", &DiskProbe::alignment,
+                    "What direct reads are multiples of, in bytes.")
       .def_readonly("file_bytes", &DiskProbe::file_bytes, "The size of the file that was read.")
       .def_readonly("seconds", &DiskProbe::seconds, "That it took.")
       .def_readonly("points", &DiskProbe::points, "Those for which there was room.")
@@ -515,14 +557,17 @@ Args:
             const ProbePoint* best = self.recommended();
             return best ? std::optional(*best) : std::nullopt;
           },
-          "The smallest reads anywhere in the file that come within a tenth of the fastest such reads, or None.")
+          "The smallest reads anywhere in the file that come within a tenth of the fastest such "
+          "reads, or None.")
       .def(
-          "to_dict", [](const DiskProbe& self) { return to_dict(self); }, "Everything by name, as JSON can hold it.")
+          "to_dict", [](const DiskProbe& self) { return to_dict(self); },
+          "Everything by name, as JSON can hold it.")
       .def("__str__", [](const DiskProbe& self) { return message_text(self.table()); });
 
-  module.def("probe", &run_probe, "path"_a, py::kw_only(), "seconds"_a = py::none(), "quick"_a = false,
-             "chunk_bytes"_a = py::none(), "depths"_a = py::none(), "scratch_bytes"_a = py::none(), "reader"_a = "auto",
-             "page_cache"_a = false, "progress"_a = py::none(),
+  module.def("probe", &run_probe, "path"_a, py::kw_only(), "seconds"_a = py::none(),
+             "quick"_a = false, "chunk_bytes"_a = py::none(), "depths"_a = py::none(),
+             "scratch_bytes"_a = py::none(), "reader"_a = "auto", "page_cache"_a = false,
+             "progress"_a = py::none(),
              R"(Measure how fast a disk reads, by the size of reads and by how many are in flight.
 
 Args:

@@ -37,13 +37,15 @@ using flashlm::text::Grammar;
 using flashlm::text::LanguageModel;
 using flashlm::text::LanguageModelOptions;
 using flashlm::text::Tokenizer;
-using GenerationCalls = option_calls::OptionCalls<GenerationOptions, flashlm::text::kGenerationOptions>;
-using OpeningCalls = option_calls::OptionCalls<LanguageModelOptions, flashlm::text::kOpeningOptions>;
+using GenerationCalls =
+    option_calls::OptionCalls<GenerationOptions, flashlm::text::kGenerationOptions>;
+using OpeningCalls =
+    option_calls::OptionCalls<LanguageModelOptions, flashlm::text::kOpeningOptions>;
 
 namespace {
 
-/// What computes, waits for a turn, or takes a lock of the engine has no GIL: the thread that it waits for needs the
-/// GIL to call back. C++ lets threads take turns.
+/// What computes, waits for a turn, or takes a lock of the engine has no GIL: the thread that it
+/// waits for needs the GIL to call back. C++ lets threads take turns.
 using Release = py::gil_scoped_release;
 
 /// For what destroys an engine, or waits for one.
@@ -64,7 +66,8 @@ void let_signals_in() {
 /// Tells Python users of what is wrong with a store or a device, as a RuntimeWarning.
 void warn(const std::string& text) {
   const py::gil_scoped_acquire acquire;
-  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "%U", message_text(text).ptr()) != 0) throw py::error_already_set();
+  if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "%U", message_text(text).ptr()) != 0)
+    throw py::error_already_set();
 }
 
 struct PyModel {
@@ -79,7 +82,9 @@ struct PySession {
   std::shared_ptr<flashlm::model::Session> session;
 
   bool is_torn() const noexcept { return session->is_torn(); }
-  flashlm::Turns::Turn take_turn() const { return flashlm::Turns::Turn(session->turns(), session->engine().on_wait()); }
+  flashlm::Turns::Turn take_turn() const {
+    return flashlm::Turns::Turn(session->turns(), session->engine().on_wait());
+  }
 };
 
 /// A vector of C++ that becomes a list of Python.
@@ -112,8 +117,8 @@ flashlm::model::MemoryPlan plan_model(const std::filesystem::path& folder, const
   return LanguageModel::plan(folder, options);
 }
 
-std::size_t largest_context(const std::filesystem::path& folder, const Path& system, const std::string& manifest,
-                            LanguageModelOptions options) {
+std::size_t largest_context(const std::filesystem::path& folder, const Path& system,
+                            const std::string& manifest, LanguageModelOptions options) {
   options.manifest = manifest;
   options.sensor = sensor(system);
   const Release release;
@@ -129,8 +134,10 @@ py::array_t<float> logits(PyModel& self, const std::vector<Token>& ids, Callback
     rows = self.lm.logits(ids, report);
   }
   auto* owned = new std::vector<float>(std::move(rows));
-  const py::capsule owner(owned, [](void* pointer) { delete static_cast<std::vector<float>*>(pointer); });
-  return py::array_t<float>({static_cast<py::ssize_t>(ids.size()), vocab_size}, owned->data(), owner);
+  const py::capsule owner(owned,
+                          [](void* pointer) { delete static_cast<std::vector<float>*>(pointer); });
+  return py::array_t<float>({static_cast<py::ssize_t>(ids.size()), vocab_size}, owned->data(),
+                            owner);
 }
 
 double perplexity(PyModel& self, const std::string& text, Callback on_progress) {
@@ -159,12 +166,15 @@ py::dict config(const PyModel& self) {
   const flashlm::model::ModelSpec& spec = self.lm.spec();
   const flashlm::model::AttentionSpec& attention = spec.attention();
   const flashlm::storage::Manifest& manifest = self.lm.engine().model().manifest();
-  return py::dict("family"_a = manifest.family, "dim"_a = spec.dim, "hidden_dim"_a = spec.ffn().hidden,
-                  "n_layers"_a = spec.n_layers(), "n_heads"_a = attention.heads, "n_kv_heads"_a = attention.kv_heads,
+  return py::dict("family"_a = manifest.family, "dim"_a = spec.dim,
+                  "hidden_dim"_a = spec.ffn().hidden, "n_layers"_a = spec.n_layers(),
+                  "n_heads"_a = attention.heads, "n_kv_heads"_a = attention.kv_heads,
                   "head_dim"_a = attention.head_dim, "vocab_size"_a = spec.vocab_size,
-                  "max_context"_a = spec.max_context, "bos"_a = manifest.bos, "eos"_a = manifest.eos,
-                  "dtype"_a = manifest.dtype, "selector"_a = self.lm.engine().model().selector().name,
-                  "reader"_a = std::string(self.lm.engine().reader_name()), "threads"_a = self.lm.engine().n_threads());
+                  "max_context"_a = spec.max_context, "bos"_a = manifest.bos,
+                  "eos"_a = manifest.eos, "dtype"_a = manifest.dtype,
+                  "selector"_a = self.lm.engine().model().selector().name,
+                  "reader"_a = std::string(self.lm.engine().reader_name()),
+                  "threads"_a = self.lm.engine().n_threads());
 }
 
 /// What the store has done, or None without one.
@@ -174,7 +184,8 @@ py::object kv_store(const PyModel& self) {
   const flashlm::text::KvStoreStats stats = store->stats();
   return py::dict("folder"_a = store->folder(), "max_bytes"_a = store->max_bytes(),
                   "loaded_tokens"_a = stats.loaded_tokens, "stored_tokens"_a = stats.stored_tokens,
-                  "removed_blocks"_a = stats.removed_blocks, "damaged_blocks"_a = stats.damaged_blocks);
+                  "removed_blocks"_a = stats.removed_blocks,
+                  "damaged_blocks"_a = stats.damaged_blocks);
 }
 
 /// The docstring of a function that takes the options of a table behind `first`.
@@ -197,7 +208,8 @@ auto whole(Begin begin, Generation (Begin::*)(Self&, Arguments...) const) {
 /// What is continued: a text, or the ids of one.
 using Prompt = std::variant<std::string, std::vector<Token>>;
 
-/// Defines stream and generate, whose arguments are the same for the model's own session and for others.
+/// Defines stream and generate, whose arguments are the same for the model's own session and for
+/// others.
 template <class Class, class Start>
 void def_generation(Class& target, Start start) {
   using Self = typename Class::type;
@@ -207,8 +219,9 @@ void def_generation(Class& target, Start start) {
         return std::visit([&](const auto& given) { return start(self, given, options); }, prompt);
       });
   const auto define = [&target](const char* name, auto function, const std::string& doc) {
-    GenerationCalls::with_arguments(
-        [&](auto... option) { target.def(name, function, "prompt"_a, py::kw_only(), option..., doc.c_str()); });
+    GenerationCalls::with_arguments([&](auto... option) {
+      target.def(name, function, "prompt"_a, py::kw_only(), option..., doc.c_str());
+    });
   };
   define("stream", begin,
          doc<GenerationCalls>(R"(Continue a prompt piece by piece.
@@ -230,7 +243,8 @@ Raises:
 
 /// Defines what takes a folder and the options of opening.
 template <class Class, class Function, class... First>
-void def_opening(Class& target, const char* name, Function function, const std::string& doc, const First&... first) {
+void def_opening(Class& target, const char* name, Function function, const std::string& doc,
+                 const First&... first) {
   OpeningCalls::with_arguments([&](auto... option) {
     target.def_static(name, function, "folder"_a, py::kw_only(), first..., option..., doc.c_str());
   });
@@ -248,7 +262,8 @@ Example:
     >>> lm._native.generate("The leaf is", grammar=grammar) in {'"red"', '"green"'}
     True)")
       .def_static(
-          "from_json_schema", [](const std::string& schema) { return Grammar::from_json_schema(schema); }, "schema"_a,
+          "from_json_schema",
+          [](const std::string& schema) { return Grammar::from_json_schema(schema); }, "schema"_a,
           py::call_guard<py::gil_scoped_release>(), R"(The JSON texts that a schema allows.
 
 Properties come in the order of the schema, with one space after each comma and colon.
@@ -271,10 +286,12 @@ Example:
       "known_schema",
       [](const std::string& schema) {
         const flashlm::text::JsonSchemaSubset known = flashlm::text::known_schema(schema);
-        return std::pair(known.schema.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace),
-                         known.left);
+        return std::pair(
+            known.schema.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace),
+            known.left);
       },
-      "schema"_a, py::call_guard<py::gil_scoped_release>(), R"(A tool's JSON schema without what grammars do not know.
+      "schema"_a, py::call_guard<py::gil_scoped_release>(),
+      R"(A tool's JSON schema without what grammars do not know.
 
 Args:
     schema: The schema as text.
@@ -325,7 +342,8 @@ Raises:
 Example:
     >>> lm.stream("The moon is", max_new_tokens=2).rest() == lm.generate("The moon is", max_new_tokens=2)
     True)")
-      .def("close", &Generation::close, "End the text here; a piece that another thread is just computing still comes.")
+      .def("close", &Generation::close,
+           "End the text here; a piece that another thread is just computing still comes.")
       .def_property_readonly(
           "finish_reason",
           [](const Generation& self) -> std::optional<std::string> {
@@ -337,7 +355,8 @@ Example:
           "tokens", [](const Generation& self) { return copy(self.tokens()); },
           "The ids generated so far, the ending one included.")
       .def_property_readonly(
-          "prompt_tokens", [](const Generation& self) { return copy(self.prompt_tokens()); }, "The ids of the prompt.")
+          "prompt_tokens", [](const Generation& self) { return copy(self.prompt_tokens()); },
+          "The ids of the prompt.")
       .def_property_readonly("seed", &Generation::seed, "With this seed, the same is drawn again.");
 
   py::class_<PySession, std::unique_ptr<PySession, DeleteWithoutGil>> session(
@@ -345,9 +364,10 @@ Example:
 
 Sessions of one model may be used from several threads: each waits only for steps of the others. Threads may share a
 session too: they take turns.)");
-  def_generation(session, [](PySession& self, const auto& prompt, const GenerationOptions& options) {
-    return self.lm.stream(self.session, prompt, options);
-  });
+  def_generation(session,
+                 [](PySession& self, const auto& prompt, const GenerationOptions& options) {
+                   return self.lm.stream(self.session, prompt, options);
+                 });
   session
       .def(
           "reset",
@@ -375,9 +395,11 @@ Raises:
           "tokens", [](const PySession& self) { return self.session->copy_tokens(); },
           "The ids whose keys and values the session holds.")
       .def_property_readonly(
-          "context", [](const PySession& self) { return self.session->context(); }, "Positions that fit.")
+          "context", [](const PySession& self) { return self.session->context(); },
+          "Positions that fit.")
       .def_property_readonly(
-          "stats", [](const PySession& self) { return self.session->stats(); }, "What this session has done.");
+          "stats", [](const PySession& self) { return self.session->stats(); },
+          "What this session has done.");
 
   py::class_<PyModel, std::unique_ptr<PyModel, DeleteWithoutGil>> model(
       module, "LanguageModel", "A packed model that is open, with a session of its own.");
@@ -388,8 +410,10 @@ Raises:
     IoError: A file cannot be read, or memory cannot be locked.
     ArgumentError: An option is out of range.)";
   using Folder = const std::filesystem::path&;
-  def_opening(model, "open", OpeningCalls::function<Folder, Callback, const Path&, const std::string&>(&open_model),
-              doc<OpeningCalls>(R"(Open a packed folder.
+  def_opening(
+      model, "open",
+      OpeningCalls::function<Folder, Callback, const Path&, const std::string&>(&open_model),
+      doc<OpeningCalls>(R"(Open a packed folder.
 
 Args:
     folder: What `flashlm.pack` wrote.
@@ -397,9 +421,10 @@ Args:
     system: Where /proc and /sys are; a test makes its own.
     manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 )",
-                                raises),
-              "on_progress"_a = py::none(), "system"_a = py::none(), "manifest"_a = "");
-  def_opening(model, "plan", OpeningCalls::function<Folder, const Path&, const std::string&>(&plan_model),
+                        raises),
+      "on_progress"_a = py::none(), "system"_a = py::none(), "manifest"_a = "");
+  def_opening(model, "plan",
+              OpeningCalls::function<Folder, const Path&, const std::string&>(&plan_model),
               doc<OpeningCalls>(R"(Split the memory that `open` would have, and read no weights.
 
 Args:
@@ -410,8 +435,10 @@ Args:
                                 raises),
               "system"_a = py::none(), "manifest"_a = "");
   def_opening(
-      model, "largest_context", OpeningCalls::function<Folder, const Path&, const std::string&>(&largest_context),
-      doc<OpeningCalls>(R"(The longest context, up to the model's own, whose keys and values take half of memory.
+      model, "largest_context",
+      OpeningCalls::function<Folder, const Path&, const std::string&>(&largest_context),
+      doc<OpeningCalls>(
+          R"(The longest context, up to the model's own, whose keys and values take half of memory.
 
 Half of what is left beside the least plan, that is; and at least 256 positions. A context that is given is ignored.
 
@@ -420,7 +447,7 @@ Args:
     system: Where /proc and /sys are.
     manifest: The text of a flashlm.json to take in place of the folder's; empty: the folder's.
 )",
-                        raises),
+          raises),
       "system"_a = py::none(), "manifest"_a = "");
   def_generation(model, [](PyModel& self, const auto& prompt, const GenerationOptions& options) {
     return self.lm.stream(prompt, options);
@@ -452,7 +479,8 @@ Raises:
     ShapeError: The text is longer than the context.
     BudgetError: There is no room for another KV cache.
     IoError: The file cannot be read.)")
-      .def("logits", &logits, "ids"_a, "on_progress"_a = py::none(), R"(The logits after every token.
+      .def("logits", &logits, "ids"_a, "on_progress"_a = py::none(),
+           R"(The logits after every token.
 
 Args:
     ids: Token ids, at most `context`.
@@ -501,7 +529,8 @@ Returns:
 
 Raises:
     ShapeError: The text has fewer than two tokens.)")
-      .def("collect", &collect, "ids"_a, "on_layer"_a, R"(Run a text densely and show what every neuron does.
+      .def("collect", &collect, "ids"_a, "on_layer"_a,
+           R"(Run a text densely and show what every neuron does.
 
 Args:
     ids: Token ids, at most `context`.
@@ -519,11 +548,14 @@ Raises:
           "tokens", [](const PyModel& self) { return self.lm.copy_tokens(); },
           "The ids whose keys and values the model's own session holds.")
       .def_property_readonly("config", &config, "The model's numbers by name.")
-      .def_property_readonly("kv_store", &kv_store, "What the KV store is and has done; None without one.")
+      .def_property_readonly("kv_store", &kv_store,
+                             "What the KV store is and has done; None without one.")
       .def_property_readonly(
           "folder", [](const PyModel& self) { return self.folder; }, "The packed folder.")
       .def_property_readonly(
-          "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); }, "Where the memory goes.")
+          "memory_plan", [](const PyModel& self) { return self.lm.memory_plan(); },
+          "Where the memory goes.")
       .def_property_readonly(
-          "stats", [](const PyModel& self) { return self.lm.stats(); }, "What the model's own session has done.");
+          "stats", [](const PyModel& self) { return self.lm.stats(); },
+          "What the model's own session has done.");
 }

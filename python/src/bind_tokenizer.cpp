@@ -23,7 +23,8 @@ void bind_tokenizer(py::module_& module) {
   using flashlm::text::Tokenizer;
   using Release = py::call_guard<py::gil_scoped_release>;
 
-  py::class_<Tokenizer>(module, "Tokenizer", R"(The tokenizer of a model: byte-level BPE from a tokenizer.json.
+  py::class_<Tokenizer>(module, "Tokenizer",
+                        R"(The tokenizer of a model: byte-level BPE from a tokenizer.json.
 
 Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.
 
@@ -47,8 +48,12 @@ Example:
     >>> flashlm.Tokenizer.open("tiny.flash/tokenizer.json").vocab_size
     279)")
       .def_static(
-          "parse", [](const std::string& json, const std::string& name) { return Tokenizer::parse(json, name); },
-          py::arg("json"), py::arg("name") = "tokenizer.json", Release(), R"(Read the text of a tokenizer.json.
+          "parse",
+          [](const std::string& json, const std::string& name) {
+            return Tokenizer::parse(json, name);
+          },
+          py::arg("json"), py::arg("name") = "tokenizer.json", Release(),
+          R"(Read the text of a tokenizer.json.
 
 Args:
     json: The text.
@@ -62,9 +67,11 @@ Raises:
       .def(
           "encode",
           [](const Tokenizer& self, const std::string& text, bool parse_special, bool add_special) {
-            return self.encode(text, EncodeOptions{.parse_special = parse_special, .add_special = add_special});
+            return self.encode(
+                text, EncodeOptions{.parse_special = parse_special, .add_special = add_special});
           },
-          py::arg("text"), py::kw_only(), py::arg("parse_special") = true, py::arg("add_special") = true, Release(),
+          py::arg("text"), py::kw_only(), py::arg("parse_special") = true,
+          py::arg("add_special") = true, Release(),
           R"(Turn text into token ids.
 
 Args:
@@ -81,7 +88,8 @@ Returns:
             for (const auto& [text, trusted] : parts) views.push_back({text, trusted});
             return self.encode(views);
           },
-          py::arg("parts"), Release(), R"(Turn the parts of one text into token ids, without any around it.
+          py::arg("parts"), Release(),
+          R"(Turn the parts of one text into token ids, without any around it.
 
 Only trusted parts hold special tokens. Where no other part spells one, these are the ids of the joined text.
 
@@ -99,7 +107,8 @@ Example:
           [](const Tokenizer& self, const std::vector<Token>& ids, bool skip_special) {
             return self.decode(ids, skip_special);
           },
-          py::arg("ids"), py::kw_only(), py::arg("skip_special") = false, Release(), R"(Turn token ids into text.
+          py::arg("ids"), py::kw_only(), py::arg("skip_special") = false, Release(),
+          R"(Turn token ids into text.
 
 Args:
     ids: Token ids. An id beyond the vocabulary stands for nothing.
@@ -135,7 +144,8 @@ Example:
 Raises:
     ArgumentError: The id is negative.)")
       .def(
-          "id", [](const Tokenizer& self, const std::string& token) { return self.id(token); }, py::arg("token"),
+          "id", [](const Tokenizer& self, const std::string& token) { return self.id(token); },
+          py::arg("token"),
           R"(The id of a token as tokenizer.json writes it, where a G with a dot above stands for a space.
 
 Args:

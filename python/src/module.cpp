@@ -17,7 +17,8 @@ void bind_text(pybind11::module_& module);
 void bind_agent(pybind11::module_& module);
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
+  module.doc() =
+      "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
   module.attr("version") = FLASHLM_VERSION;
   module.attr("tile_rows") = flashlm::kTileRows;
   module.attr("bundle_neurons") = flashlm::kBundleNeurons;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// option_calls.hpp: functions of Python that take every option of a table by its name.
 ///
-/// Keyword arguments, defaults, conversions, ranges and the docstring's lines come from the tables of
-/// flashlm/text/options.hpp.
+/// Keyword arguments, defaults, conversions, ranges and the docstring's lines come from the tables
+/// of flashlm/text/options.hpp.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,8 @@ inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
 
-/// The class of Python whose objects a member points to: a grammar is the one language that Python has.
+/// The class of Python whose objects a member points to: a grammar is the one language that Python
+/// has.
 template <class T>
 struct Pointed {
   using Type = T;
@@ -56,8 +57,8 @@ class OptionCalls {
   template <std::size_t I>
   using Member = std::remove_cvref_t<decltype(at<I>().of(std::declval<Options&>()))>;
 
-  /// What Python says for a member: whole numbers have 64 bits until their range is checked; a number that may be left
-  /// out, an empty path and a function that is none are None.
+  /// What Python says for a member: whole numbers have 64 bits until their range is checked; a
+  /// number that may be left out, an empty path and a function that is none are None.
   template <std::size_t I>
   static constexpr auto said() {
     using T = Member<I>;
@@ -69,9 +70,11 @@ class OptionCalls {
       return std::type_identity<std::conditional_t<sizeof(T) == 8, std::uint64_t, std::int64_t>>();
     } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
       return std::type_identity<std::optional<T>>();
-    } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::string>>) {
+    } else if constexpr (std::is_same_v<T, std::string> ||
+                         std::is_same_v<T, std::vector<std::string>>) {
       return std::type_identity<T>();
-    } else if constexpr (std::is_constructible_v<T, std::function<void(std::size_t, std::size_t)>>) {
+    } else if constexpr (std::is_constructible_v<T,
+                                                 std::function<void(std::size_t, std::size_t)>>) {
       return std::type_identity<Callback>();
     } else {
       return std::type_identity<
@@ -82,12 +85,14 @@ class OptionCalls {
   using Said = typename decltype(said<I>())::type;
 
   template <class Number, class Value>
-  static Number in_range(std::string_view name, Value value, std::uint64_t least, std::uint64_t most) {
+  static Number in_range(std::string_view name, Value value, std::uint64_t least,
+                         std::uint64_t most) {
     most = std::min<std::uint64_t>(most, std::numeric_limits<Number>::max());
     if (std::cmp_less(value, least) || std::cmp_greater(value, most)) {
-      const std::string range =
-          std::cmp_less(value, least) ? flashlm::concat(least, " or more") : flashlm::concat(least, " to ", most);
-      throw flashlm::ArgumentError(flashlm::concat("[language_model] ", name, ": expected ", range, ", got ", value));
+      const std::string range = std::cmp_less(value, least) ? flashlm::concat(least, " or more")
+                                                            : flashlm::concat(least, " to ", most);
+      throw flashlm::ArgumentError(
+          flashlm::concat("[language_model] ", name, ": expected ", range, ", got ", value));
     }
     return static_cast<Number>(value);
   }
@@ -101,7 +106,8 @@ class OptionCalls {
       member = progress(std::move(value));
     } else if constexpr (std::is_same_v<Said<I>, std::optional<std::int64_t>>) {
       if constexpr (kIsOptional<T>) {
-        if (value) member = in_range<typename T::value_type>(option.name, *value, option.least, option.most);
+        if (value)
+          member = in_range<typename T::value_type>(option.name, *value, option.least, option.most);
       } else {
         if (value) member = in_range<T>(option.name, *value, option.least, option.most);
       }
@@ -120,8 +126,9 @@ class OptionCalls {
     using T = Member<I>;
     Options options;
     const T& value = at<I>().of(options);
-    if constexpr (kIsOptional<Said<I>> || !(std::is_arithmetic_v<T> || std::is_same_v<T, std::string> ||
-                                            std::is_same_v<T, std::vector<std::string>>)) {
+    if constexpr (kIsOptional<Said<I>> ||
+                  !(std::is_arithmetic_v<T> || std::is_same_v<T, std::string> ||
+                    std::is_same_v<T, std::vector<std::string>>)) {
       return pybind11::none();
     } else {
       return pybind11::cast(value);
@@ -142,7 +149,8 @@ class OptionCalls {
     };
   }
 
-  using Indices = std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<decltype(kTable)>>>;
+  using Indices =
+      std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<decltype(kTable)>>>;
 
  public:
   /// A function of `First...` and then all options, which calls body(first..., options).
@@ -181,9 +189,10 @@ class OptionCalls {
     using namespace pybind11::literals;
     pybind11::list all;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (all.append(pybind11::dict("name"_a = std::string(at<I>().name), "doc"_a = std::string(at<I>().doc),
-                                 "default"_a = initial<I>(), "words"_a = std::string(at<I>().words),
-                                 "least"_a = at<I>().least, "most"_a = at<I>().most, "measures"_a = at<I>().measures)),
+      (all.append(pybind11::dict("name"_a = std::string(at<I>().name),
+                                 "doc"_a = std::string(at<I>().doc), "default"_a = initial<I>(),
+                                 "words"_a = std::string(at<I>().words), "least"_a = at<I>().least,
+                                 "most"_a = at<I>().most, "measures"_a = at<I>().measures)),
        ...);
     }(Indices());
     return all;

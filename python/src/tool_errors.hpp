@@ -28,14 +28,16 @@ inline void raise_tool_error(const pybind11::object& instance) {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(instance.ptr())), instance.ptr());
 }
 
-/// Turns the errors of C++ into those of Python. To be registered with `py::register_local_exception_translator`.
+/// Turns the errors of C++ into those of Python. To be registered with
+/// `py::register_local_exception_translator`.
 inline void translate_tool_error(std::exception_ptr pointer) {
   try {
     std::rethrow_exception(pointer);
   } catch (const flashlm::IoError& error) {
     raise_tool_error(make_tool_error(error));
   } catch (const std::filesystem::filesystem_error& error) {
-    raise_tool_error(make_tool_error(flashlm::IoError("[file] look", error.code().value(), error.path1().string())));
+    raise_tool_error(make_tool_error(
+        flashlm::IoError("[file] look", error.code().value(), error.path1().string())));
   } catch (const flashlm::FormatError& error) {
     raise_tool_error(make_tool_error("FormatError", error));
   } catch (const flashlm::ArgumentError& error) {

@@ -27,9 +27,12 @@ const std::vector<Tool> kTools = {
 
 TEST_CASE("the prompt names each tool, its schema, the form of a call, and the instructions") {
   const std::string prompt = agent_prompt(kTools, "Be quick.");
-  CHECK(prompt.find(R"({"name":"add","description":"Adds \"two\" numbers.","parameters":{"type":"object",)") !=
+  CHECK(
+      prompt.find(
+          R"({"name":"add","description":"Adds \"two\" numbers.","parameters":{"type":"object",)") !=
+      std::string::npos);
+  CHECK(prompt.find(R"("properties":{"b":{"type":"number"},"a":{"type":"number"}})") !=
         std::string::npos);
-  CHECK(prompt.find(R"("properties":{"b":{"type":"number"},"a":{"type":"number"}})") != std::string::npos);
   CHECK(prompt.find(R"({"name":"final_answer")") != std::string::npos);
   CHECK(prompt.find(kCallExample) != std::string::npos);
   CHECK(prompt.ends_with("\nBe quick.\n"));
@@ -52,27 +55,34 @@ TEST_CASE("the schema allows a call of each tool and the end, and a grammar can 
   CHECK_NOTHROW(flashlm::text::Grammar::from_json_schema(last));
 }
 
-TEST_CASE("what no grammar knows of a tool's schema is left to the tool, and references count from its beginning") {
+TEST_CASE(
+    "what no grammar knows of a tool's schema is left to the tool, and references count from its "
+    "beginning") {
   std::vector<Tool> tools = kTools;
   tools.push_back(kTools[0]);
   tools.back().name = "tag";
-  tools.back().parameters =
-      nlohmann::ordered_json::parse(R"({"type": "object", "x-order": ["tags"], "properties": {"tags":
+  tools.back().parameters = nlohmann::ordered_json::parse(
+      R"({"type": "object", "x-order": ["tags"], "properties": {"tags":
       {"type": "array", "contains": {"const": "a"}, "items": {"$ref": "#/$defs/tag"}}}, "required": ["tags"],
       "$defs": {"tag": {"type": "string", "pattern": "^[a-z]$"}}})");
   const KnownTools known = known_tools(tools);
   CHECK(known.left == std::vector<std::string>{"tag: 'contains' at #/properties/tags"});
   CHECK(known.tools[0].parameters == kTools[0].parameters);
-  const auto grammar = flashlm::text::Grammar::from_json_schema(std::string_view(call_schema(known.tools)));
-  CHECK(support::matches(grammar, R"({"thought": "", "name": "tag", "arguments": {"tags": ["b", "c"]}})"));
-  CHECK_FALSE(support::matches(grammar, R"({"thought": "", "name": "tag", "arguments": {"tags": ["B"]}})"));
+  const auto grammar =
+      flashlm::text::Grammar::from_json_schema(std::string_view(call_schema(known.tools)));
+  CHECK(support::matches(grammar,
+                         R"({"thought": "", "name": "tag", "arguments": {"tags": ["b", "c"]}})"));
+  CHECK_FALSE(
+      support::matches(grammar, R"({"thought": "", "name": "tag", "arguments": {"tags": ["B"]}})"));
 }
 
 TEST_CASE("a schema that is none leaves everything to its tool") {
   std::vector<Tool> tools = kTools;
-  tools[0].parameters = nlohmann::ordered_json::parse(R"({"type": "object", "properties": {"a": 3}})");
+  tools[0].parameters =
+      nlohmann::ordered_json::parse(R"({"type": "object", "properties": {"a": 3}})");
   const KnownTools known = known_tools(tools);
   REQUIRE(known.left.size() == 1);
   CHECK(known.left[0].starts_with("add: all of it"));
-  CHECK_NOTHROW(flashlm::text::Grammar::from_json_schema(std::string_view(call_schema(known.tools))));
+  CHECK_NOTHROW(
+      flashlm::text::Grammar::from_json_schema(std::string_view(call_schema(known.tools))));
 }

@@ -28,24 +28,33 @@ using text::ScriptedChatModel;
 
 namespace {
 
-const std::string kAdd = R"({"thought": "Add them.", "name": "add", "arguments": {"a": 2, "b": 3}})";
-const std::string kAnswer = R"({"thought": "Done.", "name": "final_answer", "arguments": {"answer": "5"}})";
+const std::string kAdd =
+    R"({"thought": "Add them.", "name": "add", "arguments": {"a": 2, "b": 3}})";
+const std::string kAnswer =
+    R"({"thought": "Done.", "name": "final_answer", "arguments": {"answer": "5"}})";
 
 std::vector<Tool> tools() {
   return {{.name = "add",
            .description = "Adds two numbers.",
            .parameters = json_schema(R"({"a": {"type": "integer"}, "b": {"type": "integer"}})"),
-           .run = [](const json& given) { return std::to_string(given["a"].get<int>() + given["b"].get<int>()); }},
+           .run =
+               [](const json& given) {
+                 return std::to_string(given["a"].get<int>() + given["b"].get<int>());
+               }},
           {.name = "fail", .description = "Fails.", .run = [](const json&) -> std::string {
              throw std::runtime_error("out of paper");
            }}};
 }
 
 struct Scripted {
-  explicit Scripted(std::vector<std::string> answers, AgentOptions options = {}, std::size_t context = 4096)
-      : model(std::make_shared<ScriptedChatModel>(std::move(answers), context)), agent(model, tools(), options) {}
+  explicit Scripted(std::vector<std::string> answers, AgentOptions options = {},
+                    std::size_t context = 4096)
+      : model(std::make_shared<ScriptedChatModel>(std::move(answers), context)),
+        agent(model, tools(), options) {}
   /// The last message of the request of that number.
-  const std::string& told(std::size_t request) { return model->requests().at(request).messages.back().content; }
+  const std::string& told(std::size_t request) {
+    return model->requests().at(request).messages.back().content;
+  }
 
   std::shared_ptr<ScriptedChatModel> model;
   Agent agent;
@@ -55,7 +64,8 @@ struct Scripted {
 class FlakyModel : public ScriptedChatModel {
  public:
   using ScriptedChatModel::ScriptedChatModel;
-  std::string answer(std::span<const ChatMessage> messages, const text::ChatOptions& options) override {
+  std::string answer(std::span<const ChatMessage> messages,
+                     const text::ChatOptions& options) override {
     if (!failed_) {
       failed_ = true;
       throw IoError("[test] read", EIO, "disk");
@@ -136,15 +146,19 @@ TEST_CASE("what the model does wrong is told to it") {
   Scripted scripted({"Let me think.", R"({"name": "add", "arguments": {"a": "2", "b": 3}})",
                      R"({"name": "multiply", "arguments": {}})", R"({"name": "fail"})", kAnswer});
   CHECK(scripted.agent.run("x") == "5");
-  CHECK(scripted.told(1).find("That was no call of a tool: there is no tool call in it. Answer with one JSON object") ==
-        0);
+  CHECK(
+      scripted.told(1).find(
+          "That was no call of a tool: there is no tool call in it. Answer with one JSON object") ==
+      0);
   CHECK(scripted.told(2) == "Error of add:\narguments.a: expected integer, got \"2\"");
-  CHECK(scripted.told(3) == "Error of multiply:\nthere is no tool multiply. The tools are: final_answer, add, fail");
+  CHECK(scripted.told(3) ==
+        "Error of multiply:\nthere is no tool multiply. The tools are: final_answer, add, fail");
   CHECK(scripted.told(4) == "Error of fail:\nout of paper");
 }
 
 TEST_CASE("several calls of one text are done in order, with ids of their own") {
-  Scripted scripted({"<tool_call>" + kAdd + "</tool_call><tool_call>{\"name\": \"fail\"}</tool_call>", kAnswer});
+  Scripted scripted(
+      {"<tool_call>" + kAdd + "</tool_call><tool_call>{\"name\": \"fail\"}</tool_call>", kAnswer});
   scripted.agent.run("x");
   const Step& step = scripted.agent.steps()[0];
   REQUIRE(step.observations.size() == 2);
@@ -159,7 +173,8 @@ TEST_CASE("in its last step the model is asked for the answer, and can give noth
   CHECK(scripted.agent.status() == AgentStatus::out_of_steps);
   CHECK(scripted.agent.steps().size() == 3);
   CHECK(scripted.told(1).find("last step") == std::string::npos);
-  CHECK(scripted.told(2).find("This is the last step: call final_answer now.") != std::string::npos);
+  CHECK(scripted.told(2).find("This is the last step: call final_answer now.") !=
+        std::string::npos);
   const auto schema = json::parse(scripted.model->requests()[2].json_schema);
   CHECK(schema["properties"]["name"]["const"] == "final_answer");
 }
@@ -169,7 +184,8 @@ TEST_CASE("the model cannot answer before so many calls gave a result, but for t
   Scripted scripted({kAdd, fail, kAdd, kAnswer}, {.min_calls = 2});
   CHECK(scripted.agent.run("x") == "5");
   for (const std::size_t request : {0, 1, 2, 3}) {
-    const bool offered = scripted.model->requests()[request].json_schema.find("final_answer") != std::string::npos;
+    const bool offered =
+        scripted.model->requests()[request].json_schema.find("final_answer") != std::string::npos;
     CHECK(offered == (request == 3));  // the call that failed does not count
   }
   Scripted last({kAdd, kAnswer}, {.max_steps = 2, .min_calls = 9});
@@ -245,7 +261,8 @@ TEST_CASE("results are cut to the budget") {
                                       for (int word = 0; word < 100000; ++word) text += "word ";
                                       return text;
                                     }}};
-  const auto model = std::make_shared<ScriptedChatModel>(std::vector<std::string>{R"({"name": "talk"})", kAnswer});
+  const auto model =
+      std::make_shared<ScriptedChatModel>(std::vector<std::string>{R"({"name": "talk"})", kAnswer});
   Agent agent(model, long_winded, {.observation_tokens = 20});
   agent.run("x");
   CHECK(model->count_tokens(agent.steps()[0].observations[0].text) < 32);
@@ -255,9 +272,12 @@ TEST_CASE("results are cut to the budget") {
 TEST_CASE("old observations are left out when the context is full") {
   std::string words;
   for (int word = 0; word < 60; ++word) words += "word ";
-  std::vector<Tool> talk = {{.name = "talk", .description = "", .run = [&](const json&) { return words; }}};
+  std::vector<Tool> talk = {
+      {.name = "talk", .description = "", .run = [&](const json&) { return words; }}};
   const auto model = std::make_shared<ScriptedChatModel>(
-      std::vector<std::string>{R"({"name": "talk"})", R"({"name": "talk"})", R"({"name": "talk"})", kAnswer}, 400);
+      std::vector<std::string>{R"({"name": "talk"})", R"({"name": "talk"})", R"({"name": "talk"})",
+                               kAnswer},
+      400);
   Agent agent(model, talk, {.chat = {.generation = {.max_new_tokens = 50}}});
   CHECK(agent.run("x") == "5");
   const auto& last = model->requests()[3].messages;
@@ -276,15 +296,19 @@ TEST_CASE("what an agent cannot work with is an ArgumentError") {
   CHECK_THROWS_AS(Agent(model, twice), ArgumentError);
 }
 
-TEST_CASE("a model that runs from flash, however small and random, makes valid calls and comes to an end") {
+TEST_CASE(
+    "a model that runs from flash, however small and random, makes valid calls and comes to an "
+    "end") {
   const support::TinyModel tiny({.context = 4096});
   const auto model = std::make_shared<text::FlashChatModel>(
-      text::LanguageModel::open(tiny.path(), {.context = 4096, .n_threads = 1}), text::ChatFormat::parse(R"({
+      text::LanguageModel::open(tiny.path(), {.context = 4096, .n_threads = 1}),
+      text::ChatFormat::parse(R"({
         "version": 1, "answer": "A:", "missing": {}, "roles": [
         {"role": "system", "first": "S:", "later": "S:", "suffix": "\n", "trim": false, "after": [""]},
         {"role": "user", "first": "U:", "later": "U:", "suffix": "\n", "trim": false, "after": ["system", "assistant"]},
         {"role": "assistant", "first": "A:", "later": "A:", "suffix": "\n", "trim": false, "after": ["user"]}]})"));
-  Agent agent(model, tools(), {.max_steps = 3, .chat = {.generation = {.max_new_tokens = 160, .temperature = 1}}});
+  Agent agent(model, tools(),
+              {.max_steps = 3, .chat = {.generation = {.max_new_tokens = 160, .temperature = 1}}});
   CHECK(agent.run("What is 2 + 3?"));
   for (const Step& step : agent.steps()) {
     CAPTURE(step.output);

@@ -19,13 +19,21 @@ const json kSchema = json::parse(R"({
     "any": {"type": "any"}},
   "required": ["n"]})");
 
-std::string problem(const json& arguments) { return arguments_problem(kSchema, arguments).value_or(""); }
+std::string problem(const json& arguments) {
+  return arguments_problem(kSchema, arguments).value_or("");
+}
 
 }  // namespace
 
 TEST_CASE("arguments that fit have no problem") {
   CHECK(problem({{"n", 1}}).empty());
-  CHECK(problem({{"n", 1}, {"size", 2}, {"when", nullptr}, {"unit", "km"}, {"maybe", nullptr}, {"any", {1}}}).empty());
+  CHECK(problem({{"n", 1},
+                 {"size", 2},
+                 {"when", nullptr},
+                 {"unit", "km"},
+                 {"maybe", nullptr},
+                 {"any", {1}}})
+            .empty());
   CHECK(problem({{"n", -1}, {"size", 2.5}, {"list", {{{"x", true}}}}}).empty());
   CHECK_FALSE(arguments_problem(json::object(), {{"anything", 1}}));
 }
@@ -35,16 +43,21 @@ TEST_CASE("what does not fit is named, with what was expected") {
   CHECK(problem({{"n", "1"}}) == "arguments.n: expected integer, got \"1\"");
   CHECK(problem({{"n", 1.5}}) == "arguments.n: expected integer, got 1.5");
   CHECK(problem({{"n", 1}, {"when", 3}}) == "arguments.when: expected string or null, got 3");
-  CHECK(problem({{"n", 1}, {"unit", "mile"}}) == "arguments.unit: expected one of [\"m\",\"km\"], got \"mile\"");
-  CHECK(problem({{"n", 1}, {"list", {{{"x", 1}}}}}) == "arguments.list[0].x: expected boolean, got 1");
-  CHECK(problem({{"n", 1}, {"more", 1}}).find("there is no 'more'. Expected: n, size") != std::string::npos);
+  CHECK(problem({{"n", 1}, {"unit", "mile"}}) ==
+        "arguments.unit: expected one of [\"m\",\"km\"], got \"mile\"");
+  CHECK(problem({{"n", 1}, {"list", {{{"x", 1}}}}}) ==
+        "arguments.list[0].x: expected boolean, got 1");
+  CHECK(problem({{"n", 1}, {"more", 1}}).find("there is no 'more'. Expected: n, size") !=
+        std::string::npos);
   CHECK(problem(json::array()) == "arguments: expected object, got []");
   CHECK(arguments_problem(kSchema, "{").value_or("") == "arguments: expected JSON");
-  CHECK(arguments_problem(kSchema, R"({"n": "x"})").value_or("") == "arguments.n: expected integer, got \"x\"");
+  CHECK(arguments_problem(kSchema, R"({"n": "x"})").value_or("") ==
+        "arguments.n: expected integer, got \"x\"");
 }
 
 TEST_CASE("an open object takes other keys") {
-  const json open = {{"type", "object"}, {"properties", json::object()}, {"additionalProperties", true}};
+  const json open = {
+      {"type", "object"}, {"properties", json::object()}, {"additionalProperties", true}};
   CHECK_FALSE(arguments_problem(open, {{"more", 1}}));
 }
 

@@ -15,8 +15,14 @@ using json = nlohmann::ordered_json;
 namespace {
 
 std::vector<Step> steps() {
-  Step called{.number = 1, .output = "{...}", .thought = "Count.", .action = {}, .output_tokens = 7, .seconds = 0.25};
-  called.action = CallTools{{{"call_1_1", "add", {{"a", 1}}}, {"call_1_2", "fail", json::object()}}};
+  Step called{.number = 1,
+              .output = "{...}",
+              .thought = "Count.",
+              .action = {},
+              .output_tokens = 7,
+              .seconds = 0.25};
+  called.action =
+      CallTools{{{"call_1_1", "add", {{"a", 1}}}, {"call_1_2", "fail", json::object()}}};
   called.observations = {{"call_1_1", "add", "3", false}, {"call_1_2", "fail", "no", true}};
   Step broken{.number = 2, .output = "hm", .action = Malformed{"there is no tool call in it"}};
   Step ended{.number = 3, .output = "x", .action = FinalAnswer{"3"}};
@@ -39,7 +45,8 @@ TEST_CASE("a step comes back from its JSON") {
 
 TEST_CASE("a step is printed line by line") {
   CHECK(to_string(steps()[0]) ==
-        "Step 1\n  Thought: Count.\n  Action: add {\"a\":1}\n  Observation: 3\n  Action: fail {}\n  Error: no\n");
+        "Step 1\n  Thought: Count.\n  Action: add {\"a\":1}\n  Observation: 3\n  Action: fail {}\n "
+        " Error: no\n");
   CHECK(to_string(steps()[1]) == "Step 2\n  Malformed: there is no tool call in it\n");
   CHECK(to_string(steps()[2]) == "Step 3\n  Answer: 3\n");
 }

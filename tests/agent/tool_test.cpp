@@ -40,14 +40,16 @@ TEST_CASE("a wrong name, wrong arguments and an exception are results that say s
   tools.push_back({.name = "fail", .description = "", .run = [](const json&) -> std::string {
                      throw std::runtime_error("the disk is on fire");
                    }});
-  CHECK(call_tool(tools, "whisper", {}).text == "there is no tool whisper. The tools are: final_answer, shout, fail");
+  CHECK(call_tool(tools, "whisper", {}).text ==
+        "there is no tool whisper. The tools are: final_answer, shout, fail");
   CHECK(call_tool(tools, "shout", {{"text", 3}}).text == "arguments.text: expected string, got 3");
   CHECK(call_tool(tools, "fail", json::object()).text == "the disk is on fire");
   CHECK(call_tool(tools, "fail", json::object()).failed);
 }
 
 TEST_CASE("what is no std::exception passes through") {
-  std::vector<Tool> tools = {{.name = "stop", .description = "", .run = [](const json&) -> std::string { throw 7; }}};
+  std::vector<Tool> tools = {
+      {.name = "stop", .description = "", .run = [](const json&) -> std::string { throw 7; }}};
   CHECK_THROWS_AS(call_tool(tools, "stop", json::object()), int);
   tools[0].max_seconds = 600;
   CHECK_THROWS_AS(call_tool(tools, "stop", json::object()), int);
@@ -56,11 +58,12 @@ TEST_CASE("what is no std::exception passes through") {
 TEST_CASE("a tool that hangs is left alone after its time") {
   const auto done = std::make_shared<std::promise<std::string>>();
   std::vector<Tool> tools = {
-      {.name = "hang", .description = "", .run = [done, result = done->get_future().share()](const json&) {
-         return result.get();
-       }}};
+      {.name = "hang",
+       .description = "",
+       .run = [done, result = done->get_future().share()](const json&) { return result.get(); }}};
   tools[0].max_seconds = 0.02;
-  const ToolResult result = call_tool(tools, "hang", json::object());  // which could not return otherwise
+  const ToolResult result =
+      call_tool(tools, "hang", json::object());  // which could not return otherwise
   CHECK(result.failed);
   CHECK(result.text == "no result after 0.02 s");
   done->set_value("late");

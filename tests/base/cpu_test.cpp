@@ -39,7 +39,8 @@ TEST_CASE("every processor can run scalar code") { CHECK(supports(Isa::scalar));
 TEST_CASE("the chosen instruction set is supported, and none that is has wider vectors") {
   const ForcedIsa none("");
   CHECK(supports(choose_isa()));
-  for (const Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) CHECK((!supports(isa) || isa <= choose_isa()));
+  for (const Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512})
+    CHECK((!supports(isa) || isa <= choose_isa()));
 }
 
 TEST_CASE("FLASHLM_ISA forces an instruction set") {

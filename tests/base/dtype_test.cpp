@@ -20,7 +20,8 @@ namespace {
 double value_of(std::uint16_t half) {
   const int exponent = (half >> 10) & 0x1f;
   const int mantissa = half & 0x3ff;
-  const double magnitude = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
   return (half & 0x8000) ? -magnitude : magnitude;
 }
 
@@ -53,7 +54,8 @@ TEST_CASE("every half survives the way to float and back") {
   }
 }
 
-TEST_CASE("a float between two halves goes to the nearer one, and from the middle to the even one") {
+TEST_CASE(
+    "a float between two halves goes to the nearer one, and from the middle to the even one") {
   for (std::uint16_t low = 0; low < 0x7bff; ++low) {
     const auto high = static_cast<std::uint16_t>(low + 1);
     // Exact: a middle needs one bit more than a half has.
@@ -74,7 +76,8 @@ TEST_CASE("a random float becomes a half at most half a step away") {
     const std::uint16_t half = f32_to_f16(value);
     const int exponent = std::max((half >> 10) & 0x1f, 1);
     INFO("float " << value);
-    REQUIRE(std::fabs(value_of(half) - static_cast<double>(value)) <= std::ldexp(0.5, exponent - 25));
+    REQUIRE(std::fabs(value_of(half) - static_cast<double>(value)) <=
+            std::ldexp(0.5, exponent - 25));
   }
 }
 
@@ -134,6 +137,7 @@ TEST_CASE("messages list number formats by what they are") {
   CHECK(names_of(is_block) == "q8_0 or q4_0");
   CHECK(names_of(+[](DType dtype) { return dtype == DType::u8; }) == "u8");
   CHECK(names_of(+[](DType) { return false; }).empty());
-  CHECK_THROWS_WITH(parse_dtype("Q4"),
-                    "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got 'Q4'");
+  CHECK_THROWS_WITH(
+      parse_dtype("Q4"),
+      "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got 'Q4'");
 }

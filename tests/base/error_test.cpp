@@ -23,14 +23,17 @@ TEST_CASE("an IoError carries the system's code and words, and the path") {
   const IoError error("[file] cannot open", ENOENT, "model.flash/flashlm.json");
   CHECK(error.code() == ENOENT);
   CHECK(error.path() == "model.flash/flashlm.json");
-  CHECK(std::string(error.what()) == "[file] cannot open: No such file or directory (model.flash/flashlm.json)");
+  CHECK(std::string(error.what()) ==
+        "[file] cannot open: No such file or directory (model.flash/flashlm.json)");
 }
 
 TEST_CASE("a BudgetError names the smallest budget that would work") {
   CHECK(BudgetError("[memory_plan] too small", 1000).smallest_bytes() == 1000);
 }
 
-TEST_CASE("concat joins words and numbers") { CHECK(concat("expected ", 3, ", got ", 4.5) == "expected 3, got 4.5"); }
+TEST_CASE("concat joins words and numbers") {
+  CHECK(concat("expected ", 3, ", got ", 4.5) == "expected 3, got 4.5");
+}
 
 #ifndef NDEBUG
 TEST_CASE("FLASHLM_ASSERT names the condition that is not true") {

@@ -42,8 +42,10 @@ TEST_CASE("the nearest limit of all groups counts, and page cache that can go co
   SECTION("version 2") {
     system.put("proc/self/cgroup", "0::/outer/inner\n");
     for (const std::string group : {"outer/inner", "outer"}) {
-      system.put("sys/fs/cgroup/" + group + "/memory.current", group == "outer" ? "943718400\n" : "209715200\n");
-      system.put("sys/fs/cgroup/" + group + "/memory.stat", "anon 1\ninactive_file 31457280\nactive_file 10485760\n");
+      system.put("sys/fs/cgroup/" + group + "/memory.current",
+                 group == "outer" ? "943718400\n" : "209715200\n");
+      system.put("sys/fs/cgroup/" + group + "/memory.stat",
+                 "anon 1\ninactive_file 31457280\nactive_file 10485760\n");
     }
     system.put("sys/fs/cgroup/outer/inner/memory.max", "max\n");
     system.put("sys/fs/cgroup/outer/memory.max", "1073741824\n");
@@ -114,14 +116,17 @@ TEST_CASE("the limit that leaves a budget the least is named, not the one that i
   CHECK(system.read().limit.spare() == 0);
 }
 
-TEST_CASE("a group is slowed down above memory.high, and its kernel caches and those of the groups in it can go") {
+TEST_CASE(
+    "a group is slowed down above memory.high, and its kernel caches and those of the groups in it "
+    "can go") {
   const FakeSystem system;
   SECTION("version 2") {
     system.put("proc/self/cgroup", "0::/job\n");
     system.put("sys/fs/cgroup/job/memory.max", "419430400\n");
     system.put("sys/fs/cgroup/job/memory.high", "314572800\n");
     system.put("sys/fs/cgroup/job/memory.current", "104857600\n");
-    system.put("sys/fs/cgroup/job/memory.stat", "inactive_file 1048576\nactive_file 0\nslab_reclaimable 2097152\n");
+    system.put("sys/fs/cgroup/job/memory.stat",
+               "inactive_file 1048576\nactive_file 0\nslab_reclaimable 2097152\n");
     CHECK(system.read().room == 203 * kMiB);
   }
   SECTION("version 1") {
@@ -129,7 +134,8 @@ TEST_CASE("a group is slowed down above memory.high, and its kernel caches and t
     system.put("sys/fs/cgroup/memory/job/memory.limit_in_bytes", "104857600\n");
     system.put("sys/fs/cgroup/memory/job/memory.usage_in_bytes", "94371840\n");
     system.put("sys/fs/cgroup/memory/job/memory.stat",
-               "inactive_file 1\nactive_file 1\ntotal_inactive_file 20971520\ntotal_active_file 10485760\n");
+               "inactive_file 1\nactive_file 1\ntotal_inactive_file 20971520\ntotal_active_file "
+               "10485760\n");
     CHECK(system.read().room == 40 * kMiB);
   }
 }
@@ -150,6 +156,7 @@ TEST_CASE("what ulimit allows bounds a budget, but is no room that giving memory
   CHECK(::setrlimit(RLIMIT_DATA, &before) == 0);
   CHECK(state.room == MemoryState::kUnlimited);
   CHECK(state.limit.bound == MemoryBound::data);
-  CHECK(state.limit.room == limit.rlim_cur - 51200 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+  CHECK(state.limit.room ==
+        limit.rlim_cur - 51200 * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
   CHECK(state.limit.name() == "the 4.00 TiB of data that ulimit -d allows");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// parallel_test.cpp: ranges are covered once, exceptions arrive, and nothing races (under the thread sanitizer).
+/// parallel_test.cpp: ranges are covered once, exceptions arrive, and nothing races (under the
+/// thread sanitizer).
 #include "flashlm/base/parallel.hpp"
 
 #include <atomic>
@@ -42,7 +43,8 @@ TEST_CASE("every index is visited exactly once, in ranges that end at multiples 
   }
 }
 
-TEST_CASE("work is spread over all threads, and every running call has a thread number of its own") {
+TEST_CASE(
+    "work is spread over all threads, and every running call has a thread number of its own") {
   Parallel parallel(3);
   std::atomic<int> running{0};
   std::mutex mutex;
@@ -89,14 +91,16 @@ TEST_CASE("an exception of any part arrives at the caller, and the next call wor
     CHECK(finished == 3);
   }
   std::atomic<int> sum{0};
-  parallel.for_range(100, 1, [&](std::size_t begin, std::size_t end) { sum += static_cast<int>(end - begin); });
+  parallel.for_range(
+      100, 1, [&](std::size_t begin, std::size_t end) { sum += static_cast<int>(end - begin); });
   CHECK(sum == 100);
 }
 
 TEST_CASE("when all parts throw, one exception arrives") {
   Parallel parallel(3);
-  CHECK_THROWS_AS(parallel.for_range(3, 1, [](std::size_t, std::size_t) { throw std::out_of_range("all"); }),
-                  std::out_of_range);
+  CHECK_THROWS_AS(
+      parallel.for_range(3, 1, [](std::size_t, std::size_t) { throw std::out_of_range("all"); }),
+      std::out_of_range);
 }
 
 TEST_CASE("a body without threads' help runs in the caller") {
@@ -131,7 +135,8 @@ TEST_CASE("teams come and go, idle or asleep", "[slow]") {
   for (int index = 0; index < 200; ++index) {
     Parallel parallel(1 + index % 5);
     if (index % 3 == 0) continue;
-    if (index % 50 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // long enough to fall asleep
+    if (index % 50 == 1)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // long enough to fall asleep
     std::atomic<std::size_t> sum{0};
     parallel.for_range(64, 1, [&](std::size_t begin, std::size_t end) { sum += end - begin; });
     REQUIRE(sum == 64);
@@ -193,7 +198,8 @@ TEST_CASE("a forked child can make a team of its own") {
   Parallel parallel(3);
   const auto count = [](Parallel& team) {
     std::atomic<int> n{0};
-    team.for_range(100, 1, [&](std::size_t begin, std::size_t end) { n += static_cast<int>(end - begin); });
+    team.for_range(100, 1,
+                   [&](std::size_t begin, std::size_t end) { n += static_cast<int>(end - begin); });
     return n.load();
   };
   CHECK(count(parallel) == 100);

@@ -34,7 +34,8 @@ TEST_CASE("an object is here where it was made, and not in a fork, nor in a fork
           if (origin.is_here()) return 1;
           const Origin own;
           if (!own.is_here()) return 2;
-          if (!support::says_it_is_a_fork([&] { origin.require_here("test", "the thing"); })) return 3;
+          if (!support::says_it_is_a_fork([&] { origin.require_here("test", "the thing"); }))
+            return 3;
           return support::in_child([&] { return origin.is_here() || own.is_here() ? 4 : 0; });
         }) == 0);
   CHECK(origin.is_here());
@@ -51,7 +52,8 @@ TEST_CASE("a fork goes through a mutex that was locked, and the parent's is as b
   const std::lock_guard lock(mutex);
 }
 
-TEST_CASE("a fork ends although it has threads that are not there, and conditions that they wait for") {
+TEST_CASE(
+    "a fork ends although it has threads that are not there, and conditions that they wait for") {
   std::mutex mutex;
   bool go_on = false;
   auto changed = std::make_unique<std::condition_variable>();

@@ -40,4 +40,6 @@ TEST_CASE("uniform numbers lie in their range and fill it evenly") {
   for (int count : counts) CHECK(std::abs(count - 10000) < 500);
 }
 
-TEST_CASE("different seeds give different sequences") { CHECK(Random(1).next() != Random(2).next()); }
+TEST_CASE("different seeds give different sequences") {
+  CHECK(Random(1).next() != Random(2).next());
+}

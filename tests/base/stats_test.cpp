@@ -32,9 +32,12 @@ TEST_CASE("figures per token count decode only") {
 
 TEST_CASE("overlap is the share of the shorter of computing and reading that the other hides") {
   CHECK(Stats{}.overlap() == 0);
-  CHECK(Stats{.io_seconds = 3, .compute_seconds = 1, .read_seconds = 4}.overlap() == 1);  // reading all the time
-  CHECK(Stats{.io_seconds = 0, .compute_seconds = 5, .read_seconds = 4}.overlap() == 1);  // never waiting
-  CHECK(Stats{.io_seconds = 4, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);  // by turns
+  CHECK(Stats{.io_seconds = 3, .compute_seconds = 1, .read_seconds = 4}.overlap() ==
+        1);  // reading all the time
+  CHECK(Stats{.io_seconds = 0, .compute_seconds = 5, .read_seconds = 4}.overlap() ==
+        1);  // never waiting
+  CHECK(Stats{.io_seconds = 4, .compute_seconds = 2, .read_seconds = 4}.overlap() ==
+        0);  // by turns
   CHECK(Stats{.io_seconds = 3, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0.5);
   CHECK(Stats{.io_seconds = 5, .compute_seconds = 2, .read_seconds = 4}.overlap() == 0);
 }

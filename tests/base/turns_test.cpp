@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// turns_test.cpp: order, waits that end, callbacks and forks; and that nothing races (under the thread sanitizer).
+/// turns_test.cpp: order, waits that end, callbacks and forks; and that nothing races (under the
+/// thread sanitizer).
 #include "flashlm/base/turns.hpp"
 
 #include <algorithm>
@@ -101,7 +102,9 @@ TEST_CASE("a wait that its hook ends leaves the turn to the next") {
   const Turns::Turn again(turns);
 }
 
-TEST_CASE("a callback that asks for the turn it was called in, or is waiting for, gets an ArgumentError") {
+TEST_CASE(
+    "a callback that asks for the turn it was called in, or is waiting for, gets an "
+    "ArgumentError") {
   Turns turns;
   {
     const Turns::Turn turn(turns);

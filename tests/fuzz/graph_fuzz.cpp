@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// graph_fuzz.cpp: any graph is refused with a FormatError, or has tensors whose sizes can be multiplied.
+/// graph_fuzz.cpp: any graph is refused with a FormatError, or has tensors whose sizes can be
+/// multiplied.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -15,7 +16,8 @@ using namespace flashlm;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::size_t kMostLayers = 64;  // the lists of more take long and show nothing new
   try {
-    const model::ModelSpec spec = model::parse_spec({reinterpret_cast<const char*>(data), size}, "input");
+    const model::ModelSpec spec =
+        model::parse_spec({reinterpret_cast<const char*>(data), size}, "input");
     model::require_runs(spec, "input");
     if (spec.n_layers() > kMostLayers) return 0;
     for (const model::GraphTensor& tensor : model::tensors(spec)) {

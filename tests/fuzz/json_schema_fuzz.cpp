@@ -16,7 +16,8 @@ using text::GrammarStates;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto grammar = text::Grammar::from_json_schema(std::string_view(reinterpret_cast<const char*>(data), size));
+    const auto grammar = text::Grammar::from_json_schema(
+        std::string_view(reinterpret_cast<const char*>(data), size));
     if (grammar.shortest() > 4096) return 0;
     GrammarStates states(grammar.rules());
     GrammarStates::State at = states.start();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// kv_file_fuzz.cpp: any KV file is refused, or its rows come into the cache and nothing else changes. Checksums are
-/// repaired first, since otherwise they would refuse everything.
+/// kv_file_fuzz.cpp: any KV file is refused, or its rows come into the cache and nothing else
+/// changes. Checksums are repaired first, since otherwise they would refuse everything.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(size));
   storage::Digest fingerprint;
-  for (std::size_t at = 0; at < fingerprint.size(); ++at) fingerprint[at] = static_cast<std::byte>(at);
+  for (std::size_t at = 0; at < fingerprint.size(); ++at)
+    fingerprint[at] = static_cast<std::byte>(at);
   model::KvCache kv(support::kv_shape(1, 1, 2), 4, DType::f16);
   try {
     const model::KvFile file = model::KvFile::open(path, fingerprint, kv);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// manifest_fuzz.cpp: any text is either a manifest, whose text parses again to the same text, or a FormatError.
+/// manifest_fuzz.cpp: any text is either a manifest, whose text parses again to the same text, or a
+/// FormatError.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// paper_id_fuzz.cpp: any text is refused with an ArgumentError, or is an id whose files lie in the cache's folders.
+/// paper_id_fuzz.cpp: any text is refused with an ArgumentError, or is an id whose files lie in the
+/// cache's folders.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

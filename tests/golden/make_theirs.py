@@ -5,8 +5,9 @@
     python tests/golden/make_theirs.py --compare    # asks, and fails if they say otherwise than recorded
     python tests/golden/make_theirs.py FILE...      # records what these files of tests ask
 
-Needs the extra `live`. The questions are those of the tests marked `live` (tests/support/theirs.py); models have random
-weights that numpy draws from seeds that stand in the tests. Each file names the versions of the packages that made it.
+Needs the extra `live`. The questions are those of the tests marked `live`
+(tests/support/theirs.py); models have random weights that numpy draws from seeds that stand in the
+tests. Each file names the versions of the packages that made it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ def main() -> int:
     if not compare and not files:
         shutil.rmtree(ROOT / "tests" / "golden" / "theirs", ignore_errors=True)
     tests = [sys.executable, "-m", "pytest", "-q", "-ra", "-m", "live", "-W", "default"]
-    environment = {**os.environ, "FLASHLM_REQUIRE_LIVE": "1", "FLASHLM_THEIRS": "compare" if compare else "write"}
+    environment = {
+        **os.environ,
+        "FLASHLM_REQUIRE_LIVE": "1",
+        "FLASHLM_THEIRS": "compare" if compare else "write",
+    }
     return subprocess.run([*tests, *files], cwd=ROOT, env=environment, check=False).returncode
 
 

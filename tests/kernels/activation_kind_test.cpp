@@ -7,8 +7,9 @@ namespace kernels = flashlm::kernels;
 using kernels::Activation;
 
 TEST_CASE("an activation has a name and is found by it") {
-  for (const Activation activation : {Activation::silu, Activation::relu, Activation::relu2, Activation::fatrelu,
-                                      Activation::gelu_erf, Activation::gelu_tanh, Activation::clamped_swiglu}) {
+  for (const Activation activation :
+       {Activation::silu, Activation::relu, Activation::relu2, Activation::fatrelu,
+        Activation::gelu_erf, Activation::gelu_tanh, Activation::clamped_swiglu}) {
     CHECK(kernels::activation_of(kernels::name(activation)) == activation);
     CHECK(kernels::activation_names().find(kernels::name(activation)) != std::string::npos);
   }

@@ -27,7 +27,8 @@ TEST_CASE("silu times up equals the math library in double at every size") {
         REQUIRE(std::abs(static_cast<double>(out[i]) - exact) <= 5e-7 * std::abs(exact));
       }
       std::vector<float> in_place = gate;
-      kernels::table(isa).smooth(kernels::Activation::silu, in_place.data(), up.data(), in_place.data(), n);
+      kernels::table(isa).smooth(kernels::Activation::silu, in_place.data(), up.data(),
+                                 in_place.data(), n);
       REQUIRE(support::same_bits(in_place, out));
     }
   }
@@ -40,7 +41,8 @@ TEST_CASE("silu of very small, very large and no numbers") {
   for (Isa isa : isas()) {
     CAPTURE(name(isa));
     std::vector<float> out(gate.size());
-    kernels::table(isa).smooth(kernels::Activation::silu, gate.data(), up.data(), out.data(), gate.size());
+    kernels::table(isa).smooth(kernels::Activation::silu, gate.data(), up.data(), out.data(),
+                               gate.size());
     REQUIRE(std::isnan(out[0]));  // -infinity * 0, as in PyTorch
     for (std::size_t i : {1u, 2u, 3u}) REQUIRE(std::abs(out[i]) < 1e-35f);
     REQUIRE(out[4] == 0.0f);
@@ -61,10 +63,12 @@ TEST_CASE("gelu in both forms equals the math library in double, with a factor a
         for (std::size_t i = 0; i < n; ++i) {
           const double v = static_cast<double>(x[i]);
           const double u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
-          const double exact = activation == Activation::gelu_erf ? v / 2 * (1 + std::erf(v / std::sqrt(2.0)))
-                                                                  : v / 2 * (1 + std::tanh(u));
+          const double exact = activation == Activation::gelu_erf
+                                   ? v / 2 * (1 + std::erf(v / std::sqrt(2.0)))
+                                   : v / 2 * (1 + std::tanh(u));
           CAPTURE(name(isa), n, x[i], name(activation));
-          REQUIRE(std::abs(static_cast<double>(plain[i]) - exact) <= 4e-7 * std::max(1.0, std::abs(v)));
+          REQUIRE(std::abs(static_cast<double>(plain[i]) - exact) <=
+                  4e-7 * std::max(1.0, std::abs(v)));
           REQUIRE(times_up[i] == plain[i] * up[i]);
         }
       }
@@ -80,7 +84,8 @@ TEST_CASE("a soft cap is the cap times tanh, whatever the size") {
       kernels::table(isa).softcap(x.data(), 30, n);
       for (std::size_t i = 0; i < n; ++i) {
         CAPTURE(name(isa), before[i]);
-        REQUIRE(std::abs(static_cast<double>(x[i]) - 30 * std::tanh(static_cast<double>(before[i]) / 30)) < 1e-5);
+        REQUIRE(std::abs(static_cast<double>(x[i]) -
+                         30 * std::tanh(static_cast<double>(before[i]) / 30)) < 1e-5);
       }
     }
   }

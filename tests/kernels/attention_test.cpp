@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// attention_test.cpp: queries over keys and values against plain loops in double, and their bits under every cut.
+/// attention_test.cpp: queries over keys and values against plain loops in double, and their bits
+/// under every cut.
 #include "flashlm/kernels/attention.hpp"
 
 #include <algorithm>
@@ -19,13 +20,14 @@ using namespace support;
 namespace {
 
 /// One query over the keys and values [begin, n), in double.
-std::vector<double> exact(const float* query, const Weights& keys, const Weights& values, std::size_t n, float scale,
-                          std::size_t begin = 0, double softcap = 0) {
+std::vector<double> exact(const float* query, const Weights& keys, const Weights& values,
+                          std::size_t n, float scale, std::size_t begin = 0, double softcap = 0) {
   const std::size_t head_dim = keys.view().cols;
   std::vector<double> scores(n), out(head_dim);
   double largest = -std::numeric_limits<double>::infinity(), total = 0;
   for (std::size_t i = begin; i < n; ++i) {
-    for (std::size_t c = 0; c < head_dim; ++c) scores[i] += keys.at(i, c) * static_cast<double>(query[c]);
+    for (std::size_t c = 0; c < head_dim; ++c)
+      scores[i] += keys.at(i, c) * static_cast<double>(query[c]);
     scores[i] *= static_cast<double>(scale);
     if (softcap != 0) scores[i] = softcap * std::tanh(scores[i] / softcap);
     largest = std::max(largest, scores[i]);
@@ -49,12 +51,13 @@ struct Shape {
   std::size_t n_keys() const { return first + n_tokens; }
 };
 
-std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>& queries, const MatrixView& keys,
-                          const MatrixView& values, float scale) {
+std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>& queries,
+                          const MatrixView& keys, const MatrixView& values, float scale) {
   std::vector<float> out(queries.size(), -7.0f);
-  kernels::table(isa).attend({queries.data(), out.data(), shape.stride(), shape.n_tokens, shape.n_heads, shape.head_dim,
-                              shape.first, shape.window, shape.softcap},
-                             keys, values, scale);
+  kernels::table(isa).attend(
+      {queries.data(), out.data(), shape.stride(), shape.n_tokens, shape.n_heads, shape.head_dim,
+       shape.first, shape.window, shape.softcap},
+      keys, values, scale);
   return out;
 }
 
@@ -63,21 +66,27 @@ std::vector<float> attend(Isa isa, const Shape& shape, const std::vector<float>&
 TEST_CASE("attention equals plain loops in double") {
   for (const auto [isa, dtype] : variants(kCached)) {
     for (const Shape shape :
-         {Shape{1, 1, 1, 0}, Shape{1, 3, 64, 76}, Shape{5, 1, 9, 61}, Shape{21, 3, 16, 0}, Shape{70, 2, 33, 130},
-          Shape{2, 65, 8, 63}, Shape{1, 1, 128, 63}, Shape{21, 3, 16, 0, 5}, Shape{70, 2, 33, 130, 64},
-          Shape{70, 2, 9, 130, 100}, Shape{150, 2, 16, 0, 37}, Shape{3, 1, 16, 300, 1}, Shape{3, 1, 16, 300, 129},
-          Shape{9, 2, 16, 70, 0, 3}, Shape{70, 2, 9, 130, 100, 2}, Shape{5, 1, 8, 0, 1000}}) {
-      CAPTURE(name(isa), name(dtype), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first, shape.window);
-      const Weights keys(dtype, shape.n_keys(), shape.head_dim, 2, 6), values(dtype, shape.n_keys(), shape.head_dim);
-      const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), shape.first, 8);
+         {Shape{1, 1, 1, 0}, Shape{1, 3, 64, 76}, Shape{5, 1, 9, 61}, Shape{21, 3, 16, 0},
+          Shape{70, 2, 33, 130}, Shape{2, 65, 8, 63}, Shape{1, 1, 128, 63}, Shape{21, 3, 16, 0, 5},
+          Shape{70, 2, 33, 130, 64}, Shape{70, 2, 9, 130, 100}, Shape{150, 2, 16, 0, 37},
+          Shape{3, 1, 16, 300, 1}, Shape{3, 1, 16, 300, 129}, Shape{9, 2, 16, 70, 0, 3},
+          Shape{70, 2, 9, 130, 100, 2}, Shape{5, 1, 8, 0, 1000}}) {
+      CAPTURE(name(isa), name(dtype), shape.n_tokens, shape.n_heads, shape.head_dim, shape.first,
+              shape.window);
+      const Weights keys(dtype, shape.n_keys(), shape.head_dim, 2, 6),
+          values(dtype, shape.n_keys(), shape.head_dim);
+      const std::vector<float> queries =
+          random_numbers(shape.n_tokens * shape.stride(), shape.first, 8);
       const std::vector<float> out = attend(isa, shape, queries, keys.view(), values.view(), 0.25f);
       std::size_t wrong = 0;
       for (std::size_t t = 0; t < shape.n_tokens; ++t) {
         for (std::size_t head = 0; head < shape.n_heads; ++head) {
           const std::size_t at = t * shape.stride() + head * shape.head_dim;
           const std::size_t seen = shape.first + t + 1;
-          const std::size_t begin = shape.window == 0 || seen < shape.window ? 0 : seen - shape.window;
-          const auto want = exact(&queries[at], keys, values, seen, 0.25f, begin, static_cast<double>(shape.softcap));
+          const std::size_t begin =
+              shape.window == 0 || seen < shape.window ? 0 : seen - shape.window;
+          const auto want = exact(&queries[at], keys, values, seen, 0.25f, begin,
+                                  static_cast<double>(shape.softcap));
           for (std::size_t c = 0; c < shape.head_dim; ++c) {
             wrong += !(std::abs(static_cast<double>(out[at + c]) - want[c]) < 1e-5);
           }
@@ -91,20 +100,24 @@ TEST_CASE("attention equals plain loops in double") {
   }
 }
 
-TEST_CASE("attention over 8192 positions equals plain loops in double, whatever grows along the way") {
+TEST_CASE(
+    "attention over 8192 positions equals plain loops in double, whatever grows along the way") {
   const Shape shape{3, 2, 64, 8189};
   for (const bool rising : {false, true}) {
     Weights keys(DType::f16, shape.n_keys(), shape.head_dim);
     const Weights values(DType::f16, shape.n_keys(), shape.head_dim);
     if (rising) {  // the largest score moves up to the last block
-      for (std::size_t i = 0; i < shape.n_keys(); ++i) keys.set(i, 0, static_cast<float>(i) / 256.0f);
+      for (std::size_t i = 0; i < shape.n_keys(); ++i)
+        keys.set(i, 0, static_cast<float>(i) / 256.0f);
     }
     const std::vector<float> queries = random_numbers(shape.n_tokens * shape.stride(), 3, 4);
     for (const Isa isa : isas()) {
-      const std::vector<float> out = attend(isa, shape, queries, keys.view(), values.view(), 0.125f);
+      const std::vector<float> out =
+          attend(isa, shape, queries, keys.view(), values.view(), 0.125f);
       for (const std::size_t t : {0u, 2u}) {
         const std::size_t at = t * shape.stride() + shape.head_dim;  // the second head
-        const std::vector<double> want = exact(&queries[at], keys, values, shape.first + t + 1, 0.125f);
+        const std::vector<double> want =
+            exact(&queries[at], keys, values, shape.first + t + 1, 0.125f);
         CAPTURE(name(isa), rising, t);
         for (std::size_t c = 0; c < shape.head_dim; ++c) {
           REQUIRE(std::abs(static_cast<double>(out[at + c]) - want[c]) < 2e-6);
@@ -116,28 +129,32 @@ TEST_CASE("attention over 8192 positions equals plain loops in double, whatever 
 
 TEST_CASE("a query has the same bits alone and beside any other queries") {
   constexpr std::size_t head_dim = 40, n_tokens = 150, n_heads = 3;
-  const Shape whole{n_tokens, n_heads, head_dim, 0, GENERATE(as<std::size_t>(), 0, 50, 64, 100), 20};
+  const Shape whole{n_tokens, n_heads, head_dim, 0, GENERATE(as<std::size_t>(), 0, 50, 64, 100),
+                    20};
   for (const auto [isa, dtype] : variants(kCached)) {
     const Weights keys(dtype, n_tokens, head_dim), values(dtype, n_tokens, head_dim);
     const std::vector<float> queries = random_numbers(n_tokens * whole.stride(), 8, 4);
     const std::vector<float> all = attend(isa, whole, queries, keys.view(), values.view(), 0.3f);
     flashlm::Random random(4);
     for (int round = 0; round < 60; ++round) {
-      // Some tokens and heads of the whole, from random ones on; the first rounds are single queries.
-      const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.next() >> 33) % n; };
+      // Some tokens and heads of the whole, from random ones on; the first rounds are single
+      // queries.
+      const auto below = [&](std::size_t n) {
+        return static_cast<std::size_t>(random.next() >> 33) % n;
+      };
       const std::size_t token = below(n_tokens), head = below(n_heads);
       const std::size_t tokens = round < 20 ? 1 : 1 + below(n_tokens - token);
       const std::size_t heads = round < 20 ? 1 : 1 + below(n_heads - head);
       std::vector<float> out(all.size());
       const std::size_t at = token * whole.stride() + head * head_dim;
-      kernels::table(isa).attend(
-          {&queries[at], &out[at], whole.stride(), tokens, heads, head_dim, token, whole.window, whole.softcap},
-          keys.view(), values.view(), 0.3f);
+      kernels::table(isa).attend({&queries[at], &out[at], whole.stride(), tokens, heads, head_dim,
+                                  token, whole.window, whole.softcap},
+                                 keys.view(), values.view(), 0.3f);
       CAPTURE(name(isa), name(dtype), token, head, tokens, heads);
       for (std::size_t t = 0; t < tokens; ++t) {
         const std::size_t row = at + t * whole.stride();
-        REQUIRE(
-            same_bits(std::span(out).subspan(row, heads * head_dim), std::span(all).subspan(row, heads * head_dim)));
+        REQUIRE(same_bits(std::span(out).subspan(row, heads * head_dim),
+                          std::span(all).subspan(row, heads * head_dim)));
       }
     }
   }
@@ -157,7 +174,8 @@ TEST_CASE("what lies behind the keys of a query does not reach it") {
     for (std::size_t t = 0; t < shape.n_tokens; ++t) {
       CAPTURE(name(isa), t);
       const std::size_t at = t * shape.stride();
-      REQUIRE(same_bits(std::span(before).subspan(at, 32), std::span(after).subspan(at, 32)) == (t < 20));
+      REQUIRE(same_bits(std::span(before).subspan(at, 32), std::span(after).subspan(at, 32)) ==
+              (t < 20));
     }
   }
 }
@@ -166,7 +184,8 @@ TEST_CASE("scores of any size are safe: the largest counts") {
   for (const Isa isa : isas()) {
     Weights keys(DType::f32, 200, 1), values(DType::f32, 200, 1);
     for (std::size_t i = 0; i < 200; ++i) {
-      keys.set(i, 0, i < 70 ? -std::numeric_limits<float>::infinity() : static_cast<float>(i) * 1e30f);
+      keys.set(i, 0,
+               i < 70 ? -std::numeric_limits<float>::infinity() : static_cast<float>(i) * 1e30f);
       values.set(i, 0, static_cast<float>(i));
     }
     const Shape shape{1, 1, 1, 199};
@@ -182,9 +201,10 @@ TEST_CASE("a key that is NaN makes the results that see it NaN") {
     const Weights values(DType::f32, 5, 8);
     keys.set(3, 7, std::numeric_limits<float>::quiet_NaN());
     const Shape shape{5, 1, 8, 0};
-    const std::vector<float> out =
-        attend(isa, shape, std::vector<float>(5 * shape.stride(), 1.0f), keys.view(), values.view(), 1.0f);
-    for (std::size_t i = 0; i < 40; ++i) REQUIRE(std::isnan(out[i / 8 * shape.stride() + i % 8]) == (i >= 24));
+    const std::vector<float> out = attend(isa, shape, std::vector<float>(5 * shape.stride(), 1.0f),
+                                          keys.view(), values.view(), 1.0f);
+    for (std::size_t i = 0; i < 40; ++i)
+      REQUIRE(std::isnan(out[i / 8 * shape.stride() + i % 8]) == (i >= 24));
   }
 }
 

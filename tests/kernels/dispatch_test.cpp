@@ -16,7 +16,8 @@ TEST_CASE("the portable kernels run on every processor") {
 TEST_CASE("every supported instruction set has its own kernels, several in one process") {
   for (Isa isa : support::isas()) {
     REQUIRE(kernels::table(isa).isa == isa);
-    if (isa != Isa::scalar) REQUIRE(kernels::table(isa).matmul != kernels::table(Isa::scalar).matmul);
+    if (isa != Isa::scalar)
+      REQUIRE(kernels::table(isa).matmul != kernels::table(Isa::scalar).matmul);
   }
 }
 

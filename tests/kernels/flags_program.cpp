@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// flags_program.cpp: prints a hash of the bits of every kernel's results. flags_test.py builds it with many flags.
-/// Exit code 3: this processor has not the instruction set that FLASHLM_ISA names.
+/// flags_program.cpp: prints a hash of the bits of every kernel's results. flags_test.py builds it
+/// with many flags. Exit code 3: this processor has not the instruction set that FLASHLM_ISA names.
 #include <bit>
 #include <cstdint>
 #include <cstdio>
@@ -37,7 +37,9 @@ class Hash {
   std::uint64_t value() const { return state_; }
 
  private:
-  void add(std::byte byte) { state_ = (state_ ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u; }
+  void add(std::byte byte) {
+    state_ = (state_ ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u;
+  }
 
   std::uint64_t state_ = 0xcbf29ce484222325u;
 };
@@ -49,7 +51,8 @@ std::vector<float> numbers(std::size_t n, float size, flashlm::Random& random) {
 }
 
 /// The bytes of [rows, cols] in tiles: any quants, scales of numbers below 1.
-std::vector<std::byte> tiles_of(DType dtype, std::size_t rows, std::size_t cols, flashlm::Random& random) {
+std::vector<std::byte> tiles_of(DType dtype, std::size_t rows, std::size_t cols,
+                                flashlm::Random& random) {
   std::vector<std::byte> bytes(flashlm::n_strips(rows) * flashlm::strip_bytes(dtype, cols));
   for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next() >> 32);
   for (std::size_t at = 0; at < bytes.size(); at += flashlm::tile_bytes(dtype)) {
@@ -75,15 +78,16 @@ std::uint64_t products(DType dtype, std::size_t rows, std::size_t dim, std::size
     std::vector<flashlm::ActivationBlock> rounded(n_tokens * n_blocks);
     kernels::to_blocks(x, rounded.data());
     for (const flashlm::ActivationBlock& block : rounded) hash.add(block);
-    kernels::tile_dots(flashlm::TilesView::dense(tiles.data(), dtype, rows, dim), rounded.data(), n_blocks, n_tokens,
-                       h.data(), rows);
+    kernels::tile_dots(flashlm::TilesView::dense(tiles.data(), dtype, rows, dim), rounded.data(),
+                       n_blocks, n_tokens, h.data(), rows);
     hash.add(h);
   } else {
     kernels::neuron_sum(weights, h.data(), rows, n_tokens, y.data(), dim, 0, dim);
     hash.add(y);
   }
   if (dtype == DType::f32 || dtype == DType::f16) {
-    kernels::attend({x.data(), seen.data(), dim, n_tokens, 1, dim, rows - n_tokens}, weights, weights, 0.125f);
+    kernels::attend({x.data(), seen.data(), dim, n_tokens, 1, dim, rows - n_tokens}, weights,
+                    weights, 0.125f);
     hash.add(seen);
   }
   kernels::to_f32(dtype, bytes.data(), back);
@@ -103,7 +107,8 @@ std::uint64_t vectors(std::size_t n) {
   out.assign(a.begin(), a.end());
   kernels::activate(kernels::Activation::silu, 0, out, b);
   hash.add(out);
-  for (const auto activation : {kernels::Activation::relu, kernels::Activation::relu2, kernels::Activation::fatrelu}) {
+  for (const auto activation :
+       {kernels::Activation::relu, kernels::Activation::relu2, kernels::Activation::fatrelu}) {
     out = a;
     kernels::activate(activation, 0.5f, out, b);
     hash.add(out);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiler's flags change no bit of a kernel's result, and fast-math is refused.
 
-One small program is built with several flags and run on every instruction set; it prints a hash of all results.
+One small program is built with several flags and run on every instruction set; it prints a hash of
+all results.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def test_the_portable_kernels_are_not_contracted(folder: Path, compiler: str) ->
     if platform.machine() != "x86_64":
         pytest.skip("reads x86-64 assembly")
     assembly = folder / "program.s"
-    result = compile_program(compiler, "-O3", "-march=native", "-mavx2", "-mfma", "-S", "-o", str(assembly))
+    result = compile_program(
+        compiler, "-O3", "-march=native", "-mavx2", "-mfma", "-S", "-o", str(assembly)
+    )
     assert result.returncode == 0, result.stderr
     fused: dict[str, int] = {}
     function = ""

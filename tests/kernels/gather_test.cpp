@@ -21,10 +21,12 @@ namespace {
 
 constexpr std::size_t kOffset = 3;
 
-/// Every second row of `weights`, from the last one on; each begins kOffset bytes behind its pointer.
+/// Every second row of `weights`, from the last one on; each begins kOffset bytes behind its
+/// pointer.
 std::vector<const std::byte*> backwards(const Weights& weights) {
   std::vector<const std::byte*> rows;
-  for (std::size_t row = weights.view().rows; row > 1; row -= 2) rows.push_back(weights.view().row(row - 1) - kOffset);
+  for (std::size_t row = weights.view().rows; row > 1; row -= 2)
+    rows.push_back(weights.view().row(row - 1) - kOffset);
   return rows;
 }
 
@@ -41,14 +43,16 @@ TEST_CASE("dots of rows that lie anywhere have the bits of a matrix product") {
         kernels::table(isa).matmul(weights.view(), x.data(), dim, 1, all.data(), n);
         for (std::size_t row = n; row > 1; row -= 2) expected.push_back(all[row - 1]);
         const std::vector<const std::byte*> rows = backwards(weights);
-        kernels::table(isa).gather_dots({rows.data(), kOffset, dtype, rows.size(), dim}, x.data(), got.data());
+        kernels::table(isa).gather_dots({rows.data(), kOffset, dtype, rows.size(), dim}, x.data(),
+                                        got.data());
         REQUIRE(same_bits(got, expected));
       }
     }
   }
 }
 
-TEST_CASE("sums of rows that lie anywhere have the bits of a sum over neurons, however they are cut") {
+TEST_CASE(
+    "sums of rows that lie anywhere have the bits of a sum over neurons, however they are cut") {
   for (const auto [isa, dtype] : variants(kPlain)) {
     for (const std::size_t dim : {1u, 9u, 64u, 160u}) {
       for (const std::size_t n : {0u, 2u, 8u, 26u}) {
@@ -65,10 +69,11 @@ TEST_CASE("sums of rows that lie anywhere have the bits of a sum over neurons, h
         kernels::table(isa).gather_sum(view, h.data(), whole.data(), 0, dim);
         CHECK(same_bits(whole, expected));
         const std::size_t middle = dim / 2 / 32 * 32, first = rows.size() / 3;
-        for (const auto& [begin, end] : {std::pair{std::size_t{0}, middle}, std::pair{middle, dim}}) {
+        for (const auto& [begin, end] :
+             {std::pair{std::size_t{0}, middle}, std::pair{middle, dim}}) {
           kernels::table(isa).gather_sum(view.slice(0, first), h.data(), cut.data(), begin, end);
-          kernels::table(isa).gather_sum(view.slice(first, rows.size() - first), h.data() + first, cut.data(), begin,
-                                         end);
+          kernels::table(isa).gather_sum(view.slice(first, rows.size() - first), h.data() + first,
+                                         cut.data(), begin, end);
         }
         REQUIRE(same_bits(cut, expected));
       }

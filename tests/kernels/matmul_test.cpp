@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// matmul_test.cpp: dots against plain loops in double, and their bits under every way of cutting a product.
+/// matmul_test.cpp: dots against plain loops in double, and their bits under every way of cutting a
+/// product.
 #include "flashlm/kernels/matmul.hpp"
 
 #include <cmath>
@@ -28,7 +29,8 @@ TEST_CASE("a product of weights and activations equals plain loops in double") {
           const std::size_t x_stride = dim + 1, y_stride = rows + 3;
           const std::vector<float> x = random_numbers((n_tokens - 1) * x_stride + dim, dim);
           std::vector<float> y(n_tokens * y_stride, -7.0f);
-          kernels::table(isa).matmul(weights.view(), x.data(), x_stride, n_tokens, y.data(), y_stride);
+          kernels::table(isa).matmul(weights.view(), x.data(), x_stride, n_tokens, y.data(),
+                                     y_stride);
           std::size_t wrong = 0;
           for (std::size_t t = 0; t < n_tokens; ++t) {
             for (std::size_t r = 0; r < y_stride; ++r) {
@@ -57,7 +59,8 @@ TEST_CASE("a product has the same bits for one token and for any number of token
     const Weights weights(dtype, rows, dim);
     const std::vector<float> x = random_numbers(most * dim, 3);
     std::vector<float> single(most * rows);
-    for (std::size_t t = 0; t < most; ++t) matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
+    for (std::size_t t = 0; t < most; ++t)
+      matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
     for (std::size_t n = 1; n <= most; ++n) {
       CAPTURE(name(isa), name(dtype), n);
       std::vector<float> batch(n * rows);
@@ -75,7 +78,8 @@ TEST_CASE("a product of long rows has the same bits for one token and for severa
     const Weights weights(dtype, rows, dim);
     const std::vector<float> x = random_numbers(13 * dim, 8);
     std::vector<float> single(13 * rows);
-    for (std::size_t t = 0; t < 13; ++t) matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
+    for (std::size_t t = 0; t < 13; ++t)
+      matmul(weights.view(), &x[t * dim], 0, 1, &single[t * rows], 0);
     for (std::size_t n : {2u, 5u, 13u}) {
       CAPTURE(name(isa), name(dtype), n);
       std::vector<float> batch(n * rows);
@@ -126,11 +130,14 @@ TEST_CASE("NaN and infinity reach exactly the outputs that they belong to") {
 
 TEST_CASE("a product has the same bits as with the same weights in f32") {
   flashlm::Random random(6);
-  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.next() >> 33) % n; };
+  const auto below = [&](std::size_t n) {
+    return static_cast<std::size_t>(random.next() >> 33) % n;
+  };
   for (const auto [isa, dtype] : variants()) {
     const auto matmul = kernels::table(isa).matmul;
     for (std::size_t n_tokens : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 12u, 13u, 65u}) {
-      const std::size_t rows = 1 + below(40), dim = row_size(dtype, 1 + below(n_tokens < 8 ? 1200 : 300));
+      const std::size_t rows = 1 + below(40),
+                        dim = row_size(dtype, 1 + below(n_tokens < 8 ? 1200 : 300));
       const Weights weights(dtype, rows, dim, below(4), below(40)), same = weights.widened();
       const std::vector<float> x = random_numbers(n_tokens * dim, rows);
       std::vector<float> y(n_tokens * rows), exact(n_tokens * rows);

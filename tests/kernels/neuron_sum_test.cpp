@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// neuron_sum_test.cpp: sums over neurons against plain loops in double, and their bits under every cut.
+/// neuron_sum_test.cpp: sums over neurons against plain loops in double, and their bits under every
+/// cut.
 #include "flashlm/kernels/neuron_sum.hpp"
 
 #include <cmath>
@@ -27,7 +28,8 @@ TEST_CASE("a sum over neurons equals plain loops in double and adds to what is t
           const std::vector<float> h = random_numbers(n_tokens * n, dim);
           const std::vector<float> before = random_numbers(n_tokens * dim, n);
           std::vector<float> y = before;
-          kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim, nullptr);
+          kernels::table(isa).neuron_sum(rows.view(), h.data(), n, n_tokens, y.data(), dim, 0, dim,
+                                         nullptr);
           std::size_t wrong = 0;
           for (std::size_t i = 0; i < y.size(); ++i) {
             const std::size_t t = i / dim, c = i % dim;
@@ -76,8 +78,10 @@ TEST_CASE("a sum over neurons has the same bits wherever its rows or columns are
       for (std::size_t split = 0; split <= n; ++split) {
         CAPTURE(name(isa), name(dtype), tokens, split);
         std::vector<float> y(tokens * dim);
-        neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim, nullptr);
-        neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim, 0, dim, nullptr);
+        neuron_sum(rows.view().slice(0, split), h.data(), n, tokens, y.data(), dim, 0, dim,
+                   nullptr);
+        neuron_sum(rows.view().slice(split, n - split), h.data() + split, n, tokens, y.data(), dim,
+                   0, dim, nullptr);
         REQUIRE(same_bits(y, whole));
       }
       for (std::size_t split = 0; split <= dim; ++split) {
@@ -99,8 +103,10 @@ TEST_CASE("a sum over neurons has the same bits as with the same weights in f32"
       CAPTURE(name(isa), name(dtype), tokens);
       const std::vector<float> h = random_numbers(tokens * n, tokens);
       std::vector<float> y(tokens * dim), exact(tokens * dim);
-      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 3, dim, nullptr);
-      kernels::table(isa).neuron_sum(same.view(), h.data(), n, tokens, exact.data(), dim, 3, dim, nullptr);
+      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, tokens, y.data(), dim, 3, dim,
+                                     nullptr);
+      kernels::table(isa).neuron_sum(same.view(), h.data(), n, tokens, exact.data(), dim, 3, dim,
+                                     nullptr);
       REQUIRE(same_bits(y, exact));
     }
   }
@@ -142,11 +148,13 @@ TEST_CASE("instruction sets agree on a sum over neurons to 1e-6 of its magnitude
     const Weights rows(dtype, n, dim);
     const std::vector<float> h = random_numbers(n, 5);
     std::vector<float> first(dim), other(dim);
-    kernels::table(Isa::scalar).neuron_sum(rows.view(), h.data(), n, 1, first.data(), dim, 0, dim, nullptr);
+    kernels::table(Isa::scalar)
+        .neuron_sum(rows.view(), h.data(), n, 1, first.data(), dim, 0, dim, nullptr);
     for (Isa isa : isas()) {
       CAPTURE(name(isa), name(dtype));
       other.assign(dim, 0.0f);
-      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 1, other.data(), dim, 0, dim, nullptr);
+      kernels::table(isa).neuron_sum(rows.view(), h.data(), n, 1, other.data(), dim, 0, dim,
+                                     nullptr);
       for (std::size_t c = 0; c < dim; ++c) REQUIRE(std::abs(first[c] - other[c]) < 1e-6f * 250);
     }
   }

@@ -40,17 +40,20 @@ TEST_CASE("a layer norm equals plain loops in double, also in place and far from
       for (const float shift : {0.0f, 100.0f}) {
         std::vector<float> x = random_numbers(n, n, 5);
         for (float& value : x) value += shift;
-        const std::vector<float> weight = random_numbers(n, n + 1, 2), bias = random_numbers(n, n + 2, 2);
+        const std::vector<float> weight = random_numbers(n, n + 1, 2),
+                                 bias = random_numbers(n, n + 2, 2);
         std::vector<float> out(n);
         kernels::table(isa).layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, out.data(), n);
         double mean = 0, squares = 0;
         for (float v : x) mean += static_cast<double>(v) / static_cast<double>(n);
-        for (float v : x) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+        for (float v : x)
+          squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
         const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
         for (std::size_t i = 0; i < n; ++i) {
           CAPTURE(name(isa), n, i, shift);
-          const double exact = (static_cast<double>(x[i]) - mean) * scale * static_cast<double>(weight[i]) +
-                               static_cast<double>(bias[i]);
+          const double exact =
+              (static_cast<double>(x[i]) - mean) * scale * static_cast<double>(weight[i]) +
+              static_cast<double>(bias[i]);
           REQUIRE(std::abs(static_cast<double>(out[i]) - exact) <= (shift == 0 ? 4e-6 : 1e-4));
         }
         kernels::table(isa).layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, x.data(), n);

@@ -16,7 +16,8 @@ using namespace support;
 TEST_CASE("pairs of the two halves are rotated by their angle") {
   for (Isa isa : isas()) {
     for (std::size_t half : support::kSizes) {
-      const std::vector<float> before = random_numbers(2 * half, half, 4), angles = random_numbers(half, half + 1, 3);
+      const std::vector<float> before = random_numbers(2 * half, half, 4),
+                               angles = random_numbers(half, half + 1, 3);
       std::vector<float> cosines(half), sines(half), head = before;
       for (std::size_t i = 0; i < half; ++i) {
         cosines[i] = std::cos(angles[i]);

@@ -46,7 +46,8 @@ TEST_CASE("exp is within 2 units in the last place from -87 to -17") {
       kernels::table(isa).softmax(scores, 2);
       const double exact = std::exp(static_cast<double>(x));
       const float next = std::nextafter(static_cast<float>(exact), kInfinity);
-      const double unit = static_cast<double>(next) - static_cast<double>(static_cast<float>(exact));
+      const double unit =
+          static_cast<double>(next) - static_cast<double>(static_cast<float>(exact));
       worst = std::max(worst, std::abs(static_cast<double>(scores[1]) - exact) / unit);
     }
     CAPTURE(name(isa));
@@ -76,7 +77,8 @@ TEST_CASE("huge scores do not overflow, and NaN, infinity or nothing possible ma
         std::vector<float> y(19, 1.0f);
         y[at] = poison;
         kernels::table(isa).softmax(y.data(), 19);
-        for (std::size_t i = 0; i < 19; ++i) REQUIRE((std::isnan(y[i]) || (i != at && y[i] == 0.0f)));
+        for (std::size_t i = 0; i < 19; ++i)
+          REQUIRE((std::isnan(y[i]) || (i != at && y[i] == 0.0f)));
         REQUIRE(std::isnan(y[at]));
       }
     }

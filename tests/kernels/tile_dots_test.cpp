@@ -22,7 +22,8 @@ using namespace support;
 
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity(),
+                kNan = std::numeric_limits<float>::quiet_NaN();
 
 /// Activations whose quants are any that to_blocks makes.
 std::vector<ActivationBlock> random_blocks(std::size_t n, std::uint64_t seed) {
@@ -35,13 +36,14 @@ std::vector<ActivationBlock> random_blocks(std::size_t n, std::uint64_t seed) {
 /// Equal bits, where a NaN equals every NaN.
 bool same(std::span<const float> a, std::span<const float> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float one, float other) {
-    return std::isnan(one) ? std::isnan(other) : std::bit_cast<int>(one) == std::bit_cast<int>(other);
+    return std::isnan(one) ? std::isnan(other)
+                           : std::bit_cast<int>(one) == std::bit_cast<int>(other);
   });
 }
 
 /// y[t][r] += the product, by the definition in tile_dots.hpp.
-void plain_dots(Isa isa, const Tiles& tiles, const ActivationBlock* x, std::size_t x_stride, std::size_t n_tokens,
-                float* y, std::size_t y_stride) {
+void plain_dots(Isa isa, const Tiles& tiles, const ActivationBlock* x, std::size_t x_stride,
+                std::size_t n_tokens, float* y, std::size_t y_stride) {
   for (std::size_t t = 0; t < n_tokens; ++t) {
     for (std::size_t r = 0; r < tiles.view().rows; ++r) {
       float& total = y[t * y_stride + r];
@@ -49,7 +51,8 @@ void plain_dots(Isa isa, const Tiles& tiles, const ActivationBlock* x, std::size
         const ActivationBlock& activations = x[t * x_stride + block];
         int n = 0;
         for (std::size_t k = 0; k < 32; ++k) n += tiles.quant(r, block, k) * activations.quants[k];
-        const float scale = tiles.scale(r, block) * activations.scale, number = static_cast<float>(n);
+        const float scale = tiles.scale(r, block) * activations.scale,
+                    number = static_cast<float>(n);
         // The portable region rounds a product and a sum, the others once.
         total = isa == Isa::scalar ? number * scale + total : std::fma(number, scale, total);
       }
@@ -58,7 +61,8 @@ void plain_dots(Isa isa, const Tiles& tiles, const ActivationBlock* x, std::size
 }
 
 /// tile_dots of all tokens, from zero.
-std::vector<float> dots(Isa isa, const TilesView& tiles, std::span<const ActivationBlock> x, std::size_t n_tokens) {
+std::vector<float> dots(Isa isa, const TilesView& tiles, std::span<const ActivationBlock> x,
+                        std::size_t n_tokens) {
   std::vector<float> y(n_tokens * tiles.rows);
   kernels::table(isa).tile_dots(tiles, x.data(), tiles.cols / 32, n_tokens, y.data(), tiles.rows);
   return y;
@@ -66,7 +70,8 @@ std::vector<float> dots(Isa isa, const TilesView& tiles, std::span<const Activat
 
 }  // namespace
 
-TEST_CASE("a product of tiles has the bits of plain loops by its definition, and adds to what is there") {
+TEST_CASE(
+    "a product of tiles has the bits of plain loops by its definition, and adds to what is there") {
   for (const auto [isa, dtype] : variants(kBlocks)) {
     for (const Order order : {Order::strips, Order::columns}) {
       for (std::size_t rows : {1u, 32u, 75u, 96u}) {
@@ -75,10 +80,13 @@ TEST_CASE("a product of tiles has the bits of plain loops by its definition, and
             CAPTURE(name(isa), name(dtype), static_cast<int>(order), rows, n_blocks, n_tokens);
             const Tiles tiles(dtype, rows, 32 * n_blocks, order, 1, 7);
             const std::size_t x_stride = n_blocks + 1, y_stride = rows + 3;
-            const std::vector<ActivationBlock> x = random_blocks((n_tokens - 1) * x_stride + n_blocks, rows);
-            std::vector<float> y = random_numbers((n_tokens - 1) * y_stride + rows, 2), expected = y;
+            const std::vector<ActivationBlock> x =
+                random_blocks((n_tokens - 1) * x_stride + n_blocks, rows);
+            std::vector<float> y = random_numbers((n_tokens - 1) * y_stride + rows, 2),
+                               expected = y;
             plain_dots(isa, tiles, x.data(), x_stride, n_tokens, expected.data(), y_stride);
-            kernels::table(isa).tile_dots(tiles.view(), x.data(), x_stride, n_tokens, y.data(), y_stride);
+            kernels::table(isa).tile_dots(tiles.view(), x.data(), x_stride, n_tokens, y.data(),
+                                          y_stride);
             REQUIRE(same_bits(y, expected));
           }
         }
@@ -107,10 +115,12 @@ TEST_CASE("a product of tiles has the same bits however tokens, rows and blocks 
   for (const auto [isa, dtype] : variants(kBlocks)) {
     const auto tile_dots = kernels::table(isa).tile_dots;
     const std::vector<ActivationBlock> x = random_blocks(most * n_blocks, 3);
-    const Tiles tiles(dtype, rows, 32 * n_blocks), turned(dtype, rows, 32 * n_blocks, Order::columns, 0, 64);
+    const Tiles tiles(dtype, rows, 32 * n_blocks),
+        turned(dtype, rows, 32 * n_blocks, Order::columns, 0, 64);
     const TilesView view = tiles.view();
     std::vector<float> single(most * rows);
-    for (std::size_t t = 0; t < most; ++t) tile_dots(view, &x[t * n_blocks], 0, 1, &single[t * rows], 0);
+    for (std::size_t t = 0; t < most; ++t)
+      tile_dots(view, &x[t * n_blocks], 0, 1, &single[t * rows], 0);
     CHECK(same_bits(dots(isa, turned.view(), x, most), single));
     for (std::size_t n = 1; n <= most; ++n) {
       CAPTURE(name(isa), name(dtype), n);
@@ -128,7 +138,8 @@ TEST_CASE("a product of tiles has the same bits however tokens, rows and blocks 
         CAPTURE(name(isa), name(dtype), n, split);
         std::vector<float> y(n * rows);
         tile_dots(tiles.columns(0, split), x.data(), n_blocks, n, y.data(), rows);
-        tile_dots(tiles.columns(split, n_blocks - split), x.data() + split, n_blocks, n, y.data(), rows);
+        tile_dots(tiles.columns(split, n_blocks - split), x.data() + split, n_blocks, n, y.data(),
+                  rows);
         REQUIRE(same_bits(y, std::span(single).first(n * rows)));
       }
     }
@@ -139,17 +150,20 @@ TEST_CASE("a product of tiles is exact for the largest quants of both signs") {
   for (const auto [isa, dtype] : variants(kBlocks)) {
     for (const int byte : {0x80, 0x7f, 0x00, 0xff}) {
       std::vector<std::byte> tile(flashlm::tile_bytes(dtype), static_cast<std::byte>(byte));
-      for (std::size_t r = 0; r < 32; ++r) tile[2 * r] = std::byte{0}, tile[2 * r + 1] = std::byte{0x3c};  // 1.0
+      for (std::size_t r = 0; r < 32; ++r)
+        tile[2 * r] = std::byte{0}, tile[2 * r + 1] = std::byte{0x3c};  // 1.0
       for (const int sign : {-1, 1}) {
         ActivationBlock x{{}, 1.0f, sign * 127 * 32};
         std::fill(std::begin(x.quants), std::end(x.quants), static_cast<std::int8_t>(sign * 127));
         const int low = (byte & 15) - 8, high = (byte >> 4) - 8;
-        const int sum = dtype == DType::q8_0 ? 32 * static_cast<std::int8_t>(byte) : 16 * (low + high);
+        const int sum =
+            dtype == DType::q8_0 ? 32 * static_cast<std::int8_t>(byte) : 16 * (low + high);
         CAPTURE(name(isa), name(dtype), byte, sign);
         for (const std::size_t n_tokens : {1u, 16u}) {
           const std::vector<ActivationBlock> blocks(n_tokens, x);
           const std::vector<float> expected(n_tokens * 32, static_cast<float>(sign * 127 * sum));
-          REQUIRE(dots(isa, TilesView::dense(tile.data(), dtype, 32, 32), blocks, n_tokens) == expected);
+          REQUIRE(dots(isa, TilesView::dense(tile.data(), dtype, 32, 32), blocks, n_tokens) ==
+                  expected);
         }
       }
     }
@@ -187,7 +201,9 @@ TEST_CASE("instruction sets whose multiply-add rounds once give a product of til
   }
 }
 
-TEST_CASE("activations are rounded to blocks by the definition, with the same bits on every instruction set") {
+TEST_CASE(
+    "activations are rounded to blocks by the definition, with the same bits on every instruction "
+    "set") {
   for (const Isa isa : isas()) {
     for (const float size : {1.0f, 1e-20f, 3e30f, 0.7f}) {
       const std::vector<float> x = random_numbers(32 * 50, 1, size);
@@ -229,10 +245,13 @@ TEST_CASE("half a step is rounded to the even one") {
   }
 }
 
-TEST_CASE("blocks of zeros and of tiny numbers are zero, and one with a number that is not finite makes products NaN") {
+TEST_CASE(
+    "blocks of zeros and of tiny numbers are zero, and one with a number that is not finite makes "
+    "products NaN") {
   const Tiles tiles(DType::q8_0, 32, 32);
   for (const Isa isa : isas()) {
-    for (const float special : {0.0f, -0.0f, 0x1p-149f, -0x1p-101f, kInfinity, -kInfinity, kNan, -kNan}) {
+    for (const float special :
+         {0.0f, -0.0f, 0x1p-149f, -0x1p-101f, kInfinity, -kInfinity, kNan, -kNan}) {
       for (const std::size_t place : {0u, 13u, 31u}) {
         std::vector<float> x = random_numbers(32, 5);
         for (float& each : x) each = std::isfinite(special) ? 0.0f : each;
@@ -241,8 +260,8 @@ TEST_CASE("blocks of zeros and of tiny numbers are zero, and one with a number t
         kernels::table(isa).to_blocks(x.data(), block.data(), 1);
         CAPTURE(name(isa), special, place);
         REQUIRE((std::isfinite(special) ? block[0].scale == 0.0f : std::isnan(block[0].scale)));
-        REQUIRE(
-            std::all_of(std::begin(block[0].quants), std::end(block[0].quants), [](int quant) { return quant == 0; }));
+        REQUIRE(std::all_of(std::begin(block[0].quants), std::end(block[0].quants),
+                            [](int quant) { return quant == 0; }));
         REQUIRE(block[0].sum == 0);
         for (const float product : dots(isa, tiles.view(), block, 1)) {
           REQUIRE((std::isfinite(special) ? product == 0.0f : std::isnan(product)));

@@ -32,7 +32,8 @@ unsigned quant_of_tile(DType dtype, const std::byte* tile, std::size_t row, std:
 
 }  // namespace
 
-TEST_CASE("tiles hold the scales of 32 rows, then their quants, four columns of every row at a time") {
+TEST_CASE(
+    "tiles hold the scales of 32 rows, then their quants, four columns of every row at a time") {
   const DType dtype = GENERATE(DType::q8_0, DType::q4_0);
   const std::size_t n_rows = GENERATE(32u, 70u), cols = 96, stride = row_bytes(dtype, cols) + 6;
   const std::vector<std::byte> rows = support::random_bytes(n_rows * stride, 3);

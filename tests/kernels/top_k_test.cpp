@@ -21,7 +21,8 @@ TEST_CASE("the k largest are the first of a stable sort, with many equals") {
     for (float& v : x) v = std::round(v);
     Indices sorted(n);
     std::iota(sorted.begin(), sorted.end(), std::size_t{0});
-    std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) { return x[a] > x[b]; });
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&](std::size_t a, std::size_t b) { return x[a] > x[b]; });
     for (std::size_t k : {std::size_t{0}, std::size_t{1}, n / 2, n}) {
       CAPTURE(n, k);
       Indices out(k);

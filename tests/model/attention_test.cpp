@@ -28,7 +28,8 @@ struct Fixture : support::OpenWeights {
   }
 
   /// The attention outputs of n_tokens, cut into batches of `batch`.
-  std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads, DType kv_dtype) {
+  std::vector<float> run(const std::vector<float>& x, std::size_t batch, int n_threads,
+                         DType kv_dtype) {
     Parallel threads(n_threads);
     Product product(threads, stream, batch, model->tile_cols());
     Attention attention(spec, threads, product, batch, 64);
@@ -38,8 +39,8 @@ struct Fixture : support::OpenWeights {
     for (std::size_t first = 0; first < n_tokens; first += batch) {
       const std::size_t n = std::min(batch, n_tokens - first);
       begin_at(model->weights().layer(1).parts[0].attention.query.segment);
-      attention.forward(1, spec.attention(), model->weights().layer(1).parts[0].attention, kv, first,
-                        std::span(x).subspan(first * spec.dim, n * spec.dim), n,
+      attention.forward(1, spec.attention(), model->weights().layer(1).parts[0].attention, kv,
+                        first, std::span(x).subspan(first * spec.dim, n * spec.dim), n,
                         std::span(y).subspan(first * spec.dim, n * spec.dim));
     }
     return y;

@@ -10,7 +10,8 @@
 using namespace flashlm;
 using namespace flashlm::model;
 
-TEST_CASE("a batch has tokens of the vocabulary, positions of the context, and whole rows of logits") {
+TEST_CASE(
+    "a batch has tokens of the vocabulary, positions of the context, and whole rows of logits") {
   ModelSpec spec = support::kv_shape(1, 1, 2);
   spec.vocab_size = 10;
   const KvCache kv(spec, 8, DType::f32);

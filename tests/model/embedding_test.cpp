@@ -18,8 +18,10 @@ TEST_CASE("rows of tokens come from DRAM or from flash, with the same numbers") 
   shape.dtype = GENERATE(DType::f32, DType::f16);
   const std::size_t n = GENERATE(1, 2, 1000);
   const std::size_t alignment = GENERATE(1, 512);
-  support::OpenWeights open(shape, 1000, [n](std::size_t piece) { return piece % n == 0; }, 2, alignment);
-  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader, open.file_bytes().back());
+  support::OpenWeights open(
+      shape, 1000, [n](std::size_t piece) { return piece % n == 0; }, 2, alignment);
+  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader,
+                      open.file_bytes().back());
   std::vector<Token> tokens = support::random_tokens(70);
   tokens.back() = 256;  // the end of the file, if not tied
   std::vector<float> x(tokens.size() * 24);
@@ -35,7 +37,8 @@ TEST_CASE("rows of tokens come from DRAM or from flash, with the same numbers") 
 
 TEST_CASE("rows that can not be read are an IoError, and the next look works; none allocates") {
   support::OpenWeights open({}, 1000, [](std::size_t) { return false; });
-  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader, open.file_bytes().back());
+  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader,
+                      open.file_bytes().back());
   const std::vector<Token> tokens = support::random_tokens(5);
   std::vector<float> x(tokens.size() * 24);
   open.reader.fail_at(2, EIO);
@@ -47,7 +50,8 @@ TEST_CASE("rows that can not be read are an IoError, and the next look works; no
 
 TEST_CASE("rows that were interrupted are waited for before their memory is used again") {
   support::OpenWeights open({}, 1000, [](std::size_t) { return false; });
-  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader, open.file_bytes().back());
+  Embedding embedding(open.model->weights().embedding(), open.stream, open.reader,
+                      open.file_bytes().back());
   struct Stop {};
   bool stop = true;
   open.reader.watch({[&] {

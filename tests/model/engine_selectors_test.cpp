@@ -27,14 +27,16 @@ constexpr std::size_t kVocab = support::TinyShape::kVocabSize;
 const std::vector<std::string> kSelectors{"dense", "predictor", "gate", "threshold"};
 const std::vector<std::string> kPolicies{"combined", "window", "lru", "frequency", "none"};
 
-/// Those that a selector may have and that change no bit: without a choice of neurons there is none.
+/// Those that a selector may have and that change no bit: without a choice of neurons there is
+/// none.
 std::vector<std::string> policies(const std::string& selector) {
   return selector == "dense" ? std::vector<std::string>{"auto"} : kPolicies;
 }
 
 /// A model for a selector: with silu for thresholds, else with relu; single neurons.
 struct Chosen {
-  explicit Chosen(const std::string& selector, DType dtype = DType::f16) : tiny(shape(selector, dtype)) {
+  explicit Chosen(const std::string& selector, DType dtype = DType::f16)
+      : tiny(shape(selector, dtype)) {
     if (selector == "predictor") support::write_predictor(tiny.path(), {.threshold = 0.5f});
     if (selector == "threshold") support::write_thresholds(tiny.path(), 0.05f);
     model = Model::open(tiny.path(), selector);
@@ -50,7 +52,9 @@ struct Chosen {
     return shape;
   }
 
-  Engine open(EngineOptions options) const { return Engine(model, options, support::memory_reader(*model)); }
+  Engine open(EngineOptions options) const {
+    return Engine(model, options, support::memory_reader(*model));
+  }
 
   support::TinyModel tiny;
   std::shared_ptr<const Model> model;
@@ -68,7 +72,8 @@ EngineOptions options(double share, const std::string& policy = "auto", int n_th
 
 }  // namespace
 
-TEST_CASE("every selector has the same bits for every policy, budget, reader, thread count and cut") {
+TEST_CASE(
+    "every selector has the same bits for every policy, budget, reader, thread count and cut") {
   const std::vector<Token> tokens = support::random_tokens(13);
   for (const std::string& selector : kSelectors) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
@@ -80,7 +85,8 @@ TEST_CASE("every selector has the same bits for every policy, budget, reader, th
           CAPTURE(selector, name(dtype), policy, share);
           Engine engine = chosen.open(options(share, policy, policy == "lru" ? 3 : 1));
           CHECK(engine.memory_plan().total <= engine.memory_plan().budget);
-          for (const std::size_t batch : {1u, 5u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+          for (const std::size_t batch : {1u, 5u})
+            REQUIRE(same_bits(run(engine, tokens, batch), expected));
         }
       }
       for (const std::string reader : {"threads", "uring"}) {
@@ -95,7 +101,8 @@ TEST_CASE("every selector has the same bits for every policy, budget, reader, th
 }
 
 TEST_CASE(
-    "with every selector and policy the bytes read are those that entered, and gaps, and a step allocates nothing") {
+    "with every selector and policy the bytes read are those that entered, and gaps, and a step "
+    "allocates nothing") {
   const std::vector<Token> tokens = support::random_tokens(24);
   for (const std::string& selector : kSelectors) {
     if (selector == "dense") continue;  // engine_test.cpp
@@ -124,7 +131,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("with every selector and policy a read that fails changes nothing, and the next step works") {
+TEST_CASE(
+    "with every selector and policy a read that fails changes nothing, and the next step works") {
   const std::vector<Token> tokens = support::random_tokens(16);
   for (const std::string& selector : kSelectors) {
     const Chosen chosen(selector);
@@ -150,7 +158,8 @@ TEST_CASE("with every selector and policy a read that fails changes nothing, and
             CHECK(error.code() == EIO);
           }
         }
-        REQUIRE(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+        REQUIRE(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) ==
+                0);
       }
       CHECK(failures > 0);
     }

@@ -40,7 +40,8 @@ EngineOptions options(double share, int n_threads = 1, std::size_t max_batch = 8
 }
 
 /// A reader of the model's files in memory, and a look at it after the engine has taken it.
-std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> watched_reader(const Model& model) {
+std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> watched_reader(
+    const Model& model) {
   auto reader = support::memory_reader(model);
   storage::MemoryReader* seen = reader.get();
   return {std::move(reader), seen};
@@ -84,8 +85,9 @@ TEST_CASE("logits equal the plain loops in double") {
   const std::vector<Token> tokens = support::random_tokens(30);
   const std::vector<float> got = run(engine, tokens, 8);
   const std::vector<support::Row> expected = support::reference_logits(shape, tiny.weights, tokens);
-  // A key that lies between two f16 numbers may be rounded to either, and so may, of a quantised model, an activation
-  // between two steps, which is much: later tokens see it too. The first tokens do not meet one.
+  // A key that lies between two f16 numbers may be rounded to either, and so may, of a quantised
+  // model, an activation between two steps, which is much: later tokens see it too. The first
+  // tokens do not meet one.
   const double margin = shape.dtype == DType::f32 ? 2e-5 : is_block(shape.dtype) ? 0.5 : 2e-3;
   double first = 0, largest = 0;
   for (std::size_t at = 0; at < got.size(); ++at) {
@@ -96,9 +98,11 @@ TEST_CASE("logits equal the plain loops in double") {
   CHECK(largest < margin);
 }
 
-TEST_CASE("logits have the same bits for every budget, thread count, reader and cut of the prompt") {
-  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0),
-                                      GENERATE(support::TinyShape(), support::TinyShape::opt()));
+TEST_CASE(
+    "logits have the same bits for every budget, thread count, reader and cut of the prompt") {
+  auto shape = support::TinyShape::of(
+      GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0),
+      GENERATE(support::TinyShape(), support::TinyShape::opt()));
   shape.tied = GENERATE(true, false);
   const support::TinyModel tiny(shape);
   const std::vector<Token> tokens = support::random_tokens(25);
@@ -110,7 +114,8 @@ TEST_CASE("logits have the same bits for every budget, thread count, reader and 
       auto opened = Model::open(tiny.path());
       auto [reader, seen] = watched_reader(*opened);
       std::vector<std::unique_ptr<Engine>> engines;
-      engines.push_back(std::make_unique<Engine>(opened, options(share, n_threads), std::move(reader)));
+      engines.push_back(
+          std::make_unique<Engine>(opened, options(share, n_threads), std::move(reader)));
       for (const char* name : {"threads", "uring"}) {
         if (name == std::string("uring") && !support::uring_allowed()) continue;
         EngineOptions named = options(share, n_threads);
@@ -147,7 +152,8 @@ TEST_CASE("a pass reads exactly the weights that are not pinned, and counts hits
   for (std::size_t at = 1; at < tokens.size(); ++at) {
     engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, rest);
   }
-  const std::uint64_t row = 24 * sizeof(float);  // of the embedding, read by token where it is not pinned
+  const std::uint64_t row =
+      24 * sizeof(float);  // of the embedding, read by token where it is not pinned
   CHECK(rest.tokens == 9);
   CHECK(rest.bytes_read >= 9 * plan.streamed());
   CHECK(rest.bytes_read <= 9 * (plan.streamed() + row));
@@ -161,7 +167,8 @@ TEST_CASE("a pass reads exactly the weights that are not pinned, and counts hits
   CHECK(rest.misses > 0);
 }
 
-TEST_CASE("the smallest budget runs, with the same bits, and one byte less is refused with its size") {
+TEST_CASE(
+    "the smallest budget runs, with the same bits, and one byte less is refused with its size") {
   support::TinyShape shape;
   shape.tied = GENERATE(true, false);
   shape.dtype = GENERATE(DType::f32, DType::f16);
@@ -192,7 +199,8 @@ TEST_CASE("passes without logits do not read the head") {
   engine.forward(kv, 0, std::span(tokens).first(8), {}, Phase::prefill, before);
   engine.forward(kv, 8, std::span(tokens).subspan(8), {}, Phase::prefill, without);
   const MemoryPlan& plan = engine.memory_plan();
-  CHECK(without.bytes_read <= plan.streamed() - plan.share(WeightKind::head).bytes + 8 * 24 * sizeof(float));
+  CHECK(without.bytes_read <=
+        plan.streamed() - plan.share(WeightKind::head).bytes + 8 * 24 * sizeof(float));
 }
 
 TEST_CASE("a step allocates nothing") {
@@ -226,8 +234,11 @@ TEST_CASE("a read that fails anywhere in a step leaves the session as it was") {
   std::vector<float> logits(kVocab);
   for (std::size_t at = 0; at < tokens.size(); ++at) {
     seen->fail_at(at % 7, EIO);
-    const auto step = [&] { engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats); };
-    for (int attempt = 0; attempt < 3; ++attempt) {  // the failing read may be one that was read ahead
+    const auto step = [&] {
+      engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    };
+    for (int attempt = 0; attempt < 3;
+         ++attempt) {  // the failing read may be one that was read ahead
       try {
         step();
         break;
@@ -250,13 +261,17 @@ TEST_CASE("several sessions of one engine do not disturb each other") {
   std::vector<float> logits(kVocab);
   for (std::size_t at = 0; at < 20; ++at) {
     engine.forward(kv_one, at, std::span(one).subspan(at, 1), logits, Phase::decode, stats);
-    CHECK(std::memcmp(logits.data(), expected_one.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+    CHECK(std::memcmp(logits.data(), expected_one.data() + at * kVocab, kVocab * sizeof(float)) ==
+          0);
     engine.forward(kv_two, at, std::span(two).subspan(at, 1), logits, Phase::decode, stats);
-    CHECK(std::memcmp(logits.data(), expected_two.data() + at * kVocab, kVocab * sizeof(float)) == 0);
+    CHECK(std::memcmp(logits.data(), expected_two.data() + at * kVocab, kVocab * sizeof(float)) ==
+          0);
   }
 }
 
-TEST_CASE("a budget in bytes makes room for further sessions out of pinned weights, and refuses when none is left") {
+TEST_CASE(
+    "a budget in bytes makes room for further sessions out of pinned weights, and refuses when "
+    "none is left") {
   const support::TinyModel tiny;
   const std::vector<Token> tokens = support::random_tokens(10);
   EngineOptions all = options(1.0);
@@ -278,7 +293,8 @@ TEST_CASE("a budget in bytes makes room for further sessions out of pinned weigh
   Stats stats;
   std::vector<float> logits(kVocab);
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    engine.forward(sessions.back(), at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    engine.forward(sessions.back(), at, std::span(tokens).subspan(at, 1), logits, Phase::decode,
+                   stats);
     CHECK(std::memcmp(logits.data(), expected.data() + at * kVocab, kVocab * sizeof(float)) == 0);
   }
 }
@@ -290,14 +306,16 @@ TEST_CASE("an observer sees the input and the activations of every layer, and ch
   const std::vector<float> expected = run(engine, tokens, 4);
   std::vector<std::size_t> seen_tokens(3);
   double largest_error = 0;
-  engine.observe([&](std::size_t layer, std::size_t n_tokens, std::span<const float> x, std::span<const float> h) {
+  engine.observe([&](std::size_t layer, std::size_t n_tokens, std::span<const float> x,
+                     std::span<const float> h) {
     REQUIRE(x.size() == n_tokens * 24);
     REQUIRE(h.size() == n_tokens * 150);
     seen_tokens[layer] += n_tokens;
     const auto dot = [&](const char* matrix, std::size_t neuron, std::size_t token) {
       const support::Matrix& rows = tiny.weights.at(concat("layers.", layer, ".", matrix));
       double sum = 0;
-      for (std::size_t k = 0; k < 24; ++k) sum += double{rows.at(neuron, k)} * double{x[token * 24 + k]};
+      for (std::size_t k = 0; k < 24; ++k)
+        sum += double{rows.at(neuron, k)} * double{x[token * 24 + k]};
       return sum;
     };
     for (std::size_t token = 0; token < n_tokens; ++token) {
@@ -311,13 +329,16 @@ TEST_CASE("an observer sees the input and the activations of every layer, and ch
   CHECK(same_bits(run(engine, tokens, 4), expected));
   CHECK(seen_tokens == std::vector<std::size_t>{11, 11, 11});
   CHECK(largest_error < 1e-5);
-  engine.observe([](std::size_t layer, std::size_t, std::span<const float>, std::span<const float>) {
-    if (layer == 1) throw std::runtime_error("enough");
-  });
+  engine.observe(
+      [](std::size_t layer, std::size_t, std::span<const float>, std::span<const float>) {
+        if (layer == 1) throw std::runtime_error("enough");
+      });
   KvCache kv = engine.add_session();
   Stats stats;
   std::vector<float> logits(kVocab);
-  const auto step = [&] { engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats); };
+  const auto step = [&] {
+    engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats);
+  };
   CHECK_THROWS_AS(step(), std::runtime_error);
   engine.observe({});
   CHECK(same_bits(run(engine, tokens, 4), expected));
@@ -393,13 +414,15 @@ TEST_CASE("sessions that the plan holds from the start displace nothing when the
   Engine engine(Model::open(tiny.path()), both);
   const MemoryPlan before = engine.memory_plan();
   CHECK(before.sessions == 3);
-  const KvCache one = engine.add_session(), two = engine.add_session(), three = engine.add_session();
+  const KvCache one = engine.add_session(), two = engine.add_session(),
+                three = engine.add_session();
   CHECK(engine.memory_plan().table() == before.table());
   const KvCache four = engine.add_session();
   CHECK(engine.memory_plan().sessions == 4);
 }
 
-TEST_CASE("with an automatic budget a session more takes what is free, and then the place of weights") {
+TEST_CASE(
+    "with an automatic budget a session more takes what is free, and then the place of weights") {
   const support::TinyModel tiny;
   constexpr std::uint64_t kReserve = std::uint64_t{64} << 20;
   std::uint64_t spare = std::uint64_t{1} << 30;
@@ -488,7 +511,8 @@ TEST_CASE("memory is locked on request, or the limit that forbids it is named") 
   locked.lock_memory = true;
   try {
     Engine engine(Model::open(tiny.path()), locked);
-    if (&__asan_init == nullptr && &__tsan_init == nullptr) {  // under sanitizers mlock does nothing
+    if (&__asan_init == nullptr &&
+        &__tsan_init == nullptr) {  // under sanitizers mlock does nothing
       CHECK(flashlm::detail::process_status("VmLck:") >= engine.memory_plan().pinned);
     }
   } catch (const IoError& error) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// engine_window_test.cpp: an engine whose selector chooses single neurons (sparse/windowed_ffn.hpp).
+/// engine_window_test.cpp: an engine whose selector chooses single neurons
+/// (sparse/windowed_ffn.hpp).
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -60,7 +61,9 @@ bool near(const std::vector<float>& got, const std::vector<float>& expected, flo
 
 }  // namespace
 
-TEST_CASE("gate and dense give the same logits, bit for bit, for every budget, policy, reader, thread count and cut") {
+TEST_CASE(
+    "gate and dense give the same logits, bit for bit, for every budget, policy, reader, thread "
+    "count and cut") {
   const std::vector<Token> tokens = support::random_tokens(17);
   for (const bool gated : {true, false}) {
     const support::TinyModel tiny(shape_of(gated));
@@ -76,7 +79,8 @@ TEST_CASE("gate and dense give the same logits, bit for bit, for every budget, p
         Engine engine(gate, chosen, memory_reader(*gate));
         CHECK(engine.memory_plan().n_rows > 0);
         CHECK(engine.memory_plan().total <= engine.memory_plan().budget);
-        for (const std::size_t batch : {1u, 5u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+        for (const std::size_t batch : {1u, 5u, 8u})
+          REQUIRE(same_bits(run(engine, tokens, batch), expected));
       }
     }
     for (const std::string reader : {"threads", "uring"}) {
@@ -84,12 +88,15 @@ TEST_CASE("gate and dense give the same logits, bit for bit, for every budget, p
       EngineOptions chosen = options(0.75, 2);
       chosen.reader = reader;
       Engine engine(gate, chosen);
-      for (const std::size_t batch : {1u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+      for (const std::size_t batch : {1u, 8u})
+        REQUIRE(same_bits(run(engine, tokens, batch), expected));
     }
   }
 }
 
-TEST_CASE("a predictor's logits do not depend on budget, policy, threads or cut, and all neurons are dense") {
+TEST_CASE(
+    "a predictor's logits do not depend on budget, policy, threads or cut, and all neurons are "
+    "dense") {
   const std::vector<Token> tokens = support::random_tokens(17);
   const support::TinyModel tiny(shape_of(false));
   Engine dense(Model::open(tiny.path()), options(1.0));
@@ -103,7 +110,8 @@ TEST_CASE("a predictor's logits do not depend on budget, policy, threads or cut,
       EngineOptions chosen = options(share, policy == "lru" ? 2 : 1);
       chosen.policy = policy;
       Engine engine(Model::open(tiny.path(), "predictor"), chosen);
-      for (const std::size_t batch : {1u, 3u, 8u}) REQUIRE(same_bits(run(engine, tokens, batch), expected));
+      for (const std::size_t batch : {1u, 3u, 8u})
+        REQUIRE(same_bits(run(engine, tokens, batch), expected));
     }
   }
   support::write_predictor(tiny.path(), {.threshold = -std::numeric_limits<float>::infinity()});
@@ -111,7 +119,9 @@ TEST_CASE("a predictor's logits do not depend on budget, policy, threads or cut,
   CHECK(same_bits(run(everything, tokens, 4), all));
 }
 
-TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its results stay apart from others") {
+TEST_CASE(
+    "the paper's cache keeps the budget, comes close to dense, and its results stay apart from "
+    "others") {
   const std::vector<Token> tokens = support::random_tokens(17);
   for (const bool gated : {true, false}) {
     const support::TinyModel tiny(shape_of(gated));
@@ -127,8 +137,10 @@ TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its res
       CHECK(engine->memory_plan().total <= engine->memory_plan().budget);
       CHECK(engine->numerics() == "paper 3");
       // Keys and values are f16.
-      for (const std::size_t batch : {1u, 8u}) CHECK(near(run(*engine, tokens, batch), expected, 1e-3f));
-      CHECK(kv_fingerprint(*gate, gate->kv_dtype(), engine->numerics()) != kv_fingerprint(*gate, gate->kv_dtype()));
+      for (const std::size_t batch : {1u, 8u})
+        CHECK(near(run(*engine, tokens, batch), expected, 1e-3f));
+      CHECK(kv_fingerprint(*gate, gate->kv_dtype(), engine->numerics()) !=
+            kv_fingerprint(*gate, gate->kv_dtype()));
       KvCache kv = engine->add_session();
       Stats stats;
       std::vector<float> logits(kVocab);
@@ -146,7 +158,9 @@ TEST_CASE("the paper's cache keeps the budget, comes close to dense, and its res
   }
 }
 
-TEST_CASE("rows of neurons go back when memory becomes short, and neither bits nor further sessions take them again") {
+TEST_CASE(
+    "rows of neurons go back when memory becomes short, and neither bits nor further sessions take "
+    "them again") {
   const std::vector<Token> tokens = support::random_tokens(12);
   const support::TinyModel tiny(shape_of(true));
   Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
@@ -177,7 +191,9 @@ TEST_CASE("rows of neurons go back when memory becomes short, and neither bits n
   CHECK(engine.memory_plan().n_rows <= after.n_rows);
 }
 
-TEST_CASE("a step allocates nothing while memory is short and all that can go is gone, with every policy") {
+TEST_CASE(
+    "a step allocates nothing while memory is short and all that can go is gone, with every "
+    "policy") {
   const std::vector<Token> tokens = support::random_tokens(12);
   const support::TinyModel tiny(shape_of(true));
   Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
@@ -192,7 +208,8 @@ TEST_CASE("a step allocates nothing while memory is short and all that can go is
     KvCache kv = engine.add_session();
     Stats stats;
     std::vector<float> logits(kVocab);
-    // The same token again and again, until the governor has looked that often: it does so by the clock.
+    // The same token again and again, until the governor has looked that often: it does so by the
+    // clock.
     const auto look = [&](std::uint64_t n_looks) {
       while (stats.governor.looks < n_looks) {
         engine.forward(kv, 0, std::span(tokens).first(1), logits, Phase::decode, stats);
@@ -211,7 +228,9 @@ TEST_CASE("a step allocates nothing while memory is short and all that can go is
   }
 }
 
-TEST_CASE("the paper's cache gives rows back when memory becomes short, and goes on with those that are left") {
+TEST_CASE(
+    "the paper's cache gives rows back when memory becomes short, and goes on with those that are "
+    "left") {
   const std::vector<Token> tokens = support::random_tokens(16);
   const support::TinyModel tiny(shape_of(false));
   Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
@@ -233,7 +252,8 @@ TEST_CASE("the paper's cache gives rows back when memory becomes short, and goes
     const std::uint64_t misses = stats.misses;
     // Half of the tokens later the system is short of memory for one look.
     const std::uint64_t n_looks = stats.governor.looks + (at == 8 ? 1 : 0);
-    if (at == 8) state = {.room = Governor::kShort - 1, .major_faults = stats.governor.looks * 1000};
+    if (at == 8)
+      state = {.room = Governor::kShort - 1, .major_faults = stats.governor.looks * 1000};
     do {
       engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
     } while (stats.governor.looks < n_looks);
@@ -276,7 +296,9 @@ TEST_CASE("statistics tell what was chosen, found and read") {
   CHECK(stats.select_seconds > 0);
 }
 
-TEST_CASE("rows below one token's neurons are told when the model is opened, if it is known how many these are") {
+TEST_CASE(
+    "rows below one token's neurons are told when the model is opened, if it is known how many "
+    "these are") {
   const support::TinyModel tiny(shape_of(false));
   const auto notes = [&](const std::string& selected, double share) {
     support::write_predictor(tiny.path(), {.metadata = {{"selected", selected}}});
@@ -288,18 +310,23 @@ TEST_CASE("rows below one token's neurons are told when the model is opened, if 
   REQUIRE(notes("0.9", 0.5).size() == 1);
   CHECK(notes("0.9", 0.5)[0].find(" of the 405 neurons that a token needs") != std::string::npos);
   CHECK(notes("0.9", 1.0).empty());
-  for (const char* unknown : {"", "many", "nan", "7", "0.5 or so"}) CHECK(notes(unknown, 0.5).empty());
+  for (const char* unknown : {"", "many", "nan", "7", "0.5 or so"})
+    CHECK(notes(unknown, 0.5).empty());
 }
 
-TEST_CASE("a step with a selector allocates nothing, and a read that fails leaves the session as it was") {
+TEST_CASE(
+    "a step with a selector allocates nothing, and a read that fails leaves the session as it "
+    "was") {
   const support::TinyModel tiny(shape_of(false));
   const auto gate = Model::open(tiny.path(), "gate");
   const std::vector<Token> tokens = support::random_tokens(24);
   Engine dense(Model::open(tiny.path(), "dense"), options(1.0));
   const std::vector<float> expected = run(dense, tokens, 1);
   EngineOptions chosen = options(0.7);
-  // With the least memory attention and head are streamed too, and their reads are in flight beside those of neurons.
-  if (GENERATE(false, true)) chosen.memory = {Engine(gate, chosen).memory_plan().smallest, std::nullopt};
+  // With the least memory attention and head are streamed too, and their reads are in flight beside
+  // those of neurons.
+  if (GENERATE(false, true))
+    chosen.memory = {Engine(gate, chosen).memory_plan().smallest, std::nullopt};
   auto reader = memory_reader(*gate);
   storage::MemoryReader* seen = reader.get();
   Engine engine(gate, chosen, std::move(reader));
@@ -330,7 +357,9 @@ TEST_CASE("a step with a selector allocates nothing, and a read that fails leave
   CHECK(failures > 0);
 }
 
-TEST_CASE("a step with a selector can be stopped while a device stalls, does not wait for it, and can be tried again") {
+TEST_CASE(
+    "a step with a selector can be stopped while a device stalls, does not wait for it, and can be "
+    "tried again") {
   const support::TinyModel tiny(shape_of(false));
   const auto gate = Model::open(tiny.path(), "gate");
   const std::vector<Token> tokens = support::random_tokens(12);
@@ -350,7 +379,9 @@ TEST_CASE("a step with a selector can be stopped while a device stalls, does not
   std::vector<float> logits(kVocab);
   bool left = false;
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    const auto step = [&] { engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats); };
+    const auto step = [&] {
+      engine.forward(kv, at, std::span(tokens).subspan(at, 1), logits, Phase::decode, stats);
+    };
     stop = true;
     seen->stall(4);
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -367,7 +398,8 @@ TEST_CASE("a step with a selector can be stopped while a device stalls, does not
   CHECK(left);
 }
 
-TEST_CASE("the smallest budget with a selector works, one byte less does not, and sessions take rows") {
+TEST_CASE(
+    "the smallest budget with a selector works, one byte less does not, and sessions take rows") {
   const support::TinyModel tiny(shape_of(true));
   const auto gate = Model::open(tiny.path(), "gate");
   const std::vector<Token> tokens = support::random_tokens(10);

@@ -57,7 +57,8 @@ std::vector<Token> some_tokens(std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("what is written is read into the same positions of a cache of any context, and nowhere else") {
+TEST_CASE(
+    "what is written is read into the same positions of a cache of any context, and nowhere else") {
   const DType dtype = GENERATE(DType::f32, DType::f16);
   const std::size_t first = GENERATE(0, 1, 5);
   const std::size_t n = GENERATE(0, 1, 7);
@@ -70,7 +71,8 @@ TEST_CASE("what is written is read into the same positions of a cache of any con
   write_kv_file(folder / "a.kv", range, some_tokens(n), from);
   CHECK(folder.names() == std::vector<std::string>{"a.kv"});
   const KvFile file =
-      KvFile::open(folder / "a.kv", counting(), into, GENERATE(storage::FileMode::buffered, storage::FileMode::direct));
+      KvFile::open(folder / "a.kv", counting(), into,
+                   GENERATE(storage::FileMode::buffered, storage::FileMode::direct));
   CHECK(file.range() == range);
   CHECK(file.tokens() == some_tokens(n));
   CHECK_NOTHROW(file.check());
@@ -82,8 +84,11 @@ TEST_CASE("what is written is read into the same positions of a cache of any con
   CHECK(std::filesystem::file_size(folder / "a.kv") == KvFile::bytes(into, n));
 }
 
-TEST_CASE("runs that are long and aligned are read into their rows, others are copied; the same comes of both") {
-  const std::size_t n = GENERATE(2048, 4096, 4095, 20000);  // runs of 128 KiB, 256 KiB, none aligned, more than a read
+TEST_CASE(
+    "runs that are long and aligned are read into their rows, others are copied; the same comes of "
+    "both") {
+  const std::size_t n = GENERATE(
+      2048, 4096, 4095, 20000);  // runs of 128 KiB, 256 KiB, none aligned, more than a read
   const std::size_t first = GENERATE(0, 8, 5);
   const auto mode = GENERATE(storage::FileMode::buffered, storage::FileMode::direct);
   const support::TempFolder folder;
@@ -91,14 +96,18 @@ TEST_CASE("runs that are long and aligned are read into their rows, others are c
   KvCache from(wide, first + n, DType::f16), into(wide, first + n + 8, DType::f16);
   fill(from, 1);
   fill(into, 2);
-  const std::vector<std::byte> before = content(into, 0, first), behind = content(into, first + n, 8);
+  const std::vector<std::byte> before = content(into, 0, first),
+                               behind = content(into, first + n, 8);
   write_kv_file(folder / "a.kv", {counting(), {}, first, n}, some_tokens(n), from);
   const KvFile file = KvFile::open(folder / "a.kv", counting(), into, mode);
   file.read(into);
   CHECK(content(into, first, n) == content(from, first, n));
   CHECK(content(into, 0, first) == before);
   CHECK(content(into, first + n, 8) == behind);
-  std::fstream(folder / "a.kv", std::ios::in | std::ios::out).seekp(-1000, std::ios::end).put('?').put('!');
+  std::fstream(folder / "a.kv", std::ios::in | std::ios::out)
+      .seekp(-1000, std::ios::end)
+      .put('?')
+      .put('!');
   CHECK_THROWS_AS(file.read(into), FormatError);
 }
 
@@ -142,10 +151,13 @@ TEST_CASE("what stands where a saved session was expected is named") {
   const support::TempFolder folder(support::memory_folder());
   const KvCache kv(shape(), 8, DType::f16);
   for (const auto& [content, words] : std::vector<std::pair<std::string, std::string>>{
-           {"<html>", "got a web page"}, {std::string(9000, ' ') + "{", "got blanks"}, {"", "got an empty file"}}) {
+           {"<html>", "got a web page"},
+           {std::string(9000, ' ') + "{", "got blanks"},
+           {"", "got an empty file"}}) {
     support::put(folder / "x.kv", content);
     CHECK_THROWS_AS(KvFile::open(folder / "x.kv", counting(), kv), FormatError);
-    CHECK_THROWS_WITH(KvFile::open(folder / "x.kv", counting(), kv), Catch::Matchers::ContainsSubstring(words));
+    CHECK_THROWS_WITH(KvFile::open(folder / "x.kv", counting(), kv),
+                      Catch::Matchers::ContainsSubstring(words));
   }
 }
 
@@ -159,10 +171,13 @@ TEST_CASE("another model, another shape and too small a context are told apart")
     const KvCache different(other, 8, DType::f16);
     CHECK_THROWS_AS(KvFile::open(folder / "a.kv", counting(), different), FormatError);
   }
-  CHECK_THROWS_AS(KvFile::open(folder / "a.kv", counting(), KvCache(shape(), 8, DType::f32)), FormatError);
+  CHECK_THROWS_AS(KvFile::open(folder / "a.kv", counting(), KvCache(shape(), 8, DType::f32)),
+                  FormatError);
   KvCache small(shape(), 7, DType::f16);
   const KvFile file = KvFile::open(folder / "a.kv", counting(), small);
-  CHECK_THROWS_WITH(file.read(small), ContainsSubstring("expected at least 8 positions for the stored tokens, got 7"));
+  CHECK_THROWS_WITH(
+      file.read(small),
+      ContainsSubstring("expected at least 8 positions for the stored tokens, got 7"));
   CHECK_THROWS_AS(file.read(small), ShapeError);
 }
 
@@ -191,9 +206,11 @@ TEST_CASE("a file that cannot be written leaves the old one and nothing beside i
   const support::TempFolder folder;
   KvCache kv(shape(), 8, DType::f16);
   std::filesystem::create_directories(folder / "a.kv" / "in the way");
-  CHECK_THROWS_AS(write_kv_file(folder / "a.kv", {counting(), {}, 0, 1}, some_tokens(1), kv), IoError);
+  CHECK_THROWS_AS(write_kv_file(folder / "a.kv", {counting(), {}, 0, 1}, some_tokens(1), kv),
+                  IoError);
   CHECK(folder.names() == std::vector<std::string>{"a.kv"});
-  CHECK_THROWS_AS(write_kv_file(folder / "no" / "b.kv", {counting(), {}, 0, 1}, some_tokens(1), kv), IoError);
+  CHECK_THROWS_AS(write_kv_file(folder / "no" / "b.kv", {counting(), {}, 0, 1}, some_tokens(1), kv),
+                  IoError);
 }
 
 TEST_CASE("the worked example of docs/format.md is what is written") {
@@ -204,7 +221,8 @@ TEST_CASE("the worked example of docs/format.md is what is written") {
     const std::vector<float> key{start, start + 0.5f}, value{-start, -start - 0.5f};
     kv.write(0, position, key, value);
   }
-  write_kv_file(folder / "a.kv", {counting(), storage::Sha256().digest(), 0, 2}, std::vector<Token>{5, 300}, kv);
+  write_kv_file(folder / "a.kv", {counting(), storage::Sha256().digest(), 0, 2},
+                std::vector<Token>{5, 300}, kv);
   const std::vector<std::byte> written = support::content(folder / "a.kv");
   std::vector<std::byte> expected(written.size());
 
@@ -212,7 +230,8 @@ TEST_CASE("the worked example of docs/format.md is what is written") {
   const std::string section = page.substr(page.find("## A KV file"));
   const std::regex line("(?:^|\n)([0-9a-f]{8}): ((?:[0-9a-f]{4} ?)+) ");
   std::size_t n_lines = 0;
-  for (std::sregex_iterator match(section.begin(), section.end(), line), end; match != end; ++match, ++n_lines) {
+  for (std::sregex_iterator match(section.begin(), section.end(), line), end; match != end;
+       ++match, ++n_lines) {
     std::size_t at = std::stoul((*match)[1], nullptr, 16);
     std::string digits = (*match)[2];
     std::erase(digits, ' ');

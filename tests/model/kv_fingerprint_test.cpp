@@ -32,7 +32,9 @@ storage::Digest of(const support::TinyShape& shape, DType kv_dtype = DType::f32)
 
 }  // namespace
 
-TEST_CASE("the fingerprint is that of the content, wherever the folder lies and wherever the model came from") {
+TEST_CASE(
+    "the fingerprint is that of the content, wherever the folder lies and wherever the model came "
+    "from") {
   const support::TinyModel tiny;
   const storage::Digest expected = kv_fingerprint(*Model::open(tiny.path()), DType::f32);
   CHECK(of({}) == expected);
@@ -106,7 +108,8 @@ TEST_CASE("these are the bits of numerics 3: where they change, kNumerics goes u
       {{"avx512", DType::bf16}, 0xd84fc688u}, {{"avx512", DType::q8_0}, 0x2a8baf6au},
       {{"avx512", DType::q4_0}, 0x4461256du},
   };
-  for (const auto& [base, crcs] : {std::pair(support::TinyShape(), known), {support::TinyShape::opt(), known_opt}}) {
+  for (const auto& [base, crcs] :
+       {std::pair(support::TinyShape(), known), {support::TinyShape::opt(), known_opt}}) {
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
       const support::TinyShape shape = support::TinyShape::of(dtype, base);
       const support::TinyModel tiny(shape);
@@ -116,7 +119,8 @@ TEST_CASE("these are the bits of numerics 3: where they change, kNumerics goes u
       std::vector<float> logits(support::TinyShape::kVocabSize);
       engine.forward(kv, 0, support::random_tokens(40), logits, Phase::prefill, stats);
       std::uint32_t crc = 0;
-      for (std::size_t run = 0; run < kv.n_runs(); ++run) crc = storage::crc32(kv.run(run, 0, 40), crc);
+      for (std::size_t run = 0; run < kv.n_runs(); ++run)
+        crc = storage::crc32(kv.run(run, 0, 40), crc);
       const auto found = crcs.find({name(kernels::active().isa), dtype});
       if (found != crcs.end()) {
         INFO(shape.family << ' ' << name(kernels::active().isa) << ' ' << name(dtype));

@@ -16,8 +16,8 @@ namespace {
 
 /// A feed-forward network that doubles its input and remembers it.
 struct Doubler {
-  void run(std::size_t layer, const sparse::FfnParameters& parameters, std::span<const float> x, std::size_t n_tokens,
-           std::span<float> y, Stats& stats) {
+  void run(std::size_t layer, const sparse::FfnParameters& parameters, std::span<const float> x,
+           std::size_t n_tokens, std::span<float> y, Stats& stats) {
     seen_layer = layer;
     seen_bias = parameters.up_bias.data();
     stats.hits += n_tokens;
@@ -31,7 +31,9 @@ struct Doubler {
 
 }  // namespace
 
-TEST_CASE("a layer adds its parts to its input, group after group, with the norms and factors that they have") {
+TEST_CASE(
+    "a layer adds its parts to its input, group after group, with the norms and factors that they "
+    "have") {
   support::TinyShape shape = GENERATE(support::TinyShape(), support::TinyShape::opt());
   shape.parallel = GENERATE(false, true);
   shape.sandwich = GENERATE(false, true);
@@ -53,10 +55,13 @@ TEST_CASE("a layer adds its parts to its input, group after group, with the norm
   std::vector<float> normed(x.size()), attended(x.size()), between = x;
   normalize(*mine.parts[0].before, x, weights.parts[0].before, spec.dim, normed);
   open.begin_at(weights.parts[0].attention.query.segment);
-  attention.forward(2, mine.parts[0].attention, weights.parts[0].attention, kv_expected, 0, normed, n, attended);
-  if (shape.sandwich) normalize(*mine.parts[0].after, attended, weights.parts[0].after, spec.dim, attended);
+  attention.forward(2, mine.parts[0].attention, weights.parts[0].attention, kv_expected, 0, normed,
+                    n, attended);
+  if (shape.sandwich)
+    normalize(*mine.parts[0].after, attended, weights.parts[0].after, spec.dim, attended);
   for (std::size_t at = 0; at < x.size(); ++at) between[at] += attended[at] * 0.5f;
-  if (!shape.parallel) normalize(*mine.parts[1].before, between, weights.parts[1].before, spec.dim, normed);
+  if (!shape.parallel)
+    normalize(*mine.parts[1].before, between, weights.parts[1].before, spec.dim, normed);
 
   Layer layer(spec, parallel, product, n, 16);
   Doubler ffn;
@@ -71,10 +76,12 @@ TEST_CASE("a layer adds its parts to its input, group after group, with the norm
   const std::span<const float> bias = weights.parts[1].ffn.down_bias;  // of OPT
   CHECK(bias.empty() != shape.is_opt());
   std::vector<float> fed(x.size());
-  for (std::size_t at = 0; at < x.size(); ++at) fed[at] = 2 * normed[at] + (bias.empty() ? 0 : bias[at % spec.dim]);
+  for (std::size_t at = 0; at < x.size(); ++at)
+    fed[at] = 2 * normed[at] + (bias.empty() ? 0 : bias[at % spec.dim]);
   if (shape.sandwich) normalize(*mine.parts[1].after, fed, weights.parts[1].after, spec.dim, fed);
   for (std::size_t at = 0; at < x.size(); ++at) {
     // One group: the parts are added to each other first.
-    CHECK(got[at] == (shape.parallel ? x[at] + (attended[at] * 0.5f + fed[at]) : between[at] + fed[at]));
+    CHECK(got[at] ==
+          (shape.parallel ? x[at] + (attended[at] * 0.5f + fed[at]) : between[at] + fed[at]));
   }
 }

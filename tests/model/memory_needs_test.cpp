@@ -47,7 +47,9 @@ namespace {
 EngineOptions in_group(std::uint64_t capacity, std::uint64_t room) {
   EngineOptions options;
   options.n_threads = 1;
-  options.sensor = [=] { return MemoryState{.room = room, .limit = {MemoryBound::group, capacity, room}}; };
+  options.sensor = [=] {
+    return MemoryState{.room = room, .limit = {MemoryBound::group, capacity, room}};
+  };
   return options;
 }
 
@@ -68,11 +70,13 @@ TEST_CASE("an automatic budget is what the system can spare, for the plan and fo
   CHECK(some.streamed() > 0);
   CHECK(Engine(model, small).memory_plan().table() == some.table());
   CHECK_THROWS_WITH(plan_memory(*model, in_group(300 * kMiB, 70 * kMiB)),
-                    Catch::Matchers::Contains("got 0 bytes, which auto found: 70.0 MiB of the control group's 300 MiB "
-                                              "are free, of which 75.0 MiB stay free"));
+                    Catch::Matchers::Contains(
+                        "got 0 bytes, which auto found: 70.0 MiB of the control group's 300 MiB "
+                        "are free, of which 75.0 MiB stay free"));
 }
 
-TEST_CASE("a context that nobody asked for follows the memory, and one that was asked for does not") {
+TEST_CASE(
+    "a context that nobody asked for follows the memory, and one that was asked for does not") {
   support::TinyShape shape;
   shape.context = 20'000;
   const support::TinyModel tiny(shape);

@@ -60,7 +60,8 @@ std::uint64_t pinned_bytes(const MemoryPlan& plan) {
 
 }  // namespace
 
-TEST_CASE("a plan never spends more than its budget, and adds up, from the smallest to everything") {
+TEST_CASE(
+    "a plan never spends more than its budget, and adds up, from the smallest to everything") {
   const MemoryNeeds given = needs();
   for (std::uint64_t budget = smallest_of(given); budget < 400'000'000; budget += 7'777'777) {
     const MemoryPlan plan = MemoryPlan::resolve(given, {budget, std::nullopt});
@@ -72,7 +73,8 @@ TEST_CASE("a plan never spends more than its budget, and adds up, from the small
     if (plan.streamed() > 0) {
       CHECK(plan.ring.n_slots >= 2);
       CHECK(plan.ring.slot_bytes == plan.layout->slot_bytes());
-      CHECK(plan.budget - plan.total < plan.ring.slot_bytes);  // nothing that could be pinned is left over
+      CHECK(plan.budget - plan.total <
+            plan.ring.slot_bytes);  // nothing that could be pinned is left over
     } else {
       CHECK(plan.stream == 0);
     }
@@ -107,7 +109,8 @@ TEST_CASE("every kind of weight is pinned alike, but for an embedding that is re
   CHECK(half.share(WeightKind::embedding).pinned < half.ring.slot_bytes);  // what was left over
   for (const WeightKind kind : {WeightKind::attention, WeightKind::neurons, WeightKind::head}) {
     const MemoryPlan::Share& share = half.share(kind);
-    const double passed = static_cast<double>(half.weights - half.share(WeightKind::embedding).bytes);
+    const double passed =
+        static_cast<double>(half.weights - half.share(WeightKind::embedding).bytes);
     CHECK(static_cast<double>(share.pinned) / static_cast<double>(share.bytes) ==
           Approx(static_cast<double>(half.pinned) / passed).margin(0.1));
   }
@@ -133,7 +136,8 @@ TEST_CASE("the smallest budget of a BudgetError works, and one byte less does no
   const MemoryNeeds given = needs();
   const std::uint64_t smallest = smallest_of(given);
   CHECK_THROWS_WITH(MemoryPlan::resolve(given, {1000, std::nullopt}),
-                    Catch::Matchers::Contains(std::to_string(smallest)) && Catch::Matchers::Contains("got 1000 bytes"));
+                    Catch::Matchers::Contains(std::to_string(smallest)) &&
+                        Catch::Matchers::Contains("got 1000 bytes"));
   REQUIRE(smallest > 0);
   CHECK(MemoryPlan::resolve(given, {smallest, std::nullopt}).total <= smallest);
   CHECK_THROWS_AS(MemoryPlan::resolve(given, {smallest - 1, std::nullopt}), BudgetError);
@@ -141,10 +145,12 @@ TEST_CASE("the smallest budget of a BudgetError works, and one byte less does no
 
 TEST_CASE("a BudgetError tells what a selector takes") {
   MemoryNeeds given = needs();
-  given.window = {.selector = 100 << 20, .row_bytes = 4096, .least_rows = 256, .most_rows = 100'000};
+  given.window = {
+      .selector = 100 << 20, .row_bytes = 4096, .least_rows = 256, .most_rows = 100'000};
   CHECK_THROWS_WITH(
       MemoryPlan::resolve(given, {1000, std::nullopt}),
-      Catch::Matchers::Contains("the selector 100 MiB, rows for its neurons 1.00 MiB, two buffers for weights on"));
+      Catch::Matchers::Contains(
+          "the selector 100 MiB, rows for its neurons 1.00 MiB, two buffers for weights on"));
 }
 
 TEST_CASE("every further session takes room for its keys and values from the pinned weights") {
@@ -161,31 +167,40 @@ TEST_CASE("every further session takes room for its keys and values from the pin
   CHECK_THROWS_AS(MemoryPlan::resolve(needs(), memory, 5, &two), BudgetError);
 }
 
-TEST_CASE("an automatic budget takes what it is given, at most everything, and says where it is from") {
+TEST_CASE(
+    "an automatic budget takes what it is given, at most everything, and says where it is from") {
   MemoryNeeds given = needs();
   given.limit = {MemoryBound::group, 400u << 20, 300u << 20};
   const MemoryPlan all = MemoryPlan::resolve(given, {0, 1.0});
-  const MemoryPlan plenty = MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
+  const MemoryPlan plenty =
+      MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
   CHECK(plenty.total == all.total);
   CHECK(plenty.budget == all.budget);
   CHECK(plenty.streamed() == 0);
   const MemoryPlan some = MemoryPlan::resolve(given, {.bytes = 200'000'000, .automatic = true});
   CHECK(some.budget == 200'000'000);
   CHECK(some.total <= some.budget);
-  CHECK_THAT(some.table(), Catch::Matchers::Contains("free memory") &&
-                               Catch::Matchers::Contains("of the control group's 400 MiB; 100 MiB stay free"));
-  CHECK_THAT(MemoryPlan::resolve(given, {200'000'000}).table(), !Catch::Matchers::Contains("free memory"));
+  CHECK_THAT(some.table(),
+             Catch::Matchers::Contains("free memory") &&
+                 Catch::Matchers::Contains("of the control group's 400 MiB; 100 MiB stay free"));
+  CHECK_THAT(MemoryPlan::resolve(given, {200'000'000}).table(),
+             !Catch::Matchers::Contains("free memory"));
   CHECK_THROWS_WITH(
       MemoryPlan::resolve(given, {.bytes = 1000, .automatic = true}),
-      Catch::Matchers::Contains("got 1000 bytes, which auto found: 300 MiB of the control group's 400 MiB are free") &&
+      Catch::Matchers::Contains(
+          "got 1000 bytes, which auto found: 300 MiB of the control group's 400 MiB are free") &&
           Catch::Matchers::Contains("memory in bytes may take what auto keeps free."));
 }
 
 TEST_CASE("an automatic budget has room for every neuron that a selector may choose") {
   MemoryNeeds given = needs();
-  given.window = {
-      .neurons = 400'000'000, .selector = 1'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
-  const MemoryPlan plan = MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
+  given.window = {.neurons = 400'000'000,
+                  .selector = 1'000'000,
+                  .row_bytes = 4000,
+                  .least_rows = 100,
+                  .most_rows = 100'000};
+  const MemoryPlan plan =
+      MemoryPlan::resolve(given, {.bytes = std::uint64_t{1} << 50, .automatic = true});
   CHECK(plan.n_rows == 100'000);
   CHECK(plan.streamed() == 0);
   CHECK(plan.total <= plan.budget);
@@ -197,7 +212,8 @@ TEST_CASE("a plan shrinks to what it is told, and a model that was pinned whole 
   for (const std::uint64_t bytes : {200'000'000u, 150'000'000u, 30'000'000u, 0u}) {
     const MemoryPlan before = plan;
     plan = plan.shrunk(given, bytes);
-    CHECK(plan.pinned + plan.stream <= std::max<std::uint64_t>(bytes, 2 * plan.layout->slot_bytes()));
+    CHECK(plan.pinned + plan.stream <=
+          std::max<std::uint64_t>(bytes, 2 * plan.layout->slot_bytes()));
     CHECK(plan.pinned < before.pinned);
     CHECK(plan.ring.n_slots >= 2);
   }
@@ -206,8 +222,11 @@ TEST_CASE("a plan shrinks to what it is told, and a model that was pinned whole 
 
 TEST_CASE("rows of neurons go before pinned weights, and what was given back is not taken again") {
   MemoryNeeds given = needs();
-  given.window = {
-      .neurons = 400'000'000, .selector = 1'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
+  given.window = {.neurons = 400'000'000,
+                  .selector = 1'000'000,
+                  .row_bytes = 4000,
+                  .least_rows = 100,
+                  .most_rows = 100'000};
   const MemorySize memory{700'000'000, std::nullopt};
   const MemoryPlan plan = MemoryPlan::resolve(given, memory);
   REQUIRE(plan.n_rows > 20'000);
@@ -224,7 +243,8 @@ TEST_CASE("rows of neurons go before pinned weights, and what was given back is 
 
 TEST_CASE("a plan that shrinks never grows, ends with the least, and says so") {
   MemoryNeeds given = needs();
-  given.window = {.neurons = 400'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
+  given.window = {
+      .neurons = 400'000'000, .row_bytes = 4000, .least_rows = 100, .most_rows = 100'000};
   for (const double share : {0.1, 0.5, 1.0}) {
     MemoryPlan plan = MemoryPlan::resolve(given, {0, share});
     int steps = 0;
@@ -233,7 +253,8 @@ TEST_CASE("a plan that shrinks never grows, ends with the least, and says so") {
       const std::uint64_t held = plan.window + plan.pinned + plan.stream;
       plan = plan.shrunk(given, held - std::min<std::uint64_t>(held, 48u << 20));
       REQUIRE(plan.total < before.total);
-      REQUIRE(plan.total == plan.resident + plan.pinned + plan.stream + plan.window + plan.kv + plan.scratch);
+      REQUIRE(plan.total ==
+              plan.resident + plan.pinned + plan.stream + plan.window + plan.kv + plan.scratch);
     }
     CHECK(steps > 0);
     CHECK(plan.n_rows == 100);
@@ -255,8 +276,8 @@ TEST_CASE("weights that take less than two slots stay, since streaming them woul
 
 TEST_CASE("the table names every part") {
   const std::string table = MemoryPlan::resolve(needs(), {0, 0.5}).table();
-  for (const char* part : {"resident weights", "pinned weights", "attention", "neurons", "head", "stream slots",
-                           "KV cache", "scratch", "total"}) {
+  for (const char* part : {"resident weights", "pinned weights", "attention", "neurons", "head",
+                           "stream slots", "KV cache", "scratch", "total"}) {
     CHECK_THAT(table, Catch::Matchers::Contains(part));
   }
 }

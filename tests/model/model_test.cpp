@@ -29,8 +29,8 @@ TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
 
 TEST_CASE("a graph and bundles that disagree are a FormatError that names both numbers") {
   const support::TinyModel tiny;
-  const auto [path, value] =
-      GENERATE(table<const char*, int>({{"/dim", 32}, {"/stacks/0/layer_kinds/0/parts/1/ffn/hidden", 149}}));
+  const auto [path, value] = GENERATE(
+      table<const char*, int>({{"/dim", 32}, {"/stacks/0/layer_kinds/0/parts/1/ffn/hidden", 149}}));
   nlohmann::json graph = support::tiny_graph(tiny.shape);
   graph[nlohmann::json::json_pointer(path)] = value;
   support::replace_graph(tiny, graph);
@@ -38,14 +38,16 @@ TEST_CASE("a graph and bundles that disagree are a FormatError that names both n
   graph = support::tiny_graph(tiny.shape);
   graph["stacks"][0]["layers"] = {0, 0};
   support::replace_graph(tiny, graph);
-  CHECK_THROWS_WITH(Model::open(tiny.path()),
-                    Catch::Matchers::Contains("layers: the graph says 2") && Catch::Matchers::Contains("says 3"));
+  CHECK_THROWS_WITH(
+      Model::open(tiny.path()),
+      Catch::Matchers::Contains("layers: the graph says 2") && Catch::Matchers::Contains("says 3"));
 }
 
 TEST_CASE("a layer without the gate that its graph has is a FormatError") {
   const support::TinyModel tiny(support::TinyShape::opt());
   support::replace_graph(tiny, support::tiny_graph({}));
-  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("gate rows: the graph says 1"));
+  CHECK_THROWS_WITH(Model::open(tiny.path()),
+                    Catch::Matchers::Contains("gate rows: the graph says 1"));
 }
 
 TEST_CASE("a graph that nothing computes is a FormatError that names the field") {
@@ -54,7 +56,8 @@ TEST_CASE("a graph that nothing computes is a FormatError that names the field")
   graph["stacks"][0]["layer_kinds"][0]["parts"][0]["attention"]["sinks"] = true;
   support::replace_graph(tiny, graph);
   CHECK_THROWS_WITH(Model::open(tiny.path()),
-                    Catch::Matchers::Contains("layer_kinds[0].parts[0].attention.sinks: expected none, got one") &&
+                    Catch::Matchers::Contains(
+                        "layer_kinds[0].parts[0].attention.sinks: expected none, got one") &&
                         Catch::Matchers::Contains("flashlm.json"));
 }
 
@@ -63,7 +66,8 @@ TEST_CASE("tokens beyond the vocabulary are a FormatError") {
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
   manifest.eos = {257};
   manifest.save(tiny.path());
-  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("tokens.eos: expected an id below 257"));
+  CHECK_THROWS_WITH(Model::open(tiny.path()),
+                    Catch::Matchers::Contains("tokens.eos: expected an id below 257"));
   manifest.eos.clear();
   manifest.bos = 257;
   manifest.save(tiny.path());
@@ -83,7 +87,9 @@ TEST_CASE("a manifest that is given takes the place of the folder's") {
 TEST_CASE("a manifest without resident weights is a FormatError") {
   const support::TinyModel tiny;
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
-  std::erase_if(manifest.files, [](const storage::FileRecord& file) { return file.name == "resident.safetensors"; });
+  std::erase_if(manifest.files, [](const storage::FileRecord& file) {
+    return file.name == "resident.safetensors";
+  });
   manifest.save(tiny.path());
   CHECK_THROWS_AS(Model::open(tiny.path()), FormatError);
 }
@@ -96,8 +102,8 @@ TEST_CASE("the segments of a pass are where their weights are") {
   const model::Weights& weights = opened->weights();
   REQUIRE(opened->segments().size() == (shape.tied ? 16 : 17));
   for (std::size_t layer = 0; layer < 3; ++layer) {
-    for (const model::Matrix* matrix :
-         {&weights.layer(layer).parts[0].attention.query, &weights.layer(layer).parts[0].attention.output}) {
+    for (const model::Matrix* matrix : {&weights.layer(layer).parts[0].attention.query,
+                                        &weights.layer(layer).parts[0].attention.output}) {
       const sparse::Segment& segment = opened->segments()[matrix->segment];
       CHECK(segment.file == 3);
       CHECK(segment.offset == matrix->extent.offset);

@@ -22,9 +22,10 @@ std::vector<float> random_input(std::size_t n) {
   return x;
 }
 
-/// The product of the keys of layer 1 for `n_tokens`, `batch` at a time, where one piece in `n_th` is pinned.
-std::vector<float> run(const support::TinyShape& shape, std::size_t n_th, int n_threads, std::size_t n_tokens,
-                       std::size_t batch, const std::vector<float>& bias) {
+/// The product of the keys of layer 1 for `n_tokens`, `batch` at a time, where one piece in `n_th`
+/// is pinned.
+std::vector<float> run(const support::TinyShape& shape, std::size_t n_th, int n_threads,
+                       std::size_t n_tokens, std::size_t batch, const std::vector<float>& bias) {
   support::OpenWeights open(shape, 500, [n_th](std::size_t piece) { return piece % n_th == 0; });
   Parallel parallel(n_threads);
   Product product(parallel, open.stream, batch, open.model->tile_cols());
@@ -42,8 +43,11 @@ std::vector<float> run(const support::TinyShape& shape, std::size_t n_th, int n_
 
 }  // namespace
 
-TEST_CASE("a product equals plain loops, with the same bits wherever rows are and however tokens are cut") {
-  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
+TEST_CASE(
+    "a product equals plain loops, with the same bits wherever rows are and however tokens are "
+    "cut") {
+  auto shape = support::TinyShape::of(
+      GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   const bool biased = GENERATE(false, true);
   shape.n_kv_heads = 1;
   shape.head_dim = 8;
@@ -64,7 +68,8 @@ TEST_CASE("a product equals plain loops, with the same bits wherever rows are an
   }
   for (const std::size_t n_th : {2, 1000}) {
     for (const int n_threads : {1, 3}) {
-      for (const std::size_t batch : {1, 3}) REQUIRE(run(shape, n_th, n_threads, n_tokens, batch, bias) == got);
+      for (const std::size_t batch : {1, 3})
+        REQUIRE(run(shape, n_th, n_threads, n_tokens, batch, bias) == got);
     }
   }
 }

@@ -86,7 +86,8 @@ TEST_CASE("score gives the logits after every token") {
   }
 }
 
-TEST_CASE("a prompt beyond the context is a ShapeError with both numbers, and the session goes on") {
+TEST_CASE(
+    "a prompt beyond the context is a ShapeError with both numbers, and the session goes on") {
   const support::TinyModel tiny;
   Session session(engine(tiny));
   try {
@@ -155,7 +156,8 @@ TEST_CASE("a session whose step failed goes on as if nothing had happened") {
   CHECK(copy(session.prefill(tokens)) == expected);
 }
 
-TEST_CASE("sessions in several threads take turns, and give the logits that they would give alone") {
+TEST_CASE(
+    "sessions in several threads take turns, and give the logits that they would give alone") {
   const support::TinyModel tiny;
   auto shared = engine(tiny);
   std::vector<std::vector<float>> expected, got(4);
@@ -184,7 +186,8 @@ TEST_CASE("a session gives its place back") {
 }
 
 TEST_CASE("a saved session goes on in another engine as if it had never stopped, bit for bit") {
-  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
+  auto shape = support::TinyShape::of(
+      GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   const support::TinyModel tiny(shape);
   const support::TempFolder folder;
   const std::vector<Token> tokens = support::random_tokens(60);
@@ -258,7 +261,8 @@ TEST_CASE("a file that cannot be loaded leaves the session as it was") {
   other.seed = 7;
   const support::TinyModel stranger(other);
   Session strange(engine(stranger));
-  CHECK_THROWS_WITH(strange.load(folder / "good.kv"), Catch::Matchers::ContainsSubstring("another model"));
+  CHECK_THROWS_WITH(strange.load(folder / "good.kv"),
+                    Catch::Matchers::ContainsSubstring("another model"));
 
   saved.save_block(folder / "block.kv", 4, 8, {});
   CHECK_THROWS_AS(session.load(folder / "block.kv"), FormatError);
@@ -356,9 +360,11 @@ TEST_CASE("a forked child cannot compute, and ends; the parent goes on, bit for 
                 if (!says_it_is_a_fork([&] { session->load(folder / "talk"); })) return 4;
                 if (!says_it_is_a_fork([&] { const Session own(shared); })) return 5;
                 if (!says_it_is_a_fork([&] { shared->observe({}); })) return 6;
-                if (session->stats().prefill_tokens == 0 || session->copy_tokens().empty()) return 7;
+                if (session->stats().prefill_tokens == 0 || session->copy_tokens().empty())
+                  return 7;
                 if (shared->memory_plan().total == 0) return 8;
-                // What was being changed at the fork is left alone, as LanguageModel's sessions and engine are.
+                // What was being changed at the fork is left alone, as LanguageModel's sessions and
+                // engine are.
                 if (session->is_torn()) return 0;
                 session.reset();
                 shared.reset();

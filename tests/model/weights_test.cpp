@@ -30,7 +30,8 @@ void check_table(const MatrixView& got, const support::Matrix& expected) {
 }
 
 /// The rows of `got`, which may be in tiles in the file.
-void check_equal(const support::TinyModel& tiny, const model::Matrix& got, const support::Matrix& expected) {
+void check_equal(const support::TinyModel& tiny, const model::Matrix& got,
+                 const support::Matrix& expected) {
   const storage::File file = storage::File::open(tiny.path() / "resident.safetensors");
   REQUIRE(got.rows == expected.rows);
   REQUIRE(got.cols == expected.cols);
@@ -54,7 +55,8 @@ Weights open_weights(const std::filesystem::path& folder, const model::ModelSpec
 }  // namespace
 
 TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
-  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
+  auto shape = support::TinyShape::of(
+      GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   shape.tied = GENERATE(true, false);
   const support::TinyModel tiny(shape);
   const Weights weights = open_weights(tiny.path(), support::tiny_spec(tiny.shape));
@@ -65,8 +67,8 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
   CHECK(weights.layer(0).parts[0].attention.output.tiled == is_block(shape.dtype));
   CHECK(weights.head().segment == 5 * shape.n_layers);
   CHECK(weights.embedding().segment == 5 * shape.n_layers + (shape.tied ? 0 : 1));
-  CHECK(weights.bytes() ==
-        (1 + 2 * shape.n_layers) * round_up(4 * shape.dim, 64));  // 24 floats, rounded up to 64 bytes
+  CHECK(weights.bytes() == (1 + 2 * shape.n_layers) *
+                               round_up(4 * shape.dim, 64));  // 24 floats, rounded up to 64 bytes
   CHECK(weights.positions().rows == 0);
   CHECK(weights.final_norm().weight[3] == tiny.weights.at("final_norm").at(0, 3));
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
@@ -74,9 +76,12 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
     check_equal(tiny, weights.layer(layer).parts[0].attention.query, tiny.weights.at(prefix + "q"));
     check_equal(tiny, weights.layer(layer).parts[0].attention.key, tiny.weights.at(prefix + "k"));
     check_equal(tiny, weights.layer(layer).parts[0].attention.value, tiny.weights.at(prefix + "v"));
-    check_equal(tiny, weights.layer(layer).parts[0].attention.output, tiny.weights.at(prefix + "o"));
-    CHECK(weights.layer(layer).parts[1].before.weight[0] == tiny.weights.at(prefix + "ffn_norm").at(0, 0));
-    CHECK(weights.layer(layer).parts[0].before.weight[1] == tiny.weights.at(prefix + "attention_norm").at(0, 1));
+    check_equal(tiny, weights.layer(layer).parts[0].attention.output,
+                tiny.weights.at(prefix + "o"));
+    CHECK(weights.layer(layer).parts[1].before.weight[0] ==
+          tiny.weights.at(prefix + "ffn_norm").at(0, 0));
+    CHECK(weights.layer(layer).parts[0].before.weight[1] ==
+          tiny.weights.at(prefix + "attention_norm").at(0, 1));
   }
 }
 
@@ -114,12 +119,14 @@ TEST_CASE("weights of another shape are a FormatError that names tensor and both
     open_weights(tiny.path(), spec);
     FAIL("expected a FormatError");
   } catch (const FormatError& error) {
-    CHECK_THAT(error.what(),
-               Catch::Matchers::Contains("[258, 24], got [257, 24]") && Catch::Matchers::Contains("embedding"));
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("[258, 24], got [257, 24]") &&
+                                 Catch::Matchers::Contains("embedding"));
   }
 }
 
-TEST_CASE("bytes that are no blocks, or blocks of another size, are a FormatError that names the tensor") {
+TEST_CASE(
+    "bytes that are no blocks, or blocks of another size, are a FormatError that names the "
+    "tensor") {
   const support::TinyModel tiny(support::TinyShape::of(DType::q8_0));
   const auto path = tiny.path() / "resident.safetensors";
   const storage::Safetensors good = storage::Safetensors::open(path);
@@ -129,14 +136,16 @@ TEST_CASE("bytes that are no blocks, or blocks of another size, are a FormatErro
     good.file().read(info.extent.offset, contents.back());
   }
   // The error for the file with that one in place of its tensor of the name.
-  const auto with = [&](const std::string& tensor, DType dtype, const std::vector<std::uint64_t>& shape) {
+  const auto with = [&](const std::string& tensor, DType dtype,
+                        const std::vector<std::uint64_t>& shape) {
     std::map<std::string, std::string> metadata;
     std::vector<storage::TensorSpec> specs;
     for (const storage::TensorInfo& info : good.tensors()) {
       const bool is_changed = info.name == tensor;
       const DType mine = is_changed ? dtype : storage::number_format(good, info.name);
       if (is_block(mine)) metadata[storage::number_format_key(info.name)] = name(mine);
-      specs.push_back({info.name, is_plain(mine) ? mine : DType::u8, is_changed ? shape : info.shape});
+      specs.push_back(
+          {info.name, is_plain(mine) ? mine : DType::u8, is_changed ? shape : info.shape});
     }
     storage::SafetensorsWriter writer(path, specs, metadata);
     for (const std::string& name : writer.order()) {

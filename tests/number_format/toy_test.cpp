@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// toy_test.cpp: what a format computes that a row and a file added, on every instruction set, against its definition.
+/// toy_test.cpp: what a format computes that a row and a file added, on every instruction set,
+/// against its definition.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -68,11 +69,14 @@ struct Number {
 
 /// y[r] by the order of sums that a tile has.
 float tile_dot(Isa isa, const std::byte* row, const ActivationBlock* x) {
-  const auto fma = [&](float a, float b, float c) { return isa == Isa::scalar ? a * b + c : std::fma(a, b, c); };
+  const auto fma = [&](float a, float b, float c) {
+    return isa == Isa::scalar ? a * b + c : std::fma(a, b, c);
+  };
   float y = 0;
   for (std::size_t i = 0; i < kCols; i += kActivationNumbers, ++x) {
     int n = 0;
-    for (std::size_t k = 0; k < kActivationNumbers; ++k) n += Number(row, i + k).quant * x->quants[k];
+    for (std::size_t k = 0; k < kActivationNumbers; ++k)
+      n += Number(row, i + k).quant * x->quants[k];
     const Number first(row, i);
     y = fma(static_cast<float>(first.factor * n), first.scale * x->scale, y);
     y = fma(static_cast<float>(x->sum), first.minimum * x->scale, y);
@@ -100,18 +104,22 @@ void check_isa(Isa isa, const MatrixView& weights, const TilesView& tiles) {
     table.matmul(weights, x.data(), kCols, n, y.data(), kRows);
     for (std::size_t t = 0; t < n; ++t) {
       table.matmul(weights, x.data() + t * kCols, kCols, 1, one.data(), kRows);
-      check(same(one, {y.data() + t * kRows, kRows}), word, concat("token ", t, " of ", n, " has other dots alone"));
+      check(same(one, {y.data() + t * kRows, kRows}), word,
+            concat("token ", t, " of ", n, " has other dots alone"));
       for (std::size_t r = 0; r < kRows; ++r) {
         double sum = 0;
-        for (std::size_t k = 0; k < kCols; ++k) sum += double{Number(weights.row(r), k).value()} * x[t * kCols + k];
+        for (std::size_t k = 0; k < kCols; ++k)
+          sum += double{Number(weights.row(r), k).value()} * x[t * kCols + k];
         check(std::abs(sum - one[r]) < 1e-4, word, concat("a dot is ", one[r], ", expected ", sum));
       }
     }
     std::fill(y.begin(), y.end(), 0.0f);
     table.tile_dots(tiles, blocks.data(), n_blocks, n, y.data(), kRows);
     for (std::size_t t = 0; t < n; ++t) {
-      for (std::size_t r = 0; r < kRows; ++r) one[r] = tile_dot(isa, weights.row(r), &blocks[t * n_blocks]);
-      check(same(one, {y.data() + t * kRows, kRows}), word, concat("token ", t, " of ", n, " has other dots of tiles"));
+      for (std::size_t r = 0; r < kRows; ++r)
+        one[r] = tile_dot(isa, weights.row(r), &blocks[t * n_blocks]);
+      check(same(one, {y.data() + t * kRows, kRows}), word,
+            concat("token ", t, " of ", n, " has other dots of tiles"));
     }
   }
 
@@ -125,24 +133,30 @@ void check_isa(Isa isa, const MatrixView& weights, const TilesView& tiles) {
 }  // namespace
 
 int main() {
-  check(name(kToy) == "toy" && parse_dtype("toy") == kToy && is_block(kToy), "table", "its names and sizes");
+  check(name(kToy) == "toy" && parse_dtype("toy") == kToy && is_block(kToy), "table",
+        "its names and sizes");
   check(names_of(is_block).find("toy") != std::string::npos, "table", "messages name it");
-  check(row_bytes(kToy, kCols) == 66 && tile_bytes(kToy) == kTileRows * kBytes, "table", "its bytes");
+  check(row_bytes(kToy, kCols) == 66 && tile_bytes(kToy) == kTileRows * kBytes, "table",
+        "its bytes");
   check(kernels::can_round(kToy), "table", "flashlm can round to it");
 
-  std::vector<std::byte> bytes(kRows * row_bytes(kToy, kCols)), tiles(tiles_bytes(kToy, kRows, kCols));
+  std::vector<std::byte> bytes(kRows * row_bytes(kToy, kCols)),
+      tiles(tiles_bytes(kToy, kRows, kCols));
   Random random(1);
   for (std::byte* block = bytes.data(); block < bytes.data() + bytes.size(); block += kBytes) {
-    const std::uint16_t halves[] = {f32_to_f16(random.uniform(-1, 1) / 256), f32_to_f16(random.uniform(-1, 1))};
+    const std::uint16_t halves[] = {f32_to_f16(random.uniform(-1, 1) / 256),
+                                    f32_to_f16(random.uniform(-1, 1))};
     std::memcpy(block, halves, sizeof halves);
-    for (std::size_t i = sizeof halves; i < kBytes; ++i) block[i] = static_cast<std::byte>(random.next() >> 32);
+    for (std::size_t i = sizeof halves; i < kBytes; ++i)
+      block[i] = static_cast<std::byte>(random.next() >> 32);
   }
   const MatrixView weights = MatrixView::dense(bytes.data(), kToy, kRows, kCols);
   kernels::to_tiles(weights, tiles.data());
 
   std::vector<std::byte> wide(row_bytes(DType::f32, kCols));
-  check(kernels::requantise(kToy, weights.row(0), kCols, DType::f32, wide.data()).squared_error == 0, "requantise",
-        "to f32 loses something");
+  check(
+      kernels::requantise(kToy, weights.row(0), kCols, DType::f32, wide.data()).squared_error == 0,
+      "requantise", "to f32 loses something");
 
   for (const Isa isa : {Isa::scalar, Isa::neon, Isa::avx2, Isa::avx512}) {
     if (supports(isa)) check_isa(isa, weights, TilesView::dense(tiles.data(), kToy, kRows, kCols));

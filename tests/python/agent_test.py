@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An agent calls Python functions until it knows the answer, whatever the model writes.
 
-The logic is tested with functions in the model's place. The tiny random model, and the real one of 135 million
-parameters, are asked for valid calls and a finished run, not for wisdom.
+The logic is tested with functions in the model's place. The tiny random model, and the real one of
+135 million parameters, are asked for valid calls and a finished run, not for wisdom.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def test_what_a_tool_raises_is_told_to_the_model() -> None:
 
 
 def test_malformed_output_is_told_to_the_model() -> None:
-    model, asked = script("Let me think.", '{"name": "add", "arguments": {"a": "2", "b": 3}}', ANSWER)
+    model, asked = script(
+        "Let me think.", '{"name": "add", "arguments": {"a": "2", "b": 3}}', ANSWER
+    )
     agent = flashlm.Agent(model, [add])
     assert agent.run("x") == "5"
     assert agent.steps[0].problem == "there is no tool call in it"
@@ -85,7 +87,9 @@ def test_malformed_output_is_told_to_the_model() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_of_a_tool_is_raised_and_the_step_can_be_done_again(error: type[BaseException]) -> None:
+def test_an_interruption_of_a_tool_is_raised_and_the_step_can_be_done_again(
+    error: type[BaseException],
+) -> None:
     def stop() -> str:
         """Stops the first time."""
         if not stopped:
@@ -104,7 +108,9 @@ def test_an_interruption_of_a_tool_is_raised_and_the_step_can_be_done_again(erro
     assert step.observations[0]["text"] == "ok"
 
 
-@pytest.mark.parametrize("error", [flashlm.FormatError("broken"), ValueError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [flashlm.FormatError("broken"), ValueError("no"), KeyboardInterrupt()]
+)
 def test_an_error_of_the_model_is_raised(error: BaseException) -> None:
     def model(*_: object) -> str:
         raise error
@@ -157,7 +163,11 @@ def test_results_that_are_no_text_become_json_where_they_can() -> None:
     model, _ = script('[{"name": "many"}, {"name": "odd"}, {"name": "lone"}]', ANSWER)
     agent = flashlm.Agent(model, [many, odd, lone])
     agent.run("x")
-    assert [seen["text"] for seen in agent.steps[0].observations] == ['{"ü": [1, null]}', "{1}", "\ufffd"]
+    assert [seen["text"] for seen in agent.steps[0].observations] == [
+        '{"ü": [1, null]}',
+        "{1}",
+        "\ufffd",
+    ]
 
 
 def test_limits_end_a_task() -> None:
@@ -230,7 +240,12 @@ def test_a_tool_says_what_the_function_says() -> None:
             "top": {"type": "integer", "description": "How many."},
             "days": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
             "order": {"enum": ["votes", "trend"]},
-            "weights": {"anyOf": [{"type": "object", "additionalProperties": {"type": "number"}}, {"type": "null"}]},
+            "weights": {
+                "anyOf": [
+                    {"type": "object", "additionalProperties": {"type": "number"}},
+                    {"type": "null"},
+                ]
+            },
             "size": {"type": ["integer", "string"]},
         },
         "required": ["topic"],
@@ -285,7 +300,9 @@ def test_bad_options_are_argument_errors(options: dict[str, Any], problem: str) 
 # Models
 
 
-def test_a_tiny_random_model_makes_valid_calls_and_comes_to_an_end(tiny_source: Path, tmp_path: Path) -> None:
+def test_a_tiny_random_model_makes_valid_calls_and_comes_to_an_end(
+    tiny_source: Path, tmp_path: Path
+) -> None:
     source = Path(shutil.copytree(tiny_source, tmp_path / "source"))
     config = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 4096}))
@@ -315,12 +332,19 @@ def lookup(**arguments: Any) -> str:
     return json.dumps(arguments)
 
 
-def test_no_keyword_of_a_tools_schema_ends_a_run_and_one_warning_names_what_is_left(lm: flashlm.LanguageModel) -> None:
+def test_no_keyword_of_a_tools_schema_ends_a_run_and_one_warning_names_what_is_left(
+    lm: flashlm.LanguageModel,
+) -> None:
     parameters = {
         "type": "object",
         "x-order": ["tags"],
         "properties": {
-            "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}, "contains": {"const": "a"}, "maxItems": 2},
+            "tags": {
+                "type": "array",
+                "items": {"$ref": "#/$defs/tag"},
+                "contains": {"const": "a"},
+                "maxItems": 2,
+            },
             "code": {"type": "string", "pattern": "(?=x)", "title": "Code"},
         },
         "required": ["tags"],
@@ -353,7 +377,10 @@ def test_calls_of_chat_tools_leave_to_tools_what_no_grammar_knows() -> None:
         "x-vendor": {"a": 1},
     }
     plain = {"type": "object", "properties": {"n": {"type": "integer", "x-order": 1}}}
-    tools = [{"function": {"name": name, "parameters": one}} for name, one in (("odd", schema), ("plain", plain))]
+    tools = [
+        {"function": {"name": name, "parameters": one}}
+        for name, one in (("odd", schema), ("plain", plain))
+    ]
     with pytest.warns(UserWarning, match="odd: 'contains' at #/properties/n") as told:
         calls = call_schema(tools)
     assert len(told) == 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """auto_memory_test.py: without a word about memory a model takes what can be spared, and answers.
 
-The groups of 2 GB, 400 MB and 300 MB are the kernel's own where this machine lets a test make them. What a machine of
-another size would do is shown by files that stand in for /proc and /sys.
+The groups of 2 GB, 400 MB and 300 MB are the kernel's own where this machine lets a test make them.
+What a machine of another size would do is shown by files that stand in for /proc and /sys.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ print(json.dumps({"text": lm.generate("The moon is", max_new_tokens=8), **lm.sta
 class FakeSystem:
     """A tree of /proc and /sys: a machine, and a control group of version 2 where one is asked for."""
 
-    def __init__(self, root: Path, *, total: int, available: int, group: int | None = None, used: int = 0) -> None:
+    def __init__(
+        self, root: Path, *, total: int, available: int, group: int | None = None, used: int = 0
+    ) -> None:
         self.root = root
-        self.put("proc/meminfo", f"MemTotal: {total // 1024} kB\nMemAvailable: {available // 1024} kB\n")
+        self.put(
+            "proc/meminfo", f"MemTotal: {total // 1024} kB\nMemAvailable: {available // 1024} kB\n"
+        )
         if group is not None:
             self.put("proc/self/cgroup", "0::/job\n")
             self.put("sys/fs/cgroup/job/memory.max", f"{group}\n")
@@ -82,7 +86,10 @@ def long(write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def needs_cgroup() -> None:
     if cgroup_version() is None:
-        pytest.skip("no writable memory cgroup on this machine: memory='auto' is NOT checked by the kernel here")
+        pytest.skip(
+            "no writable memory cgroup on this machine: memory='auto' is NOT checked by the kernel "
+            "here"
+        )
 
 
 @pytest.mark.privileged
@@ -130,7 +137,10 @@ def test_a_group_that_is_too_small_is_an_error_that_tells_what_is_free(wide: Pat
     assert done.returncode == 1
     assert "which auto found: " in done.stderr
     assert "of the control group's 85.8 MiB are free, of which 64.0 MiB stay free" in done.stderr
-    assert "A smaller context needs less, and memory in bytes may take what auto keeps free." in done.stderr
+    assert (
+        "A smaller context needs less, and memory in bytes may take what auto keeps free."
+        in done.stderr
+    )
 
 
 def test_what_ulimit_allows_is_kept(wide: Path) -> None:
@@ -180,7 +190,10 @@ def test_a_machine_with_room_holds_everything_and_no_more(tiny: Path, tmp_path: 
 
 
 def test_a_machine_that_is_nearly_full_is_not_filled(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(flashlm.BudgetError, match=r"got 0 bytes, which auto found: 700 MiB of the machine's 16\.0 GiB"):
+    with pytest.raises(
+        flashlm.BudgetError,
+        match=r"got 0 bytes, which auto found: 700 MiB of the machine's 16\.0 GiB",
+    ):
         planned(tiny, FakeSystem(tmp_path / "full", total=16 << 30, available=700 * MIB))
     plan = planned(tiny, FakeSystem(tmp_path / "nearly", total=16 << 30, available=1027 * MIB))
     assert plan.budget <= 3 * MIB
@@ -192,7 +205,13 @@ def test_a_machine_that_is_nearly_full_is_not_filled(tiny: Path, tmp_path: Path)
 
 def test_opening_takes_what_the_plan_says(tiny: Path, tmp_path: Path) -> None:
     least = planned(tiny, FakeSystem(tmp_path, total=16 << 30, available=8 << 30)).smallest
-    system = FakeSystem(tmp_path, total=16 << 30, available=8 << 30, group=256 * MIB, used=192 * MIB - least - 200_000)
+    system = FakeSystem(
+        tmp_path,
+        total=16 << 30,
+        available=8 << 30,
+        group=256 * MIB,
+        used=192 * MIB - least - 200_000,
+    )
     plan = planned(tiny, system)
     lm = _core.LanguageModel.open(tiny, system=system.root)
     assert str(lm.memory_plan) == str(plan)
@@ -238,10 +257,28 @@ def test_a_number_of_sessions_that_is_none_is_refused(tiny: Path, parallel: Any)
 
 @pytest.mark.parametrize(
     "memory",
-    ["8 gigs", "automatic", "", "0", "0%", "-1GiB", "-50%", "nan", "inf", 0, -1, 0.5, float("nan"), True, None],
+    [
+        "8 gigs",
+        "automatic",
+        "",
+        "0",
+        "0%",
+        "-1GiB",
+        "-50%",
+        "nan",
+        "inf",
+        0,
+        -1,
+        0.5,
+        float("nan"),
+        True,
+        None,
+    ],
 )
 def test_a_memory_that_is_none_is_refused_with_what_is_one(tiny: Path, memory: Any) -> None:
-    with pytest.raises(flashlm.ArgumentError, match=r"\[language_model\] memory: expected .*'?auto'?.*got "):
+    with pytest.raises(
+        flashlm.ArgumentError, match=r"\[language_model\] memory: expected .*'?auto'?.*got "
+    ):
         flashlm.LanguageModel.from_pretrained(tiny, memory=memory)
 
 

@@ -32,7 +32,10 @@ HUGE = "99999999999999999999"
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: with ReLU, with SiLU neuron by neuron and in groups; a shape; and texts. Read only."""
+    """A folder of models: with ReLU, with SiLU neuron by neuron and in groups; a shape; and texts.
+
+    Read only.
+    """
     place = tmp_path_factory.mktemp("models")
     random_llama.write_folder(random_llama.case("relu"), place / "relu")
     random_llama.write_folder(SILU, place / "silu")
@@ -61,7 +64,10 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([*RUN, "--memory", "nonsense"], "[language_model] memory: expected 'auto', bytes such as '4GiB'"),
+        (
+            [*RUN, "--memory", "nonsense"],
+            "[language_model] memory: expected 'auto', bytes such as '4GiB'",
+        ),
         ([*RUN, "--memory", "-5GiB"], "got '-5GiB'"),
         ([*RUN, "--memory", "1e300%"], "got '1e300%'"),
         ([*RUN, "--memory", "1"], "[memory_plan] budget: expected at least"),
@@ -76,8 +82,14 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
         ([*RUN, "--selector", "predictor"], "got none. `flashlm train` makes one."),
         ([*RUN, "--selector", "threshold"], "expected a gated network with silu, got relu"),
         ([*RUN, "--selector", "nonsense"], "selector: expected one of auto, dense"),
-        (["run", "silu.flash", "-p", "x", "--selector", "gate"], "expected an activation that makes zeros, got silu"),
-        (["run", "groups.flash", "-p", "x", "--selector", "predictor"], "Pack the model with neurons_per_bundle=1"),
+        (
+            ["run", "silu.flash", "-p", "x", "--selector", "gate"],
+            "expected an activation that makes zeros, got silu",
+        ),
+        (
+            ["run", "groups.flash", "-p", "x", "--selector", "predictor"],
+            "Pack the model with neurons_per_bundle=1",
+        ),
         (["pack", "silu", "new.flash", "--dtype", "nonsense"], "'q4_0', got 'nonsense'"),
         (["pack", "silu", "new.flash", "--neurons-per-bundle", "0"], "expected 1 or more, got 0"),
         ([*TRAIN[:-1], "short.txt"], "expected at least 320 tokens, got"),
@@ -90,29 +102,59 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
         ([*TRAIN, "--memory", "half"], "got 'half'"),
         ([*TRAIN, "--out", "."], "expected the name of a file, got a folder"),
         ([*TRAIN, "--out", "missing/predictor"], "No such file or directory"),
-        (["train", "silu.flash", "--text", "long.txt"], "got silu (silu.flash). All of its neurons fire"),
-        (["train", "groups.flash", "--text", "long.txt"], "`flashlm thresholds` leaves small ones out, lossily"),
-        (["thresholds", "relu.flash", "--text", "long.txt"], "the selector 'gate' leaves those out and loses nothing"),
+        (
+            ["train", "silu.flash", "--text", "long.txt"],
+            "got silu (silu.flash). All of its neurons fire",
+        ),
+        (
+            ["train", "groups.flash", "--text", "long.txt"],
+            "`flashlm thresholds` leaves small ones out, lossily",
+        ),
+        (
+            ["thresholds", "relu.flash", "--text", "long.txt"],
+            "the selector 'gate' leaves those out and loses nothing",
+        ),
         (["thresholds", "groups.flash", "--text", "long.txt"], "Pack it with neurons_per_bundle=1"),
         ([*THRESHOLDS[:-1], "short.txt"], "text: expected at least 16 tokens to calibrate, got 1"),
-        ([*THRESHOLDS, "--lossy", "nan"], "[thresholds] sparsity: expected a finite number, got nan"),
+        (
+            [*THRESHOLDS, "--lossy", "nan"],
+            "[thresholds] sparsity: expected a finite number, got nan",
+        ),
         ([*THRESHOLDS, "--memory", "half"], "got 'half'"),
-        ([*BENCH, "--dtype", "nonsense"], "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, got 'nonsense'"),
+        (
+            [*BENCH, "--dtype", "nonsense"],
+            "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, got 'nonsense'",
+        ),
         ([*BENCH, "--memory", "nonsense"], "got 'nonsense'"),
         ([*BENCH, "--memory", "1MiB"], "[memory_plan] budget: expected at least"),
-        ([*BENCH, "--memory", "1KiB", "--keep", "new.flash"], "[memory_plan] budget: expected at least"),
+        (
+            [*BENCH, "--memory", "1KiB", "--keep", "new.flash"],
+            "[memory_plan] budget: expected at least",
+        ),
         ([*BENCH, "--threads", "-1"], "threads: expected 1 or more, got -1"),
         ([*BENCH, "--tokens", HUGE], "[bench] tokens: expected 1 to"),
         ([*BENCH, "--context", "0"], "context: expected 1 or more, got 0"),
-        ([*BENCH, "--context", "8"], "context: expected at least 48, which prompt and tokens need, got 8"),
+        (
+            [*BENCH, "--context", "8"],
+            "context: expected at least 48, which prompt and tokens need, got 8",
+        ),
         ([*BENCH, "--context", "9999"], "context: expected at most the shape's 128, got 9999"),
-        ([*BENCH, "--reader", "nonsense"], "[bench] reader: expected auto, threads, uring, got 'nonsense'"),
+        (
+            [*BENCH, "--reader", "nonsense"],
+            "[bench] reader: expected auto, threads, uring, got 'nonsense'",
+        ),
         ([*BENCH, "--policy", "nonsense"], "policy: expected one of auto"),
         ([*BENCH, "--seed", "-1"], "[bench] seed: expected 0 or more, got -1"),
         ([*BENCH, "--selector", "nonsense"], "[bench] selector: expected dense"),
         ([*BENCH, "--keep", "relu"], "it exists already"),
-        ([*BENCH, "--export", "gguf", "--output", "missing/x.gguf"], "[bench] export: No such file or directory"),
-        (["bench", "--shape", "opt-1.3b", "--export", "gguf", "-o", "x.gguf"], "llama.cpp has no OPTForCausalLM"),
+        (
+            [*BENCH, "--export", "gguf", "--output", "missing/x.gguf"],
+            "[bench] export: No such file or directory",
+        ),
+        (
+            ["bench", "--shape", "opt-1.3b", "--export", "gguf", "-o", "x.gguf"],
+            "llama.cpp has no OPTForCausalLM",
+        ),
         (["probe", "missing"], "No such file or directory (missing)"),
         (["probe", "/dev/null"], "expected a regular file (/dev/null)"),
         (["probe", ".", "--seconds", "nan"], "[probe] seconds: expected a finite number, got nan"),
@@ -140,7 +182,9 @@ def test_a_pipe_is_no_model_and_a_file_is_no_home(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "model.gguf")
-    with pytest.raises(flashlm.FormatError, match="expected a file or a folder, got something else"):
+    with pytest.raises(
+        flashlm.FormatError, match="expected a file or a folder, got something else"
+    ):
         flashlm.pack(tmp_path / "model.gguf", tmp_path / "out.flash")
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
@@ -156,7 +200,9 @@ def test_activations_beyond_all_numbers_end_training_and_leave_nothing(
     source = random_llama.write_folder(case, tmp_path / "source")
     tensors = random_llama.weights(case)
     for part in ("gate", "up"):
-        tensors[f"model.layers.1.mlp.{part}_proj.weight"] *= np.float32(1e30)  # finite, but their product is not
+        tensors[f"model.layers.1.mlp.{part}_proj.weight"] *= np.float32(
+            1e30
+        )  # finite, but their product is not
     save_file(tensors, source / "model.safetensors")
     folder = flashlm.pack(source, tmp_path / "loud.flash")
     (tmp_path / "long.txt").write_text(TEXT)
@@ -166,7 +212,9 @@ def test_activations_beyond_all_numbers_end_training_and_leave_nothing(
     assert contents(folder) == before
 
 
-def test_thresholds_of_an_earlier_call_stay_when_a_later_one_fails(models: Path, tmp_path: Path) -> None:
+def test_thresholds_of_an_earlier_call_stay_when_a_later_one_fails(
+    models: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(models / "silu.flash", tmp_path / "silu.flash"))
 
     def stop(stage: str, done: int, _total: int) -> None:
@@ -175,7 +223,9 @@ def test_thresholds_of_an_earlier_call_stay_when_a_later_one_fails(models: Path,
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            flashlm.add_thresholds(folder, TEXT, sparsity=0.3, compare=[0.5], memory="100%", progress=stop)
+            flashlm.add_thresholds(
+                folder, TEXT, sparsity=0.3, compare=[0.5], memory="100%", progress=stop
+            )
         assert not list(folder.glob("thresholds*"))
     flashlm.add_thresholds(folder, TEXT, sparsity=0.4, memory="100%")
     before = (folder / "thresholds.safetensors").read_bytes()
@@ -185,10 +235,16 @@ def test_thresholds_of_an_earlier_call_stay_when_a_later_one_fails(models: Path,
     assert (folder / "thresholds.safetensors").read_bytes() == before
 
 
-def test_a_gguf_of_a_shape_keeps_what_its_config_leaves_out_and_refuses_what_it_has_not(tmp_path: Path) -> None:
+def test_a_gguf_of_a_shape_keeps_what_its_config_leaves_out_and_refuses_what_it_has_not(
+    tmp_path: Path,
+) -> None:
     shape = tmp_path / "config.json"
-    shape.write_text(json.dumps({k: v for k, v in SHAPE.items() if k not in {"rope_theta", "architectures"}}))
-    packed = flashlm.pack(bench.export(shape, tmp_path / "plain.gguf", "gguf"), tmp_path / "plain.flash")
+    shape.write_text(
+        json.dumps({k: v for k, v in SHAPE.items() if k not in {"rope_theta", "architectures"}})
+    )
+    packed = flashlm.pack(
+        bench.export(shape, tmp_path / "plain.gguf", "gguf"), tmp_path / "plain.flash"
+    )
     graph = Graph.of_json(json.loads((packed / "flashlm.json").read_text())["graph"])
     assert graph.attention.rope == rope(
         graph.attention.head_dim, default_frequencies(graph.attention.head_dim, 10000.0)
@@ -210,7 +266,9 @@ def test_bench_on_a_full_disk_leaves_no_file(
         "hf": lambda path: bench.export(shape, path, "hf"),
     }
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)  # a disk that is filled by others meanwhile
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: usage
+    )  # a disk that is filled by others meanwhile
     with mounted(tmp_path / "disk", "128k") as disk:
         with pytest.raises(flashlm.IoError, match="No space left") as caught:
             actions[form](disk / "model")
@@ -247,11 +305,15 @@ def test_selectors_on_a_full_disk_leave_the_model_as_it_was(
 
 
 @pytest.mark.privileged
-def test_a_disk_that_is_full_or_read_only_is_probed_by_a_file_that_is_there(models: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_or_read_only_is_probed_by_a_file_that_is_there(
+    models: Path, tmp_path: Path
+) -> None:
     options: dict[str, Any] = {"seconds": 0.05, "depths": [1], "page_cache": True}
     with mounted(tmp_path / "disk", "1m") as disk:
         (disk / "file").write_bytes(bytes(900_000))
-        with pytest.raises(flashlm.IoError, match=r"free space: expected .*No space left") as caught:
+        with pytest.raises(
+            flashlm.IoError, match=r"free space: expected .*No space left"
+        ) as caught:
             flashlm.probe(disk, **options)
         assert caught.value.errno == errno.ENOSPC
         make_read_only(disk)

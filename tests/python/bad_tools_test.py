@@ -19,7 +19,9 @@ from scripted_model import ScriptedSession, call
 smolagents = pytest.importorskip("smolagents")
 from flashlm.smolagents import FlashModel, ReadPdf, paper_tools  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
+pytestmark = pytest.mark.skipif(
+    not (net.available() and pdf.available()), reason="built without curl or poppler"
+)
 FIND = call("get_hugging_face_top_daily_paper_ids_by_topic", topic="LLM", num_papers=1)
 
 
@@ -46,7 +48,9 @@ BUSY: Any = (503, {}, b"busy")
 
 
 @pytest.mark.parametrize("trouble", ["503", "429", "cut"])
-def test_trouble_that_passes_is_waited_for(lm: flashlm.LanguageModel, hub: FakeHub, trouble: str) -> None:
+def test_trouble_that_passes_is_waited_for(
+    lm: flashlm.LanguageModel, hub: FakeHub, trouble: str
+) -> None:
     def once() -> Any:
         hub.broken.clear()
         if trouble == "cut":
@@ -82,7 +86,10 @@ def test_trouble_that_stays_is_told_to_the_model(lm: flashlm.LanguageModel, hub:
         "/api/daily_papers": (429, {"Retry-After": "4000"}, b"busy"),
         "/pdf/2611.00001": (200, {"Content-Type": "text/html"}, b"<html>Please wait</html>"),
     }
-    download = [call("download_paper_by_id", paper_id=name) for name in ("2611.00001", "2611.09999", "../../x")]
+    download = [
+        call("download_paper_by_id", paper_id=name)
+        for name in ("2611.00001", "2611.09999", "../../x")
+    ]
     busy, page, missing, wrong = observations(lm, FIND, *download)
     assert "wait of 4000 s" in busy
     assert "2611.00001.md" in page  # the hub has the text where the PDF does not come
@@ -101,7 +108,11 @@ def bomb(megabytes: int) -> bytes:
 
 
 def test_a_pdf_that_is_a_bomb_is_an_error(tmp_path: Path) -> None:
-    files = {"packed": bomb(40), "pages": make_pdf(["x"] * 2001), "cut": make_pdf(["some text"] * 3)[:300]}
+    files = {
+        "packed": bomb(40),
+        "pages": make_pdf(["x"] * 2001),
+        "cut": make_pdf(["some text"] * 3)[:300],
+    }
     for name, data in files.items():
         path = tmp_path / f"{name}.pdf"
         path.write_bytes(data)
@@ -116,4 +127,6 @@ def test_a_schema_that_nothing_meets_is_a_format_error(lm: flashlm.LanguageModel
     for ask in (model.generate, lambda *all_, **more: list(model.generate_stream(*all_, **more))):
         with pytest.raises(flashlm.FormatError, match=r"no text|meets"):
             ask([{"role": "user", "content": "x"}], response_format=form)
-    assert model.generate([{"role": "user", "content": "x"}]).role.value == "assistant"  # it goes on
+    assert (
+        model.generate([{"role": "user", "content": "x"}]).role.value == "assistant"
+    )  # it goes on

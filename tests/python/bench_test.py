@@ -48,23 +48,36 @@ def logits(source: Path) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["gguf", "hf"])
-def test_an_export_packed_again_gives_the_same_bits(shape: Path, tmp_path: Path, dtype: str, form: str) -> None:
+def test_an_export_packed_again_gives_the_same_bits(
+    shape: Path, tmp_path: Path, dtype: str, form: str
+) -> None:
     expected = logits(bench.synthesize(shape, tmp_path / "random.flash", dtype=dtype))
     exported = bench.export(shape, tmp_path / f"random.{form}", form, dtype=dtype)
     packed = flashlm.pack(exported, tmp_path / "again.flash")
-    if form == "hf" and dtype in {"q8_0", "q4_0"}:  # the same numbers in f32, beside which activations are not rounded
+    if form == "hf" and dtype in {
+        "q8_0",
+        "q4_0",
+    }:  # the same numbers in f32, beside which activations are not rounded
         assert np.max(np.abs(logits(packed) - expected)) < 4e-2 * np.max(np.abs(expected))
     else:
         assert np.array_equal(logits(packed), expected)
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_an_opt_shape_is_written_and_exported_for_transformers(config: dict[str, Any], tmp_path: Path) -> None:
+def test_an_opt_shape_is_written_and_exported_for_transformers(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
     _, named = shape_config("opt-1.3b")
     sizes = {"hidden_size": 64, "word_embed_proj_dim": 64, "ffn_dim": 96, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "max_position_embeddings": 64, "vocab_size": config["vocab_size"]}
+    heads = {
+        "num_attention_heads": 4,
+        "max_position_embeddings": 64,
+        "vocab_size": config["vocab_size"],
+    }
     (tmp_path / "config.json").write_text(json.dumps({**named, **sizes, **heads}))
-    expected = logits(bench.synthesize(tmp_path / "config.json", tmp_path / "random.flash", dtype="f32"))
+    expected = logits(
+        bench.synthesize(tmp_path / "config.json", tmp_path / "random.flash", dtype="f32")
+    )
     exported = bench.export(tmp_path / "config.json", tmp_path / "random.hf", "hf", dtype="f32")
     assert np.array_equal(logits(flashlm.pack(exported, tmp_path / "again.flash")), expected)
 
@@ -116,7 +129,9 @@ def test_a_step_gives_the_logits_of_the_whole_text(shape: Path, tmp_path: Path) 
 def test_no_row_of_a_large_matrix_comes_twice() -> None:
     source = synthetic_source("llama-2-7b", "q4_0")
     weight = source.weights["layers.0.up"]
-    rows = np.concatenate([weight.stored(begin, begin + 1) for begin in range(0, weight.n_rows, 16)])
+    rows = np.concatenate(
+        [weight.stored(begin, begin + 1) for begin in range(0, weight.n_rows, 16)]
+    )
     assert len({row.tobytes() for row in rows}) == len(rows)
     assert weight.row_bytes == weight.n_columns // 32 * 18
 
@@ -125,10 +140,15 @@ def test_no_row_of_a_large_matrix_comes_twice() -> None:
 def test_a_named_shape_has_the_size_of_its_name(name: str) -> None:
     config = shape_config(name)[1]
     dim, hidden = config["hidden_size"], config.get("intermediate_size") or config["ffn_dim"]
-    kv = config.get("num_key_value_heads", config["num_attention_heads"]) / config["num_attention_heads"]
+    kv = (
+        config.get("num_key_value_heads", config["num_attention_heads"])
+        / config["num_attention_heads"]
+    )
     matrices = 3 if config["model_type"] == "llama" else 2
     layer = dim * dim * (2 + 2 * kv) + matrices * dim * hidden
-    total = config["num_hidden_layers"] * layer + dim * config["vocab_size"] * (2 - config["tie_word_embeddings"])
+    total = config["num_hidden_layers"] * layer + dim * config["vocab_size"] * (
+        2 - config["tie_word_embeddings"]
+    )
     size, unit = name.rsplit("-", 1)[1][:-1], {"m": 1e6, "b": 1e9}[name[-1]]
     assert total == pytest.approx(float(size) * unit, rel=0.05)
 
@@ -152,7 +172,10 @@ def test_a_run_reports_the_names_of_stats_beside_its_floors(shape: Path, tmp_pat
     assert answer["bytes_per_token"] > 0
     floors = answer["floors"]
     assert floors["dram_seconds_per_token"] > 0
-    assert floors["disk_seconds_per_token"] == answer["bytes_per_token"] / floors["disk_bytes_per_second"]["max"]
+    assert (
+        floors["disk_seconds_per_token"]
+        == answer["bytes_per_token"] / floors["disk_bytes_per_second"]["max"]
+    )
     assert {"pack", "load", "decode"} <= seen
     seen.clear()
     bench.run(
@@ -197,7 +220,9 @@ def test_a_budget_that_is_too_small_is_refused_before_weights_are_written(
     options: dict[str, Any] = {"selector": selector, "keep": keep}
     smallest = refused(shape, memory="1KiB", context=64, **options)
     assert refused(shape, memory=smallest - 1, context=64, **options) == smallest
-    assert refused(shape, memory=smallest, context=256, **options) > smallest  # it is eaten by the context
+    assert (
+        refused(shape, memory=smallest, context=256, **options) > smallest
+    )  # it is eaten by the context
     assert not any(written)
     assert not list(tmp_path.iterdir())
     ran = bench.run(shape, memory=smallest, tokens=1, prompt=1, context=64, **options)
@@ -212,7 +237,9 @@ def test_floors_are_rates(tmp_path: Path) -> None:
     assert rate > 0
 
 
-@pytest.mark.parametrize(("size", "read_bytes"), [(9000, None), (5 << 20, None), (5 << 20, 300_000), (64 << 20, 7e5)])
+@pytest.mark.parametrize(
+    ("size", "read_bytes"), [(9000, None), (5 << 20, None), (5 << 20, 300_000), (64 << 20, 7e5)]
+)
 def test_the_floor_of_the_disk_is_that_of_reads_as_large_as_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, read_bytes: float | None
 ) -> None:
@@ -229,14 +256,17 @@ def test_the_floor_of_the_disk_is_that_of_reads_as_large_as_fit(
     assert rate > 0
     if size == 9000:
         assert asked["chunk_bytes"] == [4096]
-    else:  # 5 MB is what the layers of a small model have: single pages of it are no measure of a stream
+    # 5 MB is what the layers of a small model have: single pages of it are no measure of a stream
+    else:
         assert asked["chunk_bytes"][0] >= 256 << 10
         assert max(asked["chunk_bytes"]) >= 1 << 20
     if read_bytes is not None:
         assert any(abs(chunk - read_bytes) <= 4096 for chunk in asked["chunk_bytes"])
 
 
-def test_a_floor_above_the_measured_time_says_that_it_is_none(shape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_floor_above_the_measured_time_says_that_it_is_none(
+    shape: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from rich.console import Console
 
     from flashlm.cli.bench import table
@@ -247,13 +277,17 @@ def test_a_floor_above_the_measured_time_says_that_it_is_none(shape: Path, capsy
     for one, no_floor, floor in ((slow, "disk", "DRAM"), (fast, "DRAM", "disk")):
         Console(width=120).print(table(one))
         lines = [line for line in capsys.readouterr().out.splitlines() if "GB/s" in line]
-        assert [f"NO FLOOR, as the run was faster: {no_floor}" in line for line in lines].count(True) == 1
+        assert [f"NO FLOOR, as the run was faster: {no_floor}" in line for line in lines].count(
+            True
+        ) == 1
         assert [f" floor: {floor}" in line for line in lines].count(True) == 1
         told = one.to_dict()["floors"]
         assert (told["disk_is_floor"], told["dram_is_floor"]) == (floor == "disk", floor == "DRAM")
 
 
-def test_what_makes_no_sense_is_refused(shape: Path, config: dict[str, Any], tmp_path: Path) -> None:
+def test_what_makes_no_sense_is_refused(
+    shape: Path, config: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(flashlm.ArgumentError, match=r"shape: expected .*llama-2-7b.* got 'gpt-5'"):
         bench.synthesize("gpt-5", tmp_path / "x")
     with pytest.raises(flashlm.ArgumentError, match=r"dtype: expected .*got 'q2_k'"):
@@ -287,8 +321,18 @@ def test_llama_cpp_is_given_no_shape_that_it_lacks() -> None:
 def sparse_shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small shapes of both kinds of graph, large enough for statistics."""
     sizes: dict[str, dict[str, Any]] = {
-        "opt-6.7b": {"hidden_size": 256, "word_embed_proj_dim": 256, "ffn_dim": 1024, "num_attention_heads": 4},
-        "llama-2-7b": {"hidden_size": 256, "intermediate_size": 704, "num_attention_heads": 4, "head_dim": 64},
+        "opt-6.7b": {
+            "hidden_size": 256,
+            "word_embed_proj_dim": 256,
+            "ffn_dim": 1024,
+            "num_attention_heads": 4,
+        },
+        "llama-2-7b": {
+            "hidden_size": 256,
+            "intermediate_size": 704,
+            "num_attention_heads": 4,
+            "head_dim": 64,
+        },
     }
     sizes["llama-2-7b"]["num_key_value_heads"] = 4
     shapes = {}
@@ -302,9 +346,13 @@ def sparse_shapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["opt-6.7b", "llama-2-7b"])
-def test_planted_neurons_fire_as_often_as_planned(sparse_shapes: dict[str, Path], tmp_path: Path, name: str) -> None:
+def test_planted_neurons_fire_as_often_as_planned(
+    sparse_shapes: dict[str, Path], tmp_path: Path, name: str
+) -> None:
     source = planted.planted_source(sparse_shapes[name], "f32")
-    folder = write_folder(source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto"))
+    folder = write_folder(
+        source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto")
+    )
     assert json.loads((folder / "flashlm.json").read_text())["layers"][0]["neurons_per_bundle"] == 1
     ids = planted.planted_text(source, 120)
     selecting = "gate" if source.graph.ffn.gated else "up"
@@ -315,7 +363,9 @@ def test_planted_neurons_fire_as_often_as_planned(sparse_shapes: dict[str, Path]
         assert isinstance(weight, planted.PlantedWeight)
         predicted, fires = weight.plan.predicted(x), h != 0
         window = np.mean([predicted[i : i + 5].any(axis=0).mean() for i in range(len(ids) - 5)])
-        seen.append((predicted.mean(), fires.mean(), (predicted & fires).sum() / fires.sum(), float(window)))
+        seen.append(
+            (predicted.mean(), fires.mean(), (predicted & fires).sum() / fires.sum(), float(window))
+        )
 
     with_activations = _core.LanguageModel.open(folder, memory="100%", context=128)
     with_activations.collect(ids, on_layer)
@@ -330,9 +380,13 @@ def test_planted_neurons_fire_as_often_as_planned(sparse_shapes: dict[str, Path]
     assert said["new"] == sorted(said["new"], reverse=True)
 
 
-def test_a_planted_predictor_is_of_its_model(sparse_shapes: dict[str, Path], tmp_path: Path) -> None:
+def test_a_planted_predictor_is_of_its_model(
+    sparse_shapes: dict[str, Path], tmp_path: Path
+) -> None:
     source = planted.planted_source(sparse_shapes["opt-6.7b"], "f16")
-    folder = write_folder(source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto"))
+    folder = write_folder(
+        source, tmp_path / "planted.flash", Options.resolve(source, "source", "auto")
+    )
     planted.plant_predictor(folder, source)
     file = _core.Safetensors(folder / "predictor.safetensors")
     assert file.shape("layers.3.b") == [1024, 32 // 32 * 34]
@@ -341,25 +395,48 @@ def test_a_planted_predictor_is_of_its_model(sparse_shapes: dict[str, Path], tmp
 
 def test_a_planted_predictor_selects_what_was_planted(sparse_shapes: dict[str, Path]) -> None:
     report = bench.run(
-        sparse_shapes["llama-2-7b"], selector="predictor", policy="window", window=5, tokens=24, prompt=16, memory="75%"
+        sparse_shapes["llama-2-7b"],
+        selector="predictor",
+        policy="window",
+        window=5,
+        tokens=24,
+        prompt=16,
+        memory="75%",
     )
     assert report.planted is not None
     assert report.planted["selected"] == pytest.approx(report.planted["predicted"], abs=0.04)
     assert report.stats["hit_rate"] > 0.5
 
 
-def test_a_planted_run_has_the_gate_selector_and_neurons_in_several_reads(sparse_shapes: dict[str, Path]) -> None:
-    options: dict[str, Any] = {"selector": "gate", "policy": "none", "tokens": 4, "prompt": 4, "memory": "75%"}
-    one, several = (bench.run(sparse_shapes["llama-2-7b"], bundled=bundled, **options) for bundled in (True, False))
+def test_a_planted_run_has_the_gate_selector_and_neurons_in_several_reads(
+    sparse_shapes: dict[str, Path],
+) -> None:
+    options: dict[str, Any] = {
+        "selector": "gate",
+        "policy": "none",
+        "tokens": 4,
+        "prompt": 4,
+        "memory": "75%",
+    }
+    one, several = (
+        bench.run(sparse_shapes["llama-2-7b"], bundled=bundled, **options)
+        for bundled in (True, False)
+    )
     for report in (one, several):
         assert report.planted is not None
-        assert report.planted["predicted"] * 0.3 < report.planted["selected"] < report.planted["predicted"] * 1.5
+        assert (
+            report.planted["predicted"] * 0.3
+            < report.planted["selected"]
+            < report.planted["predicted"] * 1.5
+        )
     assert one.stats["selected"] == several.stats["selected"]
     assert several.stats["reads"] > one.stats["reads"]
 
 
 def test_a_planted_run_says_what_was_planted(sparse_shapes: dict[str, Path]) -> None:
-    report = bench.run(sparse_shapes["opt-6.7b"], dtype="f16", planted=True, tokens=4, prompt=4, memory="75%")
+    report = bench.run(
+        sparse_shapes["opt-6.7b"], dtype="f16", planted=True, tokens=4, prompt=4, memory="75%"
+    )
     answer = json.loads(json.dumps(report.to_dict()))
     assert answer["tokens"] == 4
     assert len(answer["planted"]["windows"]) == 10

@@ -16,19 +16,22 @@ from flashlm.packing.chat_format import chat_format
 MAKER: dict[str, Any] = runpy.run_path(str(Path(__file__).parent / "golden" / "chat_templates.py"))
 LLAMA3 = (
     "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + "
-    "message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}"
+    "message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if "
+    "loop.index0 == 0 %}"
     "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if add_generation_prompt %}"
     "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
 MISTRAL = (
     "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}{% if message['role'] == 'user' %}{{ '[INST] ' + "
-    "message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}"
+    "message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ "
+    "message['content'] + eos_token}}"
     "{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
 )
 ZEPHYR = (
     "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + "
-    "eos_token }}\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] + eos_token }}\n"
+    "eos_token }}\n{% elif message['role'] == 'system' %}\n{{ '<|system|>\n' + message['content'] "
+    "+ eos_token }}\n"
     "{% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n' + message['content'] + eos_token }}\n{% endif %}\n"
     "{% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}"
 )
@@ -43,7 +46,9 @@ ECHO = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% en
 
 def derive(template: str) -> dict[str, Any]:
     settings = json.dumps({"bos_token": "<s>", "eos_token": "</s>"}).encode()
-    content = chat_format({"chat_template.jinja": template.encode(), "tokenizer_config.json": settings})
+    content = chat_format(
+        {"chat_template.jinja": template.encode(), "tokenizer_config.json": settings}
+    )
     assert content is not None
     result: dict[str, Any] = json.loads(content)
     return result
@@ -62,16 +67,22 @@ def write(form: dict[str, Any], messages: list[dict[str, str]]) -> str:
     return text + str(form["answer"])
 
 
-@pytest.mark.parametrize("template", [MAKER["SMOLLM2"], LLAMA3, MISTRAL, ZEPHYR, ECHO], ids=range(5))
+@pytest.mark.parametrize(
+    "template", [MAKER["SMOLLM2"], LLAMA3, MISTRAL, ZEPHYR, ECHO], ids=range(5)
+)
 def test_a_format_writes_what_the_template_writes(template: str) -> None:
     form = derive(template)
-    rendered = flashlm.ChatTemplate(template, special_tokens={"bos_token": "<s>", "eos_token": "</s>"})
+    rendered = flashlm.ChatTemplate(
+        template, special_tokens={"bos_token": "<s>", "eos_token": "</s>"}
+    )
     talk = [
         {"role": "user", "content": " Hello \n"},
         {"role": "assistant", "content": "\tHi <|im_end|>"},
         {"role": "user", "content": ""},
     ]
-    system = [{"role": "system", "content": "Be brief. "}] if "system" not in form["missing"] else []
+    system = (
+        [{"role": "system", "content": "Be brief. "}] if "system" not in form["missing"] else []
+    )
     for messages in (talk[:1], talk, system + talk[:1], system + talk):
         assert write(form, messages) == rendered.render(messages)
 
@@ -84,9 +95,15 @@ def test_the_default_system_message_is_part_of_the_format() -> None:
 
 
 def test_a_role_that_the_template_refuses_or_rewrites_is_missing_with_the_reason() -> None:
-    assert derive(MISTRAL)["missing"] == {"system": "the template refuses it", "tool": "the template refuses it"}
+    assert derive(MISTRAL)["missing"] == {
+        "system": "the template refuses it",
+        "tool": "the template refuses it",
+    }
     assert "tool" in derive(ZEPHYR)["missing"]
-    assert "comes out" in derive(FOLDED)["missing"]["system"] or "does not" in derive(FOLDED)["missing"]["system"]
+    assert (
+        "comes out" in derive(FOLDED)["missing"]["system"]
+        or "does not" in derive(FOLDED)["missing"]["system"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,9 +113,18 @@ def test_a_role_that_the_template_refuses_or_rewrites_is_missing_with_the_reason
         ("{{ messages | length }}" + ECHO, "comes out as"),
         (ECHO + "{{ messages | length if messages | length > 6 }}", "comes out as"),
         ("{% for m in messages %}{{ m.content | upper }}{% endfor %}", "does not come out once"),
-        ("{% for m in messages %}[{{ m.role }}]{{ m.content | replace('</think>', '') }};{% endfor %}", "comes out as"),
-        ("{% for m in messages %}{{ m.content }}{{ '.' if loop.last else ',' }}{% endfor %}", "comes after it"),
-        ("{% for m in messages | reverse %}[{{ m.role }}]{{ m.content }};{% endfor %}", "does not come out once"),
+        (
+            "{% for m in messages %}[{{ m.role }}]{{ m.content | replace('</think>', '') }};{% endfor %}",
+            "comes out as",
+        ),
+        (
+            "{% for m in messages %}{{ m.content }}{{ '.' if loop.last else ',' }}{% endfor %}",
+            "comes after it",
+        ),
+        (
+            "{% for m in messages | reverse %}[{{ m.role }}]{{ m.content }};{% endfor %}",
+            "does not come out once",
+        ),
         ("no messages", "does not come out once"),
         ("{{ raise_exception('never') }}", "takes no conversation"),
         ("{% for %}", "line 1"),

@@ -22,13 +22,17 @@ GOLDEN = Path(__file__).parent / "golden"
 MAKER: dict[str, Any] = runpy.run_path(str(GOLDEN / "chat_templates.py"))
 CASES: dict[str, dict[str, Any]] = MAKER["CASES"]
 SMOLLM2: str = MAKER["SMOLLM2"]
-PROMPTS: dict[str, str] = json.loads((GOLDEN / "chat_templates.json").read_text(encoding="utf-8"))["prompts"]
+PROMPTS: dict[str, str] = json.loads((GOLDEN / "chat_templates.json").read_text(encoding="utf-8"))[
+    "prompts"
+]
 HELLO = [{"role": "user", "content": "Hello"}]
 ECHO = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
 
 
 def render(template: str, messages: Any = HELLO, **options: Any) -> str:
-    return flashlm.ChatTemplate(template, special_tokens=MAKER["SPECIAL"]).render(messages, **options)
+    return flashlm.ChatTemplate(template, special_tokens=MAKER["SPECIAL"]).render(
+        messages, **options
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -39,14 +43,17 @@ def test_prompts_are_those_of_transformers(name: str) -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("name", CASES)
-def test_the_golden_prompts_are_those_of_the_installed_transformers(name: str, need: Callable[[str], Any]) -> None:
+def test_the_golden_prompts_are_those_of_the_installed_transformers(
+    name: str, need: Callable[[str], Any]
+) -> None:
     need("transformers")
     assert MAKER["by_transformers"](CASES[name]) == PROMPTS[name]
 
 
 def test_smollm2_is_given_its_default_system_prompt() -> None:
     assert render(SMOLLM2) == (
-        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+        "Face<|im_end|>\n"
         "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
     )
 
@@ -89,10 +96,19 @@ def test_a_date_can_be_asked_for() -> None:
         ([{"content": "Hello"}], "expected a role such as 'user', got None"),
         ([{"role": "user"}], "expected content, a text, got none"),
         ([{"role": "user", "content": 3}], "expected content to be a text, got int"),
-        ([{"role": "user", "content": [{"type": "image_url"}]}], r"content\[0\]: expected .* got 'image_url'"),
-        ([{"role": "user", "content": "a", "x": object()}], r"messages\[0\].x: expected JSON data, got object"),
+        (
+            [{"role": "user", "content": [{"type": "image_url"}]}],
+            r"content\[0\]: expected .* got 'image_url'",
+        ),
+        (
+            [{"role": "user", "content": "a", "x": object()}],
+            r"messages\[0\].x: expected JSON data, got object",
+        ),
         ([{"role": "assistant", "tool_calls": ["f"]}], "expected tool_calls to be a list of"),
-        ([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}], "as JSON"),
+        (
+            [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}],
+            "as JSON",
+        ),
     ],
 )
 def test_what_is_no_message_is_refused(messages: Any, problem: str) -> None:
@@ -106,7 +122,9 @@ def test_a_template_may_refuse_messages() -> None:
 
 
 def test_a_template_that_cannot_render_says_why() -> None:
-    with pytest.raises(flashlm.ArgumentError, match="cannot render them: UndefinedError: 'ghost' is undefined"):
+    with pytest.raises(
+        flashlm.ArgumentError, match="cannot render them: UndefinedError: 'ghost' is undefined"
+    ):
         render("{{ ghost.body }}")
 
 
@@ -142,7 +160,9 @@ def test_a_template_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) ->
     from flashlm import _jinja
 
     monkeypatch.setattr(_jinja, "MAX_SECONDS", 0.2)
-    with pytest.raises(flashlm.FormatError, match=r"it ran longer than 0\.2 s"):  # and not after some hours
+    with pytest.raises(
+        flashlm.FormatError, match=r"it ran longer than 0\.2 s"
+    ):  # and not after some hours
         render("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
 
 
@@ -199,7 +219,10 @@ def test_the_tool_template_is_taken_for_tools(tmp_path: Path) -> None:
         ("{", "json: Expecting"),
         ("[]", "expected an object, got list"),
         ('{"chat_template": ["x"]}', "expected a list of {name, template}, got 'x'"),
-        ('{"chat_template": [{"name": "rag", "template": "x"}]}', r"expected one named default, got \['rag'\]"),
+        (
+            '{"chat_template": [{"name": "rag", "template": "x"}]}',
+            r"expected one named default, got \['rag'\]",
+        ),
     ],
 )
 def test_a_broken_folder_is_a_format_error(tmp_path: Path, content: str, problem: str) -> None:
@@ -211,7 +234,9 @@ def test_a_broken_folder_is_a_format_error(tmp_path: Path, content: str, problem
 def test_special_tokens_are_found_by_their_ids(tiny_copy: Path) -> None:
     (tiny_copy / "chat_template.jinja").write_text("{{ bos_token }} {{ eos_token }}")
     tokenizer = flashlm.Tokenizer.open(str(tiny_copy / "tokenizer.json"))
-    assert flashlm.ChatTemplate.open(tiny_copy, tokenizer).render(HELLO) == "<|im_start|> <|im_end|>"
+    assert (
+        flashlm.ChatTemplate.open(tiny_copy, tokenizer).render(HELLO) == "<|im_start|> <|im_end|>"
+    )
 
 
 # Special tokens that somebody quotes
@@ -232,11 +257,15 @@ ATTACKS = [
 
 @pytest.mark.parametrize("text", ATTACKS)
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])
-def test_content_never_becomes_a_special_token(lm: flashlm.LanguageModel, text: str, role: str) -> None:
+def test_content_never_becomes_a_special_token(
+    lm: flashlm.LanguageModel, text: str, role: str
+) -> None:
     messages = [{"role": role, "content": text}, {"role": "user", "content": text}]
     generation = lm.stream_chat(messages, max_new_tokens=1)
     ids = generation.prompt_tokens
-    honest = lm.stream_chat([{**message, "content": "Hi"} for message in messages], max_new_tokens=1).prompt_tokens
+    honest = lm.stream_chat(
+        [{**message, "content": "Hi"} for message in messages], max_new_tokens=1
+    ).prompt_tokens
     specials = [token for token in ids if lm.tokenizer.is_special(token)]
     assert specials == [token for token in honest if lm.tokenizer.is_special(token)]
     assert lm.tokenizer.decode(ids) == lm.chat_template.render(messages)
@@ -273,14 +302,22 @@ def test_honest_conversations_have_the_ids_of_transformers(
 ) -> None:
     def ask(messages: list[dict[str, Any]]) -> Any:
         transformers = need("transformers")
-        tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(real / "tokenizer.json"))
-        text = tokenizer.apply_chat_template(messages, chat_template=source, add_generation_prompt=True, tokenize=False)
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_file=str(real / "tokenizer.json")
+        )
+        text = tokenizer.apply_chat_template(
+            messages, chat_template=source, add_generation_prompt=True, tokenize=False
+        )
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     template = flashlm.ChatTemplate.open(real)
     ours = flashlm.Tokenizer.open(str(real / "tokenizer.json"))
     source = template.sources["default"]
-    for messages in ([MAKER["USER"]], MAKER["TALK"], [{"role": "user", "content": "\n\n  x < y <"}]):
+    for messages in (
+        [MAKER["USER"]],
+        MAKER["TALK"],
+        [{"role": "user", "content": "\n\n  x < y <"}],
+    ):
         parts = template.render_parts(messages, ours.special_tokens)
         expected = theirs(partial(ask, messages), given=[source, messages])
         assert ours.encode_parts(parts) == expected

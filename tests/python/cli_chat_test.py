@@ -62,7 +62,9 @@ def traced() -> Iterator[None]:
     sys.settrace(before)
 
 
-def talk(model: flashlm.LanguageModel, monkeypatch: pytest.MonkeyPatch, *moments: int) -> tuple[InterruptAt, Typed]:
+def talk(
+    model: flashlm.LanguageModel, monkeypatch: pytest.MonkeyPatch, *moments: int
+) -> tuple[InterruptAt, Typed]:
     trace = InterruptAt(*moments)
     typed = Typed(trace, "Hello", "/help", "/reset", "", "And?")
     monkeypatch.setattr("builtins.input", typed)

@@ -21,7 +21,9 @@ from flashlm import net, pdf
 from flashlm.cli import agent, app, options, papers, screen
 from scripted_model import ScriptedSession, call
 
-pytestmark = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
+pytestmark = pytest.mark.skipif(
+    not (net.available() and pdf.available()), reason="built without curl or poppler"
+)
 Run = Callable[..., int | str | None]
 
 
@@ -46,8 +48,12 @@ def run(lm: flashlm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_app
 
 
-def test_papers_are_summarized_as_text(run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("papers", "--topic", "LLM", "--top", "1", answers=["It reads weights from flash."]) == 0
+def test_papers_are_summarized_as_text(
+    run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run("papers", "--topic", "LLM", "--top", "1", answers=["It reads weights from flash."]) == 0
+    )
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "Reading LLM Weights from Flash",
@@ -65,27 +71,59 @@ def test_papers_are_summarized_as_text(run: Run, hub: FakeHub, capsys: pytest.Ca
 
 
 @pytest.mark.usefixtures("hub")
-def test_papers_are_summarized_as_markdown_and_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("papers", "--top", "1", "--date", "2026-11-20", "-o", "markdown", answers=["So."]) == 0
-    assert capsys.readouterr().out.startswith("## [Agents that Read](https://arxiv.org/abs/2611.00002)\n\n*90 votes")
+def test_papers_are_summarized_as_markdown_and_json(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run("papers", "--top", "1", "--date", "2026-11-20", "-o", "markdown", answers=["So."]) == 0
+    )
+    assert capsys.readouterr().out.startswith(
+        "## [Agents that Read](https://arxiv.org/abs/2611.00002)\n\n*90 votes"
+    )
     assert run("papers", "--top", "1", "--output", "json", answers=["So."]) == 0
     (found,) = json.loads(capsys.readouterr().out)["papers"]
-    assert (found["summary"], found["pages"], found["source"]) == ("So.", [1, 2, 3, 4, 5, 6, 7, 8], "pdf")
+    assert (found["summary"], found["pages"], found["source"]) == (
+        "So.",
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        "pdf",
+    )
     assert run("papers", "--top", "1", "--offline", "-o", "json", answers=["So."]) == 0
 
 
-def test_a_summary_is_written_while_the_model_writes(run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_summary_is_written_while_the_model_writes(
+    run: Run, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del hub
     written: list[str] = []
     monkeypatch.setattr(sys.stdout, "write", written.append)
-    assert run("papers", "--topic", "LLM", "--top", "1", answers=["  It reads weights\x1b[31m from flash. \n"]) == 0
+    assert (
+        run(
+            "papers",
+            "--topic",
+            "LLM",
+            "--top",
+            "1",
+            answers=["  It reads weights\x1b[31m from flash. \n"],
+        )
+        == 0
+    )
     text = "".join(written)
     assert "\n\nIt reads weights[31m from flash.\n\nMade of pages 1-3.\n" in text
-    assert len([piece for piece in written if piece.strip() and piece.strip() in "It reads weights from flash."]) > 3
+    assert (
+        len(
+            [
+                piece
+                for piece in written
+                if piece.strip() and piece.strip() in "It reads weights from flash."
+            ]
+        )
+        > 3
+    )
 
 
 @pytest.mark.parametrize(
-    "pieces", [["one two ", "three fo", "ur five", "\n\nsix", " "], ["one two three four five\n\nsix"]]
+    "pieces",
+    [["one two ", "three fo", "ur five", "\n\nsix", " "], ["one two three four five\n\nsix"]],
 )
 def test_words_are_not_broken_in_a_terminal(
     pieces: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -149,27 +187,41 @@ def test_a_paper_whose_pdf_does_not_come_is_read_as_markdown_and_says_so(
 ) -> None:
     hub.broken = {"/pdf/": (403, {}, b"Forbidden")}
     assert run("papers", "--topic", "LLM", "--top", "1", answers=["So."]) == 0
-    assert "Made of part 1 (markdown, since its PDF did not come: [http] " in capsys.readouterr().out
-    assert run("papers", "--topic", "LLM", "--top", "1", "--offline", "--json", answers=["So."]) == 0
+    assert (
+        "Made of part 1 (markdown, since its PDF did not come: [http] " in capsys.readouterr().out
+    )
+    assert (
+        run("papers", "--topic", "LLM", "--top", "1", "--offline", "--json", answers=["So."]) == 0
+    )
     (found,) = json.loads(capsys.readouterr().out)["papers"]
     assert (found["summary"], found["source"]) == ("So.", "markdown")
     assert found["note"].startswith("its PDF did not come: [papers] offline")
 
 
 @pytest.mark.usefixtures("hub")
-def test_json_gives_the_summaries_to_a_program(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_gives_the_summaries_to_a_program(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("papers", "--topic", "LLM", "--top", "1", "--json", answers=["So."]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["topic"], told["papers"][0]["id"], told["papers"][0]["summary"]) == ("LLM", "2611.00001", "So.")
+    assert (told["topic"], told["papers"][0]["id"], told["papers"][0]["summary"]) == (
+        "LLM",
+        "2611.00001",
+        "So.",
+    )
     assert told["papers"][0]["note"] == ""
-    assert run("papers", "--topic", "LLM", "--top", "1", "--json", "-o", "json", answers=["So."]) == 0
+    assert (
+        run("papers", "--topic", "LLM", "--top", "1", "--json", "-o", "json", answers=["So."]) == 0
+    )
     capsys.readouterr()
     assert run("papers", "--top", "1", "--json", "-o", "markdown", answers=[]) == 1
     assert "expected json or nothing with --json, got 'markdown'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("hub")
-@pytest.mark.parametrize("topic", ["\u00e9tude", "\u00c9TUDE", "e\u0301tude"], ids=["small", "capital", "decomposed"])
+@pytest.mark.parametrize(
+    "topic", ["\u00e9tude", "\u00c9TUDE", "e\u0301tude"], ids=["small", "capital", "decomposed"]
+)
 def test_a_topic_with_accents_finds_its_papers(
     run: Run, hub: FakeHub, capsys: pytest.CaptureFixture[str], topic: str
 ) -> None:
@@ -239,13 +291,24 @@ def test_an_agent_calculates(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     ("answers", "steps", "problem"),
     [
         (["I wonder."] * 9, 3, "No answer: out of steps. --max-steps allows more steps"),
-        ([call("calculate", expression="17 *"), call("final_answer", answer="7")], 9, "every call failed"),
         (
-            [call("calculate", expression="1"), call("final_answer", answer="The answer to the task.")],
+            [call("calculate", expression="17 *"), call("final_answer", answer="7")],
+            9,
+            "every call failed",
+        ),
+        (
+            [
+                call("calculate", expression="1"),
+                call("final_answer", answer="The answer to the task."),
+            ],
             9,
             "No answer: the",
         ),
-        ([call("calculate", expression="1"), call("final_answer", answer="7")], 2, "made to answer after 2 steps"),
+        (
+            [call("calculate", expression="1"), call("final_answer", answer="7")],
+            2,
+            "made to answer after 2 steps",
+        ),
     ],
 )
 def test_an_answer_that_is_none_is_a_failure(
@@ -258,7 +321,9 @@ def test_an_answer_that_is_none_is_a_failure(
     assert problem in json.loads(capsys.readouterr().out)["problem"]
 
 
-@pytest.mark.parametrize("wrong", ["2 ** 9", "__import__('os')", "x", "1 / 0", "(" * 500, "9" * 5000])
+@pytest.mark.parametrize(
+    "wrong", ["2 ** 9", "__import__('os')", "x", "1 / 0", "(" * 500, "9" * 5000]
+)
 def test_only_sums_are_calculated(wrong: str) -> None:
     with pytest.raises(flashlm.ArgumentError, match="calculate"):
         agent.calculate(wrong)
@@ -287,7 +352,12 @@ def test_the_examples_run_on_the_real_model(real: Path, hub: FakeHub, tmp_path: 
         for line in [each.strip()[2:] for each in command.EXAMPLES.splitlines()[1:]]:
             short = f"{line} --max-new-tokens 48"
             done = subprocess.run(
-                ["sh", "-c", short], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+                ["sh", "-c", short],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if command is papers:
                 assert done.returncode == 0, done.stderr

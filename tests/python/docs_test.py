@@ -30,7 +30,9 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
         assert (getattr(value, "__doc__", None) or "").strip()
 
 
-@pytest.mark.parametrize("name", [n for n, v in OBJECTS.items() if ">>>" in (getattr(v, "__doc__", None) or "")])
+@pytest.mark.parametrize(
+    "name", [n for n, v in OBJECTS.items() if ">>>" in (getattr(v, "__doc__", None) or "")]
+)
 def test_an_example_runs(
     name: str, tiny: Path, tiny_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

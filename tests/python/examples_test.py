@@ -12,7 +12,9 @@ import flashlm
 
 
 def run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(word) for word in command], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -26,7 +28,9 @@ def test_cpp_and_python_answer_alike(cpp_examples: Path, real: Path) -> None:
 
 
 def test_an_error_is_one_readable_line(cpp_examples: Path, tiny: Path) -> None:
-    done = subprocess.run([cpp_examples / "generate", tiny, "x", "1KiB"], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [cpp_examples / "generate", tiny, "x", "1KiB"], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("[memory_plan] budget: expected at least ")
     assert done.stderr.count("\n") == 1

@@ -98,26 +98,88 @@ def test_a_key_that_no_family_knows_is_refused(name: str) -> None:
     ("name", "key", "value", "message"),
     [
         ("gemma", "hidden_act", "silu", "hidden_act = 'silu' is not supported"),
-        ("gemma", "use_bidirectional_attention", True, "use_bidirectional_attention = True is not supported"),
-        ("gemma2", "sliding_window", 0, "expected sliding_window to be a positive whole number, got 0"),
-        ("gemma2", "sliding_window", None, "expected sliding_window to be a positive whole number, got None"),
-        ("gemma2", "layer_types", ["full_attention"], "expected layer_types to be one of full_attention, sliding"),
-        ("gemma2", "layer_types", ["chunked_attention"] * 3, "expected layer_types to be one of full_attention"),
-        ("gemma2", "final_logit_softcapping", -1.0, "expected final_logit_softcapping to be a positive number"),
-        ("gemma3", "rope_scaling", {"rope_type": "longrope", "factor": 2.0}, "rope type 'longrope' is not supported"),
-        ("gemma3", "rope_parameters", {"full_attention": {"rope_type": "default", "glow": 1}}, "glow = 1 is not known"),
+        (
+            "gemma",
+            "use_bidirectional_attention",
+            True,
+            "use_bidirectional_attention = True is not supported",
+        ),
+        (
+            "gemma2",
+            "sliding_window",
+            0,
+            "expected sliding_window to be a positive whole number, got 0",
+        ),
+        (
+            "gemma2",
+            "sliding_window",
+            None,
+            "expected sliding_window to be a positive whole number, got None",
+        ),
+        (
+            "gemma2",
+            "layer_types",
+            ["full_attention"],
+            "expected layer_types to be one of full_attention, sliding",
+        ),
+        (
+            "gemma2",
+            "layer_types",
+            ["chunked_attention"] * 3,
+            "expected layer_types to be one of full_attention",
+        ),
+        (
+            "gemma2",
+            "final_logit_softcapping",
+            -1.0,
+            "expected final_logit_softcapping to be a positive number",
+        ),
+        (
+            "gemma3",
+            "rope_scaling",
+            {"rope_type": "longrope", "factor": 2.0},
+            "rope type 'longrope' is not supported",
+        ),
+        (
+            "gemma3",
+            "rope_parameters",
+            {"full_attention": {"rope_type": "default", "glow": 1}},
+            "glow = 1 is not known",
+        ),
         ("gemma3", "rope_parameters", {"sliding_attention": {"glow": 1}}, "glow = 1 is not known"),
         ("granite", "mlp_bias", True, "mlp_bias = True is not supported"),
-        ("granite", "residual_multiplier", 0, "expected residual_multiplier to be a positive number"),
+        (
+            "granite",
+            "residual_multiplier",
+            0,
+            "expected residual_multiplier to be a positive number",
+        ),
         ("olmo2", "clip_qkv", 8.0, "clip_qkv = 8.0 is not supported"),
-        ("smollm3", "no_rope_layers", [1, 0], "expected no_rope_layers to be 0 or 1 for each of 5 layers"),
-        ("smollm3", "no_rope_layers", [1, 0, 2, 1, 1], "expected no_rope_layers to be 0 or 1 for each of 5 layers"),
+        (
+            "smollm3",
+            "no_rope_layers",
+            [1, 0],
+            "expected no_rope_layers to be 0 or 1 for each of 5 layers",
+        ),
+        (
+            "smollm3",
+            "no_rope_layers",
+            [1, 0, 2, 1, 1],
+            "expected no_rope_layers to be 0 or 1 for each of 5 layers",
+        ),
         ("smollm3", "use_sliding_window", True, "use_sliding_window = True is not supported"),
         ("nemotron", "hidden_act", "silu", "hidden_act = 'silu' is not supported"),
-        ("nemotron", "partial_rotary_factor", 0.4, "expected partial_rotary_factor to give an even number"),
+        (
+            "nemotron",
+            "partial_rotary_factor",
+            0.4,
+            "expected partial_rotary_factor to give an even number",
+        ),
     ],
 )
-def test_what_a_family_does_not_compute_is_refused(name: str, key: str, value: object, message: str) -> None:
+def test_what_a_family_does_not_compute_is_refused(
+    name: str, key: str, value: object, message: str
+) -> None:
     with pytest.raises(flashlm.FormatError, match=re.escape(message)):
         graph_of_config({**case(name, 0).config, key: value}, Path("config.json"))
 
@@ -129,13 +191,19 @@ def test_both_forms_of_gemma_3s_rope_say_the_same() -> None:
         "full_attention": {**config["rope_scaling"], "rope_theta": config["rope_theta"]},
         "sliding_attention": {"rope_type": "default", "rope_theta": config["rope_local_base_freq"]},
     }
-    assert graph_of_config(newer, Path("config.json"))[1] == graph_of_config(config, Path("config.json"))[1]
+    assert (
+        graph_of_config(newer, Path("config.json"))[1]
+        == graph_of_config(config, Path("config.json"))[1]
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "tower"), [("language_model.model.", "vision_tower."), ("model.language_model.", "model.vision_tower.")]
+    ("text", "tower"),
+    [("language_model.model.", "vision_tower."), ("model.language_model.", "model.vision_tower.")],
 )
-def test_of_a_multimodal_gemma_the_language_model_runs(text: str, tower: str, tmp_path: Path) -> None:
+def test_of_a_multimodal_gemma_the_language_model_runs(
+    text: str, tower: str, tmp_path: Path
+) -> None:
     model = case("gemma3", 0)
     alone = logits(model.write(tmp_path / "text"), model.tokens)
     weights = {name.replace("model.", text, 1): weight for name, weight in model.weights.items()}
@@ -152,7 +220,12 @@ def test_of_a_multimodal_gemma_the_language_model_runs(text: str, tower: str, tm
 
 def test_the_defaults_of_gemma_3_are_those_of_transformers() -> None:
     """As the config of the 4B model has it, which leaves most keys out."""
-    text = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}
+    text = {
+        "model_type": "gemma3_text",
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "num_hidden_layers": 34,
+    }
     text |= {"sliding_window": 1024, "rope_scaling": {"factor": 8.0, "rope_type": "linear"}}
     graph = graph_of_config({"model_type": "gemma3", "text_config": text}, Path("config.json"))[1]
     attentions = [layer.find(Attention) for layer in graph.layers]

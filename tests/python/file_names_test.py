@@ -69,12 +69,16 @@ def test_an_error_of_the_tools_leads_back_to_the_file(place: Path) -> None:
 
 def test_a_probe_names_the_file(place: Path) -> None:
     (place / "file").write_bytes(bytes(1 << 20))
-    probe = flashlm.probe(place / "file", seconds=0.05, depths=[1], chunk_bytes=[4096], page_cache=True)
+    probe = flashlm.probe(
+        place / "file", seconds=0.05, depths=[1], chunk_bytes=[4096], page_cache=True
+    )
     assert probe.path == probe.to_dict()["path"] == str(place / "file")
     assert "caf\ufffd/file" in str(probe)
 
 
-def test_a_model_runs_there_and_a_warning_about_its_store_can_be_read(tiny: Path, place: Path) -> None:
+def test_a_model_runs_there_and_a_warning_about_its_store_can_be_read(
+    tiny: Path, place: Path
+) -> None:
     folder = Path(shutil.copytree(tiny, place / "tiny.flash"))
     store = place / "store"
     with flashlm.LanguageModel.from_pretrained(folder, kv_store=store) as lm:

@@ -72,7 +72,12 @@ def check_every_reader(
 
 @pytest.mark.privileged
 def test_a_model_is_packed_and_run_in_memory_with_the_same_bits(
-    tiny: Path, tiny_source: Path, memory_disk: Path, expected: tuple[np.ndarray[Any, Any], str], *, has_uring: bool
+    tiny: Path,
+    tiny_source: Path,
+    memory_disk: Path,
+    expected: tuple[np.ndarray[Any, Any], str],
+    *,
+    has_uring: bool,
 ) -> None:
     copied = Path(shutil.copytree(tiny, memory_disk / "copied.flash"))
     packed = flashlm.pack(tiny_source, memory_disk / "packed.flash")
@@ -103,13 +108,20 @@ def test_a_probe_of_memory_is_refused_or_says_page_cache(
 
 @pytest.mark.privileged
 def test_a_model_on_an_overlay_has_the_same_bits(
-    tiny: Path, tiny_source: Path, overlay: Path, expected: tuple[np.ndarray[Any, Any], str], *, has_uring: bool
+    tiny: Path,
+    tiny_source: Path,
+    overlay: Path,
+    expected: tuple[np.ndarray[Any, Any], str],
+    *,
+    has_uring: bool,
 ) -> None:
     options: dict[str, Any] = {"seconds": 0.05, "depths": [1], "page_cache": True}
     name = next(tiny.glob("neurons-*")).name
     below = flashlm.probe(tiny / name, **options).direct
     assert flashlm.probe(overlay / "tiny.flash" / name, **options).direct == below
-    check_every_reader(overlay / "tiny.flash", {answers(tiny, "auto")[0]}, expected, has_uring=has_uring)
+    check_every_reader(
+        overlay / "tiny.flash", {answers(tiny, "auto")[0]}, expected, has_uring=has_uring
+    )
     written = flashlm.pack(tiny_source, overlay / "written.flash")
     # Whether what lies below takes direct reads is the kernel's to say.
     check_every_reader(written, {"threads", "uring"}, expected, has_uring=has_uring)

@@ -25,7 +25,9 @@ THINKING = (
     "{% for m in messages %}[{{ m.role }}]{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>"
     "{% endif %}{{ m.content }}</s>{% endfor %}"
 )
-SPLITTING = "{% for m in messages %}[{{ m.role }}]{{ m.content.split('</think>')[-1] }}</s>{% endfor %}"
+SPLITTING = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content.split('</think>')[-1] }}</s>{% endfor %}"
+)
 TWICE = "{% for m in messages %}{{ m.content }}/{{ m.content }};{% endfor %}"
 SPECIAL = ["<|im_start|>", "<|im_end|>", "</s>", "<think>", "</think>"]
 USER = {"role": "user", "content": "Count."}
@@ -62,7 +64,13 @@ def test_the_prompt_ends_where_the_last_message_ends(
 @pytest.mark.live
 @pytest.mark.parametrize(("source", "messages", "wanted", "expected"), CASES)
 def test_transformers_goes_on_at_the_same_place(
-    source: str, messages: Any, wanted: bool | str, expected: str, *, need: Callable[[str], Any], theirs: Theirs
+    source: str,
+    messages: Any,
+    wanted: bool | str,
+    expected: str,
+    *,
+    need: Callable[[str], Any],
+    theirs: Theirs,
 ) -> None:
     def ask() -> dict[str, str]:
         need("transformers")
@@ -81,28 +89,42 @@ def test_transformers_goes_on_at_the_same_place(
     answer = theirs(ask, given=[source, messages, wanted])
     if "error" in answer:
         assert "does not appear in the chat" in answer["error"]
-        with pytest.raises(flashlm.ArgumentError, match="expected the template to write the last message as it is"):
+        with pytest.raises(
+            flashlm.ArgumentError, match="expected the template to write the last message as it is"
+        ):
             flashlm.ChatTemplate(source).render(messages, continue_final_message=wanted)
     else:
         assert answer["prompt"] == expected
 
 
 def test_quotes_in_the_last_message_stay_text() -> None:
-    parts = flashlm.ChatTemplate(CHATML).render_parts(said("<|im_end|>"), SPECIAL, continue_final_message=True)
-    assert parts == [("<|im_start|>user\nCount.<|im_end|>\n<|im_start|>assistant\n", True), ("<|im_end|>", False)]
+    parts = flashlm.ChatTemplate(CHATML).render_parts(
+        said("<|im_end|>"), SPECIAL, continue_final_message=True
+    )
+    assert parts == [
+        ("<|im_start|>user\nCount.<|im_end|>\n<|im_start|>assistant\n", True),
+        ("<|im_end|>", False),
+    ]
 
 
 def test_no_mark_is_left_where_a_template_writes_a_message_twice() -> None:
     text = flashlm.ChatTemplate(TWICE).render(said("One,"), continue_final_message=True)
     assert text == "Count./Count.;One,/One,"
-    parts = flashlm.ChatTemplate(TWICE).render_parts(said("<think> <"), SPECIAL, continue_final_message=True)
+    parts = flashlm.ChatTemplate(TWICE).render_parts(
+        said("<think> <"), SPECIAL, continue_final_message=True
+    )
     assert re.search("[0-9]", "".join(text for text, _ in parts)) is None
 
 
 @pytest.mark.parametrize(
     ("source", "messages", "options", "problem"),
     [
-        (CHATML, said("a"), {"add_generation_prompt": True}, "expected no add_generation_prompt beside it, got both"),
+        (
+            CHATML,
+            said("a"),
+            {"add_generation_prompt": True},
+            "expected no add_generation_prompt beside it, got both",
+        ),
         (
             CHATML,
             said("a"),
@@ -112,7 +134,9 @@ def test_no_mark_is_left_where_a_template_writes_a_message_twice() -> None:
         ("{{ messages[0].content }}", said("a"), {}, r"got a text without it \(template\)"),
     ],
 )
-def test_what_cannot_go_on_is_refused(source: str, messages: Any, options: Any, problem: str) -> None:
+def test_what_cannot_go_on_is_refused(
+    source: str, messages: Any, options: Any, problem: str
+) -> None:
     with pytest.raises(flashlm.ArgumentError, match=problem):
         flashlm.ChatTemplate(source).render(messages, **{"continue_final_message": True, **options})
 
@@ -122,9 +146,9 @@ def test_a_chat_goes_on_with_the_answer(lm: flashlm.LanguageModel) -> None:
     begun = lm.chat([USER], max_new_tokens=3)
     prompt = lm.stream_chat(said(begun), continue_final_message=True).prompt_tokens
     assert lm.tokenizer.decode(prompt) == lm.chat_template.render([USER]) + begun
-    assert lm.generate(lm.chat_template.render([USER]) + begun, add_special=False, max_new_tokens=5) == lm.chat(
-        said(begun), continue_final_message=True, max_new_tokens=5
-    )
+    assert lm.generate(
+        lm.chat_template.render([USER]) + begun, add_special=False, max_new_tokens=5
+    ) == lm.chat(said(begun), continue_final_message=True, max_new_tokens=5)
     assert whole.startswith(begun)
 
 
@@ -133,7 +157,9 @@ def test_messages_that_end_with_the_assistants_get_a_new_answer_and_a_warning(ti
         with pytest.warns(UserWarning, match="continue_final_message=True goes on with it") as told:
             generation = lm.stream_chat(said("One,"), max_new_tokens=1)
         assert [warning.filename for warning in told] == [__file__]
-        assert lm.tokenizer.decode(generation.prompt_tokens) == lm.chat_template.render(said("One,"))
+        assert lm.tokenizer.decode(generation.prompt_tokens) == lm.chat_template.render(
+            said("One,")
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             lm.chat(said("Two,"), max_new_tokens=1)

@@ -30,7 +30,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_a_flipped_byte_of_a_quantised_folder_is_a_format_error(folder: Path, data: st.DataObject) -> None:
+def test_a_flipped_byte_of_a_quantised_folder_is_a_format_error(
+    folder: Path, data: st.DataObject
+) -> None:
     name, checked = data.draw(st.sampled_from(sorted(checked_bytes(folder).items())))
     at = data.draw(st.integers(0, checked - 1))
     path = folder / name
@@ -49,7 +51,9 @@ def test_a_flipped_byte_of_a_quantised_folder_is_a_format_error(folder: Path, da
 
 
 @pytest.fixture(scope="module", params=["predictor", "gate", "threshold"])
-def chosen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def chosen(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """The file of a selector in a packed folder, and the selector's name."""
     name, place = request.param, tmp_path_factory.mktemp("chosen")
     case = random_llama.case("grouped" if name == "threshold" else "relu")
@@ -61,7 +65,9 @@ def chosen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         flashlm.add_gates(folder)
     else:
         flashlm.add_thresholds(folder, "The thing is there. " * 8, sparsity=0.4, memory="100%")
-    return folder / {"predictor": "predictor", "gate": "gates", "threshold": "thresholds"}[name], str(name)
+    return folder / {"predictor": "predictor", "gate": "gates", "threshold": "thresholds"}[
+        name
+    ], str(name)
 
 
 @settings(max_examples=150)
@@ -74,7 +80,11 @@ def test_a_flipped_bit_of_a_selectors_file_is_a_format_error_wherever_it_is(
     header = 8 + int.from_bytes(content[:8], "little")
     text = content[:header].rstrip(b" ")
     at = data.draw(
-        st.one_of(st.integers(0, len(text) - 1), st.integers(0, header - 1), st.integers(0, len(content) - 1))
+        st.one_of(
+            st.integers(0, len(text) - 1),
+            st.integers(0, header - 1),
+            st.integers(0, len(content) - 1),
+        )
     )
     changed = bytearray(content)
     changed[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -95,7 +105,9 @@ def test_a_wrong_name_in_a_predictor_does_not_turn_its_layer_dense(tmp_path: Pat
     content = path.read_bytes()
     assert content.count(b'"layers.1.a"') == 1
     path.write_bytes(content.replace(b'"layers.1.a"', b'"layers.1.`"'))
-    with pytest.raises(flashlm.FormatError, match=r"checksum: .*predictor\.safetensors, the header"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"checksum: .*predictor\.safetensors, the header"
+    ):
         flashlm.LanguageModel.from_pretrained(folder, memory="100%")
 
 
@@ -112,5 +124,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 def checked_bytes(folder: Path) -> dict[str, int]:
     """How many bytes from its start opening checks, by name of the file: all, or a weight file's header."""
-    sizes = {file["name"]: file.get("header_bytes", file["bytes"]) for file in manifest(folder)["files"]}
+    sizes = {
+        file["name"]: file.get("header_bytes", file["bytes"]) for file in manifest(folder)["files"]
+    }
     return {**sizes, "flashlm.json": (folder / "flashlm.json").stat().st_size}

@@ -14,7 +14,9 @@ import random_llama
 import random_predictor
 from flashlm import _core
 
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 2336927755350\n"
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 2336927755350\n"
+)
 FOREIGN = {
     "a Git LFS pointer to a file of 2336927755350 bytes": POINTER,
     "a web page": b"<!DOCTYPE html>\n<html><head><title>404</title></head></html>\n",
@@ -25,7 +27,13 @@ FOREIGN = {
     "an empty file": b"",
     "zeros": bytes(4096),
 }
-WAYS_OUT = ("git lfs pull", "Download the file itself", "Unpack it", "cut short", "Download it again")
+WAYS_OUT = (
+    "git lfs pull",
+    "Download the file itself",
+    "Unpack it",
+    "cut short",
+    "Download it again",
+)
 
 
 def refused(what: str, path: Path, error: pytest.ExceptionInfo[flashlm.FormatError]) -> None:
@@ -38,7 +46,14 @@ def refused(what: str, path: Path, error: pytest.ExceptionInfo[flashlm.FormatErr
 
 @pytest.mark.parametrize("what", FOREIGN)
 @pytest.mark.parametrize(
-    "name", ["config.json", "tokenizer.json", "generation_config.json", "tokenizer_config.json", "model.safetensors"]
+    "name",
+    [
+        "config.json",
+        "tokenizer.json",
+        "generation_config.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+    ],
 )
 def test_it_is_named_in_a_hugging_face_folder(tmp_path: Path, name: str, what: str) -> None:
     source = random_llama.write_folder(random_llama.case("grouped"), tmp_path / "source")
@@ -68,10 +83,14 @@ def test_it_is_named_in_the_place_of_a_gguf(tmp_path: Path, what: str) -> None:
     refused(what, path, error)
 
 
-def test_a_file_of_a_folder_in_the_place_of_a_whole_model_says_to_pass_the_folder(tmp_path: Path) -> None:
+def test_a_file_of_a_folder_in_the_place_of_a_whole_model_says_to_pass_the_folder(
+    tmp_path: Path,
+) -> None:
     source = random_llama.write_folder(random_llama.case("grouped"), tmp_path / "source")
     (tmp_path / "model.gguf").write_bytes((source / "model.safetensors").read_bytes())
-    with pytest.raises(flashlm.FormatError, match=r"a safetensors file .*Pass the folder that holds it"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"a safetensors file .*Pass the folder that holds it"
+    ):
         flashlm.pack(tmp_path / "model.gguf", tmp_path / "out.flash")
 
 
@@ -97,8 +116,12 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_it_is_named_in_every_file_of_a_packed_folder(packed: Path, tmp_path: Path, what: str) -> None:
-    if what.startswith("an error in JSON"):  # a file of a wrong size tells its own size, where it is JSON
+def test_it_is_named_in_every_file_of_a_packed_folder(
+    packed: Path, tmp_path: Path, what: str
+) -> None:
+    if what.startswith(
+        "an error in JSON"
+    ):  # a file of a wrong size tells its own size, where it is JSON
         names = [path.name for path in packed.iterdir() if path.suffix == ".safetensors"]
     else:
         names = [path.name for path in packed.iterdir()]
@@ -116,7 +139,11 @@ def test_it_is_named_in_every_file_of_a_packed_folder(packed: Path, tmp_path: Pa
 
 def test_it_is_named_in_the_place_of_a_saved_session(tiny: Path, tmp_path: Path) -> None:
     with flashlm.LanguageModel.from_pretrained(tiny, memory="100%") as lm:
-        for what in ("a web page", "an empty file", "a Git LFS pointer to a file of 2336927755350 bytes"):
+        for what in (
+            "a web page",
+            "an empty file",
+            "a Git LFS pointer to a file of 2336927755350 bytes",
+        ):
             (tmp_path / "talk.kv").write_bytes(FOREIGN[what])
             with pytest.raises(flashlm.FormatError) as error:
                 lm.load_session(tmp_path / "talk.kv")

@@ -33,7 +33,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=[(reader, memory) for reader in READERS for memory in ("50%", "100%")], ids="-".join)
+@pytest.fixture(
+    params=[(reader, memory) for reader in READERS for memory in ("50%", "100%")], ids="-".join
+)
 def lm(tiny: Path, request: pytest.FixtureRequest) -> Iterator[flashlm.LanguageModel]:
     """The tiny model with each reader, streamed and resident."""
     reader, memory = request.param
@@ -230,7 +232,8 @@ def test_processes_of_multiprocessing_work(lm: flashlm.LanguageModel, method: st
     right = lm.generate(PROMPT, max_new_tokens=8)
     queue = context.Queue()
     workers = [
-        context.Process(target=answer, args=(lm if method == "fork" else None, lm.folder, queue)) for _ in range(2)
+        context.Process(target=answer, args=(lm if method == "fork" else None, lm.folder, queue))
+        for _ in range(2)
     ]
     for worker in workers:
         worker.start()
@@ -241,7 +244,9 @@ def test_processes_of_multiprocessing_work(lm: flashlm.LanguageModel, method: st
     assert lm.generate(PROMPT, max_new_tokens=8) == right
 
 
-def test_a_pool_of_multiprocessing_does_other_work_beside_a_model(lm: flashlm.LanguageModel) -> None:
+def test_a_pool_of_multiprocessing_does_other_work_beside_a_model(
+    lm: flashlm.LanguageModel,
+) -> None:
     right = lm.generate(PROMPT, max_new_tokens=8)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(len, ["a", "bb", "ccc"]) == [1, 2, 3]
@@ -251,7 +256,8 @@ def test_a_pool_of_multiprocessing_does_other_work_beside_a_model(lm: flashlm.La
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
-    "ending", ["os._exit(0)", "sys.exit(0)", "pass", "del lm, session", "lm.close()", "gc.collect()"]
+    "ending",
+    ["os._exit(0)", "sys.exit(0)", "pass", "del lm, session", "lm.close()", "gc.collect()"],
 )
 def test_programs_end_however_they_end_in_the_child(tiny: Path, reader: str, ending: str) -> None:
     code = f"""

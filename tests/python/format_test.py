@@ -11,7 +11,11 @@ import numpy as np
 
 from flashlm import _core
 
-PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "format.md").read_text().partition("## A KV file")[0]
+PAGE = (
+    (Path(__file__).resolve().parent.parent.parent / "docs" / "format.md")
+    .read_text()
+    .partition("## A KV file")[0]
+)
 
 
 def test_the_worked_example_is_written_byte_by_byte(tmp_path: Path) -> None:

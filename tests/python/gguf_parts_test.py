@@ -30,7 +30,10 @@ def parts(tmp_path: Path) -> list[Path]:
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
-        value, sub = field.contents(), field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        value, sub = (
+            field.contents(),
+            field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None,
+        )
         writer.add_key_value(name, value, field.types[0], sub)
     for tensor in reader.tensors:
         writer.add_tensor(tensor.name, np.array(tensor.data))
@@ -52,7 +55,10 @@ def test_the_first_part_stands_for_all(parts: list[Path], tmp_path: Path) -> Non
     whole = flashlm.pack(tmp_path / "whole.gguf", tmp_path / "whole.flash")
     folder = flashlm.pack(parts[0], tmp_path / "parts.flash")
     assert np.array_equal(logits(folder), logits(whole))
-    names = [file["name"] for file in json.loads((folder / "flashlm.json").read_text())["source"]["files"]]
+    names = [
+        file["name"]
+        for file in json.loads((folder / "flashlm.json").read_text())["source"]["files"]
+    ]
     assert names == [part.name for part in parts]
 
 
@@ -66,29 +72,41 @@ def test_info_reads_the_headers_of_all_parts(parts: list[Path], tmp_path: Path) 
     assert "part 2 of" in str(CliRunner().invoke(app, ["info", str(parts[1])]).exception)
 
 
-def test_another_part_is_named_as_one_with_the_first_and_how_to_join(parts: list[Path], tmp_path: Path) -> None:
+def test_another_part_is_named_as_one_with_the_first_and_how_to_join(
+    parts: list[Path], tmp_path: Path
+) -> None:
     for number, part in enumerate(parts[1:], 2):
         with pytest.raises(flashlm.FormatError) as error:
             flashlm.pack(part, tmp_path / "out.flash")
         said = str(error.value)
-        for words in (f"part {number} of {len(parts)} of a split file", parts[0].name, "llama-gguf-split --merge"):
+        for words in (
+            f"part {number} of {len(parts)} of a split file",
+            parts[0].name,
+            "llama-gguf-split --merge",
+        ):
             assert words in said
         assert "architecture" not in said
 
 
-def test_a_part_that_is_missing_or_of_another_split_is_named(parts: list[Path], tmp_path: Path) -> None:
+def test_a_part_that_is_missing_or_of_another_split_is_named(
+    parts: list[Path], tmp_path: Path
+) -> None:
     parts[1].rename(tmp_path / "away.gguf")
-    with pytest.raises(flashlm.FormatError, match=rf"part 1 of {len(parts)} .*: {parts[1].name} is missing"):
+    with pytest.raises(
+        flashlm.FormatError, match=rf"part 1 of {len(parts)} .*: {parts[1].name} is missing"
+    ):
         flashlm.pack(parts[0], tmp_path / "out.flash")
     shutil.copy(parts[2], parts[1])
     with pytest.raises(
-        flashlm.FormatError, match=rf"expected part 2 of {len(parts)} .*, got another .*{parts[1].name}"
+        flashlm.FormatError,
+        match=rf"expected part 2 of {len(parts)} .*, got another .*{parts[1].name}",
     ):
         flashlm.pack(parts[0], tmp_path / "out.flash")
     (tmp_path / "away.gguf").replace(parts[1])
     renamed = parts[0].rename(tmp_path / "first.gguf")
     with pytest.raises(
-        flashlm.FormatError, match=r"part 1 of \d of a split file: expected a name that ends in -00001-of"
+        flashlm.FormatError,
+        match=r"part 1 of \d of a split file: expected a name that ends in -00001-of",
     ):
         flashlm.pack(renamed, tmp_path / "out.flash")
 
@@ -108,17 +126,25 @@ def test_a_part_that_only_its_name_tells_is_named(tmp_path: Path) -> None:
 
 def test_a_part_that_is_an_lfs_pointer_is_named(parts: list[Path], tmp_path: Path) -> None:
     parts[2].write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n")
-    with pytest.raises(flashlm.FormatError, match=rf"got a Git LFS pointer to a file of 12 bytes .*{parts[2].name}"):
+    with pytest.raises(
+        flashlm.FormatError, match=rf"got a Git LFS pointer to a file of 12 bytes .*{parts[2].name}"
+    ):
         flashlm.pack(parts[0], tmp_path / "out.flash")
 
 
 @pytest.mark.parametrize(("key", "value"), [("split.no", 70000), ("split.count", 123456)])
-def test_numbers_of_parts_that_make_no_sense_are_refused(tmp_path: Path, key: str, value: int) -> None:
-    path = random_gguf.write(CASE, tmp_path / "m.gguf", change=lambda writer, _: writer.add_uint32(key, value))
+def test_numbers_of_parts_that_make_no_sense_are_refused(
+    tmp_path: Path, key: str, value: int
+) -> None:
+    path = random_gguf.write(
+        CASE, tmp_path / "m.gguf", change=lambda writer, _: writer.add_uint32(key, value)
+    )
     if key == "split.no":  # a number without a count is no part
         assert flashlm.pack(path, tmp_path / "out.flash").is_dir()
     else:
-        with pytest.raises(flashlm.FormatError, match=r"split.count to be a number of five digits, got 123456"):
+        with pytest.raises(
+            flashlm.FormatError, match=r"split.count to be a number of five digits, got 123456"
+        ):
             flashlm.pack(path, tmp_path / "out.flash")
 
 
@@ -126,5 +152,11 @@ def test_another_architecture_says_what_does_run(tmp_path: Path) -> None:
     path = random_gguf.write(CASE, tmp_path / "m.gguf", architecture="bloom")
     with pytest.raises(flashlm.FormatError) as error:
         flashlm.pack(path, tmp_path / "out.flash")
-    for words in ("one that runs, got 'bloom'", "llama", "opt", "qwen3", "all but mistral and opt, as GGUF"):
+    for words in (
+        "one that runs, got 'bloom'",
+        "llama",
+        "opt",
+        "qwen3",
+        "all but mistral and opt, as GGUF",
+    ):
         assert words in str(error.value)

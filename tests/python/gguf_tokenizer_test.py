@@ -41,7 +41,18 @@ def test_smollm_cuts_off_every_digit() -> None:
 
 
 @pytest.mark.parametrize(
-    "pre", ["gpt-2", "smollm", "starcoder", "llama-bpe", "llama3", "smaug-bpe", "dbrx", "falcon3", "qwen2"]
+    "pre",
+    [
+        "gpt-2",
+        "smollm",
+        "starcoder",
+        "llama-bpe",
+        "llama3",
+        "smaug-bpe",
+        "dbrx",
+        "falcon3",
+        "qwen2",
+    ],
 )
 def test_every_known_pre_tokenizer_is_read_by_the_engine(pre: str) -> None:
     assert ids(" ab<tool>b", pre=pre, add_bos_token=False) == [8, 1, 3]
@@ -96,6 +107,8 @@ def test_smaug_cuts_as_llama_3_but_has_no_other_of_its_rules() -> None:
         ({"add_space_prefix": True}, "tokenizer.ggml.add_space_prefix"),
     ],
 )
-def test_what_is_broken_or_unknown_is_a_format_error_that_names_it(changes: dict[str, object], named: str) -> None:
+def test_what_is_broken_or_unknown_is_a_format_error_that_names_it(
+    changes: dict[str, object], named: str
+) -> None:
     with pytest.raises(FormatError, match=named):
         tokenizer_json(metadata(**changes))

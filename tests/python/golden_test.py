@@ -39,7 +39,9 @@ def test_logits_are_those_of_transformers(case: Case, dtype: str, tmp_path: Path
         logits = lm.logits(SMALL[case.name]["tokens"])
     expected = np.asarray(SMALL[case.name]["logits"], np.float32)
     tolerance = 2e-5
-    if dtype == "f16":  # the KV cache is f16 too, which is all that is lost where the weights are f16 numbers
+    if (
+        dtype == "f16"
+    ):  # the KV cache is f16 too, which is all that is lost where the weights are f16 numbers
         tolerance = 1e-2 if case.rounded else 3e-2
     assert np.abs(logits - expected).max() < tolerance
 
@@ -61,7 +63,9 @@ def write_sparse(case: Case | OptCase, folder: Path) -> Path:
 
 @pytest.mark.parametrize("case", SPARSE_CASES + OPT_CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("dtype", ["f32", "f16"])
-def test_logits_of_sparse_models_are_those_of_transformers(case: Case | OptCase, dtype: str, tmp_path: Path) -> None:
+def test_logits_of_sparse_models_are_those_of_transformers(
+    case: Case | OptCase, dtype: str, tmp_path: Path
+) -> None:
     source = write_sparse(case, tmp_path / "source")
     golden = SPARSE[case.name]
     with open_model(flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)) as lm:
@@ -84,7 +88,9 @@ def test_a_gguf_of_the_same_weights_has_the_same_logits_to_the_bit(tmp_path: Pat
         np.testing.assert_array_equal(one.logits(case.tokens), two.logits(case.tokens))
 
 
-@pytest.mark.parametrize(("kind", "most"), [("F16", 1e-2), ("BF16", 1e-2), ("Q8_0", 0.3), ("Q4_0", 0.3)])
+@pytest.mark.parametrize(
+    ("kind", "most"), [("F16", 1e-2), ("BF16", 1e-2), ("Q8_0", 0.3), ("Q4_0", 0.3)]
+)
 def test_a_format_kept_as_it_is_differs_from_its_exact_f32_by_what_is_rounded(
     kind: str, most: float, tmp_path: Path
 ) -> None:
@@ -127,27 +133,37 @@ def exact(real_gguf: Path) -> Iterator[flashlm.LanguageModel]:
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["english", "code", "scripts"])
-def test_token_ids_of_the_real_model(lm: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
+def test_token_ids_of_the_real_model(
+    lm: flashlm.LanguageModel, text: dict[str, str], name: str
+) -> None:
     ids = lm.tokenizer.encode(text[name])
     assert list(ids) == REAL["texts"][name]["ids"]
     assert (lm.tokenizer.decode(ids) == text[name]) == REAL["texts"][name]["decoded_is_text"]
 
 
 @pytest.mark.real
-def test_digits_are_split_as_the_model_was_trained(lm: flashlm.LanguageModel, text: dict[str, str]) -> None:
+def test_digits_are_split_as_the_model_was_trained(
+    lm: flashlm.LanguageModel, text: dict[str, str]
+) -> None:
     assert list(lm.tokenizer.encode(text["digits"])) == REAL["digits"]["ids"]
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["english", "code", "scripts"])
-def test_perplexity_of_the_real_model(lm: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
+def test_perplexity_of_the_real_model(
+    lm: flashlm.LanguageModel, text: dict[str, str], name: str
+) -> None:
     assert lm.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=2e-3)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["english", "code", "scripts"])
-def test_perplexity_of_the_real_model_in_f32(exact: flashlm.LanguageModel, text: dict[str, str], name: str) -> None:
-    assert exact.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=1e-5)
+def test_perplexity_of_the_real_model_in_f32(
+    exact: flashlm.LanguageModel, text: dict[str, str], name: str
+) -> None:
+    assert exact.perplexity(text[name]) == pytest.approx(
+        REAL["texts"][name]["perplexity"], rel=1e-5
+    )
 
 
 @pytest.mark.real
@@ -155,11 +171,16 @@ def test_perplexity_of_the_real_model_in_f32(exact: flashlm.LanguageModel, text:
 def test_perplexity_of_the_real_model_with_fewer_bits(
     real_gguf: Path, text: dict[str, str], dtype: str, tmp_path: Path
 ) -> None:
-    """That of transformers with these blocks, but for activations of 8 bits. q8_0 costs almost nothing, q4_0 much."""
+    """That of transformers with these blocks, but for activations of 8 bits.
+
+    q8_0 costs almost nothing, q4_0 much.
+    """
     with open_model(flashlm.pack(real_gguf, tmp_path / "out.flash", dtype=dtype)) as lm:
         for name in ("english", "code", "scripts"):
             golden = REAL["texts"][name]
-            assert lm.perplexity(text[name]) == pytest.approx(golden[f"perplexity_{dtype}"], rel=1e-2)
+            assert lm.perplexity(text[name]) == pytest.approx(
+                golden[f"perplexity_{dtype}"], rel=1e-2
+            )
             loss = golden[f"perplexity_{dtype}"] / golden["perplexity"] - 1
             assert 0 < loss < 0.01 if dtype == "q8_0" else 0.2 < loss < 0.6
 
@@ -187,7 +208,9 @@ def test_the_first_twelve_greedy_tokens(lm: flashlm.LanguageModel, name: str) ->
 def test_logits_of_the_real_model_in_f32(exact: flashlm.LanguageModel, name: str) -> None:
     golden = REAL["prompts"][name]
     logits = exact.logits(golden["ids"])[-1]
-    assert max(abs(float(logits[int(i)]) - value) for i, value in golden["last_logits"].items()) < 2e-4
+    assert (
+        max(abs(float(logits[int(i)]) - value) for i, value in golden["last_logits"].items()) < 2e-4
+    )
 
 
 @pytest.mark.real

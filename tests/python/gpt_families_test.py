@@ -98,7 +98,13 @@ def test_falcons_of_all_sizes() -> None:
     assert graph(FALCON, multi_query=False).attention.kv_heads == 6
     large = graph(FALCON, new_decoder_architecture=True, num_kv_heads=2)
     assert (large.attention.kv_heads, norms(large)) == (2, [True, True])
-    one = graph(FALCON, new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1, ff_factor=4)
+    one = graph(
+        FALCON,
+        new_decoder_architecture=True,
+        num_kv_heads=2,
+        num_ln_in_parallel_attn=1,
+        ff_factor=4,
+    )
     assert norms(one) == [True, False]
     behind = graph(FALCON, parallel_attn=False)
     assert [part.group for part in behind.layers[0].parts] == [0, 1]
@@ -138,31 +144,65 @@ def test_gpt2_has_a_position_a_row() -> None:
     [
         (FALCON, {"alibi": True}, "alibi = True is not supported"),
         (FALCON, {"num_ln_in_parallel_attn": 2}, "num_ln_in_parallel_attn = 2 is not supported"),
-        (FALCON, {"new_decoder_architecture": True, "parallel_attn": False}, "parallel_attn = False"),
+        (
+            FALCON,
+            {"new_decoder_architecture": True, "parallel_attn": False},
+            "parallel_attn = False",
+        ),
         (
             FALCON,
             {"new_decoder_architecture": True, "num_kv_heads": 4},
             "a multiple of num_kv_heads, got 6 and 4",
         ),
-        (FALCON, {"num_attention_heads": 5}, "to be a multiple of num_attention_heads, got 96 and 5"),
-        (FALCON, {"apply_residual_connection_post_layernorm": True}, "apply_residual_connection_post_layernorm"),
+        (
+            FALCON,
+            {"num_attention_heads": 5},
+            "to be a multiple of num_attention_heads, got 96 and 5",
+        ),
+        (
+            FALCON,
+            {"apply_residual_connection_post_layernorm": True},
+            "apply_residual_connection_post_layernorm",
+        ),
         (FALCON, {"activation": "silu"}, "activation = 'silu' is not supported"),
-        (PHI3, {"rope_scaling": {"type": "longrope", "short_factor": [1.0]}}, "type 'longrope' .* Phi-3 with longrope"),
+        (
+            PHI3,
+            {"rope_scaling": {"type": "longrope", "short_factor": [1.0]}},
+            "type 'longrope' .* Phi-3 with longrope",
+        ),
         (PHI3, {"rope_scaling": {"type": "su"}}, "type 'su' .* Phi-3 with longrope"),
         (PHI3, {"sliding_window": 0}, "sliding_window to be a positive whole number, got 0"),
         (PHI3, {"full_attn_mod": 2}, "full_attn_mod = 2 is not supported"),
         (PHI3, {"lm_head_bias": True}, "lm_head_bias = True is not supported"),
-        (PHI3, {"partial_rotary_factor": 0.07}, "partial_rotary_factor to give an even number of 16, got 1"),
-        (PHI3, {"partial_rotary_factor": 1.5}, "partial_rotary_factor to give an even number of 16, got 24"),
+        (
+            PHI3,
+            {"partial_rotary_factor": 0.07},
+            "partial_rotary_factor to give an even number of 16, got 1",
+        ),
+        (
+            PHI3,
+            {"partial_rotary_factor": 1.5},
+            "partial_rotary_factor to give an even number of 16, got 24",
+        ),
         (NEOX, {"rotary_pct": "half"}, "rotary_pct to be a positive number"),
         (NEOX, {"rope_theta": 5.0}, "rope_theta = 5.0 is not supported"),
         (NEOX, {"glow": 1}, "glow = 1 is not known"),
-        (GPT2, {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx = True is not supported"),
+        (
+            GPT2,
+            {"scale_attn_by_inverse_layer_idx": True},
+            "scale_attn_by_inverse_layer_idx = True is not supported",
+        ),
         (GPT2, {"add_cross_attention": True}, "add_cross_attention = True is not supported"),
-        (GPT2, {"activation_function": "quick_gelu"}, "activation_function = 'quick_gelu' is not supported"),
+        (
+            GPT2,
+            {"activation_function": "quick_gelu"},
+            "activation_function = 'quick_gelu' is not supported",
+        ),
     ],
 )
-def test_what_does_not_run_is_refused_by_name(config: dict[str, Any], changes: dict[str, Any], words: str) -> None:
+def test_what_does_not_run_is_refused_by_name(
+    config: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
     graph(config)
     with pytest.raises(flashlm.FormatError, match=words):
         graph(config, **changes)
@@ -177,7 +217,9 @@ def test_what_does_not_run_is_refused_by_name(config: dict[str, Any], changes: d
         ("falcon", "query_key_value.weight", r"expected \d+ rows, got"),
     ],
 )
-def test_fused_tensors_of_another_size_are_refused(name: str, end: str, words: str, tmp_path: Path) -> None:
+def test_fused_tensors_of_another_size_are_refused(
+    name: str, end: str, words: str, tmp_path: Path
+) -> None:
     model = case(name, 0)
     changed = next(each for each in model.weights if each.endswith(end))
     model.weights[changed] = model.weights[changed][:-1].copy()

@@ -46,7 +46,9 @@ EVERYTHING = Attention(
     head_dim=8,
     scale=1.0,
     rope=replace(
-        rope(4, default_frequencies(4, 1e6)), attention_factor=1.25, by_context=LongRope(64, (0.5, 0.25), 1.5)
+        rope(4, default_frequencies(4, 1e6)),
+        attention_factor=1.25,
+        by_context=LongRope(64, (0.5, 0.25), 1.5),
     ),
     value_dim=16,
     window=7,
@@ -65,8 +67,18 @@ EVERYTHING = Attention(
 MIXTURE = Experts(
     8,
     2,
-    Ffn(24, "clamped_swiglu", gated=True, alpha=1.5, limit=7.0, bias=FfnBias(True, True, True), output_gate=True),
-    Router("sigmoid", "of_chosen", "layer_input", RMS, True, True, Groups(4, 2), True, 1e-6, 2.5, True),
+    Ffn(
+        24,
+        "clamped_swiglu",
+        gated=True,
+        alpha=1.5,
+        limit=7.0,
+        bias=FfnBias(True, True, True),
+        output_gate=True,
+    ),
+    Router(
+        "sigmoid", "of_chosen", "layer_input", RMS, True, True, Groups(4, 2), True, 1e-6, 2.5, True
+    ),
 )
 RICH = Graph(
     dim=32,
@@ -124,7 +136,10 @@ def test_the_engine_lists_the_weights_in_the_order_of_a_pass() -> None:
 
 def test_the_engine_reads_every_field_and_names_the_one_that_it_does_not_compute() -> None:
     """A word that it does not know would be another message."""
-    with pytest.raises(flashlm.FormatError, match=r"expected .*, got .*does not compute the feature.*|Nothing packs"):
+    with pytest.raises(
+        flashlm.FormatError,
+        match=r"expected .*, got .*does not compute the feature.*|Nothing packs",
+    ):
         tensors_of(RICH, "here")
     for change, field in (
         (replace(PLAIN, clip=4.0), "attention.clip"),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of the hub: only the needed files, and errors that say what to do. The network is never used."""
+"""Models of the hub: only the needed files, and errors that say what to do.
+
+The network is never used.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,24 @@ def answer(monkeypatch: pytest.MonkeyPatch, result: Path | Exception) -> list[di
 
 def test_a_hub_id_is_told_from_a_path() -> None:
     assert hub.is_hub_id("HuggingFaceTB/SmolLM2-135M-Instruct")
-    for text in ("model", "a/b/c", "./a/b", "/a/b", "../a", "a/b.gguf", "a/b.flash", "~/a", "a b/c", ""):
+    for text in (
+        "model",
+        "a/b/c",
+        "./a/b",
+        "/a/b",
+        "../a",
+        "a/b.gguf",
+        "a/b.flash",
+        "~/a",
+        "a b/c",
+        "",
+    ):
         assert not hub.is_hub_id(text), text
 
 
-def test_only_what_packing_needs_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_what_packing_needs_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     source = random_llama.write_folder(random_llama.case("tied"), tmp_path / "snapshot")
     calls = answer(monkeypatch, source)
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
@@ -47,8 +63,19 @@ def test_only_what_packing_needs_is_downloaded(monkeypatch: pytest.MonkeyPatch, 
     assert folder.name.startswith("owner--model-f32-")
     assert stages[0] == "download"
     assert calls[0]["repo_id"] == "owner/model"
-    wanted = {"model.safetensors", "model-00001-of-00002.safetensors", "config.json", "tokenizer.json"}
-    unwanted = {"pytorch_model.bin", "consolidated.safetensors", "original/model.safetensors", "model.gguf", "a.pth"}
+    wanted = {
+        "model.safetensors",
+        "model-00001-of-00002.safetensors",
+        "config.json",
+        "tokenizer.json",
+    }
+    unwanted = {
+        "pytorch_model.bin",
+        "consolidated.safetensors",
+        "original/model.safetensors",
+        "model.gguf",
+        "a.pth",
+    }
 
     def is_matched(name: str) -> bool:
         return any(fnmatch.fnmatch(name, pattern) for pattern in calls[0]["allow_patterns"])
@@ -60,8 +87,16 @@ def test_only_what_packing_needs_is_downloaded(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (huggingface_hub.errors.LocalEntryNotFoundError("offline"), errno.EHOSTUNREACH, "cannot be reached"),
-        (huggingface_hub.errors.OfflineModeIsEnabled("HF_HUB_OFFLINE=1"), errno.EHOSTUNREACH, "HF_HUB_OFFLINE"),
+        (
+            huggingface_hub.errors.LocalEntryNotFoundError("offline"),
+            errno.EHOSTUNREACH,
+            "cannot be reached",
+        ),
+        (
+            huggingface_hub.errors.OfflineModeIsEnabled("HF_HUB_OFFLINE=1"),
+            errno.EHOSTUNREACH,
+            "HF_HUB_OFFLINE",
+        ),
         (ConnectionError("no route"), errno.EHOSTUNREACH, "no route.*pass the path of a GGUF"),
         (RuntimeError(), errno.EHOSTUNREACH, "RuntimeError"),
         (OSError(errno.ENOSPC, "full"), errno.ENOSPC, "no space left for the download"),
@@ -81,8 +116,16 @@ def test_what_goes_wrong_on_the_way_is_an_io_error(
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("RepositoryNotFoundError", errno.ENOENT, "no file or folder 'owner/model' here, and no such model on the hub"),
-        ("GatedRepoError", errno.EACCES, "is gated: accept its terms at https://huggingface.co/owner/model"),
+        (
+            "RepositoryNotFoundError",
+            errno.ENOENT,
+            "no file or folder 'owner/model' here, and no such model on the hub",
+        ),
+        (
+            "GatedRepoError",
+            errno.EACCES,
+            "is gated: accept its terms at https://huggingface.co/owner/model",
+        ),
     ],
 )
 def test_what_the_hub_refuses_says_what_to_do(
@@ -97,7 +140,9 @@ def test_what_the_hub_refuses_says_what_to_do(
     assert caught.value.errno == code
 
 
-def test_a_model_without_safetensors_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_without_safetensors_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     answer(monkeypatch, tmp_path)
     with pytest.raises(flashlm.FormatError, match=r"owner/model has no model\.safetensors.*GGUF"):
         flashlm.pack("owner/model", tmp_path / "out.flash")

@@ -12,11 +12,23 @@ import pytest
 
 import flashlm
 
-HEAVY = ("torch", "transformers", "matplotlib", "huggingface_hub", "gguf", "typer", "rich", "jinja2", "tokenizers")
+HEAVY = (
+    "torch",
+    "transformers",
+    "matplotlib",
+    "huggingface_hub",
+    "gguf",
+    "typer",
+    "rich",
+    "jinja2",
+    "tokenizers",
+)
 
 
 def run(program: str) -> str:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_the_import_brings_no_heavy_package() -> None:

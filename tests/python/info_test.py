@@ -53,16 +53,26 @@ def test_a_model_is_told_in_words(tmp_path: Path, home: Path) -> None:
     assert "head tied to the embedding" in words["sizes"]
     assert set(told["bytes_by_kind"]) == {"head", "matrix", "neurons", "vector"}
     table = " ".join(info(source).replace("│", " ").split())
-    for line in ("yes, as qwen2", "biases of q, k, v", "when packed", "smallest budget", "attention"):
+    for line in (
+        "yes, as qwen2",
+        "biases of q, k, v",
+        "when packed",
+        "smallest budget",
+        "attention",
+    ):
         assert line in table, line
     assert not home.exists()
-    assert facts(case("qwen3", 0).write(tmp_path / "other"))["graph"]["attention"].endswith("over each head of keys")
+    assert facts(case("qwen3", 0).write(tmp_path / "other"))["graph"]["attention"].endswith(
+        "over each head of keys"
+    )
 
 
 def test_the_parts_add_up(tmp_path: Path) -> None:
     told = facts(random_gguf.write(CASE, tmp_path / "m.gguf", "Q8_0"))
     packed = sum(told["bytes_by_kind"].values())
-    assert packed <= told["bytes"] <= packed + 8192 * (CASE.n_layers + 1) + 20000  # headers and small files
+    assert (
+        packed <= told["bytes"] <= packed + 8192 * (CASE.n_layers + 1) + 20000
+    )  # headers and small files
     assert told["source"]["tensor_types"] == {"F32": 5, "Q8_0": 16}
     assert told["bytes_by_kind"]["rows"] == CASE.vocab_size * 68
 
@@ -81,7 +91,9 @@ def test_a_model_that_does_not_run_is_told_with_the_reason(tmp_path: Path, kind:
     assert told["runs"] is False
     assert reason in told["reason"]
     assert told["architecture"] == architecture
-    assert told["parameters"] == sum(int(np.prod(shape)) for shape in random_llama.shapes(CASE).values())
+    assert told["parameters"] == sum(
+        int(np.prod(shape)) for shape in random_llama.shapes(CASE).values()
+    )
     assert told["tensor_types"] == ({"F32": 5, "Q8_0": 16} if kind == "gguf" else {"BF16": 21})
     assert "no: " in info(source)
 
@@ -96,7 +108,9 @@ def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_with_holes_for_weights_is_answered_within_a_second(tmp_path: Path) -> None:
-    path = random_gguf.write(random_llama.Case("big", 1, dim=512, hidden_dim=2048, n_layers=8), tmp_path / "m.gguf")
+    path = random_gguf.write(
+        random_llama.Case("big", 1, dim=512, hidden_dim=2048, n_layers=8), tmp_path / "m.gguf"
+    )
     info(path)  # what has to be imported first
     best = min(_seconds(path) for _ in range(3))
     assert best < 1
@@ -116,7 +130,9 @@ def test_a_model_of_the_hub_is_answered_from_headers(tmp_path: Path, shards: int
         hub.models["owner/model"] = {path.name: path.read_bytes() for path in source.iterdir()}
         environment = {**os.environ, **hub.environment(str(tmp_path / "hf"))}
         command = [sys.executable, "-m", "flashlm", "info", "owner/model", "--json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         assert hub.sent < 0.3 * sum(len(data) for data in hub.models["owner/model"].values())
     told, expected = json.loads(done.stdout), facts(source)

@@ -70,25 +70,44 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]
                     flashlm.add_thresholds(folder, TEXT, sparsity=0.4, memory="100%")
                 random_predictor.write(folder)
                 selectors.append("predictor")
-            result |= {f"{folder.stem}-{selector}": (str(folder), selector) for selector in selectors}
+            result |= {
+                f"{folder.stem}-{selector}": (str(folder), selector) for selector in selectors
+            }
     return result
 
 
-def test_bits_depend_on_the_instruction_set_alone(runs: dict[str, tuple[str, str]], tmp_path: Path) -> None:
+def test_bits_depend_on_the_instruction_set_alone(
+    runs: dict[str, tuple[str, str]], tmp_path: Path
+) -> None:
     ids = list(random_llama.case("relu").tokens)
     kept: dict[str, Any] = {}
     for isa in ISAS:
-        command = [sys.executable, "-c", PROGRAM, json.dumps(runs), json.dumps(ids), str(tmp_path / f"{isa}.npz")]
+        command = [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            json.dumps(runs),
+            json.dumps(ids),
+            str(tmp_path / f"{isa}.npz"),
+        ]
         environment = {**os.environ, "FLASHLM_ISA": isa}
-        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=1800)
+        done = subprocess.run(
+            command, env=environment, check=False, capture_output=True, text=True, timeout=1800
+        )
         if done.returncode and "expected what this processor has" in done.stderr:
             continue
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == [], isa
         kept[isa] = np.load(tmp_path / f"{isa}.npz")
         for dtype in ("f32", "f16", "bf16"):
-            assert np.array_equal(kept[isa][f"relu-{dtype}-gate"], kept[isa][f"relu-{dtype}-dense"]), isa
+            assert np.array_equal(
+                kept[isa][f"relu-{dtype}-gate"], kept[isa][f"relu-{dtype}-dense"]
+            ), isa
         for name in runs:
-            if name.endswith(("dense", "gate")):  # what is beside a threshold may fall to either side
-                np.testing.assert_allclose(kept[isa][name], kept["scalar"][name], rtol=0, atol=1e-4, err_msg=isa)
+            if name.endswith(
+                ("dense", "gate")
+            ):  # what is beside a threshold may fall to either side
+                np.testing.assert_allclose(
+                    kept[isa][name], kept["scalar"][name], rtol=0, atol=1e-4, err_msg=isa
+                )
     assert "scalar" in kept

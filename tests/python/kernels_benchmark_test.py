@@ -25,7 +25,11 @@ def test_a_rate_stands_beside_the_faster_order_of_the_same_product(monkeypatch: 
         {"case": case, "reordered": False, "values": [9.0]},
     ]
     made = kernels.with_peers(rows, measured)
-    assert [row["peer"] for row in made[:3]] == [{"median": 3.0, "min": 3.0, "max": 3.0}, None, None]
+    assert [row["peer"] for row in made[:3]] == [
+        {"median": 3.0, "min": 3.0, "max": 3.0},
+        None,
+        None,
+    ]
     assert [(row["case"], row["median"]) for row in made[3:]] == [
         (f"llama.cpp: {case}", 2.0),
         (f"llama.cpp, reordered: {case}", 3.0),

@@ -19,7 +19,9 @@ from flashlm import _core
 PROMPT = "The quick brown fox jumps over the lazy dog, and then it sleeps until the evening comes; what a day, friends!"
 
 
-def generate(folder: Path, store: Path | bool | None, prompt: str = PROMPT) -> tuple[str, dict[str, Any]]:
+def generate(
+    folder: Path, store: Path | bool | None, prompt: str = PROMPT
+) -> tuple[str, dict[str, Any]]:
     """The text and the statistics of a model that is opened, asked once and closed."""
     with flashlm.LanguageModel.from_pretrained(folder, kv_store=store) as model:
         text = model.generate(prompt, max_new_tokens=8)
@@ -79,7 +81,9 @@ def test_a_session_of_another_model_or_a_smaller_context_is_refused(
         session.save(tmp_path / "missing" / "talk.kv")
 
 
-def test_a_changed_byte_of_a_saved_session_is_a_format_error(lm: flashlm.LanguageModel, tmp_path: Path) -> None:
+def test_a_changed_byte_of_a_saved_session_is_a_format_error(
+    lm: flashlm.LanguageModel, tmp_path: Path
+) -> None:
     session = lm.session()
     session.generate("Once upon a time", max_new_tokens=8)
     session.save(tmp_path / "talk.kv")
@@ -138,7 +142,9 @@ def test_a_warning_that_is_an_error_leaves_the_model_usable(tiny: Path, tmp_path
 def test_the_store_keeps_its_size(tiny: Path, tmp_path: Path) -> None:
     generate(tiny, tmp_path / "kv")
     size = blocks(tmp_path / "kv")[0].stat().st_size
-    with flashlm.LanguageModel.from_pretrained(tiny, kv_store=tmp_path / "kv", kv_store_bytes=2 * size) as model:
+    with flashlm.LanguageModel.from_pretrained(
+        tiny, kv_store=tmp_path / "kv", kv_store_bytes=2 * size
+    ) as model:
         for letter in "abcdef":
             model.generate(letter + PROMPT, max_new_tokens=1)
             assert sum(block.stat().st_size for block in blocks(tmp_path / "kv")) <= 2 * size
@@ -158,7 +164,9 @@ def test_a_prefill_that_is_killed_goes_on_in_the_next_process(tiny: Path, tmp_pa
         "lm.generate(sys.argv[3], on_prefill=slow)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "stored\n"
@@ -171,21 +179,33 @@ def test_a_prefill_that_is_killed_goes_on_in_the_next_process(tiny: Path, tmp_pa
 def test_two_processes_share_a_store(tiny: Path, tmp_path: Path) -> None:
     program = (
         "import sys, flashlm\n"
-        "lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], kv_store=sys.argv[2], kv_store_bytes=200_000)\n"
-        "print(ascii([lm.generate(letter + sys.argv[3], max_new_tokens=4) for letter in 'abcdef' * 2]))\n"
+        "lm = flashlm.LanguageModel.from_pretrained(sys.argv[1], kv_store=sys.argv[2], "
+        "kv_store_bytes=200_000)\n"
+        "print(ascii([lm.generate(letter + sys.argv[3], max_new_tokens=4) for letter in 'abcdef' * "
+        "2]))\n"
     )
     command: list[str | Path] = [sys.executable, "-c", program, tiny, tmp_path / "kv", PROMPT]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     with flashlm.LanguageModel.from_pretrained(tiny) as model:
-        expected = ascii([model.generate(letter + PROMPT, max_new_tokens=4) for letter in "abcdef" * 2])
+        expected = ascii(
+            [model.generate(letter + PROMPT, max_new_tokens=4) for letter in "abcdef" * 2]
+        )
     assert [out for out, _ in said] == [expected + "\n"] * 2
     assert not any("kv_store" in err or "Error" in err for _, err in said)
 
 
 def test_what_is_no_folder_or_no_size_is_an_argument_error(tiny: Path, tmp_path: Path) -> None:
-    for store, size in (("", "8GiB"), (tmp_path / "kv", 0), (tmp_path / "kv", -1), (tmp_path / "kv", "50%")):
+    for store, size in (
+        ("", "8GiB"),
+        (tmp_path / "kv", 0),
+        (tmp_path / "kv", -1),
+        (tmp_path / "kv", "50%"),
+    ):
         with pytest.raises(flashlm.ArgumentError):
             flashlm.LanguageModel.from_pretrained(tiny, kv_store=store, kv_store_bytes=size)
     with pytest.raises(flashlm.ArgumentError, match="kv_store_bytes"):
@@ -244,7 +264,8 @@ def test_a_full_disk_stops_no_answer_and_leaves_what_was_saved(tiny: Path, tmp_p
         "try:\n"
         "    session.save(sys.argv[2])\n"
         "except flashlm.IoError:\n"
-        "    print(ascii((text, len([each for each in seen if '[reader]' not in str(each.message)]))))\n"
+        "    print(ascii((text, len([each for each in seen if '[reader]' not in "
+        "str(each.message)]))))\n"
     )
     assert run(program, tiny, tmp_path / "talk.kv", tmp_path / "kv", PROMPT) == ascii((expected, 1))
     assert (tmp_path / "talk.kv").read_bytes() == before

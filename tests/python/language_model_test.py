@@ -20,8 +20,23 @@ import flashlm
 PROMPT = "The moon is a harsh mistress, and the"
 HELLO = [{"role": "user", "content": "Hello"}]
 STAT_NAMES = {
-    *("tokens", "prefill_seconds", "decode_seconds", "seconds_per_token", "bytes_read", "gap_bytes", "reads"),
-    *("bytes_per_token", "hit_rate", "io_seconds", "memory_seconds", "compute_seconds", "peak_bytes"),
+    *(
+        "tokens",
+        "prefill_seconds",
+        "decode_seconds",
+        "seconds_per_token",
+        "bytes_read",
+        "gap_bytes",
+        "reads",
+    ),
+    *(
+        "bytes_per_token",
+        "hit_rate",
+        "io_seconds",
+        "memory_seconds",
+        "compute_seconds",
+        "peak_bytes",
+    ),
     *("read_seconds", "overlap"),
 }
 
@@ -36,7 +51,14 @@ def bits(logits: Any) -> bytes:
 
 @pytest.mark.parametrize(
     "options",
-    [{"memory": "10%"}, {"memory": "75%"}, {"memory": "100%"}, {"threads": 1}, {"threads": 2}, {"threads": 33}],
+    [
+        {"memory": "10%"},
+        {"memory": "75%"},
+        {"memory": "100%"},
+        {"threads": 1},
+        {"threads": 2},
+        {"threads": 33},
+    ],
 )
 def test_text_and_logits_do_not_depend_on_how_a_model_is_opened(
     tiny: Path, lm: flashlm.LanguageModel, options: dict[str, Any]
@@ -62,7 +84,9 @@ def test_greedy_tokens_are_the_argmax_of_the_logits(lm: flashlm.LanguageModel) -
     generation = lm.stream(PROMPT, max_new_tokens=12)
     text = "".join(generation)
     logits = lm.logits(generation.prompt_tokens + generation.tokens)
-    assert generation.tokens == logits[len(generation.prompt_tokens) - 1 : -1].argmax(axis=1).tolist()
+    assert (
+        generation.tokens == logits[len(generation.prompt_tokens) - 1 : -1].argmax(axis=1).tolist()
+    )
     assert text == lm.tokenizer.decode([token for token in generation.tokens if token != 2])
 
 
@@ -91,7 +115,10 @@ def test_a_text_ends_before_a_stop_text(lm: flashlm.LanguageModel) -> None:
     generation = lm.stream(PROMPT, max_new_tokens=24, stop=stop)
     assert "".join(generation) == text[: text.index(stop)]
     assert generation.finish_reason == "stop"
-    assert lm.generate(PROMPT, max_new_tokens=24, stop=["never said", stop]) == text[: text.index(stop)]
+    assert (
+        lm.generate(PROMPT, max_new_tokens=24, stop=["never said", stop])
+        == text[: text.index(stop)]
+    )
 
 
 def test_a_closed_generation_ends_and_the_next_one_works(lm: flashlm.LanguageModel) -> None:
@@ -148,7 +175,10 @@ def test_sessions_do_not_disturb_each_other(lm: flashlm.LanguageModel) -> None:
     prompts = ["One day", "The other day the"]
     alone = [lm.generate(prompt, max_new_tokens=12) for prompt in prompts]
     sessions = [lm.session(), lm.session()]
-    streams = [session.stream(prompt, max_new_tokens=12) for session, prompt in zip(sessions, prompts, strict=True)]
+    streams = [
+        session.stream(prompt, max_new_tokens=12)
+        for session, prompt in zip(sessions, prompts, strict=True)
+    ]
     texts = ["", ""]
     for _ in range(12):
         for index, stream in enumerate(streams):
@@ -223,7 +253,9 @@ def test_the_statistics_have_the_promised_names(lm: flashlm.LanguageModel) -> No
         ({"drafter": "small.flash"}, "Speculative decoding"),
     ],
 )
-def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[str, Any], what: str) -> None:
+def test_what_comes_later_is_refused_and_not_ignored(
+    tiny: Path, options: dict[str, Any], what: str
+) -> None:
     with pytest.raises(NotImplementedError, match=what):
         open_tiny(tiny, **options)
 
@@ -247,7 +279,9 @@ def test_what_comes_later_is_refused_and_not_ignored(tiny: Path, options: dict[s
         ({"reader": "telepathy"}, "telepathy"),
     ],
 )
-def test_a_wrong_argument_of_from_pretrained_is_named(tiny: Path, options: dict[str, Any], problem: str) -> None:
+def test_a_wrong_argument_of_from_pretrained_is_named(
+    tiny: Path, options: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(flashlm.ArgumentError, match=problem):
         open_tiny(tiny, **options)
 
@@ -342,7 +376,9 @@ def test_a_closed_model_says_so(tiny: Path) -> None:
     lm.close()
     with pytest.raises(flashlm.Error, match="model: expected an open one, got one that is closed"):
         lm.generate(PROMPT)
-    with pytest.raises(flashlm.Error, match="session: expected an open one, got one that is closed"):
+    with pytest.raises(
+        flashlm.Error, match="session: expected an open one, got one that is closed"
+    ):
         session.generate(PROMPT)
     assert "closed" in repr(lm)
     assert "closed" in repr(session)

@@ -62,7 +62,9 @@ def test_killed_saves_leave_one_whole_file_in_the_end(tiny: Path, tmp_path: Path
         assert sorted(path.name for path in tmp_path.iterdir()) == ["other.kv.part-1-0", "talk.kv"]
 
 
-def test_a_killed_writer_of_predictors_or_gates_leaves_nothing_for_good(tiny_opt_copy: Path, tmp_path: Path) -> None:
+def test_a_killed_writer_of_predictors_or_gates_leaves_nothing_for_good(
+    tiny_opt_copy: Path, tmp_path: Path
+) -> None:
     place = tmp_path / "predictor.safetensors"
     code = """
         import sys, time
@@ -114,7 +116,10 @@ def test_scratch_folders_of_killed_processes_go(tmp_path: Path) -> None:
     """
     killed(code, tmp_path)
     (left,) = tmp_path.iterdir()
-    with scratch_folder(tmp_path, "flashlm-test-") as first, scratch_folder(tmp_path, "flashlm-test-") as second:
+    with (
+        scratch_folder(tmp_path, "flashlm-test-") as first,
+        scratch_folder(tmp_path, "flashlm-test-") as second,
+    ):
         assert sorted(tmp_path.iterdir()) == sorted([first, second])
         assert left not in (first, second)
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """memory_cap_test.py: a model keeps its budget when the kernel counts.
 
-The cap is real where the machine has memory cgroups. The code for version 2 is also run on a fake tree, which shows
-what it writes and where, but not that a kernel obeys.
+The cap is real where the machine has memory cgroups. The code for version 2 is also run on a fake
+tree, which shows what it writes and where, but not that a kernel obeys.
 """
 
 from __future__ import annotations
@@ -62,10 +62,15 @@ print(json.dumps({"text": lm.generate("The moon is", max_new_tokens=16), **lm.st
 @pytest.fixture
 def needs_cgroup() -> None:
     if cgroup_version() is None:
-        pytest.skip("no writable memory cgroup on this machine: the memory budget is NOT checked by the kernel here")
+        pytest.skip(
+            "no writable memory cgroup on this machine: the memory budget is NOT checked by the "
+            "kernel here"
+        )
 
 
-def test_version_2_writes_the_limit_and_forbids_swap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_version_2_writes_the_limit_and_forbids_swap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "cgroup"
     root.mkdir()
     (root / "cgroup.controllers").write_text("cpu io memory pids")
@@ -110,7 +115,9 @@ def test_the_kernel_kills_a_program_beyond_its_cap() -> None:
 @pytest.mark.usefixtures("needs_cgroup")
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 1.0])
 def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> None:
-    resident = flashlm.LanguageModel.from_pretrained(real, memory="100%", context=CONTEXT, threads=2)
+    resident = flashlm.LanguageModel.from_pretrained(
+        real, memory="100%", context=CONTEXT, threads=2
+    )
     expected = resident.generate("The moon is", max_new_tokens=24)
     plan = resident.memory_plan
     budget = plan.total if share == 1 else int(share * plan.weights) + plan.kv + plan.scratch
@@ -126,8 +133,10 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
     assert answer["total"] <= answer["budget"] == budget
     assert answer["peak"] - floor <= budget + SLACK
     # What does not fit really comes from flash, every token, and is counted to the byte.
-    # (Reads are whole blocks of the device: a block at either end of a piece, and the row of the embedding.)
-    # Room is short below the cap. Where other programs wait for memory as well, the governor gives some back meanwhile.
+    # (Reads are whole blocks of the device: a block at either end of a piece, and the row of the
+    # embedding.)
+    # Room is short below the cap. Where other programs wait for memory as well, the governor gives
+    # some back meanwhile.
     streamed, shrunk = answer["streamed"], answer["shrunk_bytes"]
     assert streamed - shrunk <= answer["bytes_per_token"] <= 1.02 * streamed + 8192
     if shrunk == 0:
@@ -135,11 +144,18 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
 
 
 @pytest.fixture(scope="module")
-def sparse(write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def sparse(
+    write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """A random ReLU model, large enough that its weights would not fit into the slack, with a predictor."""
     folder = tmp_path_factory.mktemp("sparse")
     write_tiny(
-        folder / "source", hidden_act="relu", hidden_size=512, intermediate_size=8192, num_hidden_layers=6, head_dim=128
+        folder / "source",
+        hidden_act="relu",
+        hidden_size=512,
+        intermediate_size=8192,
+        num_hidden_layers=6,
+        head_dim=128,
     )
     packed = Path(flashlm.pack(folder / "source", folder / "sparse.flash"))
     shutil.rmtree(folder / "source")
@@ -147,7 +163,14 @@ def sparse(write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     layers: list[Any] = []
     for _ in range(6):
         a, b = random.normal(size=(8, 512)), random.normal(size=(8192, 8))
-        layers.append((Predictor(a.astype(np.float32), b.astype(np.float32), np.full(8192, -50, np.float32)), 0.0))
+        layers.append(
+            (
+                Predictor(
+                    a.astype(np.float32), b.astype(np.float32), np.full(8192, -50, np.float32)
+                ),
+                0.0,
+            )
+        )
     store.write(packed / store.FILE, layers, "f16", _core.weights_fingerprint(packed))
     flashlm.add_gates(packed)
     yield packed
@@ -157,10 +180,15 @@ def sparse(write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
 @pytest.mark.privileged
 @pytest.mark.usefixtures("needs_cgroup")
 @pytest.mark.parametrize(
-    ("selector", "policy"), [("gate", "auto"), ("gate", "paper"), ("predictor", "auto"), ("predictor", "paper")]
+    ("selector", "policy"),
+    [("gate", "auto"), ("gate", "paper"), ("predictor", "auto"), ("predictor", "paper")],
 )
-def test_a_selector_keeps_the_budget_under_a_hard_cap(sparse: Path, selector: str, policy: str) -> None:
-    with flashlm.LanguageModel.from_pretrained(sparse, memory="100%", context=64, selector=selector) as lm:
+def test_a_selector_keeps_the_budget_under_a_hard_cap(
+    sparse: Path, selector: str, policy: str
+) -> None:
+    with flashlm.LanguageModel.from_pretrained(
+        sparse, memory="100%", context=64, selector=selector
+    ) as lm:
         expected = lm.generate("The moon is", max_new_tokens=8)
         budget = int(0.3 * lm.memory_plan.weights)
         assert lm.memory_plan.weights > 1.5 * (budget + SLACK)

@@ -69,7 +69,8 @@ def random_case(seed: int) -> Case:
     return Case(
         f"random{seed}",
         seed,
-        dim=draw.randrange(1, 10) * n_heads,  # transformers wants a multiple, though head_dim is free
+        dim=draw.randrange(1, 10)
+        * n_heads,  # transformers wants a multiple, though head_dim is free
         hidden_dim=draw.randrange(1, 130),
         n_layers=draw.choice([1, 2, 4]),
         n_heads=n_heads,
@@ -130,7 +131,10 @@ def as_transformers_saves(
 
     def ask() -> dict[str, Any]:
         goldens().transformers_model(case).save_pretrained(folder / "theirs")
-        texts = {path.name: json.loads(path.read_text()) for path in sorted((folder / "theirs").glob("*.json"))}
+        texts = {
+            path.name: json.loads(path.read_text())
+            for path in sorted((folder / "theirs").glob("*.json"))
+        }
         for text in texts.values():
             text.pop("transformers_version", None)
         tensors = load_file(folder / "theirs" / "model.safetensors")
@@ -189,7 +193,9 @@ def test_the_tokens_of_older_tokenizer_files_are_those_of_transformers(
 
 @pytest.mark.live
 @pytest.mark.parametrize("seed", range(12))
-def test_logits_of_random_models(goldens: Callable[[], ModuleType], theirs: Theirs, seed: int, tmp_path: Path) -> None:
+def test_logits_of_random_models(
+    goldens: Callable[[], ModuleType], theirs: Theirs, seed: int, tmp_path: Path
+) -> None:
     case = random_case(seed)
     expected = logits_of(case, goldens, theirs)
     source = random_llama.write_folder(case, tmp_path / "source", shards=1 + seed % 3)
@@ -209,7 +215,11 @@ def test_a_folder_that_transformers_saved_is_read(
 @pytest.mark.live
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"])
 def test_a_gguf_is_read_as_transformers_reads_it(
-    goldens: Callable[[], ModuleType], need: Callable[[str], Any], theirs: Theirs, kind: str, tmp_path: Path
+    goldens: Callable[[], ModuleType],
+    need: Callable[[str], Any],
+    theirs: Theirs,
+    kind: str,
+    tmp_path: Path,
 ) -> None:
     case = random_llama.case("grouped")
     path = random_gguf.write(case, tmp_path / "model.gguf", kind)
@@ -222,7 +232,9 @@ def test_a_gguf_is_read_as_transformers_reads_it(
         ).eval()
         return goldens().logits_of(model, list(case.tokens))
 
-    expected = theirs(ask, given=question(case, kind=digest(random_gguf.dequantised(case, kind))), within=SAME)
+    expected = theirs(
+        ask, given=question(case, kind=digest(random_gguf.dequantised(case, kind))), within=SAME
+    )
     assert distance(path, case.tokens, expected, dtype="f32") < CLOSE
 
 
@@ -259,7 +271,9 @@ def test_one_weight_that_is_wrong_is_noticed(function: str, seed: int, tmp_path:
     save_file(changed(case), source / "model.safetensors")
     assert distance(source, case.tokens, expected) > 10 * CLOSE
     with pytest.raises(AnswerError, match="the question is not the one that was answered"):
-        recorded.recorded(str(seed), digest([question(case)[0], changed(case), list(case.tokens), {}]))
+        recorded.recorded(
+            str(seed), digest([question(case)[0], changed(case), list(case.tokens), {}])
+        )
 
 
 @pytest.mark.live
@@ -277,7 +291,9 @@ def test_one_weight_of_a_gguf_that_is_wrong_is_noticed(kind: str, tmp_path: Path
 
 @pytest.mark.torch
 @pytest.mark.parametrize("case", CASES + SPARSE_CASES + OPT_CASES, ids=lambda case: case.name)
-def test_the_golden_logits_can_be_made_again(goldens: Callable[[], ModuleType], case: Case | OptCase) -> None:
+def test_the_golden_logits_can_be_made_again(
+    goldens: Callable[[], ModuleType], case: Case | OptCase
+) -> None:
     file = "small_llama.json" if case in CASES else "small_sparse.json"
     golden = json.loads((GOLDEN / file).read_text())["cases"][case.name]
     logits = goldens().logits_of(goldens().transformers_model(case), list(case.tokens))

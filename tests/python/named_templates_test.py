@@ -20,7 +20,10 @@ from flashlm.packing import hub
 from theirs import Theirs
 
 HELLO = [{"role": "user", "content": "Hello"}]
-TOOL = {"type": "function", "function": {"name": "weather", "description": "", "parameters": {"type": "object"}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "description": "", "parameters": {"type": "object"}},
+}
 PLAIN = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}"
 TOOLS = "{% for tool in tools %}{{ tool | tojson }}{% endfor %}" + PLAIN
 RAG = "{{ documents | length }}" + PLAIN
@@ -79,7 +82,9 @@ def test_named_templates_make_the_prompts_of_transformers(
 
     def ask() -> Any:
         tokenizer = need("transformers").PreTrainedTokenizerFast.from_pretrained(source)
-        return tokenizer.apply_chat_template(HELLO, tools=tools, tokenize=False, add_generation_prompt=True)
+        return tokenizer.apply_chat_template(
+            HELLO, tools=tools, tokenize=False, add_generation_prompt=True
+        )
 
     expected = theirs(ask, given=[PLAIN, TOOLS, RAG, HELLO, tools])
     assert packed(source, tmp_path).render(HELLO, tools=tools) == expected
@@ -96,11 +101,15 @@ def test_named_templates_of_a_gguf_are_packed(tmp_path: Path) -> None:
     assert '"name": "weather"' in template.render(HELLO, tools=[TOOL])
 
 
-def test_what_a_chat_template_reads_is_what_packing_keeps(write_tiny: Write, tmp_path: Path) -> None:
+def test_what_a_chat_template_reads_is_what_packing_keeps(
+    write_tiny: Write, tmp_path: Path
+) -> None:
     source = write_tiny(tmp_path / "source")
     contents = {
         "tokenizer_config.json": json.dumps({"extra_special_tokens": {"image_token": "<image>"}}),
-        "special_tokens_map.json": json.dumps({"eos_token": {"content": "<|im_end|>"}, "sep_token": "<sep>"}),
+        "special_tokens_map.json": json.dumps(
+            {"eos_token": {"content": "<|im_end|>"}, "sep_token": "<sep>"}
+        ),
         "generation_config.json": json.dumps({"pad_token_id": 0, "eos_token_id": 2}),
         template_files.DEFAULT: "default {{ eos_token }} {{ sep_token }} {{ image_token }} {{ pad_token }}",
         template_files.NAMED: json.dumps({"one": "1"}),
@@ -110,13 +119,21 @@ def test_what_a_chat_template_reads_is_what_packing_keeps(write_tiny: Write, tmp
     for name, text in contents.items():
         (source / name).write_text(text)
     read = {path.relative_to(source).as_posix() for path in template_files.template_files(source)}
-    assert read == {*contents, "config.json"} == {*template_files.FILES, f"{template_files.NAMED_FOLDER}/two.jinja"}
+    assert (
+        read
+        == {*contents, "config.json"}
+        == {*template_files.FILES, f"{template_files.NAMED_FOLDER}/two.jinja"}
+    )
     assert all(any(fnmatch.fnmatch(name, pattern) for pattern in hub.FILES) for name in read)
 
     folder = flashlm.pack(source, tmp_path / "out.flash")
     tokenizer = flashlm.Tokenizer.open(str(source / "tokenizer.json"))
     before, after = (flashlm.ChatTemplate.open(place, tokenizer) for place in (source, folder))
-    assert after.sources == before.sources == {"default": contents[template_files.DEFAULT], "one": "1", "two": "2"}
+    assert (
+        after.sources
+        == before.sources
+        == {"default": contents[template_files.DEFAULT], "one": "1", "two": "2"}
+    )
     assert after.special_tokens == before.special_tokens
     assert after.render(HELLO) == "default <|im_end|> <sep> <image> <|endoftext|>"
 
@@ -124,7 +141,9 @@ def test_what_a_chat_template_reads_is_what_packing_keeps(write_tiny: Write, tmp
 def test_a_broken_named_template_is_a_format_error(write_tiny: Write, tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "source")
     (source / template_files.NAMED).write_text('{"tool_use": 3}')
-    with pytest.raises(flashlm.FormatError, match=r"tool_use: expected a template, got int .*chat_templates\.json"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"tool_use: expected a template, got int .*chat_templates\.json"
+    ):
         flashlm.pack(source, tmp_path / "out.flash")
     assert not (tmp_path / "out.flash").exists()
 
@@ -134,7 +153,9 @@ def test_a_broken_named_template_is_a_format_error(write_tiny: Write, tmp_path: 
 
 def test_a_template_that_ignores_tools_warns_once() -> None:
     template = flashlm.ChatTemplate(PLAIN, name="plain")
-    with pytest.warns(UserWarning, match=r"tools: the model's template ignores them.* \(plain\)") as told:
+    with pytest.warns(
+        UserWarning, match=r"tools: the model's template ignores them.* \(plain\)"
+    ) as told:
         template.render(HELLO, tools=[TOOL])
     assert told[0].filename == __file__
     with warnings.catch_warnings():

@@ -54,6 +54,8 @@ def test_a_notebook_runs(
             iopub_timeout=1200,
             resources={"metadata": {"path": str(tmp_path / "notebooks")}},
         ).execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    outputs = [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert any(SAID[path.stem] in output.get("text", "") for output in outputs)

@@ -16,11 +16,18 @@ from flashlm import _core
 from flashlm.choices import check_drafter
 from flashlm.cli import options
 from flashlm.cli.app import app, run_app
-from flashlm.generation_options import CHAT_DEFAULTS, SAMPLING, TEXT_DEFAULTS, ChatOptions, TextOptions
+from flashlm.generation_options import (
+    CHAT_DEFAULTS,
+    SAMPLING,
+    TEXT_DEFAULTS,
+    ChatOptions,
+    TextOptions,
+)
 
 OPENING = {option["name"]: option for option in _core.OPENING_OPTIONS if not option["measures"]}
 GENERATION = {option["name"]: option for option in _core.GENERATION_OPTIONS}
-# What Python says in its own way: a size as a text, a sequence that cannot change, a schema in place of its grammar.
+# What Python says in its own way: a size as a text, a sequence that cannot change, a schema in
+# place of its grammar.
 OWN_DEFAULTS = {"kv_store_bytes": "8GiB", "stop": ()}
 
 
@@ -53,8 +60,11 @@ def test_from_pretrained_has_the_options_of_opening() -> None:
         *list(OPENING)[8:],
         "progress",
     ]
-    assert {name: own[name] for name in OPENING} == {name: default(option) for name, option in OPENING.items()}
-    assert _core.parse_memory(OWN_DEFAULTS["kv_store_bytes"]).bytes == OPENING["kv_store_bytes"]["default"]  # type: ignore[arg-type]
+    assert {name: own[name] for name in OPENING} == {
+        name: default(option) for name, option in OPENING.items()
+    }
+    own_bytes = _core.parse_memory(str(OWN_DEFAULTS["kv_store_bytes"])).bytes
+    assert own_bytes == OPENING["kv_store_bytes"]["default"]
 
 
 def test_planning_and_the_model_of_smolagents_have_them_too() -> None:
@@ -78,7 +88,11 @@ def test_texts_and_conversations_have_the_options_of_generation() -> None:
     assert set(TEXT_DEFAULTS) == set(TextOptions.__annotations__)
     assert set(CHAT_DEFAULTS) == set(ChatOptions.__annotations__)
     assert SAMPLING == ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
-    changed = {name for name in CHAT_DEFAULTS if name in TEXT_DEFAULTS and CHAT_DEFAULTS[name] != TEXT_DEFAULTS[name]}
+    changed = {
+        name
+        for name in CHAT_DEFAULTS
+        if name in TEXT_DEFAULTS and CHAT_DEFAULTS[name] != TEXT_DEFAULTS[name]
+    }
     assert changed == {"max_new_tokens"}
 
 
@@ -116,7 +130,11 @@ def test_the_commands_have_the_same_names_defaults_and_words(command: str) -> No
         assert f"--{name.replace('_', '-')}" in found[name].opts
         if name != "kv_store":  # a flag here: the folder is that of FLASHLM_HOME
             assert found[name].default == default(option)
-            assert plain(option["doc"]).replace('"', "").startswith(found[name].help.split(":")[0].rstrip("."))
+            assert (
+                plain(option["doc"])
+                .replace('"', "")
+                .startswith(found[name].help.split(":")[0].rstrip("."))
+            )
         for word in filter(None, option["words"].split(", ")):
             assert word in found[name].help
     assert set(options.SAMPLING) == {*SAMPLING, "stop"}
@@ -126,7 +144,9 @@ def test_the_commands_have_the_same_names_defaults_and_words(command: str) -> No
 def test_an_option_that_nobody_knows_is_named(tiny: Path, function: str) -> None:
     with flashlm.LanguageModel.from_pretrained(tiny) as lm:
         prompt: Any = [{"role": "user", "content": "Hi"}] if "chat" in function else "Hi"
-        with pytest.raises(TypeError, match=rf"{function}\(\) got an unexpected keyword argument 'top_x'"):
+        with pytest.raises(
+            TypeError, match=rf"{function}\(\) got an unexpected keyword argument 'top_x'"
+        ):
             getattr(lm, function)(prompt, top_x=1)
 
 
@@ -155,6 +175,11 @@ def test_a_drafter_that_comes_later_is_told_with_what_runs(tiny: Path) -> None:
     flashlm.LanguageModel.from_pretrained(tiny, drafter="none").close()
 
 
-def test_a_command_refuses_with_the_same_words(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_refuses_with_the_same_words(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_app(["run", str(tiny), "-p", "Hi", "--policy", "fifo"]) == 1
-    assert "policy: expected one of auto, combined, window, lru, frequency, paper, none" in capsys.readouterr().err
+    assert (
+        "policy: expected one of auto, combined, window, lru, frequency, paper, none"
+        in capsys.readouterr().err
+    )

@@ -28,34 +28,52 @@ def added(key: str, value: int) -> Callable[[Any, Any], None]:
 @pytest.mark.parametrize("value", [NONE, 101, 5000])
 def test_an_id_of_a_gguf_that_nothing_uses_may_be_any(tmp_path: Path, key: str, value: int) -> None:
     path = random_gguf.write(CASE, tmp_path / "m.gguf", change=added(key, value))
-    with flashlm.LanguageModel.from_pretrained(flashlm.pack(path, tmp_path / "m.flash"), memory="100%") as lm:
+    with flashlm.LanguageModel.from_pretrained(
+        flashlm.pack(path, tmp_path / "m.flash"), memory="100%"
+    ) as lm:
         assert lm.generate("the", max_new_tokens=2) is not None
-    assert "pad_token_id" not in json.loads((tmp_path / "m.flash" / "generation_config.json").read_text())
+    assert "pad_token_id" not in json.loads(
+        (tmp_path / "m.flash" / "generation_config.json").read_text()
+    )
 
 
 @pytest.mark.parametrize("key", ["bos", "eos"])
-def test_an_id_of_a_gguf_that_is_used_must_be_one_of_the_vocabulary(tmp_path: Path, key: str) -> None:
+def test_an_id_of_a_gguf_that_is_used_must_be_one_of_the_vocabulary(
+    tmp_path: Path, key: str
+) -> None:
     def change(writer: Any, value: int) -> None:
         del writer.kv_data[0][f"tokenizer.ggml.{key}_token_id"]
         writer.add_uint32(f"tokenizer.ggml.{key}_token_id", value)
 
-    path = random_gguf.write(CASE, tmp_path / "m.gguf", change=lambda writer, _: change(writer, 101))
-    with pytest.raises(flashlm.FormatError, match=rf"tokenizer.ggml.{key}_token_id below 101, got 101 .*m\.gguf"):
+    path = random_gguf.write(
+        CASE, tmp_path / "m.gguf", change=lambda writer, _: change(writer, 101)
+    )
+    with pytest.raises(
+        flashlm.FormatError, match=rf"tokenizer.ggml.{key}_token_id below 101, got 101 .*m\.gguf"
+    ):
         flashlm.pack(path, tmp_path / "m.flash")
     assert [file.name for file in tmp_path.iterdir()] == ["m.gguf"]
     if key == "eos":  # a file may say that it has none
-        path = random_gguf.write(CASE, tmp_path / "none.gguf", change=lambda writer, _: change(writer, NONE))
+        path = random_gguf.write(
+            CASE, tmp_path / "none.gguf", change=lambda writer, _: change(writer, NONE)
+        )
         assert flashlm.pack(path, tmp_path / "none.flash").is_dir()
 
 
-@pytest.mark.parametrize("key", ["pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id"])
+@pytest.mark.parametrize(
+    "key", ["pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id"]
+)
 @pytest.mark.parametrize("value", [-1, 101, NONE])
-def test_an_id_of_a_config_that_nothing_uses_may_be_any(tmp_path: Path, key: str, value: int) -> None:
+def test_an_id_of_a_config_that_nothing_uses_may_be_any(
+    tmp_path: Path, key: str, value: int
+) -> None:
     source = random_llama.write_folder(CASE, tmp_path / "source")
     for name in ("config.json", "generation_config.json"):
         path = source / name
         path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-    with flashlm.LanguageModel.from_pretrained(flashlm.pack(source, tmp_path / "m.flash"), memory="100%") as lm:
+    with flashlm.LanguageModel.from_pretrained(
+        flashlm.pack(source, tmp_path / "m.flash"), memory="100%"
+    ) as lm:
         assert lm.generate("the", max_new_tokens=2) is not None
 
 
@@ -93,17 +111,27 @@ def larger_tokenizer(*contents: str, special: bool = True) -> dict[str, Any]:
     """The tokenizer of 101 tokens with more, from id 101 on."""
     document = random_llama.tokenizer()
     for number, content in enumerate(contents):
-        entry = dict(document["added_tokens"][0]) | {"id": 101 + number, "content": content, "special": special}
+        entry = dict(document["added_tokens"][0]) | {
+            "id": 101 + number,
+            "content": content,
+            "special": special,
+        }
         document["added_tokens"].append(entry)
     return document
 
 
 @pytest.mark.parametrize("special", [True, False])
-def test_a_tokenizer_with_more_tokens_than_rows_packs_and_runs(tmp_path: Path, special: bool) -> None:
-    plain = flashlm.pack(random_llama.write_folder(CASE, tmp_path / "plain"), tmp_path / "plain.flash")
+def test_a_tokenizer_with_more_tokens_than_rows_packs_and_runs(
+    tmp_path: Path, special: bool
+) -> None:
+    plain = flashlm.pack(
+        random_llama.write_folder(CASE, tmp_path / "plain"), tmp_path / "plain.flash"
+    )
     source = random_llama.write_folder(CASE, tmp_path / "source")
     document = larger_tokenizer("<pad>", "th!", special=special)
-    (source / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    (source / "tokenizer.json").write_text(
+        json.dumps(document, ensure_ascii=False), encoding="utf-8"
+    )
     folder = flashlm.pack(source, tmp_path / "m.flash")
     with (
         flashlm.LanguageModel.from_pretrained(plain, memory="100%") as expected,
@@ -115,7 +143,9 @@ def test_a_tokenizer_with_more_tokens_than_rows_packs_and_runs(tmp_path: Path, s
             assert lm.generate("the", **options) == expected.generate("the", **options)
         assert lm.tokenizer.encode("<pad>", add_special=False) == [101]
         for text, token in (("a<pad>b", 101), ("th!", 102)):
-            with pytest.raises(flashlm.ArgumentError, match=rf"ids below 101, got {token}, which is .*leave it out"):
+            with pytest.raises(
+                flashlm.ArgumentError, match=rf"ids below 101, got {token}, which is .*leave it out"
+            ):
                 lm.generate(text)
             with pytest.raises(flashlm.ArgumentError, match="a row for"):
                 lm.perplexity(text)
@@ -127,27 +157,40 @@ def test_a_tokenizer_with_more_tokens_than_rows_packs_and_runs(tmp_path: Path, s
 def test_a_gguf_with_more_tokens_than_rows_packs_and_runs(tmp_path: Path) -> None:
     def change(writer: Any, _: Any) -> None:
         del writer.kv_data[0]["llama.vocab_size"]
-        tokens, types = (writer.kv_data[0][f"tokenizer.ggml.{key}"] for key in ("tokens", "token_type"))
+        tokens, types = (
+            writer.kv_data[0][f"tokenizer.ggml.{key}"] for key in ("tokens", "token_type")
+        )
         tokens.value.append("<pad>")
         types.value.append(3)
 
     path = random_gguf.write(CASE, tmp_path / "m.gguf", change=change)
-    with flashlm.LanguageModel.from_pretrained(flashlm.pack(path, tmp_path / "m.flash"), memory="100%") as lm:
+    with flashlm.LanguageModel.from_pretrained(
+        flashlm.pack(path, tmp_path / "m.flash"), memory="100%"
+    ) as lm:
         assert lm.config["vocab_size"] == 101
         assert lm.tokenizer.vocab_size == 102
         assert lm.generate("the", max_new_tokens=4) is not None
 
 
-def test_tokens_around_every_text_that_have_no_row_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_tokens_around_every_text_that_have_no_row_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
     source = random_llama.write_folder(CASE, tmp_path / "source")
     document = larger_tokenizer("<s>")
     document["post_processor"] = {
         "type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "single": [
+            {"SpecialToken": {"id": "<s>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
         "pair": [],
         "special_tokens": {"<s>": {"id": "<s>", "ids": [101], "tokens": ["<s>"]}},
     }
-    (source / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    with pytest.raises(flashlm.FormatError, match=r"below 101, .* got 101 .*tokenizer\.json, post_processor"):
+    (source / "tokenizer.json").write_text(
+        json.dumps(document, ensure_ascii=False), encoding="utf-8"
+    )
+    with pytest.raises(
+        flashlm.FormatError, match=r"below 101, .* got 101 .*tokenizer\.json, post_processor"
+    ):
         flashlm.pack(source, tmp_path / "m.flash")
     assert [file.name for file in tmp_path.iterdir()] == ["source"]

@@ -30,7 +30,9 @@ def source(tmp_path: Path) -> Path:
     return random_llama.write_folder(CASE, tmp_path / "source")
 
 
-def refuses(source: Path | str, words: str, error: type[Exception] = flashlm.FormatError, **options: Any) -> None:
+def refuses(
+    source: Path | str, words: str, error: type[Exception] = flashlm.FormatError, **options: Any
+) -> None:
     """Packing fails with these words (a regular expression), and leaves nothing behind."""
     place = Path(source).parent
     before = sorted(place.iterdir()) if place.is_dir() else []
@@ -67,8 +69,16 @@ def change_config(source: Path, **values: Any) -> None:
         ("hidden_act", "gelu", "hidden_act = 'gelu' is not supported, expected one of silu, relu"),
         ("pretraining_tp", 2, "pretraining_tp = 2"),
         ("quantization_config", {"quant_method": "gptq"}, "quantization_config"),
-        ("rope_scaling", {"rope_type": "longrope", "factor": 2.0}, "rope type 'longrope' is not supported"),
-        ("rope_scaling", {"type": "dynamic", "factor": 2.0}, "rope type 'dynamic' is not supported"),
+        (
+            "rope_scaling",
+            {"rope_type": "longrope", "factor": 2.0},
+            "rope type 'longrope' is not supported",
+        ),
+        (
+            "rope_scaling",
+            {"type": "dynamic", "factor": 2.0},
+            "rope type 'dynamic' is not supported",
+        ),
         ("rope_scaling", {"rope_type": "linear"}, "factor"),
         ("rope_scaling", "linear", "rope_scaling"),
         ("rope_scaling", {"rope_type": ["linear"]}, "rope type .* is not supported"),
@@ -79,7 +89,11 @@ def change_config(source: Path, **values: Any) -> None:
         ("hidden_size", 0, "hidden_size to be a positive whole number, got 0"),
         ("hidden_size", 2.5, "hidden_size"),
         ("hidden_size", 10**30, "hidden_size"),
-        ("hidden_size", 65, "expected hidden_size to be a multiple of num_attention_heads, got 65 and 4"),
+        (
+            "hidden_size",
+            65,
+            "expected hidden_size to be a multiple of num_attention_heads, got 65 and 4",
+        ),
         ("num_key_value_heads", 3, "multiple of num_key_value_heads, got 4 and 3"),
         ("head_dim", 15, "even head_dim, got 15"),
         ("tie_word_embeddings", "yes", "tie_word_embeddings"),
@@ -89,7 +103,9 @@ def change_config(source: Path, **values: Any) -> None:
         ("num_hidden_layers", 1, r"no place for model\.layers\.1\."),
     ],
 )
-def test_a_config_that_the_engine_would_misread_is_refused(source: Path, key: str, value: object, words: str) -> None:
+def test_a_config_that_the_engine_would_misread_is_refused(
+    source: Path, key: str, value: object, words: str
+) -> None:
     change_config(source, **{key: value})
     refuses(source, words)
 
@@ -110,12 +126,21 @@ def test_a_head_that_copies_tied_embeddings_is_accepted(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda w: w.pop("model.norm.weight"), "final_norm .* missing"),
-        (lambda w: w.update({"model.layers.0.self_attn.q_proj.bias": np.ones(64, np.float32)}), "q_proj.bias"),
+        (
+            lambda w: w.update({"model.layers.0.self_attn.q_proj.bias": np.ones(64, np.float32)}),
+            "q_proj.bias",
+        ),
         (lambda w: w.update({"embedding": np.ones(64, np.float32)}), "no place for embedding"),
         (lambda w: w.update({"model.norm.weight": np.ones(65, np.float32)}), r"\[64\], got \[65\]"),
-        (lambda w: w.update({"model.norm.weight": np.ones(64, np.float64)}), "F64 .*model.norm.weight"),
+        (
+            lambda w: w.update({"model.norm.weight": np.ones(64, np.float64)}),
+            "F64 .*model.norm.weight",
+        ),
         (lambda w: w.update({"model.norm.weight": np.ones(64, np.int8)}), "I8 .*model.norm.weight"),
-        (lambda w: w["model.norm.weight"].fill(np.nan), "finite numbers, got nan .*model.norm.weight"),
+        (
+            lambda w: w["model.norm.weight"].fill(np.nan),
+            "finite numbers, got nan .*model.norm.weight",
+        ),
         (lambda w: w["lm_head.weight"].fill(np.inf), "finite numbers, got inf .*lm_head.weight"),
     ],
 )
@@ -141,7 +166,9 @@ def test_a_weight_beyond_f16_is_an_error_not_infinity(source: Path, name: str) -
     assert flashlm.pack(source, source.parent / "out.flash").is_dir()
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"]
+)
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b'{"a": NaN', b"[" * 100000])
 def test_a_broken_file_of_a_folder_is_named(source: Path, name: str, content: bytes) -> None:
     (source / name).write_bytes(content)
@@ -156,7 +183,12 @@ def test_a_missing_file_of_a_folder_is_named(source: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("pytorch_model.bin", "pickle"), ("adapter_model.safetensors", "adapter"), ("x.gguf", "GGUF"), ("x", "holds: ")],
+    [
+        ("pytorch_model.bin", "pickle"),
+        ("adapter_model.safetensors", "adapter"),
+        ("x.gguf", "GGUF"),
+        ("x", "holds: "),
+    ],
 )
 def test_a_folder_without_safetensors_says_what_to_do(source: Path, file: str, words: str) -> None:
     (source / "model.safetensors").rename(source / file)
@@ -186,7 +218,11 @@ def test_sources_that_are_no_model_are_told_apart(tmp_path: Path, source: Path) 
     (tmp_path / "model.gguf").write_bytes(b"\x00\x01\x02\x03")
     refuses(tmp_path / "model.gguf", "unknown kind")
     refuses(source / "model.safetensors", "pass the folder that holds it")
-    refuses(tmp_path / "model.ggux", r"no such file or folder .*Did you mean .*model\.gguf", flashlm.IoError)
+    refuses(
+        tmp_path / "model.ggux",
+        r"no such file or folder .*Did you mean .*model\.gguf",
+        flashlm.IoError,
+    )
     refuses(tmp_path / "no" / "where", "There is no folder", flashlm.IoError)
     (tmp_path / "empty").mkdir()
     refuses(tmp_path / "empty", "It is empty")
@@ -194,7 +230,9 @@ def test_sources_that_are_no_model_are_told_apart(tmp_path: Path, source: Path) 
     refuses(tmp_path / "empty", r"Pass one of its GGUF files: a\.gguf")
 
 
-def test_a_sentencepiece_tokenizer_is_named_as_what_is_not_read_yet(tmp_path: Path, source: Path) -> None:
+def test_a_sentencepiece_tokenizer_is_named_as_what_is_not_read_yet(
+    tmp_path: Path, source: Path
+) -> None:
     (source / "tokenizer.json").rename(source / "tokenizer.model")
     refuses(source, r"got tokenizer\.model .*SentencePiece is not read yet")
 
@@ -202,7 +240,10 @@ def test_a_sentencepiece_tokenizer_is_named_as_what_is_not_read_yet(tmp_path: Pa
         del writer.kv_data[0]["tokenizer.ggml.model"]
         writer.add_string("tokenizer.ggml.model", "llama")
 
-    refuses(random_gguf.write(CASE, tmp_path / "m.gguf", change=change), "SentencePiece is not read yet.*got 'llama'")
+    refuses(
+        random_gguf.write(CASE, tmp_path / "m.gguf", change=change),
+        "SentencePiece is not read yet.*got 'llama'",
+    )
 
 
 def test_names_that_the_system_refuses_are_io_errors(tmp_path: Path, source: Path) -> None:
@@ -215,7 +256,9 @@ def test_names_that_the_system_refuses_are_io_errors(tmp_path: Path, source: Pat
         flashlm.pack(source, source / "config.json" / "out.flash")
 
 
-def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_written(source: Path) -> None:
+def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_written(
+    source: Path,
+) -> None:
     tokenizer = random_llama.tokenizer()
     tokenizer["model"]["type"] = "Unigram"
     (source / "tokenizer.json").write_text(json.dumps(tokenizer))
@@ -225,12 +268,17 @@ def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_w
 @pytest.mark.parametrize(
     "module",
     [
-        *(f"flashlm.packing.{name}" for name in ("fields", "graph", "hub", "huggingface", "names", "tokens")),
+        *(
+            f"flashlm.packing.{name}"
+            for name in ("fields", "graph", "hub", "huggingface", "names", "tokens")
+        ),
         "flashlm.cli.graph_words",
     ],
 )
 def test_the_examples_run(module: str) -> None:
-    failed, tried = doctest.testmod(importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    failed, tried = doctest.testmod(
+        importlib.import_module(module), optionflags=doctest.IGNORE_EXCEPTION_DETAIL
+    )
     assert failed == 0
     assert tried > 0
 
@@ -238,10 +286,14 @@ def test_the_examples_run(module: str) -> None:
 def test_options_are_checked(source: Path) -> None:
     refuses(source, "dtype: .*got 'q4'", flashlm.ArgumentError, dtype="q4")
     refuses(source, "neurons_per_bundle: .*got 0", flashlm.ArgumentError, neurons_per_bundle=0)
-    refuses(source, "neurons_per_bundle: .*got 'all'", flashlm.ArgumentError, neurons_per_bundle="all")
+    refuses(
+        source, "neurons_per_bundle: .*got 'all'", flashlm.ArgumentError, neurons_per_bundle="all"
+    )
 
 
-def test_a_packed_folder_is_not_packed_again_and_nothing_is_overwritten(source: Path, tmp_path: Path) -> None:
+def test_a_packed_folder_is_not_packed_again_and_nothing_is_overwritten(
+    source: Path, tmp_path: Path
+) -> None:
     folder = flashlm.pack(source, tmp_path / "one.flash")
     with pytest.raises(flashlm.FormatError, match="packed already"):
         flashlm.pack(folder, tmp_path / "two.flash")
@@ -275,12 +327,24 @@ def _add(**values: object) -> Callable[[Any, Any], None]:
             _add(llama__attention__sliding_window=512),
             "llama.attention.sliding_window = 512 is not known",
         ),
-        (_add(llama__rope__scaling__type="longrope"), "llama.rope.scaling.type = 'longrope' is not supported"),
-        (_add(split__count=3), "part 1 of 3 of a split file: expected a name that ends in -00001-of-00003.gguf"),
+        (
+            _add(llama__rope__scaling__type="longrope"),
+            "llama.rope.scaling.type = 'longrope' is not supported",
+        ),
+        (
+            _add(split__count=3),
+            "part 1 of 3 of a split file: expected a name that ends in -00001-of-00003.gguf",
+        ),
         (lambda _, w: w.update({"blk.0.attn_q.bias": np.ones(64, np.float32)}), "attn_q.bias"),
-        (lambda _, w: w.update({"blk.00.attn_q.weight": np.ones((64, 64), np.float32)}), r"blk\.00\.attn_q"),
+        (
+            lambda _, w: w.update({"blk.00.attn_q.weight": np.ones((64, 64), np.float32)}),
+            r"blk\.00\.attn_q",
+        ),
         (lambda _, w: w.pop("blk.1.ffn_up.weight"), "layers.1.up .* missing"),
-        (lambda _, w: w.update({"blk.1.ffn_up.weight": np.ones((2, 64), np.float32)}), r"got \[2, 64\] .*ffn_up"),
+        (
+            lambda _, w: w.update({"blk.1.ffn_up.weight": np.ones((2, 64), np.float32)}),
+            r"got \[2, 64\] .*ffn_up",
+        ),
         (lambda _, w: w["output.weight"].fill(np.nan), "finite .*output.weight"),
     ],
 )
@@ -291,11 +355,17 @@ def test_a_gguf_that_the_engine_would_misread_is_refused(
 
 
 def test_another_architecture_or_tensor_type_of_a_gguf_is_named(tmp_path: Path) -> None:
-    refuses(random_gguf.write(CASE, tmp_path / "a.gguf", architecture="bloom"), "that runs, got 'bloom' .*, qwen2")
+    refuses(
+        random_gguf.write(CASE, tmp_path / "a.gguf", architecture="bloom"),
+        "that runs, got 'bloom' .*, qwen2",
+    )
     path = random_gguf.write(CASE, tmp_path / "b.gguf")
     data = bytearray(path.read_bytes())
     at = data.index(b"blk.0.ffn_up.weight") + len("blk.0.ffn_up.weight") + 4 + 16
-    for kind, words in ((99, "tensor type: 99 is not known"), (27, "I64 is not supported|do not fit|expected bytes")):
+    for kind, words in (
+        (99, "tensor type: 99 is not known"),
+        (27, "I64 is not supported|do not fit|expected bytes"),
+    ):
         data[at : at + 4] = kind.to_bytes(4, "little")
         path.write_bytes(data)
         refuses(path, f"({words}).*blk.0.ffn_up.weight|blk.0.ffn_up.weight")
@@ -304,7 +374,10 @@ def test_another_architecture_or_tensor_type_of_a_gguf_is_named(tmp_path: Path) 
 def test_a_block_type_that_nobody_here_decodes_is_named_with_those_that_are(tmp_path: Path) -> None:
     path = random_gguf.write(CASE, tmp_path / "model.gguf")
     data = bytearray(path.read_bytes())
-    for name, kind in ((b"blk.1.ffn_up.weight", 26), (b"output.weight", 26)):  # I32, which is as long as F32
+    for name, kind in (
+        (b"blk.1.ffn_up.weight", 26),
+        (b"output.weight", 26),
+    ):  # I32, which is as long as F32
         at = data.index(name) + len(name) + 4 + 16
         changed = bytearray(data)
         changed[at : at + 4] = kind.to_bytes(4, "little")
@@ -315,11 +388,19 @@ def test_a_block_type_that_nobody_here_decodes_is_named_with_those_that_are(tmp_
 def test_single_neurons_of_a_quantised_source_are_refused_with_the_reason(tmp_path: Path) -> None:
     path = random_gguf.write(CASE, tmp_path / "model.gguf", "Q8_0")
     for options in ({}, {"dtype": "q4_0"}):
-        refuses(path, "expected 32 for q._0, got 1: a block", flashlm.ArgumentError, neurons_per_bundle=1, **options)
+        refuses(
+            path,
+            "expected 32 for q._0, got 1: a block",
+            flashlm.ArgumentError,
+            neurons_per_bundle=1,
+            **options,
+        )
     assert flashlm.pack(path, tmp_path / "out.flash", dtype="f16", neurons_per_bundle=1).is_dir()
 
 
-def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(tmp_path: Path) -> None:
+def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(
+    tmp_path: Path,
+) -> None:
     for kind, words in (("Q8_0", "got nan"), ("Q4_0", "got nan"), ("BF16", "got inf")):
         path = random_gguf.write(CASE, tmp_path / "model.gguf", kind)
         data = bytearray(path.read_bytes())
@@ -327,8 +408,12 @@ def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(tm
         data[at : at + 2] = b"\x80\x7f" if kind == "BF16" else b"\x00\x7e"
         path.write_bytes(data)
         refuses(path, f"finite numbers, {words} .*blk.1.ffn_down.weight")
-    path = random_gguf.write(CASE, tmp_path / "model.gguf", change=lambda _, w: w["blk.0.attn_v.weight"].fill(600000))
-    refuses(path, "at most 524032 .the largest q4_0 number., got 600000 .*attn_v.weight", dtype="q4_0")
+    path = random_gguf.write(
+        CASE, tmp_path / "model.gguf", change=lambda _, w: w["blk.0.attn_v.weight"].fill(600000)
+    )
+    refuses(
+        path, "at most 524032 .the largest q4_0 number., got 600000 .*attn_v.weight", dtype="q4_0"
+    )
 
 
 @pytest.fixture(scope="session")

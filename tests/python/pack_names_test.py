@@ -26,7 +26,10 @@ def opt_or_llama(architecture: str) -> Any:
 
 
 def write(
-    architecture: str, folder: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None], **config: Any
+    architecture: str,
+    folder: Path,
+    change: Callable[[dict[str, Any]], dict[str, Any] | None],
+    **config: Any,
 ) -> Path:
     """The folder of a tied model, its tensors changed."""
     from safetensors.numpy import save_file
@@ -36,7 +39,9 @@ def write(
     tensors: dict[str, Any] = dict(module.weights(case))
     save_file(change(tensors) or tensors, source / "model.safetensors")
     path = source / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"tie_word_embeddings": True} | config))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"tie_word_embeddings": True} | config)
+    )
     return source
 
 
@@ -52,7 +57,8 @@ def only_head(architecture: str) -> Callable[[dict[str, Any]], None]:
 def renamed(begin: str, other: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Names that begin otherwise."""
     return lambda tensors: {
-        (other + name.removeprefix(begin) if name.startswith(begin) else name): value for name, value in tensors.items()
+        (other + name.removeprefix(begin) if name.startswith(begin) else name): value
+        for name, value in tensors.items()
     }
 
 
@@ -62,19 +68,34 @@ def renamed(begin: str, other: str) -> Callable[[dict[str, Any]], dict[str, Any]
         ("llama", only_head("llama")),
         ("opt", only_head("opt")),
         ("opt", renamed("model.", "")),  # as OPT was published
-        ("opt", lambda tensors: renamed("model.", "")({**tensors, "lm_head.weight": tensors.pop(EMBEDDING["opt"])})),
+        (
+            "opt",
+            lambda tensors: renamed("model.", "")(
+                {**tensors, "lm_head.weight": tensors.pop(EMBEDDING["opt"])}
+            ),
+        ),
         ("llama", renamed("model.", "")),  # as the inner model is saved
-        ("llama", lambda tensors: tensors.update({"lm_head.weight": tensors[EMBEDDING["llama"]].copy()})),
-        ("llama", lambda tensors: tensors.update({"norm.weight": tensors["model.norm.weight"].copy()})),
+        (
+            "llama",
+            lambda tensors: tensors.update({"lm_head.weight": tensors[EMBEDDING["llama"]].copy()}),
+        ),
+        (
+            "llama",
+            lambda tensors: tensors.update({"norm.weight": tensors["model.norm.weight"].copy()}),
+        ),
     ],
 )
 def test_a_tied_model_is_the_same_whatever_its_tensors_are_called(
     tmp_path: Path, architecture: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]
 ) -> None:
-    plain = flashlm.pack(write(architecture, tmp_path / "plain", lambda _: None), tmp_path / "plain.flash")
+    plain = flashlm.pack(
+        write(architecture, tmp_path / "plain", lambda _: None), tmp_path / "plain.flash"
+    )
     other = flashlm.pack(write(architecture, tmp_path / "other", change), tmp_path / "other.flash")
     assert np.array_equal(logits(plain), logits(other))
-    assert (plain / "resident.safetensors").read_bytes() == (other / "resident.safetensors").read_bytes()
+    assert (plain / "resident.safetensors").read_bytes() == (
+        other / "resident.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("architecture", ["llama", "opt"])
@@ -93,10 +114,17 @@ def test_a_head_that_differs_from_tied_embeddings_is_used_as_transformers_does(
 
 
 def test_two_names_of_one_tensor_that_differ_are_refused(tmp_path: Path) -> None:
-    source = write("llama", tmp_path / "a", lambda t: t.update({"norm.weight": t["model.norm.weight"] + 1}))
-    with pytest.raises(flashlm.FormatError, match=r"norm.weight and (model.)?norm.weight are two names .* and differ"):
+    source = write(
+        "llama", tmp_path / "a", lambda t: t.update({"norm.weight": t["model.norm.weight"] + 1})
+    )
+    with pytest.raises(
+        flashlm.FormatError,
+        match=r"norm.weight and (model.)?norm.weight are two names .* and differ",
+    ):
         flashlm.pack(source, tmp_path / "a.flash")
-    source = write("opt", tmp_path / "b", lambda t: t.update({"embed_tokens.weight": t[EMBEDDING["opt"]]}))
+    source = write(
+        "opt", tmp_path / "b", lambda t: t.update({"embed_tokens.weight": t[EMBEDDING["opt"]]})
+    )
     with pytest.raises(flashlm.FormatError, match=r"no place for embed_tokens.weight"):
         flashlm.pack(source, tmp_path / "b.flash")
 
@@ -118,9 +146,13 @@ def test_an_untied_model_needs_both(tmp_path: Path, gone: str) -> None:
 def test_a_gguf_with_either_name_alone_is_tied(tmp_path: Path, keeps: str) -> None:
     case = TIED["llama"]
     path = random_gguf.write(
-        case, tmp_path / "m.gguf", change=lambda _, arrays: arrays.update({keeps: arrays.pop("token_embd.weight")})
+        case,
+        tmp_path / "m.gguf",
+        change=lambda _, arrays: arrays.update({keeps: arrays.pop("token_embd.weight")}),
     )
-    expected = logits(flashlm.pack(write("llama", tmp_path / "plain", lambda _: None), tmp_path / "plain.flash"))
+    expected = logits(
+        flashlm.pack(write("llama", tmp_path / "plain", lambda _: None), tmp_path / "plain.flash")
+    )
     folder = flashlm.pack(path, tmp_path / "m.flash")
     assert np.allclose(logits(folder), expected, atol=1e-4)
     assert json.loads((folder / "flashlm.json").read_text())["graph"]["head"]["tied"] is True

@@ -44,24 +44,34 @@ def test_a_neuron_of_opt_is_a_bundle_without_gate(dtype: str, tmp_path: Path) ->
     flashlm.verify(folder)
     shown = CliRunner().invoke(app, ["info", str(folder), "--json"])
     facts = json.loads(shown.stdout)
-    assert (facts["family"], facts["hidden_dim"], facts["n_kv_heads"]) == ("opt", CASE.hidden_dim, CASE.n_heads)
+    assert (facts["family"], facts["hidden_dim"], facts["n_kv_heads"]) == (
+        "opt",
+        CASE.hidden_dim,
+        CASE.n_heads,
+    )
 
 
 def test_neurons_stay_together_where_none_can_be_left_out(tmp_path: Path) -> None:
     for activation, expected in (("silu", 32), ("relu", 1), ("relu2", 1)):
         case = random_llama.Case(activation, seed=1, activation=activation)
-        folder = flashlm.pack(random_llama.write_folder(case, tmp_path / activation), tmp_path / f"{activation}.flash")
+        folder = flashlm.pack(
+            random_llama.write_folder(case, tmp_path / activation), tmp_path / f"{activation}.flash"
+        )
         assert {record["neurons_per_bundle"] for record in layers(folder)} == {expected}
 
 
-def test_the_logits_of_opt_have_the_same_bits_for_every_bundle_budget_and_thread_count(tmp_path: Path) -> None:
+def test_the_logits_of_opt_have_the_same_bits_for_every_bundle_budget_and_thread_count(
+    tmp_path: Path,
+) -> None:
     source = random_opt.write_folder(CASE, tmp_path / "source")
     results = []
     for neurons_per_bundle in (1, 5, 32):
         name = tmp_path / f"{neurons_per_bundle}.flash"
         folder = flashlm.pack(source, name, neurons_per_bundle=neurons_per_bundle)
         for memory, threads in (("100%", 1), ("75%", 2)):
-            with flashlm.LanguageModel.from_pretrained(folder, memory=memory, threads=threads) as lm:
+            with flashlm.LanguageModel.from_pretrained(
+                folder, memory=memory, threads=threads
+            ) as lm:
                 results.append(lm.logits(CASE.tokens))
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
@@ -70,11 +80,19 @@ def test_the_logits_of_opt_have_the_same_bits_for_every_bundle_budget_and_thread
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("do_layer_norm_before", False, "do_layer_norm_before = False is not supported: .*opt-350m"),
+        (
+            "do_layer_norm_before",
+            False,
+            "do_layer_norm_before = False is not supported: .*opt-350m",
+        ),
         ("word_embed_proj_dim", 32, "word_embed_proj_dim = 32 beside hidden_size = 64 .*opt-350m"),
         ("_remove_final_layer_norm", True, "_remove_final_layer_norm = True"),
         ("layer_norm_elementwise_affine", False, "layer_norm_elementwise_affine = False"),
-        ("activation_function", "gelu", "activation_function = 'gelu' is not supported, expected 'relu'"),
+        (
+            "activation_function",
+            "gelu",
+            "activation_function = 'gelu' is not supported, expected 'relu'",
+        ),
         ("num_attention_heads", 5, "multiple of num_attention_heads, got 64 and 5"),
         ("quantization_config", {"bits": 4}, "quantization_config"),
         ("auto_map", {"AutoModelForCausalLM": "x.Y"}, "auto_map"),
@@ -90,7 +108,9 @@ def test_the_logits_of_opt_have_the_same_bits_for_every_bundle_budget_and_thread
         ("architectures", ["OPTForSequenceClassification"], "got OPTForSequenceClassification"),
     ],
 )
-def test_an_opt_that_the_engine_would_misread_is_refused(key: str, value: object, words: str, tmp_path: Path) -> None:
+def test_an_opt_that_the_engine_would_misread_is_refused(
+    key: str, value: object, words: str, tmp_path: Path
+) -> None:
     source = random_opt.write_folder(CASE, tmp_path / "source")
     change_config(source, **{key: value})
     with pytest.raises(flashlm.FormatError, match=words):
@@ -121,7 +141,9 @@ def test_the_published_names_without_a_first_part_are_read(tmp_path: Path) -> No
     bare = {name.removeprefix("model."): array for name, array in tensors.items()}
     bare["decoder.version"] = np.ones(1, np.float32)
     one = flashlm.pack(random_opt.write_folder(CASE, tmp_path / "one"), tmp_path / "one.flash")
-    two = flashlm.pack(random_opt.write_folder(CASE, tmp_path / "two", bare), tmp_path / "two.flash")
+    two = flashlm.pack(
+        random_opt.write_folder(CASE, tmp_path / "two", bare), tmp_path / "two.flash"
+    )
     for file in ("resident.safetensors", "neurons-00000.safetensors"):
         assert (one / file).read_bytes() == (two / file).read_bytes()
 
@@ -129,7 +151,9 @@ def test_the_published_names_without_a_first_part_are_read(tmp_path: Path) -> No
 def test_weights_that_are_only_there_as_pickle_are_refused_with_a_hint(tmp_path: Path) -> None:
     source = random_opt.write_folder(CASE, tmp_path / "source")
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
-    with pytest.raises(flashlm.FormatError, match=r"pickle files \(.bin\).*save them again as safetensors"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"pickle files \(.bin\).*save them again as safetensors"
+    ):
         flashlm.pack(source, tmp_path / "out.flash")
 
 
@@ -142,7 +166,9 @@ def test_a_gguf_of_opt_is_refused_by_name(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(flashlm.FormatError, match=r"one that runs, got 'opt' .*llama.cpp has no opt"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"one that runs, got 'opt' .*llama.cpp has no opt"
+    ):
         flashlm.pack(path, tmp_path / "out.flash")
 
 
@@ -168,10 +194,15 @@ def test_a_prosparse_model_brings_its_code_but_needs_none(tmp_path: Path) -> Non
     [
         ({"hidden_act_param": "absent"}, "hidden_act_param to be a positive number, got None"),
         ({"hidden_act_param": 0}, "hidden_act_param"),
-        ({"hidden_act": "shiftrelu"}, "hidden_act = 'shiftrelu' is not supported, expected one of silu, relu"),
+        (
+            {"hidden_act": "shiftrelu"},
+            "hidden_act = 'shiftrelu' is not supported, expected one of silu, relu",
+        ),
     ],
 )
-def test_an_activation_that_the_engine_lacks_is_refused(values: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_an_activation_that_the_engine_lacks_is_refused(
+    values: dict[str, Any], words: str, tmp_path: Path
+) -> None:
     source = random_llama.write_folder(random_llama.case("fatrelu"), tmp_path / "source")
     change_config(source, **values)
     with pytest.raises(flashlm.FormatError, match=words):
@@ -206,13 +237,23 @@ def test_a_folder_that_wants_no_bos_gets_none(tmp_path: Path) -> None:
         ("vocab.json", '{"a": -1}', "expected an id, got -1 for 'a'"),
         ("vocab.json", '{"a": 1, "b": 1}', "expected each id once, got 1 twice"),
         ("vocab.json", '{"a": 1}', "bos_token: expected a token of vocab.json, got '</s>'"),
-        ("merges.txt", "#version: 0.2\nt h e\n", "two tokens with a space between, got 't h e' .*line 2"),
+        (
+            "merges.txt",
+            "#version: 0.2\nt h e\n",
+            "two tokens with a space between, got 't h e' .*line 2",
+        ),
         ("merges.txt", "\udcff", "merges.txt"),
-        ("tokenizer_config.json", '{"add_bos_token": 1}', "add_bos_token: expected true or false, got 1"),
+        (
+            "tokenizer_config.json",
+            '{"add_bos_token": 1}',
+            "add_bos_token: expected true or false, got 1",
+        ),
         ("added_tokens.json", '{"x": "y"}', "expected an id, got 'y'"),
     ],
 )
-def test_broken_older_tokenizer_files_are_named(file: str, text: str, words: str, tmp_path: Path) -> None:
+def test_broken_older_tokenizer_files_are_named(
+    file: str, text: str, words: str, tmp_path: Path
+) -> None:
     source = older(tmp_path)
     (source / file).write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(flashlm.FormatError, match=words):
@@ -222,5 +263,7 @@ def test_broken_older_tokenizer_files_are_named(file: str, text: str, words: str
 def test_a_folder_without_any_tokenizer_says_what_to_do(tmp_path: Path) -> None:
     source = older(tmp_path)
     (source / "merges.txt").unlink()
-    with pytest.raises(flashlm.FormatError, match=r"tokenizer\.json is missing, and so is vocab\.json"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"tokenizer\.json is missing, and so is vocab\.json"
+    ):
         flashlm.pack(source, tmp_path / "out.flash")

@@ -35,7 +35,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def interrupt(after: int, error: type[BaseException] = KeyboardInterrupt) -> Callable[[str, int, int], None]:
+def interrupt(
+    after: int, error: type[BaseException] = KeyboardInterrupt
+) -> Callable[[str, int, int], None]:
     """A progress callback that raises at the call of that number."""
     calls = 0
 
@@ -55,7 +57,9 @@ def n_calls(source: Path, folder: Path) -> int:
     return len(calls)
 
 
-def test_packing_that_was_interrupted_anywhere_continues_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
+def test_packing_that_was_interrupted_anywhere_continues_to_the_same_bytes(
+    source: Path, tmp_path: Path
+) -> None:
     whole = contents(flashlm.pack(source, tmp_path / "whole.flash"))
     total = n_calls(source, tmp_path / "counted.flash")
     for after in range(1, total + 1):
@@ -80,7 +84,9 @@ def test_blocks_and_their_rounding_error_survive_an_interruption(tmp_path: Path)
             assert contents(flashlm.pack(source, folder, dtype="q4_0")) == whole
 
 
-def test_what_was_finished_before_an_interruption_is_not_written_again(source: Path, tmp_path: Path) -> None:
+def test_what_was_finished_before_an_interruption_is_not_written_again(
+    source: Path, tmp_path: Path
+) -> None:
     total = n_calls(source, tmp_path / "counted.flash")
     with pytest.raises(KeyboardInterrupt):
         flashlm.pack(source, tmp_path / "out.flash", progress=interrupt(total))
@@ -92,7 +98,9 @@ def test_what_was_finished_before_an_interruption_is_not_written_again(source: P
 
 
 @pytest.mark.parametrize("change", ["source", "options", "journal", "file", "stranger"])
-def test_a_partial_folder_of_something_else_is_begun_anew(source: Path, tmp_path: Path, change: str) -> None:
+def test_a_partial_folder_of_something_else_is_begun_anew(
+    source: Path, tmp_path: Path, change: str
+) -> None:
     total = n_calls(source, tmp_path / "counted.flash")
     with pytest.raises(KeyboardInterrupt):
         flashlm.pack(source, tmp_path / "out.flash", progress=interrupt(total))
@@ -114,7 +122,9 @@ def test_a_partial_folder_of_something_else_is_begun_anew(source: Path, tmp_path
     assert contents(folder) == contents(flashlm.pack(source, tmp_path / "again.flash", dtype=dtype))
 
 
-def test_a_kept_traceback_does_not_remove_a_file_of_the_next_run(source: Path, tmp_path: Path) -> None:
+def test_a_kept_traceback_does_not_remove_a_file_of_the_next_run(
+    source: Path, tmp_path: Path
+) -> None:
     total = n_calls(source, tmp_path / "counted.flash")
     kept: list[BaseException] = []
     for after in (3, total - 2):
@@ -137,7 +147,9 @@ def test_a_killed_process_leaves_a_folder_that_continues(source: Path, tmp_path:
         f"    if len(calls) == {total - 3}: os.kill(os.getpid(), signal.SIGKILL)\n"
         "flashlm.pack(sys.argv[1], sys.argv[2], progress=progress)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, source, tmp_path / "out.flash"], check=False, timeout=1200)
+    done = subprocess.run(
+        [sys.executable, "-c", program, source, tmp_path / "out.flash"], check=False, timeout=1200
+    )
     assert done.returncode == -9
     assert not (tmp_path / "out.flash").exists()
     assert contents(flashlm.pack(source, tmp_path / "out.flash")) == whole
@@ -227,7 +239,9 @@ def test_home_is_where_the_environment_or_the_system_says(monkeypatch: pytest.Mo
     assert home.home() == Path("/users/one/Library/Caches/flashlm")
 
 
-def test_what_is_not_packed_yet_is_packed_once(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_packed_yet_is_packed_once(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
     calls: list[tuple[str, int, int]] = []
     first = home.packed(source, progress=lambda *call: calls.append(call))
@@ -244,7 +258,9 @@ def test_what_is_not_packed_yet_is_packed_once(source: Path, tmp_path: Path, mon
     (first / "flashlm.json").unlink()  # no longer a packed folder
 
 
-def test_two_models_of_one_name_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_models_of_one_name_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FLASHLM_HOME", str(tmp_path / "home"))
     one = random_gguf.write(CASE, tmp_path / "model.gguf")
     two = random_llama.write_folder(CASE, tmp_path / "model")

@@ -54,7 +54,11 @@ def expected_resident(weights: Tensors) -> Tensors:
         stem = name.removesuffix(".weight")
         if ".mlp." in stem:
             continue
-        short = {"model.embed_tokens": "embedding", "model.norm": "final_norm", "lm_head": "head"}.get(stem)
+        short = {
+            "model.embed_tokens": "embedding",
+            "model.norm": "final_norm",
+            "lm_head": "head",
+        }.get(stem)
         if short is None:
             _, _, layer, rest = stem.split(".", 3)
             short = f"layers.{layer}.{_FLASHLM_NAMES[rest]}"
@@ -76,11 +80,16 @@ def tiles(rows: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, np.dtype[np
                 pieces += [packed[:, k : k + 4].reshape(-1) for k in range(0, 32, 4)]
                 continue
             quants = np.concatenate((packed & 15, packed >> 4), axis=1)
-            pieces += [(quants[:, k : k + 4] | quants[:, k + 4 : k + 8] << 4).reshape(-1) for k in range(0, 32, 8)]
+            pieces += [
+                (quants[:, k : k + 4] | quants[:, k + 4 : k + 8] << 4).reshape(-1)
+                for k in range(0, 32, 8)
+            ]
     return np.concatenate(pieces).astype(np.uint8).reshape(len(padded) // 32, -1)
 
 
-def expected_bundles(weights: Tensors, layer: int, record: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def expected_bundles(
+    weights: Tensors, layer: int, record: dict[str, Any]
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The tensor of one layer, laid out by plain loops: gate rows, up rows, down columns, zeros."""
     prefix, dtype = f"model.layers.{layer}.mlp.", record["dtype"]
     per_bundle, n = record["neurons_per_bundle"], record["neurons"]
@@ -90,7 +99,11 @@ def expected_bundles(weights: Tensors, layer: int, record: dict[str, Any]) -> np
         blocks = stored(down, dtype).reshape(len(down), len(result), -1)
         strips = [tiles(stored(gate, dtype), dtype), tiles(stored(up, dtype), dtype)]
         for bundle, row in enumerate(result):
-            parts = [strips[0][bundle], strips[1][bundle], tiles(blocks[:, bundle], dtype).reshape(-1)]
+            parts = [
+                strips[0][bundle],
+                strips[1][bundle],
+                tiles(blocks[:, bundle], dtype).reshape(-1),
+            ]
             together = np.concatenate(parts)
             row[: len(together)] = together
         return result
@@ -128,8 +141,12 @@ def assert_holds(folder: Path, weights: Tensors, dtype: str, ends: str | None = 
     for layer, record in enumerate(manifest(folder)["layers"]):
         assert record["dtype"] == dtype
         file = _core.Safetensors(str(folder / record["file"]))
-        np.testing.assert_array_equal(file.read(record["tensor"]), expected_bundles(weights, layer, record))
-    assert len(manifest(folder)["layers"]) == sum(name.endswith("gate_proj.weight") for name in weights)
+        np.testing.assert_array_equal(
+            file.read(record["tensor"]), expected_bundles(weights, layer, record)
+        )
+    assert len(manifest(folder)["layers"]) == sum(
+        name.endswith("gate_proj.weight") for name in weights
+    )
     assert manifest(folder)["dtype"] == dtype
     _core.verify(str(folder))
 
@@ -143,18 +160,25 @@ def test_a_hugging_face_folder_keeps_its_numbers(case: Case, dtype: str, tmp_pat
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_gguf_file_keeps_its_numbers_and_gets_its_query_rows_back(case: Case, tmp_path: Path) -> None:
+def test_a_gguf_file_keeps_its_numbers_and_gets_its_query_rows_back(
+    case: Case, tmp_path: Path
+) -> None:
     if case.rope_scaling is not None:
         case = dataclasses.replace(case, rope_scaling=None)
     source = random_gguf.write(case, tmp_path / "model.gguf")
     folder = flashlm.pack(source, tmp_path / "out.flash")
     assert_holds(folder, random_llama.weights(case), "f32")
-    plain = random_llama.write_folder(dataclasses.replace(case, rope_scaling=None), tmp_path / "source")
+    plain = random_llama.write_folder(
+        dataclasses.replace(case, rope_scaling=None), tmp_path / "source"
+    )
     expected = manifest(flashlm.pack(plain, tmp_path / "plain.flash"))
     told = manifest(folder)
     epsilon = told["graph"]["final_norm"].pop("epsilon")  # a float32 number there
     assert epsilon == pytest.approx(expected["graph"]["final_norm"].pop("epsilon"))
-    for layer in (*told["graph"]["stacks"][0]["layer_kinds"], *expected["graph"]["stacks"][0]["layer_kinds"]):
+    for layer in (
+        *told["graph"]["stacks"][0]["layer_kinds"],
+        *expected["graph"]["stacks"][0]["layer_kinds"],
+    ):
         for part in layer["parts"]:
             assert part["before"].pop("epsilon") == pytest.approx(epsilon)
     for key in ("family", "graph", "tokens"):
@@ -181,7 +205,8 @@ def test_matrices_lie_as_a_pass_needs_them_and_a_folder_of_any_order_gives_the_s
     assert _core.Safetensors(str(old / "resident.safetensors")).names() != names
     for memory in ("100%", "60%"):
         new, sorted_by_size = (
-            _core.LanguageModel.open(path, memory=memory, context=32).logits([3, 1, 4]) for path in (folder, old)
+            _core.LanguageModel.open(path, memory=memory, context=32).logits([3, 1, 4])
+            for path in (folder, old)
         )
         np.testing.assert_array_equal(new, sorted_by_size)
 
@@ -216,24 +241,37 @@ KINDS = {"F32": "f32", "F16": "f16", "BF16": "bf16", "Q8_0": "q8_0", "Q4_0": "q4
 
 @pytest.mark.parametrize("kind", [*KINDS, "Q4_1", "Q5_0", "Q5_1"])
 @pytest.mark.parametrize("dtype", ["source", "f32"])
-def test_every_tensor_type_is_read_as_the_gguf_package_reads_it(kind: str, dtype: str, tmp_path: Path) -> None:
+def test_every_tensor_type_is_read_as_the_gguf_package_reads_it(
+    kind: str, dtype: str, tmp_path: Path
+) -> None:
     case = random_llama.case("grouped")
     source = random_gguf.write(case, tmp_path / "model.gguf", kind)
     folder = flashlm.pack(source, tmp_path / "out.flash", dtype=dtype)
-    assert_holds(folder, random_gguf.dequantised(case, kind), "f32" if dtype == "f32" else KINDS.get(kind, "f16"))
+    assert_holds(
+        folder,
+        random_gguf.dequantised(case, kind),
+        "f32" if dtype == "f32" else KINDS.get(kind, "f16"),
+    )
     assert manifest(folder)["source"]["tensor_types"][kind] > 0
     # What became f16 was rounded; everything else is exact.
-    assert ("rounding_error" in manifest(folder)["source"]) == (dtype == "source" and kind not in KINDS)
+    assert ("rounding_error" in manifest(folder)["source"]) == (
+        dtype == "source" and kind not in KINDS
+    )
 
 
 @pytest.mark.parametrize("dtype", ["q8_0", "q4_0"])
 @pytest.mark.parametrize("name", ["grouped", "tied"])
 def test_blocks_of_a_gguf_are_kept_as_they_are(name: str, dtype: str, tmp_path: Path) -> None:
     case = random_llama.case(name)
-    native = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf", dtype.upper()), tmp_path / "native.flash")
+    native = flashlm.pack(
+        random_gguf.write(case, tmp_path / "model.gguf", dtype.upper()), tmp_path / "native.flash"
+    )
     assert_holds(native, random_llama.weights(case), dtype)
-    # The same blocks, whether the gguf package made them or pack, which keeps more bits of embedding and head.
-    made = flashlm.pack(random_llama.write_folder(case, tmp_path / "source"), tmp_path / "made.flash", dtype=dtype)
+    # The same blocks, whether the gguf package made them or pack, which keeps more bits of
+    # embedding and head.
+    made = flashlm.pack(
+        random_llama.write_folder(case, tmp_path / "source"), tmp_path / "made.flash", dtype=dtype
+    )
     assert_holds(made, random_llama.weights(case), dtype, ends="q8_0")
     same = ("resident.safetensors", "neurons-00000.safetensors")
     for file in same[dtype == "q4_0" :]:
@@ -245,9 +283,13 @@ def test_blocks_of_a_gguf_are_kept_as_they_are(name: str, dtype: str, tmp_path: 
 def test_what_requantising_loses_is_told(kind: str, dtype: str, tmp_path: Path) -> None:
     case = random_llama.case("grouped")
     weights = random_gguf.dequantised(case, kind)
-    folder = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf", kind), tmp_path / "out.flash", dtype=dtype)
+    folder = flashlm.pack(
+        random_gguf.write(case, tmp_path / "model.gguf", kind), tmp_path / "out.flash", dtype=dtype
+    )
     if kind == "F32" and dtype == "f16":
-        assert "rounding_error" not in manifest(folder)["source"]  # the numbers of this case are f16 numbers
+        assert (
+            "rounding_error" not in manifest(folder)["source"]
+        )  # the numbers of this case are f16 numbers
         return
     if (kind, dtype) == ("Q8_0", "q8_0"):
         assert "rounding_error" not in manifest(folder)["source"]
@@ -269,13 +311,22 @@ def test_what_requantising_loses_is_told(kind: str, dtype: str, tmp_path: Path) 
                     stored(weight, rounded_to), gguf.GGMLQuantizationType[rounded_to.upper()]
                 )
                 squares += float(np.sum(weight.astype(np.float64) ** 2))
-                errors += float(np.sum((rounded.reshape(weight.shape) - weight.astype(np.float64)) ** 2))
+                errors += float(
+                    np.sum((rounded.reshape(weight.shape) - weight.astype(np.float64)) ** 2)
+                )
         assert told[short] == pytest.approx(np.sqrt(errors / squares), rel=1e-9)
-        low, high = {"f16": (1e-5, 5e-4), "bf16": (1e-4, 4e-3), "q8_0": (1e-3, 1e-2), "q4_0": (0.03, 0.12)}[rounded_to]
+        low, high = {
+            "f16": (1e-5, 5e-4),
+            "bf16": (1e-4, 4e-3),
+            "q8_0": (1e-3, 1e-2),
+            "q4_0": (0.03, 0.12),
+        }[rounded_to]
         assert low < told[short] < high
 
 
-def test_each_matrix_keeps_its_own_format_and_a_mixed_layer_gets_one_that_holds_all(tmp_path: Path) -> None:
+def test_each_matrix_keeps_its_own_format_and_a_mixed_layer_gets_one_that_holds_all(
+    tmp_path: Path,
+) -> None:
     case = dataclasses.replace(random_llama.case("grouped"), n_layers=5)
     kinds = {
         "token_embd.weight": "F32",
@@ -285,7 +336,9 @@ def test_each_matrix_keeps_its_own_format_and_a_mixed_layer_gets_one_that_holds_
         "blk.2.ffn_gate.weight": "BF16",
         "blk.3.ffn_up.weight": "F32",
     }
-    folder = flashlm.pack(random_gguf.write(case, tmp_path / "m.gguf", "Q8_0", kinds=kinds), tmp_path / "out.flash")
+    folder = flashlm.pack(
+        random_gguf.write(case, tmp_path / "m.gguf", "Q8_0", kinds=kinds), tmp_path / "out.flash"
+    )
     told = manifest(folder)
     assert told["dtype"] == "mixed"
     assert [layer["dtype"] for layer in told["layers"]] == ["q8_0", "f16", "f32", "f32", "q8_0"]
@@ -332,7 +385,15 @@ def test_any_sizes_survive(  # noqa: PLR0917
     use_gguf: bool,
 ) -> None:
     case = Case(
-        "any", 7, dim, hidden_dim, n_layers=2, n_heads=heads[0], n_kv_heads=heads[1], head_dim=head_dim, tied=tied
+        "any",
+        7,
+        dim,
+        hidden_dim,
+        n_layers=2,
+        n_heads=heads[0],
+        n_kv_heads=heads[1],
+        head_dim=head_dim,
+        tied=tied,
     )
     place = tmp_path_factory.mktemp("any")
     if use_gguf:
@@ -342,7 +403,9 @@ def test_any_sizes_survive(  # noqa: PLR0917
     folder = flashlm.pack(source, place / "out.flash", dtype=dtype, neurons_per_bundle=per_bundle)
     assert_holds(folder, random_llama.weights(case), dtype)
     expected = 32 if per_bundle == "auto" else per_bundle
-    assert {layer["neurons_per_bundle"] for layer in manifest(folder)["layers"]} == {min(int(expected), hidden_dim)}
+    assert {layer["neurons_per_bundle"] for layer in manifest(folder)["layers"]} == {
+        min(int(expected), hidden_dim)
+    }
 
 
 def test_small_files_are_copied_as_they_are_or_derived(tmp_path: Path) -> None:
@@ -357,7 +420,10 @@ def test_small_files_are_copied_as_they_are_or_derived(tmp_path: Path) -> None:
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         assert (folder / name).read_bytes() == (source / name).read_bytes()
     assert (folder / "chat_template.jinja").read_text() == "{{ messages }}"
-    assert json.loads((folder / "generation_config.json").read_text()) == {"bos_token_id": 99, "eos_token_id": 100}
+    assert json.loads((folder / "generation_config.json").read_text()) == {
+        "bos_token_id": 99,
+        "eos_token_id": 100,
+    }
     assert not (folder / "pytorch_model.bin").exists()
     assert {file["name"] for file in manifest(folder)["files"]} == {
         path.name for path in folder.iterdir() if path.name != "flashlm.json"
@@ -370,7 +436,9 @@ def test_a_gguf_brings_template_tokenizer_and_the_end_of_a_turn(tmp_path: Path) 
     def add(writer: Any, _: Any) -> None:
         writer.add_eot_token_id(case.vocab_size - 2)
 
-    folder = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf", change=add), tmp_path / "out.flash")
+    folder = flashlm.pack(
+        random_gguf.write(case, tmp_path / "model.gguf", change=add), tmp_path / "out.flash"
+    )
     assert (folder / "chat_template.jinja").read_text() == random_gguf.TEMPLATE
     assert json.loads((folder / "generation_config.json").read_text())["eos_token_id"] == [100, 99]
     tokenizer = _core.Tokenizer.open(str(folder / "tokenizer.json"))
@@ -391,24 +459,34 @@ def test_factors_of_a_gguf_divide_the_frequencies(tmp_path: Path) -> None:
         "high_freq_factor": 4.0,
         "original_max_position_embeddings": 8192,
     }
-    case = dataclasses.replace(random_llama.case("grouped"), head_dim=64, n_heads=1, n_kv_heads=1, rope_theta=500000.0)
+    case = dataclasses.replace(
+        random_llama.case("grouped"), head_dim=64, n_heads=1, n_kv_heads=1, rope_theta=500000.0
+    )
     plain = default_frequencies(64, case.rope_theta)
     scaled = llama3_frequencies(plain, 32.0, 1.0, 4.0, 8192)
-    factors = (np.asarray(plain) / np.asarray(scaled)).astype(np.float32)  # as llama.cpp's converter writes them
+    factors = (np.asarray(plain) / np.asarray(scaled)).astype(
+        np.float32
+    )  # as llama.cpp's converter writes them
     assert (factors.min(), factors.max()) == (1, 32)
 
     def add(_: Any, arrays: Tensors) -> None:
         arrays["rope_freqs.weight"] = factors
 
-    folder = flashlm.pack(random_gguf.write(case, tmp_path / "one.gguf", change=add), tmp_path / "one.flash")
-    source = random_llama.write_folder(dataclasses.replace(case, rope_scaling=scaling), tmp_path / "source")
+    folder = flashlm.pack(
+        random_gguf.write(case, tmp_path / "one.gguf", change=add), tmp_path / "one.flash"
+    )
+    source = random_llama.write_folder(
+        dataclasses.replace(case, rope_scaling=scaling), tmp_path / "source"
+    )
     expected = frequencies(flashlm.pack(source, tmp_path / "source.flash"))
     np.testing.assert_allclose(frequencies(folder), expected, rtol=2e-7)  # a bit
     assert expected == np.asarray(scaled, np.float32).tolist()
     for wrong in (0.0, np.nan):
         factors[3] = wrong
         with pytest.raises(flashlm.FormatError, match=r"factors above 0.*rope_freqs\.weight"):
-            flashlm.pack(random_gguf.write(case, tmp_path / "two.gguf", change=add), tmp_path / "two.flash")
+            flashlm.pack(
+                random_gguf.write(case, tmp_path / "two.gguf", change=add), tmp_path / "two.flash"
+            )
 
 
 def test_linear_scaling_of_a_gguf_divides_the_frequencies(tmp_path: Path) -> None:
@@ -440,7 +518,11 @@ def test_progress_counts_every_byte_once(tmp_path: Path) -> None:
     calls: list[tuple[str, int, int]] = []
     source = random_llama.write_folder(random_llama.case("odd"), tmp_path / "source")
     folder = flashlm.pack(source, tmp_path / "out.flash", progress=lambda *call: calls.append(call))
-    sizes = [file["bytes"] - file["header_bytes"] for file in manifest(folder)["files"] if "header_bytes" in file]
+    sizes = [
+        file["bytes"] - file["header_bytes"]
+        for file in manifest(folder)["files"]
+        if "header_bytes" in file
+    ]
     assert {call[0] for call in calls} == {"pack"}
     assert [call[1] for call in calls] == sorted(call[1] for call in calls)
     assert calls[0][1] == 0
@@ -449,7 +531,10 @@ def test_progress_counts_every_byte_once(tmp_path: Path) -> None:
 
 def test_two_packs_of_one_source_are_the_same_bytes(tmp_path: Path) -> None:
     source = random_llama.write_folder(random_llama.case("tied"), tmp_path / "source")
-    one, two = flashlm.pack(source, tmp_path / "1.flash"), flashlm.pack(source, tmp_path / "2.flash")
+    one, two = (
+        flashlm.pack(source, tmp_path / "1.flash"),
+        flashlm.pack(source, tmp_path / "2.flash"),
+    )
     assert contents(one) == contents(two)
 
 

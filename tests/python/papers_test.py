@@ -38,7 +38,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 @pytest.fixture
 def source(hub: FakeHub, tmp_path: Path) -> papers.Papers:
     """The same without the pause that arXiv asks for."""
-    return papers.Papers(hub=hub.url, arxiv=hub.url, cache=tmp_path / "cache", arxiv_interval_seconds=0)
+    return papers.Papers(
+        hub=hub.url, arxiv=hub.url, cache=tmp_path / "cache", arxiv_interval_seconds=0
+    )
 
 
 def paper(number: int, **more: Any) -> FakePaper:
@@ -53,15 +55,28 @@ def test_the_top_papers_of_a_topic_are_found(hub: FakeHub, source: papers.Papers
     assert set(stages) == {"find"}
     # A later day comes first, whatever the votes say; earlier days fill up.
     assert [each.id for each in papers.find("LLM", 5, papers=source)][-1] == "2611.00004"
-    assert [each.id for each in papers.find("LLM", 5, date="2026-11-19", papers=source)] == ["2611.00004"]
+    assert [each.id for each in papers.find("LLM", 5, date="2026-11-19", papers=source)] == [
+        "2611.00004"
+    ]
     assert len(papers.find("", 9, month="2026-11", papers=source)) == 4
     assert papers.find("quantum chemistry", 3, papers=source) == []
-    assert any("week=2026-W47" in asked for asked in (papers.find("", 1, week="2026-W47", papers=source), hub.asked)[1])
+    assert any(
+        "week=2026-W47" in asked
+        for asked in (papers.find("", 1, week="2026-W47", papers=source), hub.asked)[1]
+    )
     assert papers.find("flash", 1, source="search", papers=source)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"top": 0}, {"by": "size"}, {"date": "yesterday"}, {"week": "2026"}, {"source": "guess"}, {"days": 99}]
+    "wrong",
+    [
+        {"top": 0},
+        {"by": "size"},
+        {"date": "yesterday"},
+        {"week": "2026"},
+        {"source": "guess"},
+        {"days": 99},
+    ],
 )
 def test_what_cannot_be_asked_is_refused(source: papers.Papers, wrong: dict[str, Any]) -> None:
     with pytest.raises(flashlm.ArgumentError):
@@ -100,7 +115,10 @@ def test_columns_are_read_in_order(tmp_path: Path) -> None:
 def test_a_bad_pdf_says_what_is_wrong_or_the_hubs_text_is_read(
     hub: FakeHub, source: papers.Papers, tmp_path: Path, content: bytes, said: str
 ) -> None:
-    hub.papers = [paper(1, pdf=content or b" "), paper(2, pdf=content or b" ", markdown="# The text")]
+    hub.papers = [
+        paper(1, pdf=content or b" "),
+        paper(2, pdf=content or b" ", markdown="# The text"),
+    ]
     with pytest.raises(flashlm.FormatError, match=said):
         papers.read("2611.10001", papers=source)
     file = tmp_path / "x.pdf"
@@ -135,7 +153,10 @@ def test_where_the_pdf_does_not_come_the_hubs_text_is_read(
     hub.papers = [paper(1, markdown="# The text\n\nof it"), paper(2)]
     hub.broken = {"/pdf/": broken}
     document = papers.read("2611.10001", papers=source)
-    assert (document.kind, [page.text for page in document.pages]) == ("markdown", ["# The text\n\nof it"])
+    assert (document.kind, [page.text for page in document.pages]) == (
+        "markdown",
+        ["# The text\n\nof it"],
+    )
     assert document.note.startswith(("its PDF did not come: ", "its PDF cannot be read: "))
     assert said in document.note
     with pytest.raises(flashlm.Error, match="The hub has no Markdown of it") as raised:
@@ -151,7 +172,10 @@ def test_where_the_pdf_does_not_come_the_hubs_text_is_read(
 @needs_pdf
 def test_what_agents_call_falls_back_too(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(papers, "Papers", partial(papers.Papers, arxiv_interval_seconds=0))
-    hub.papers = [paper(1, markdown="# The text", pdf=make_pdf(["secret"], encrypted=True)), paper(2, markdown="# Two")]
+    hub.papers = [
+        paper(1, markdown="# The text", pdf=make_pdf(["secret"], encrypted=True)),
+        paper(2, markdown="# Two"),
+    ]
     path = papers.download("2611.10001v1")
     assert path.suffix == ".pdf"
     text = papers.read_text(path)
@@ -163,10 +187,17 @@ def test_what_agents_call_falls_back_too(hub: FakeHub, monkeypatch: pytest.Monke
 
 
 @needs_pdf
-def test_offline_the_cached_text_is_read_where_there_is_no_pdf(hub: FakeHub, tmp_path: Path) -> None:
+def test_offline_the_cached_text_is_read_where_there_is_no_pdf(
+    hub: FakeHub, tmp_path: Path
+) -> None:
     hub.papers = [paper(1, markdown="# The text"), paper(2)]
     hub.broken = {"/pdf/": (403, {}, b"Forbidden")}
-    options: dict[str, Any] = {"hub": hub.url, "arxiv": hub.url, "cache": tmp_path / "c", "arxiv_interval_seconds": 0}
+    options: dict[str, Any] = {
+        "hub": hub.url,
+        "arxiv": hub.url,
+        "cache": tmp_path / "c",
+        "arxiv_interval_seconds": 0,
+    }
     papers.read("2611.10001", papers=papers.Papers(**options))
     offline = papers.Papers(**options, offline=True)
     assert papers.read("2611.10001", papers=offline).pages[0].text == "# The text"
@@ -202,7 +233,9 @@ def test_a_busy_server_is_asked_again(hub: FakeHub, source: papers.Papers) -> No
 
 
 @pytest.mark.usefixtures("hub")
-@pytest.mark.parametrize("wrong", ["../../x", "/etc/passwd", "2611.00001/../../x", "", "2611.00001\n", "..%2f..%2fx"])
+@pytest.mark.parametrize(
+    "wrong", ["../../x", "/etc/passwd", "2611.00001/../../x", "", "2611.00001\n", "..%2f..%2fx"]
+)
 def test_an_id_never_leaves_the_cache(source: papers.Papers, tmp_path: Path, wrong: str) -> None:
     try:
         path = papers.download(wrong, papers=source)
@@ -212,7 +245,9 @@ def test_an_id_never_leaves_the_cache(source: papers.Papers, tmp_path: Path, wro
 
 
 @needs_pdf
-def test_offline_the_cache_is_all_there_is(hub: FakeHub, source: papers.Papers, tmp_path: Path) -> None:
+def test_offline_the_cache_is_all_there_is(
+    hub: FakeHub, source: papers.Papers, tmp_path: Path
+) -> None:
     found = papers.find("LLM", 1, papers=source)
     papers.read(found[0].id, papers=source)
     asked = len(hub.asked)
@@ -224,7 +259,9 @@ def test_offline_the_cache_is_all_there_is(hub: FakeHub, source: papers.Papers, 
     assert len(hub.asked) == asked
 
 
-def test_without_poppler_markdown_is_read(hub: FakeHub, source: papers.Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_poppler_markdown_is_read(
+    hub: FakeHub, source: papers.Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pdf, "available", lambda: False)
     document = papers.read("2611.00001v2", papers=source)
     assert document.kind == "markdown"
@@ -237,7 +274,9 @@ def test_without_poppler_markdown_is_read(hub: FakeHub, source: papers.Papers, m
 
 @settings(max_examples=50)
 @given(st.text(min_size=1, max_size=20_000), st.integers(1, 50))
-def test_parts_of_markdown_hold_every_word(tmp_path_factory: pytest.TempPathFactory, text: str, times: int) -> None:
+def test_parts_of_markdown_hold_every_word(
+    tmp_path_factory: pytest.TempPathFactory, text: str, times: int
+) -> None:
     file = tmp_path_factory.mktemp("parts") / "a.md"
     file.write_text((text + "\n\n") * times, encoding="utf-8", newline="")
     words = file.read_text(encoding="utf-8").split()
@@ -267,7 +306,9 @@ def test_a_short_text_is_read_in_one_piece(lm: flashlm.LanguageModel) -> None:
 
 
 def test_a_long_text_is_read_section_by_section(lm: flashlm.LanguageModel) -> None:
-    model = ScriptedSession(lm, [lambda messages: "Sum of " + re.findall(r"fact\d+", str(messages))[-1]] * 99)
+    model = ScriptedSession(
+        lm, [lambda messages: "Sum of " + re.findall(r"fact\d+", str(messages))[-1]] * 99
+    )
     model.context_size = 2500
     told: list[tuple[str, int, int]] = []
     document = pages(12)

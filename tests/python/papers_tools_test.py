@@ -91,7 +91,12 @@ def web() -> Iterator[Web]:
 @pytest.fixture
 def papers(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> net.Papers:
     """Papers of that server, chosen by the environment."""
-    for name in ("HF_ASSETS_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DOWNLOAD_TIMEOUT"):
+    for name in (
+        "HF_ASSETS_CACHE",
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+        "HF_HUB_DOWNLOAD_TIMEOUT",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", web.url + "/")
     monkeypatch.setenv("ARXIV_ENDPOINT", web.url)
@@ -106,7 +111,12 @@ def test_daily_papers_come_by_topic_and_votes(papers: net.Papers, web: Web) -> N
     (first, second) = papers.daily(topic="LLM", top=3)
     assert (first.id, second.id) == ("2511.00002", "2511.00003")
     assert first.title == "LLM agents in a flash"
-    assert (first.authors, first.keywords, first.upvotes, first.comments) == (["Ada"], ["agents"], 5, 9)
+    assert (first.authors, first.keywords, first.upvotes, first.comments) == (
+        ["Ada"],
+        ["agents"],
+        5,
+        9,
+    )
     assert first.daily == "2025-11-20"
     assert first.to_dict()["url"] == first.url == "https://arxiv.org/abs/2511.00002"
     assert repr(second) == "Paper('2511.00003', 'Cats')"
@@ -116,7 +126,9 @@ def test_daily_papers_come_by_topic_and_votes(papers: net.Papers, web: Web) -> N
 
 
 @needs_net
-def test_a_paper_is_fetched_once_and_then_read_offline(papers: net.Papers, web: Web, tmp_path: Path) -> None:
+def test_a_paper_is_fetched_once_and_then_read_offline(
+    papers: net.Papers, web: Web, tmp_path: Path
+) -> None:
     assert papers.info("arXiv:2511.00002").upvotes == 5
     assert papers.markdown("2511.00002") == "# LLM agents"
     assert papers.markdown("2511.09999") is None
@@ -176,7 +188,9 @@ def test_errors_are_those_of_flashlm(papers: net.Papers, web: Web) -> None:
 @needs_net
 def test_a_page_is_fetched_within_limits(web: Web) -> None:
     told: list[tuple[int, int, float]] = []
-    response = net.http_get(web.url + "/page", headers={"X-Test": "yes"}, progress=lambda *now: told.append(now))
+    response = net.http_get(
+        web.url + "/page", headers={"X-Test": "yes"}, progress=lambda *now: told.append(now)
+    )
     assert (response.status, response.body, response.url) == (200, b"hello", web.url + "/page")
     assert response.headers["content-type"] == "text/plain"
     assert told[-1] == (5, 5, 0.0)
@@ -207,7 +221,13 @@ def test_other_threads_run_while_one_waits_for_the_web(web: Web) -> None:
 
 
 @needs_net
-@given(st.one_of(st.text(), st.from_regex(r"\A[./v0-9a-z~-]{1,20}\Z"), st.from_regex(r"\A\d{4}\.\d{5}(v\d)?\Z")))
+@given(
+    st.one_of(
+        st.text(),
+        st.from_regex(r"\A[./v0-9a-z~-]{1,20}\Z"),
+        st.from_regex(r"\A\d{4}\.\d{5}(v\d)?\Z"),
+    )
+)
 def test_whatever_an_id_says_it_is_refused_or_a_plain_name(text: str) -> None:
     try:
         known = net.paper_id(text)

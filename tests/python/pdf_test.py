@@ -26,10 +26,13 @@ def make_pdf(pages: list[list[tuple[int, int, str]]], title: str = "") -> bytes:
     ]
     for index, texts in enumerate(pages):
         objects.append(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R >> >> "
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R "
+            ">> >> "
             f"/Contents {5 + 2 * index} 0 R >>"
         )
-        content = "".join(f"BT /C 10 Tf 1 0 0 1 {x} {792 - y} Tm ({text}) Tj ET\n" for x, y, text in texts)
+        content = "".join(
+            f"BT /C 10 Tf 1 0 0 1 {x} {792 - y} Tm ({text}) Tj ET\n" for x, y, text in texts
+        )
         objects.append(f"<< /Length {len(content)} >>\nstream\n{content}endstream")
     objects.append(f"<< /Title ({title}) /Author (A. Writer) >>")
     out = "%PDF-1.4\n"
@@ -114,7 +117,9 @@ def test_progress_counts_pages_and_may_end_the_reading(paper: Path) -> None:
 @needs_poppler
 def test_threads_read_at_once(paper: Path) -> None:
     texts: list[str] = []
-    threads = [threading.Thread(target=lambda: texts.append(pdf.read_pdf(paper).text)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: texts.append(pdf.read_pdf(paper).text)) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

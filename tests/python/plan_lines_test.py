@@ -41,13 +41,16 @@ def test_the_plan_names_the_weights_in_dram_the_keys_and_values_and_the_whole(ti
     told = plan_lines(tiny, memory="75%", context=100)[0]
     size = _core.format_bytes
     assert told.startswith(
-        f"Plan: {size(plan.weights)} of weights, {size(plan.resident + plan.pinned)} of them in DRAM"
+        f"Plan: {size(plan.weights)} of weights, {size(plan.resident + plan.pinned)} of them in "
+        f"DRAM"
     )
     assert f"{size(plan.kv)} of keys and values for 100 tokens" in told
     assert f"{size(plan.total)} in all" in told
 
 
-def test_what_is_faster_is_told_only_where_it_is_and_where_it_fits(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_faster_is_told_only_where_it_is_and_where_it_fits(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with flashlm.LanguageModel.from_pretrained(tiny, memory="100%") as lm:
         whole = lm.memory_plan.total
     monkeypatch.setattr(_core, "free_memory", lambda: 2 * whole)
@@ -91,13 +94,18 @@ def test_the_demo_tells_the_plan_before_anything_is_read(tiny: Path, order: list
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("Q4_1", "times as much, since Q4_1 becomes f16. A share as memory is one of the packed size"),
+        (
+            "Q4_1",
+            "times as much, since Q4_1 becomes f16. A share as memory is one of the packed size",
+        ),
         ("Q5_0", "times as much, since Q5_0 becomes f16"),
         ("Q8_0", "packed"),
         ("F16", "packed"),
     ],
 )
-def test_what_grows_by_packing_is_told_with_the_factor_before(tmp_path: Path, kind: str, words: str) -> None:
+def test_what_grows_by_packing_is_told_with_the_factor_before(
+    tmp_path: Path, kind: str, words: str
+) -> None:
     case = random_llama.Case("wide", 7, hidden_dim=128, context=64)
     path = random_gguf.write(case, tmp_path / "m.gguf", kind)
     told: list[str] = []
@@ -106,7 +114,9 @@ def test_what_grows_by_packing_is_told_with_the_factor_before(tmp_path: Path, ki
     assert words in told[0]
     assert ("times as much" in told[0]) == (kind in ("Q4_1", "Q5_0"))
     manifest = json.loads((folder / "flashlm.json").read_text())
-    weights = sum(file["bytes"] - file["header_bytes"] for file in manifest["files"] if "header_bytes" in file)
+    weights = sum(
+        file["bytes"] - file["header_bytes"] for file in manifest["files"] if "header_bytes" in file
+    )
     assert f"{_core.format_bytes(weights)} packed" in told[0]
 
 

@@ -46,7 +46,14 @@ def test_likelihoods_are_those_of_float32(qwen: Path) -> None:
             logits -= logits.max(axis=1, keepdims=True)
             ours = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(ids) - 1), ids[1:]]
             difference = np.abs(ours - np.array(expected["negative_log_likelihoods"]))
-            print(name, len(ids), "tokens, mean difference", difference.mean(), "nats, largest", difference.max())
+            print(
+                name,
+                len(ids),
+                "tokens, mean difference",
+                difference.mean(),
+                "nats, largest",
+                difference.max(),
+            )
             assert difference.mean() <= CLOSE, name
 
 

@@ -19,14 +19,27 @@ Schema = dict[str, Any]
 NAMES = st.sampled_from(["a", "b", "name", "é", 'q"'])
 
 
-def ranged(kind: str, least: str, most: str, numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
+def ranged(
+    kind: str, least: str, most: str, numbers: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Schema]:
     """A type with one bound, both, or none; some of these hold nothing."""
     return st.builds(
-        lambda bounds: {"type": kind, **bounds}, st.fixed_dictionaries({}, optional={least: numbers, most: numbers})
+        lambda bounds: {"type": kind, **bounds},
+        st.fixed_dictionaries({}, optional={least: numbers, most: numbers}),
     )
 
 
-PATTERNS = [r"^\d+$", r"[a-c]{2}", r"^(a|b\.)*c?$", r"^\S+@\S+$", "é", r"\W", r"^[^\w]{1,3}$", r'^"\\', "^.{0,4}$"]
+PATTERNS = [
+    r"^\d+$",
+    r"[a-c]{2}",
+    r"^(a|b\.)*c?$",
+    r"^\S+@\S+$",
+    "é",
+    r"\W",
+    r"^[^\w]{1,3}$",
+    r'^"\\',
+    "^.{0,4}$",
+]
 """Regular expressions as schemas have them."""
 
 LEAVES: st.SearchStrategy[Schema] = st.one_of(
@@ -83,7 +96,9 @@ def nested(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
         several,
         inner,
     )
-    conditions = st.builds(lambda one, then, other: {"if": one, "then": then, "else": other}, inner, inner, inner)
+    conditions = st.builds(
+        lambda one, then, other: {"if": one, "then": then, "else": other}, inner, inner, inner
+    )
     opposites = st.builds(lambda beside, one: {**beside, "not": one}, inner, inner)
     return st.one_of(arrays, objects, unique, joined, conditions, opposites)
 
@@ -107,7 +122,9 @@ def test_what_is_written_under_a_random_schema_is_valid(
     except flashlm.FormatError:
         return  # a keyword that is not supported, or nothing meets it
     try:
-        text = model.generate("x", json_schema=schema, max_new_tokens=100, temperature=2.0, seed=seed)
+        text = model.generate(
+            "x", json_schema=schema, max_new_tokens=100, temperature=2.0, seed=seed
+        )
     except flashlm.ArgumentError:
         return  # its shortest text is longer
     need("jsonschema").Draft202012Validator(schema).validate(json.loads(text))
@@ -118,11 +135,17 @@ def test_what_is_written_under_a_random_schema_is_valid(
     [
         {"type": "string", "minLength": 10**9},
         {"type": "array", "items": {"type": "null"}, "minItems": 10**7},
-        {"type": "array", "minItems": 300, "items": {"type": "array", "minItems": 300, "items": {"const": "long"}}},
+        {
+            "type": "array",
+            "minItems": 300,
+            "items": {"type": "array", "minItems": 300, "items": {"const": "long"}},
+        },
         {"const": "x" * 70_000},
     ],
     ids=["long", "many", "nested", "constant"],
 )
-def test_a_schema_whose_shortest_text_is_huge_is_refused_at_once(model: flashlm.LanguageModel, schema: Schema) -> None:
+def test_a_schema_whose_shortest_text_is_huge_is_refused_at_once(
+    model: flashlm.LanguageModel, schema: Schema
+) -> None:
     with pytest.raises((flashlm.FormatError, flashlm.ArgumentError)):
         model.generate("x", json_schema=schema, max_new_tokens=50)

@@ -35,7 +35,9 @@ def with_model(program: str, folder: Path, model: Path) -> str:
 def run(command: list[str], folder: Path) -> str:
     """What a program prints; it must succeed."""
     environment = {**os.environ, "FLASHLM_HOME": str(folder / "home")}
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -64,7 +66,10 @@ def test_the_cpp_of_the_readme_compiles_and_runs(real: Path, tmp_path: Path) -> 
             program = f"{head}\n#include <iostream>\nint main() {{\n{body}\n}}\n"
         (folder / "program.cpp").write_text(program)
         compiler = os.environ.get("CXX", "c++")
-        run([compiler, "-std=c++20", "-O2", *includes, "program.cpp", "-o", "program", "-pthread"], folder)
+        run(
+            [compiler, "-std=c++20", "-O2", *includes, "program.cpp", "-o", "program", "-pthread"],
+            folder,
+        )
         assert run(["./program"], folder).strip()
 
 
@@ -73,13 +78,17 @@ def test_every_table_of_numbers_names_its_result_file() -> None:
     measured = re.compile(r"\d\s*(?:tok/s|ms|s|[KMGT]i?B(?:/s)?|%|x)\b")
     for table in re.findall(r"(?:^\|.*\n)+(?:\n.*\n)?", README.read_text(), re.MULTILINE):
         if measured.search(table):
-            assert re.search(r"\(benchmarks/results/[\w.-]+\.json\)", table), f"no result file:\n{table}"
+            assert re.search(r"\(benchmarks/results/[\w.-]+\.json\)", table), (
+                f"no result file:\n{table}"
+            )
 
 
 def test_the_table_of_the_readme_is_what_its_result_file_says() -> None:
     """Nobody types figures: the script that copies them finds nothing to change."""
     script = ROOT / "benchmarks" / "readme_table.py"
-    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -88,7 +97,9 @@ def test_every_result_file_says_where_it_comes_from() -> None:
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         result = json.loads(path.read_text())
         assert {"command", "commit", "date", "machine", "rows"} <= set(result), path.name
-        assert not [word for word in result["command"].split() if Path(word).is_absolute()], path.name
+        assert not [word for word in result["command"].split() if Path(word).is_absolute()], (
+            path.name
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -57,7 +57,9 @@ def test_the_papers_cache_comes_close_to_dense_and_says_its_window(relu: Path) -
     expected = logits(relu, memory="100%", selector="dense")
     got = logits(relu, memory="90%", selector="gate", policy="paper", window=2)
     assert np.allclose(got, expected, atol=1e-3 * float(np.abs(expected).max()))
-    with flashlm.LanguageModel.from_pretrained(relu, memory="90%", selector="gate", policy="paper", threads=1) as lm:
+    with flashlm.LanguageModel.from_pretrained(
+        relu, memory="90%", selector="gate", policy="paper", threads=1
+    ) as lm:
         lm.generate("a", max_new_tokens=8)
         assert 0 <= lm.stats.window <= 5
 
@@ -79,15 +81,21 @@ def test_a_predictor_is_found_and_its_work_is_told(guess: Path) -> None:
 
 
 def test_adding_gates_changes_nothing_else(relu: Path) -> None:
-    before = {path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"}
+    before = {
+        path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"
+    }
     seen: list[tuple[int, int]] = []
     _core.add_gates(relu, lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] > 0
-    assert {path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"} == before
+    assert {
+        path.name: path.read_bytes() for path in relu.iterdir() if path.name != "gates.safetensors"
+    } == before
     flashlm.verify(relu)
 
 
-def test_thresholds_of_a_swiglu_model_leave_out_the_share_they_were_asked_for(tmp_path: Path) -> None:
+def test_thresholds_of_a_swiglu_model_leave_out_the_share_they_were_asked_for(
+    tmp_path: Path,
+) -> None:
     source = tmp_path / "source"
     random_llama.write_folder(random_llama.CASES[0], source)
     folder = flashlm.pack(source, tmp_path / "silu.flash", neurons_per_bundle=1)
@@ -100,10 +108,14 @@ def test_thresholds_of_a_swiglu_model_leave_out_the_share_they_were_asked_for(tm
         expected = lm.logits(ids)
         n_neurons = len(ids) * lm.config["n_layers"] * lm.config["hidden_dim"]
         assert 0.5 < lm.stats.selected / n_neurons < 0.7
-    assert np.array_equal(logits(folder, memory="90%", selector="threshold", policy="lru"), expected)
+    assert np.array_equal(
+        logits(folder, memory="90%", selector="threshold", policy="lru"), expected
+    )
 
 
-def test_a_command_says_what_thresholds_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_says_what_thresholds_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = tmp_path / "source"
     random_llama.write_folder(random_llama.CASES[0], source)
     folder = flashlm.pack(source, tmp_path / "silu.flash", neurons_per_bundle=1)
@@ -111,14 +123,22 @@ def test_a_command_says_what_thresholds_cost(tmp_path: Path, capsys: pytest.Capt
     command = ["thresholds", str(folder), "--text", str(tmp_path / "text.txt"), "--memory", "100%"]
     assert run_app(command) == 0
     said = capsys.readouterr().out
-    for words in ("none (dense)", "30%", "40%", "50%", "is lossy. It leaves out 40% of the neurons now"):
+    for words in (
+        "none (dense)",
+        "30%",
+        "40%",
+        "50%",
+        "is lossy. It leaves out 40% of the neurons now",
+    ):
         assert words in said
     assert run_app([*command, "--lossy", "0.2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [one["sparsity"] for one in result["compared"]] == [0.2, 0.3, 0.4, 0.5]
     assert result["perplexity"] == result["compared"][0]["perplexity"]
     with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="threshold") as lm:
-        assert lm.perplexity((TEXT * 4)[len(TEXT) * 2 :]) == result["perplexity"]  # the one that was asked for stays
+        assert (
+            lm.perplexity((TEXT * 4)[len(TEXT) * 2 :]) == result["perplexity"]
+        )  # the one that was asked for stays
     assert run_app([*command, "--lossy", "1.5"]) == 1
     assert "expected more than 0 and less than 1, got 1.5" in capsys.readouterr().err
 
@@ -142,16 +162,22 @@ def test_a_predictor_of_another_model_is_refused(guess: Path, tmp_path: Path) ->
 def test_a_predictor_of_another_shape_is_refused(relu: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(relu, tmp_path / "model.flash"))
     other = flashlm.pack(
-        random_llama.write_folder(dataclasses.replace(random_llama.case("relu"), hidden_dim=90), tmp_path / "other"),
+        random_llama.write_folder(
+            dataclasses.replace(random_llama.case("relu"), hidden_dim=90), tmp_path / "other"
+        ),
         tmp_path / "other.flash",
     )
     digest = _core.Safetensors(str(random_predictor.write(folder))).metadata()["model"]
     shutil.copy(random_predictor.write(other, model=digest), folder / "predictor.safetensors")
-    with pytest.raises(flashlm.FormatError, match=r"expected F16 \[96, 4\], got F16 \[90, 4\].*layers\.0\.b"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"expected F16 \[96, 4\], got F16 \[90, 4\].*layers\.0\.b"
+    ):
         logits(folder)
 
 
-def test_thresholds_may_select_everything_or_nothing_but_be_no_nan(relu: Path, tmp_path: Path) -> None:
+def test_thresholds_may_select_everything_or_nothing_but_be_no_nan(
+    relu: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(relu, tmp_path / "model.flash"))
     random_predictor.write(folder, threshold=float("-inf"))
     assert np.array_equal(logits(folder, memory="90%"), logits(folder, selector="dense"))

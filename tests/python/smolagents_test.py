@@ -33,7 +33,9 @@ from flashlm.smolagents import (  # noqa: E402
 # The tiny model's template knows no tools, and these messages do not speak of them.
 pytestmark = pytest.mark.filterwarnings(r"ignore:\[chat_template\] tools")
 USER = [{"role": "user", "content": "Hello"}]
-needs_papers = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
+needs_papers = pytest.mark.skipif(
+    not (net.available() and pdf.available()), reason="built without curl or poppler"
+)
 
 
 class Add(smolagents.Tool):  # type: ignore[misc, name-defined]
@@ -60,7 +62,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         yield server
 
 
-def scripted(lm: flashlm.LanguageModel, *answers: Any, **settings: Any) -> tuple[FlashModel, ScriptedSession]:
+def scripted(
+    lm: flashlm.LanguageModel, *answers: Any, **settings: Any
+) -> tuple[FlashModel, ScriptedSession]:
     session = ScriptedSession(lm, answers)
     return FlashModel(session, **settings), session
 
@@ -69,7 +73,11 @@ def test_flashlm_itself_needs_no_smolagents() -> None:
     program = "import sys; sys.modules['smolagents'] = None; import flashlm, flashlm.cli.app, flashlm.papers"
     subprocess.run([sys.executable, "-c", program], check=True)
     said = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules['smolagents'] = None; import flashlm.smolagents"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.modules['smolagents'] = None; import flashlm.smolagents",
+        ],
         check=False,
         capture_output=True,
         text=True,
@@ -107,7 +115,9 @@ def test_stop_texts_are_removed(lm: flashlm.LanguageModel, stream: bool) -> None
     model, _ = scripted(lm, "Thought: so.\n<code>\nprint(1)\n</code> and more")
     stops = ["Observation:", "Calling tools:", "</code>"]
     if stream:
-        message = models.agglomerate_stream_deltas(list(model.generate_stream(USER, stop_sequences=stops)))
+        message = models.agglomerate_stream_deltas(
+            list(model.generate_stream(USER, stop_sequences=stops))
+        )
     else:
         message = model.generate(USER, stop_sequences=stops)
     assert message.content == "Thought: so.\n<code>\nprint(1)\n"
@@ -122,14 +132,22 @@ def test_stop_texts_work_whatever_the_model_is_called(lm: flashlm.LanguageModel)
 def test_stop_texts_do_not_cut_structured_output(lm: flashlm.LanguageModel) -> None:
     answer = json.dumps({"thought": "t", "code": "<code>\nfinal_answer(5)\n</code>"})
     model, session = scripted(lm, answer)
-    response_format = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
-    assert model.generate(USER, stop_sequences=["</code>"], response_format=response_format).content == answer
+    response_format = {
+        "type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object"}},
+    }
+    assert (
+        model.generate(USER, stop_sequences=["</code>"], response_format=response_format).content
+        == answer
+    )
     assert session.asked[0]["response_format"] == response_format
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_several_calls_have_different_ids(lm: flashlm.LanguageModel, stream: bool) -> None:
-    text = f"<tool_call>{call('add', x=1)}</tool_call>\n<tool_call>{call('add', x=2, y=3)}</tool_call>"
+    text = (
+        f"<tool_call>{call('add', x=1)}</tool_call>\n<tool_call>{call('add', x=2, y=3)}</tool_call>"
+    )
     model, session = scripted(lm, text, text, tool_choice="auto")
     ids: list[str] = []
     for _ in range(2):
@@ -138,7 +156,10 @@ def test_several_calls_have_different_ids(lm: flashlm.LanguageModel, stream: boo
             message = model.parse_tool_calls(models.agglomerate_stream_deltas(deltas))
         else:
             message = model.generate(USER, tools_to_call_from=[Add()])
-        assert [each.function.arguments for each in message.tool_calls] == [{"x": 1}, {"x": 2, "y": 3}]
+        assert [each.function.arguments for each in message.tool_calls] == [
+            {"x": 1},
+            {"x": 2, "y": 3},
+        ]
         assert message.content == ""
         ids += [each.id for each in message.tool_calls]
     assert len(set(ids)) == 4
@@ -197,7 +218,9 @@ def test_completion_settings_are_those_of_smolagents(lm: flashlm.LanguageModel) 
     removed = FlashModel(lm, max_tokens=models.REMOVE_PARAMETER, temperature=0.7)
     assert "max_tokens" not in removed._prepare_completion_kwargs(message, max_tokens=200)
     for choice in ("auto", "add", {"type": "function", "function": {"name": "add"}}):
-        settings = FlashModel(lm)._prepare_completion_kwargs(message, tools_to_call_from=[Add()], tool_choice=choice)
+        settings = FlashModel(lm)._prepare_completion_kwargs(
+            message, tools_to_call_from=[Add()], tool_choice=choice
+        )
         assert settings["tool_choice"] == choice
     plain = FlashModel(lm)._prepare_completion_kwargs
     assert plain(message, tools_to_call_from=[Add()])["tool_choice"] == "required"
@@ -205,7 +228,9 @@ def test_completion_settings_are_those_of_smolagents(lm: flashlm.LanguageModel) 
     assert "tool_choice" not in plain(message)
 
 
-def test_the_models_settings_come_before_a_calls_but_for_its_length(lm: flashlm.LanguageModel) -> None:
+def test_the_models_settings_come_before_a_calls_but_for_its_length(
+    lm: flashlm.LanguageModel,
+) -> None:
     model, session = scripted(lm, *"abcd", temperature=0.5, max_new_tokens=7)
     model.generate(USER, temperature=1.0, top_k=3)
     assert {name: session.asked[0][name] for name in ("temperature", "top_k", "max_new_tokens")} == {
@@ -228,8 +253,12 @@ def test_without_a_tool_choice_a_tool_may_be_called_or_not(lm: flashlm.LanguageM
     assert [tool["function"]["name"] for tool in session.asked[1]["tools"]] == ["add"]
 
 
-def test_arguments_of_transformers_models_are_taken_and_ignored_with_one_warning(tiny: Path) -> None:
-    with pytest.warns(UserWarning, match="device_map, torch_dtype, trust_remote_code, model_kwargs: ignored") as told:
+def test_arguments_of_transformers_models_are_taken_and_ignored_with_one_warning(
+    tiny: Path,
+) -> None:
+    with pytest.warns(
+        UserWarning, match="device_map, torch_dtype, trust_remote_code, model_kwargs: ignored"
+    ) as told:
         model = FlashModel(
             str(tiny), device_map="auto", torch_dtype="float16", trust_remote_code=True, model_kwargs={"a": 1},
             max_new_tokens=2, do_sample=False, apply_chat_template_kwargs={"enable_thinking": False},
@@ -283,7 +312,9 @@ def test_tool_choice_is_kept(lm: flashlm.LanguageModel) -> None:
 def test_messages_become_texts_with_roles_that_alternate() -> None:
     role = models.MessageRole
     messages = [
-        models.ChatMessage(role.SYSTEM, [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]),
+        models.ChatMessage(
+            role.SYSTEM, [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief."}]
+        ),
         {"role": "user", "content": "Task"},
         models.ChatMessage(role.TOOL_CALL, [{"type": "text", "text": "call"}]),
         models.ChatMessage(role.TOOL_RESPONSE, [{"type": "text", "text": "seen"}]),
@@ -305,12 +336,16 @@ def test_messages_become_texts_with_roles_that_alternate() -> None:
 def test_roles_of_ones_own_are_given_once_or_per_call(lm: flashlm.LanguageModel) -> None:
     model, session = scripted(lm, "a", "b", custom_role_conversions={"critic": "user"})
     model.generate([{"role": "critic", "content": "x"}])
-    model.generate([{"role": "poet", "content": "x"}], custom_role_conversions={"poet": "assistant"})
+    model.generate(
+        [{"role": "poet", "content": "x"}], custom_role_conversions={"poet": "assistant"}
+    )
     assert [asked["messages"][0]["role"] for asked in session.asked] == ["user", "assistant"]
 
 
 def test_a_model_survives_the_way_through_a_dict(tiny: Path) -> None:
-    model = FlashModel(str(tiny), memory="75%", context=64, temperature=0.5, seed=3, max_new_tokens=7)
+    model = FlashModel(
+        str(tiny), memory="75%", context=64, temperature=0.5, seed=3, max_new_tokens=7
+    )
     told = json.loads(json.dumps(model.to_dict()))
     again = FlashModel.from_dict(told)
     assert again.to_dict() == model.to_dict()
@@ -344,7 +379,9 @@ def test_the_context_is_the_models_own_as_far_as_the_budget_allows(tiny: Path) -
         ({"temperature": -1}, "temperature"),
     ],
 )
-def test_settings_that_nobody_knows_are_refused(lm: flashlm.LanguageModel, settings: Any, name: str) -> None:
+def test_settings_that_nobody_knows_are_refused(
+    lm: flashlm.LanguageModel, settings: Any, name: str
+) -> None:
     with pytest.raises(flashlm.ArgumentError, match=name):
         FlashModel(lm, **settings).generate(USER, max_new_tokens=1)
 
@@ -388,7 +425,11 @@ def test_the_second_step_does_not_compute_the_first_again(lm: flashlm.LanguageMo
     model = FlashModel(lm)
     first = model.generate(USER, max_new_tokens=12)
     before = lm.stats.reused_tokens
-    later = [*USER, {"role": "assistant", "content": first.content}, {"role": "user", "content": "On"}]
+    later = [
+        *USER,
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": "On"},
+    ]
     model.generate(later, max_new_tokens=1)
     assert lm.stats.reused_tokens - before >= first.token_usage.input_tokens
 
@@ -397,13 +438,22 @@ def test_the_second_step_does_not_compute_the_first_again(lm: flashlm.LanguageMo
 def test_the_second_step_computes_its_own_tokens_only(real: Path) -> None:
     with flashlm.LanguageModel.from_pretrained(real, memory="50%", context=1024) as lm:
         model = FlashModel(lm, temperature=1.2, seed=5)
-        first = model.generate([{"role": "user", "content": "Tell me about the moon."}], max_new_tokens=60)
+        first = model.generate(
+            [{"role": "user", "content": "Tell me about the moon."}], max_new_tokens=60
+        )
         before = lm.stats
         said = {"role": "assistant", "content": first.content}
-        later = [{"role": "user", "content": "Tell me about the moon."}, said, {"role": "user", "content": "Go on."}]
+        later = [
+            {"role": "user", "content": "Tell me about the moon."},
+            said,
+            {"role": "user", "content": "Go on."},
+        ]
         second = model.generate(later, max_new_tokens=1)
         assert second.raw["reused_tokens"] == first.token_usage.total_tokens - 1
-        assert second.raw["computed_tokens"] == second.token_usage.input_tokens - second.raw["reused_tokens"]
+        assert (
+            second.raw["computed_tokens"]
+            == second.token_usage.input_tokens - second.raw["reused_tokens"]
+        )
         # All that was read and written, but the last token, which was never put in.
         assert lm.stats.reused_tokens - before.reused_tokens == first.token_usage.total_tokens - 1
         assert second.token_usage.input_tokens - first.token_usage.total_tokens < 20
@@ -415,7 +465,11 @@ def test_a_tool_survives_saving_and_loading(tool: Any, tmp_path: Path) -> None:
     made.save(tmp_path / "saved", make_gradio_app=tool is not TopDailyPapers)
     code = (tmp_path / "saved" / "tool.py").read_text()
     again = smolagents.Tool.from_code(code)
-    assert (again.name, again.inputs, again.output_type) == (made.name, made.inputs, made.output_type)
+    assert (again.name, again.inputs, again.output_type) == (
+        made.name,
+        made.inputs,
+        made.output_type,
+    )
     with pytest.raises((flashlm.Error, TypeError)):
         again(**dict.fromkeys(again.inputs))
 
@@ -447,7 +501,9 @@ def test_the_tools_find_download_and_read(hub: FakeHub, tmp_path: Path) -> None:
 
 @needs_papers
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_calling_agent_reads_a_paper(lm: flashlm.LanguageModel, hub: FakeHub, stream: bool) -> None:
+def test_a_tool_calling_agent_reads_a_paper(
+    lm: flashlm.LanguageModel, hub: FakeHub, stream: bool
+) -> None:
     def read(messages: list[dict[str, str]]) -> str:
         path = messages[-1]["content"].split("Observation:")[-1].split()[0]
         return call("read_pdf_file", file_path=path)
@@ -479,10 +535,18 @@ def test_a_code_agent_reads_a_paper(lm: flashlm.LanguageModel, structured: bool)
         "final_answer({'url': 'https://arxiv.org/abs/' + ids[0], 'topic': 'LLM', 'pages': text.count('[page ')})",
     ]
     code = "\n".join(lines)
-    answer = json.dumps({"thought": "I read.", "code": code}) if structured else f"I read.\n<code>\n{code}\n</code>"
+    answer = (
+        json.dumps({"thought": "I read.", "code": code})
+        if structured
+        else f"I read.\n<code>\n{code}\n</code>"
+    )
     model, session = scripted(lm, answer)
     agent = smolagents.CodeAgent(
-        tools=paper_tools(), model=model, use_structured_outputs_internally=structured, verbosity_level=0, max_steps=1
+        tools=paper_tools(),
+        model=model,
+        use_structured_outputs_internally=structured,
+        verbosity_level=0,
+        max_steps=1,
     )
     result = agent.run("Summarize the top paper about LLMs.")
     assert result == {"url": "https://arxiv.org/abs/2611.00001", "topic": "LLM", "pages": 3}
@@ -496,11 +560,18 @@ def test_a_code_agent_reads_a_paper(lm: flashlm.LanguageModel, structured: bool)
 def test_the_real_model_makes_valid_calls_and_ends(real: Path) -> None:
     model = FlashModel(real, max_new_tokens=80)
     assert model.language_model.context == 8192
-    agent = smolagents.ToolCallingAgent(tools=paper_tools(), model=model, verbosity_level=0, max_steps=3)
-    result = agent.run("Find the top paper about LLM, download it, read it, and summarize it.", return_full_result=True)
+    agent = smolagents.ToolCallingAgent(
+        tools=paper_tools(), model=model, verbosity_level=0, max_steps=3
+    )
+    result = agent.run(
+        "Find the top paper about LLM, download it, read it, and summarize it.",
+        return_full_result=True,
+    )
     assert result.state in ("success", "max_steps_error")
     assert result.output
-    calls = [call for step in agent.memory.steps for call in getattr(step, "tool_calls", None) or ()]
+    calls = [
+        call for step in agent.memory.steps for call in getattr(step, "tool_calls", None) or ()
+    ]
     assert calls
     names = {tool.name for tool in paper_tools()} | {"final_answer"}
     assert {call.name for call in calls} <= names
@@ -531,7 +602,9 @@ def test_an_agent_goes_on_after_a_tool_that_throws(lm: flashlm.LanguageModel) ->
 
 
 def test_megabytes_from_a_tool_are_cut_with_a_note(lm: flashlm.LanguageModel) -> None:
-    model, session = scripted(lm, call("bad", how="much"), call("bad", how="much"), call("final_answer", answer="done"))
+    model, session = scripted(
+        lm, call("bad", how="much"), call("bad", how="much"), call("final_answer", answer="done")
+    )
     session.context_size = 20_000
     agent = smolagents.ToolCallingAgent(tools=[Bad()], model=model, verbosity_level=0, max_steps=3)
     assert agent.run("x") == "done"
@@ -546,7 +619,10 @@ def test_results_are_cut_alike_in_the_next_step(lm: flashlm.LanguageModel) -> No
     session.context_size = 1000
     long = [{"role": "user", "content": "Task"}, {"role": "tool-response", "content": "w " * 2000}]
     model.generate(long, max_new_tokens=50)
-    model.generate([*long, {"role": "assistant", "content": "a"}, {"role": "user", "content": "On"}], max_new_tokens=50)
+    model.generate(
+        [*long, {"role": "assistant", "content": "a"}, {"role": "user", "content": "On"}],
+        max_new_tokens=50,
+    )
     first, second = (asked["messages"] for asked in session.asked)
     assert second[0] == first[0]
     assert first[0]["content"].endswith("of 4000 bytes]")

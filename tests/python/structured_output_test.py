@@ -13,7 +13,11 @@ import pytest
 import flashlm
 from flashlm.response_format import grammar_of_format, grammar_of_schema
 
-NODE = {"type": "object", "properties": {"v": {"type": "integer"}, "next": {"$ref": "#/$defs/n"}}, "required": ["v"]}
+NODE = {
+    "type": "object",
+    "properties": {"v": {"type": "integer"}, "next": {"$ref": "#/$defs/n"}},
+    "required": ["v"],
+}
 SCHEMAS: list[dict[str, Any]] = [
     {"type": "object"},
     {"enum": ["a", "b", {"c": [1, None]}]},
@@ -47,7 +51,9 @@ def validate(need: Callable[[str], Any]) -> Callable[[Any, dict[str, Any]], None
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=json.dumps)
 def test_a_random_model_writes_what_the_schema_allows(
-    lm: flashlm.LanguageModel, validate: Callable[[Any, dict[str, Any]], None], schema: dict[str, Any]
+    lm: flashlm.LanguageModel,
+    validate: Callable[[Any, dict[str, Any]], None],
+    schema: dict[str, Any],
 ) -> None:
     for seed in range(8):
         text = lm.generate("x", json_schema=schema, max_new_tokens=60, temperature=2.0, seed=seed)
@@ -64,8 +70,14 @@ def test_properties_keep_the_order_of_the_schema(lm: flashlm.LanguageModel) -> N
 
 def test_chat_takes_response_formats(lm: flashlm.LanguageModel) -> None:
     messages = [{"role": "user", "content": "Hi"}]
-    assert isinstance(json.loads(lm.chat(messages, response_format={"type": "json_object"}, max_new_tokens=40)), dict)
-    wanted = {"type": "json_schema", "json_schema": {"name": "colour", "strict": True, "schema": {"enum": ["red"]}}}
+    assert isinstance(
+        json.loads(lm.chat(messages, response_format={"type": "json_object"}, max_new_tokens=40)),
+        dict,
+    )
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "colour", "strict": True, "schema": {"enum": ["red"]}},
+    }
     assert lm.chat(messages, response_format=wanted) == '"red"'
     assert grammar_of_format(None) is None
     assert grammar_of_format({"type": "text"}) is None
@@ -87,9 +99,13 @@ def test_a_response_format_of_another_form_is_an_argument_error(wrong: Any, said
 
 
 def test_a_schema_that_is_not_supported_is_a_format_error() -> None:
-    with pytest.raises(flashlm.FormatError, match=r"#/properties/a: unsupported keyword 'contains'.*Take it out"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"#/properties/a: unsupported keyword 'contains'.*Take it out"
+    ):
         grammar_of_schema({"properties": {"a": {"type": "array", "contains": {"const": 1}}}})
-    with pytest.raises(flashlm.FormatError, match=r"#: unsupported keyword 'pattern': .*look-ahead"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"#: unsupported keyword 'pattern': .*look-ahead"
+    ):
         grammar_of_schema({"type": "string", "pattern": "(?=x)"})
     with pytest.raises(flashlm.FormatError, match="no text can meet"):
         grammar_of_schema(False)
@@ -106,7 +122,9 @@ def test_run_writes_json(tiny: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
     from flashlm.cli import main
 
     schema = tmp_path / "schema.json"
-    schema.write_text('{"type": "object", "properties": {"ok": {"const": true}}, "required": ["ok"]}')
+    schema.write_text(
+        '{"type": "object", "properties": {"ok": {"const": true}}, "required": ["ok"]}'
+    )
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tiny), "-p", "x", "--json-schema", str(schema)])
     assert not ended.value.code
@@ -125,20 +143,42 @@ def tool_schemas() -> list[dict[str, Any]]:
     schemas = []
     for index in range(20):
         names = ["query", "count", "exact", "tags", "period"]
-        used = {name: kind for at, (name, kind) in enumerate(zip(names, kinds, strict=True)) if (index + 1) >> at & 1}
-        arguments = {"type": "object", "properties": used, "required": sorted(used), "additionalProperties": False}
+        used = {
+            name: kind
+            for at, (name, kind) in enumerate(zip(names, kinds, strict=True))
+            if (index + 1) >> at & 1
+        }
+        arguments = {
+            "type": "object",
+            "properties": used,
+            "required": sorted(used),
+            "additionalProperties": False,
+        }
         call = {"name": {"const": f"tool_{index}"}, "arguments": arguments}
         schemas.append({"type": "object", "properties": call, "required": ["name", "arguments"]})
     return schemas
 
 
 @pytest.mark.real
-def test_200_tool_calls_by_a_small_model_are_valid(real: Path, validate: Callable[[Any, dict[str, Any]], None]) -> None:
+def test_200_tool_calls_by_a_small_model_are_valid(
+    real: Path, validate: Callable[[Any, dict[str, Any]], None]
+) -> None:
     """SmolLM2-135M: 20 schemas, 10 calls each, greedy and drawn."""
     with flashlm.LanguageModel.from_pretrained(real, memory="100%", context=512) as lm:
         for schema in tool_schemas():
-            messages = [{"role": "user", "content": f"Call this tool to find papers on memory: {json.dumps(schema)}"}]
+            messages = [
+                {
+                    "role": "user",
+                    "content": f"Call this tool to find papers on memory: {json.dumps(schema)}",
+                }
+            ]
             for seed in range(10):
                 wanted = {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}
-                answer = lm.chat(messages, response_format=wanted, max_new_tokens=64, temperature=0.2 * seed, seed=seed)
+                answer = lm.chat(
+                    messages,
+                    response_format=wanted,
+                    max_new_tokens=64,
+                    temperature=0.2 * seed,
+                    seed=seed,
+                )
                 validate(json.loads(answer), schema)

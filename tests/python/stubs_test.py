@@ -15,16 +15,27 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "python" / "flashlm"
 MODULES = ["_core", "_net", "_pdf"]
 TREES = {name: ast.parse((PACKAGE / f"{name}.pyi").read_text(encoding="utf-8")) for name in MODULES}
 ALL_CLASSES = {
-    (module, node.name): node for module, tree in TREES.items() for node in tree.body if isinstance(node, ast.ClassDef)
+    (module, node.name): node
+    for module, tree in TREES.items()
+    for node in tree.body
+    if isinstance(node, ast.ClassDef)
 }
-CLASSES = {key: node for key, node in ALL_CLASSES.items() if not key[1].startswith("_")}  # others only name types
+CLASSES = {
+    key: node for key, node in ALL_CLASSES.items() if not key[1].startswith("_")
+}  # others only name types
 FUNCTIONS = {
     (module, node.name): node
     for module, tree in TREES.items()
     for node in tree.body
     if isinstance(node, ast.FunctionDef)
 }
-SPECIAL = {"__init__", "__iter__", "__next__", "__len__", "__getitem__"}  # of the others Python has its own
+SPECIAL = {
+    "__init__",
+    "__iter__",
+    "__next__",
+    "__len__",
+    "__getitem__",
+}  # of the others Python has its own
 
 
 def is_public(name: str) -> bool:
@@ -43,7 +54,9 @@ def parameters(node: ast.FunctionDef) -> list[tuple[str, bool, Any]]:
     """Name, whether it is keyword-only, and the default, of every parameter but self."""
     plain = [*node.args.posonlyargs, *node.args.args]
     defaults = [None] * (len(plain) - len(node.args.defaults)) + list(node.args.defaults)
-    found = [(argument.arg, False, default) for argument, default in zip(plain, defaults, strict=True)]
+    found = [
+        (argument.arg, False, default) for argument, default in zip(plain, defaults, strict=True)
+    ]
     found += [
         (argument.arg, True, default)
         for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
@@ -57,13 +70,18 @@ def parameters(node: ast.FunctionDef) -> list[tuple[str, bool, Any]]:
 
 
 def options(node: ast.FunctionDef) -> list[str]:
-    """Names in the TypedDict of ``**options: Unpack[...]``. What they are by default, the engine's table says."""
+    """Names in the TypedDict of ``**options: Unpack[...]``.
+
+    What they are by default, the engine's table says.
+    """
     kind = node.args.kwarg and node.args.kwarg.annotation
     if not isinstance(kind, ast.Subscript):
         return []
     (names,) = [tree for (_, name), tree in ALL_CLASSES.items() if name == ast.unparse(kind.slice)]
     return [
-        item.target.id for item in names.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+        item.target.id
+        for item in names.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
     ]
 
 

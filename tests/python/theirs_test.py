@@ -31,7 +31,9 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     return ask_in
 
 
-@pytest.mark.parametrize("answer", [NUMBERS, NUMBERS.astype(np.int16), [1, "\u00fc", None, {"a": [2.5]}]])
+@pytest.mark.parametrize(
+    "answer", [NUMBERS, NUMBERS.astype(np.int16), [1, "\u00fc", None, {"a": [2.5]}]]
+)
 def test_a_recorded_answer_comes_back_without_asking(ask: Ask, answer: Any) -> None:
     ask("write", answer, case="one")
     ask("write", "other", case="two")
@@ -44,8 +46,16 @@ def test_a_recorded_answer_comes_back_without_asking(ask: Ask, answer: Any) -> N
 def test_another_answer_of_today_fails(ask: Ask) -> None:
     ask("write", NUMBERS, case="numbers")
     ask("write", [1, 2], case="ids")
-    assert ask("compare", NUMBERS + np.float32(1e-6), case="numbers", within=1e-5)[0] == np.float32(1e-6)
-    for other in (NUMBERS + np.float32(1e-4), NUMBERS[:-1], NUMBERS.astype(np.float64), [0.0], NUMBERS * np.nan):
+    assert ask("compare", NUMBERS + np.float32(1e-6), case="numbers", within=1e-5)[0] == np.float32(
+        1e-6
+    )
+    for other in (
+        NUMBERS + np.float32(1e-4),
+        NUMBERS[:-1],
+        NUMBERS.astype(np.float64),
+        [0.0],
+        NUMBERS * np.nan,
+    ):
         with pytest.raises(AnswerError, match="got another answer"):
             ask("compare", other, case="numbers", within=1e-5)
     with pytest.raises(AnswerError, match="got another answer"):
@@ -56,7 +66,14 @@ def test_an_answer_to_another_question_fails(ask: Ask, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    questions: list[Any] = [{"w": NUMBERS}, {"w": NUMBERS + 1}, {"v": NUMBERS}, {"w": NUMBERS[:, None]}, [1, 2], [2, 1]]
+    questions: list[Any] = [
+        {"w": NUMBERS},
+        {"w": NUMBERS + 1},
+        {"v": NUMBERS},
+        {"w": NUMBERS[:, None]},
+        [1, 2],
+        [2, 1],
+    ]
     questions += [folder, folder / "config.json", "text"]
     checksums = [digest(question) for question in questions]
     (folder / "config.json").write_text("{ }")
@@ -90,5 +107,7 @@ def test_the_recorded_files_are_small_and_each_belongs_to_a_test() -> None:
         assert f"def test_{file.stem}(" in sources, file.name
         assert file.stat().st_size <= theirs.MOST_BYTES
         made_with = Theirs(f"test_{file.stem}").made_with()
-        assert {"transformers", "tokenizers", "torch", "numpy"} <= set(made_with), json.dumps(made_with)
+        assert {"transformers", "tokenizers", "torch", "numpy"} <= set(made_with), json.dumps(
+            made_with
+        )
     assert sum(file.stat().st_size for file in files) < 3_000_000

@@ -71,7 +71,13 @@ def test_an_interrupted_stream_of_a_prompt_as_long_goes_on_with_its_own_text(
         {},
         {"temperature": 1.0, "top_k": 40, "seed": 7},
         {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.3, "seed": 11},
-        {"json_schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}},
+        {
+            "json_schema": {
+                "type": "object",
+                "properties": {"a": {"type": "integer"}},
+                "required": ["a"],
+            }
+        },
         {"stop": ["e"], "temperature": 1.0, "seed": 3},
     ],
     ids=["greedy", "sampled", "penalised", "grammar", "stop"],
@@ -116,7 +122,9 @@ USES: dict[str, Callable[[flashlm.LanguageModel], object]] = {
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_stream_whose_session_did_something_else_goes_on(
-    shared: flashlm.LanguageModel, alone: Callable[..., str], use: Callable[[flashlm.LanguageModel], object]
+    shared: flashlm.LanguageModel,
+    alone: Callable[..., str],
+    use: Callable[[flashlm.LanguageModel], object],
 ) -> None:
     options: dict[str, Any] = {"max_new_tokens": 12, "temperature": 1.0, "seed": 4}
     stream = shared.stream(A, **options)
@@ -144,7 +152,9 @@ def test_a_stream_goes_on_after_its_session_was_reset_saved_or_stepped_in_a_copy
     assert text == alone(A, max_new_tokens=12)
 
 
-def test_a_stream_goes_on_with_a_kv_store(tiny: Path, alone: Callable[..., str], tmp_path: Path) -> None:
+def test_a_stream_goes_on_with_a_kv_store(
+    tiny: Path, alone: Callable[..., str], tmp_path: Path
+) -> None:
     long = "The moon is bright and the sea is calm. " * 2
     with flashlm.LanguageModel.from_pretrained(tiny, memory="50%", kv_store=tmp_path) as model:
         streams = [model.stream(prompt, max_new_tokens=8) for prompt in (long, long + "So", B)]
@@ -156,7 +166,9 @@ def test_a_stream_goes_on_with_a_kv_store(tiny: Path, alone: Callable[..., str],
 
 def test_the_progress_of_a_prompt_is_told_once(shared: flashlm.LanguageModel) -> None:
     seen: list[tuple[int, int]] = []
-    stream = shared.stream(A, max_new_tokens=6, on_prefill=lambda done, total: seen.append((done, total)))
+    stream = shared.stream(
+        A, max_new_tokens=6, on_prefill=lambda done, total: seen.append((done, total))
+    )
     next(stream)
     told = list(seen)
     shared.generate(B, max_new_tokens=2)
@@ -170,7 +182,9 @@ def test_threads_that_call_one_model_get_the_text_of_each_call_alone(
     prompts = [A, B, C, "Once"]
     calls = [(prompt, seed) for prompt in prompts for seed in range(10)]
     right = {prompt: alone(prompt, max_new_tokens=10) for prompt in prompts}
-    sampled = {call: alone(call[0], max_new_tokens=6, temperature=1.0, seed=call[1]) for call in calls[:12]}
+    sampled = {
+        call: alone(call[0], max_new_tokens=6, temperature=1.0, seed=call[1]) for call in calls[:12]
+    }
     got = in_threads([partial(shared.generate, prompt, max_new_tokens=10) for prompt, _ in calls])
     assert got == [right[prompt] for prompt, _ in calls]
 
@@ -181,7 +195,9 @@ def test_threads_that_call_one_model_get_the_text_of_each_call_alone(
     assert got == list(sampled.values())
 
 
-def test_threads_of_a_server_get_right_answers_whatever_they_ask(shared: flashlm.LanguageModel, tiny: Path) -> None:
+def test_threads_of_a_server_get_right_answers_whatever_they_ask(
+    shared: flashlm.LanguageModel, tiny: Path
+) -> None:
     ids = shared.tokenizer.encode("Some text to score")
     messages = [{"role": "user", "content": "Hello"}]
     session = shared.session()
@@ -232,7 +248,9 @@ def test_what_one_thread_collects_is_its_own(shared: flashlm.LanguageModel) -> N
         assert all(other.result(PATIENCE) is None for other in others)
 
 
-def test_a_text_can_be_looked_at_and_closed_while_another_thread_computes_it(shared: flashlm.LanguageModel) -> None:
+def test_a_text_can_be_looked_at_and_closed_while_another_thread_computes_it(
+    shared: flashlm.LanguageModel,
+) -> None:
     session = shared.session()
     stream = session.stream(A, max_new_tokens=100, temperature=1.0, seed=9)
     done = threading.Event()
@@ -264,7 +282,9 @@ def test_a_text_can_be_looked_at_and_closed_while_another_thread_computes_it(sha
     assert long.finish_reason == "closed"
 
 
-def test_the_rest_of_a_stream_is_what_its_pieces_would_have_been(shared: flashlm.LanguageModel) -> None:
+def test_the_rest_of_a_stream_is_what_its_pieces_would_have_been(
+    shared: flashlm.LanguageModel,
+) -> None:
     stream = shared.stream(A, max_new_tokens=10)
     first = next(stream)
     assert first + stream.rest() == shared.generate(A, max_new_tokens=10)
@@ -275,7 +295,9 @@ def test_a_callback_may_not_use_the_session_that_calls_it(shared: flashlm.Langua
     def nested(_done: int, _total: int) -> None:
         shared.generate(B)
 
-    with pytest.raises(flashlm.ArgumentError, match="a callback may not use the model that calls it"):
+    with pytest.raises(
+        flashlm.ArgumentError, match="a callback may not use the model that calls it"
+    ):
         shared.generate(A, max_new_tokens=2, on_prefill=nested)
     assert shared.generate(A, max_new_tokens=2) == shared.session().generate(A, max_new_tokens=2)
 
@@ -283,7 +305,9 @@ def test_a_callback_may_not_use_the_session_that_calls_it(shared: flashlm.Langua
 def run(code: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """A program in a process of its own, which may hang."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
+    )
 
 
 IN_A_STEP = """
@@ -316,24 +340,39 @@ IN_A_STEP = """
     [
         "sessions.pop(); streams.pop(); gc.collect()",
         "sessions[0].close(); streams.clear(); sessions.clear()",
-        "circle = [sessions, streams]; circle.append(circle); del circle, sessions, streams; gc.collect()",
+        (
+            "circle = [sessions, streams]; circle.append(circle); del circle, sessions, streams; "
+            "gc.collect()"
+        ),
         "streams[0].close(); streams[0].finish_reason; streams[0].tokens; streams[0].prompt_tokens",
         "sessions[0].stats; sessions[0].tokens; sessions[0].context; repr(sessions[0])",
         "lm.stats; lm.memory_plan; lm.kv_store; lm.config; lm.context; repr(lm); lm._native.tokens",
         "lm.tokenizer.encode('Once'); lm.stream('Once'); sessions[0].stream('Once')",
-        "flashlm.LanguageModel.from_pretrained(sys.argv[1], threads=1).generate('Once', max_new_tokens=2)",
+        (
+            "flashlm.LanguageModel.from_pretrained(sys.argv[1], threads=1).generate('Once', "
+            "max_new_tokens=2)"
+        ),
     ],
 )
-def test_nothing_that_needs_no_step_waits_for_one_with_the_gil(tiny: Path, tmp_path: Path, use: str) -> None:
+def test_nothing_that_needs_no_step_waits_for_one_with_the_gil(
+    tiny: Path, tmp_path: Path, use: str
+) -> None:
     done = run(IN_A_STEP.format(use=use), tiny, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 @pytest.mark.parametrize(
     "use",
-    ["sessions[0].reset()", "lm.session()", "sessions[0].save(sys.argv[2] + '/talk')", "rest = streams[0].rest()"],
+    [
+        "sessions[0].reset()",
+        "lm.session()",
+        "sessions[0].save(sys.argv[2] + '/talk')",
+        "rest = streams[0].rest()",
+    ],
 )
-def test_what_needs_a_step_lets_the_other_thread_go_on(tiny: Path, tmp_path: Path, use: str) -> None:
+def test_what_needs_a_step_lets_the_other_thread_go_on(
+    tiny: Path, tmp_path: Path, use: str
+) -> None:
     """It waits, but without the GIL: the thread it waits for goes on."""
     code = IN_A_STEP.format(use=f"threading.Timer(0.2, go_on.set).start(); {use}")
     done = run(code, tiny, tmp_path)
@@ -405,7 +444,9 @@ def test_sessions_and_models_can_be_closed_while_others_generate(tiny: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_program_whose_threads_generate_and_drop_sessions(tiny: Path, number: int) -> None:
+def test_a_signal_ends_a_program_whose_threads_generate_and_drop_sessions(
+    tiny: Path, number: int
+) -> None:
     code = """
         import sys, threading
         import flashlm
@@ -425,7 +466,9 @@ def test_a_signal_ends_a_program_whose_threads_generate_and_drop_sessions(tiny: 
             lm.generate("Once", max_new_tokens=60)
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tiny)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "ready\n"
         time.sleep(0.3)

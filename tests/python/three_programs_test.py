@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, smolagents' agents and the C++ program read the same papers and end with their answers.
 
-All ask one hub on loopback. The real model is SmolLM2-135M-Instruct: it is asked for valid calls and finished runs, not
-for wisdom. What smolagents' agents do with a model that knows the way is shown with a scripted one.
+All ask one hub on loopback. The real model is SmolLM2-135M-Instruct: it is asked for valid calls
+and finished runs, not for wisdom. What smolagents' agents do with a model that knows the way is
+shown with a scripted one.
 """
 
 from __future__ import annotations
@@ -23,14 +24,19 @@ from fake_hub import FakeHub, fake_hub
 from flashlm import net, pdf
 from scripted_model import ScriptedSession, call
 
-pytestmark = pytest.mark.skipif(not (net.available() and pdf.available()), reason="built without curl or poppler")
+pytestmark = pytest.mark.skipif(
+    not (net.available() and pdf.available()), reason="built without curl or poppler"
+)
 TOP = ("2611.00001", "2611.00002")  # of the topic LLM on the hub's newest list
 URL = "https://arxiv.org/abs/"
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """A fake hub that the environment names; what is downloaded stays with the test. Its papers are short."""
+    """A fake hub that the environment names; what is downloaded stays with the test.
+
+    Its papers are short.
+    """
     with fake_hub() as server:
         for paper in server.papers:
             paper.pages = tuple(page[:160] for page in paper.pages[:2])
@@ -68,7 +74,11 @@ def test_three_programs_give_their_answers_on_the_same_papers(
         assert paper["pages"] == [1, 2]
 
     done = subprocess.run(
-        [program, real, "LLM", "2", "100%"], env=environment, check=False, capture_output=True, text=True
+        [program, real, "LLM", "2", "100%"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     for name, title in titles(hub).items():
@@ -96,13 +106,19 @@ def run_agent(kind: str, real: Path) -> Any:
     model = FlashModel(real, memory="100%", max_new_tokens=48)
     # Without a schema around it, a model of this size writes no block of code that can be found.
     more = {"use_structured_outputs_internally": True} if kind == "CodeAgent" else {}
-    agent = getattr(smolagents, kind)(tools=paper_tools(), model=model, verbosity_level=0, max_steps=1, **more)
+    agent = getattr(smolagents, kind)(
+        tools=paper_tools(), model=model, verbosity_level=0, max_steps=1, **more
+    )
     result = agent.run(
-        "Find the ids of the top 2 papers about LLM with get_hugging_face_top_daily_paper_ids_by_topic.",
+        "Find the ids of the top 2 papers about LLM with "
+        "get_hugging_face_top_daily_paper_ids_by_topic.",
         return_full_result=True,
     )
     model.close()
-    assert result.state in ("success", "max_steps_error")  # at the end of its steps it is asked for its answer too
+    assert result.state in (
+        "success",
+        "max_steps_error",
+    )  # at the end of its steps it is asked for its answer too
     steps = [step for step in agent.memory.steps if hasattr(step, "tool_calls")]
     # Where the steps ran out, the last one is the question for the answer.
     steps = [step for step in steps if not isinstance(step.error, smolagents.AgentMaxStepsError)]
@@ -115,7 +131,9 @@ def run_agent(kind: str, real: Path) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["ToolCallingAgent", "CodeAgent"])
-def test_smolagents_reads_the_same_papers_and_names_them(kind: str, tiny: Path, hub: FakeHub) -> None:
+def test_smolagents_reads_the_same_papers_and_names_them(
+    kind: str, tiny: Path, hub: FakeHub
+) -> None:
     """The scripted model: both agents find, download and read the papers of the topic, and answer with them."""
     smolagents = pytest.importorskip("smolagents")
     from flashlm.smolagents import FlashModel, paper_tools
@@ -136,7 +154,9 @@ def test_smolagents_reads_the_same_papers_and_names_them(kind: str, tiny: Path, 
         for name in TOP:
             script += [
                 call(download, paper_id=name),
-                lambda messages: call(read, file_path=paths(messages)[-1], first_page=1, last_page=2),
+                lambda messages: call(
+                    read, file_path=paths(messages)[-1], first_page=1, last_page=2
+                ),
             ]
         script.append(lambda messages: last(messages) and call("final_answer", answer=answer))
     else:
@@ -146,11 +166,15 @@ def test_smolagents_reads_the_same_papers_and_names_them(kind: str, tiny: Path, 
         )
         script = [
             f"Thought: I read them.\n<code>\n{code}\n</code>",
-            lambda messages: last(messages) and f"Thought: I know.\n<code>\nfinal_answer({answer!r})\n</code>",
+            lambda messages: (
+                last(messages) and f"Thought: I know.\n<code>\nfinal_answer({answer!r})\n</code>"
+            ),
         ]
     with flashlm.LanguageModel.from_pretrained(tiny) as lm:
         model = FlashModel(ScriptedSession(lm, script))
-        agent = getattr(smolagents, kind)(tools=paper_tools(), model=model, verbosity_level=0, max_steps=6)
+        agent = getattr(smolagents, kind)(
+            tools=paper_tools(), model=model, verbosity_level=0, max_steps=6
+        )
         result = agent.run("Sum up the top 2 papers about LLM.", return_full_result=True)
     assert result.state == "success"
     assert result.output == answer

@@ -20,7 +20,20 @@ TEXT = Path(__file__).parents[1] / "text"
 GOLDEN = TEXT / "golden"
 NAMES = ["gpt2", "spaced", "llama3", "qwen2", "smollm"]
 FRAGMENTS = [
-    *(" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\u0085", "\u200b", "\ufeff", "\u180e"),
+    *(
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u00a0",
+        "\u3000",
+        "\u2028",
+        "\u0085",
+        "\u200b",
+        "\ufeff",
+        "\u180e",
+    ),
     *(
         "'s",
         "'S",
@@ -93,7 +106,9 @@ def random_text(source: random.Random) -> str:
         elif kind < 0.85:
             parts.append(chr(source.randrange(0x250)))
         elif kind < 0.95:
-            parts.append(chr(source.choice([source.randrange(0xD800), source.randrange(0xE000, 0x10000)])))
+            parts.append(
+                chr(source.choice([source.randrange(0xD800), source.randrange(0xE000, 0x10000)]))
+            )
         else:
             parts.append(chr(source.randrange(0x10000, 0x110000)))
     return "".join(parts)
@@ -118,7 +133,9 @@ def answers(name: str, texts: list[str], tokenizer: Any) -> list[Any]:
         plain = tokenizer.encode(text, parse_special=False, add_special=False)
         mixed = list(ids)
         source.shuffle(mixed)  # cuts characters
-        result.append([ids, plain, *(tokenizer.decode(mixed, skip_special=skip) for skip in (False, True))])
+        result.append(
+            [ids, plain, *(tokenizer.decode(mixed, skip_special=skip) for skip in (False, True))]
+        )
     return result
 
 
@@ -128,7 +145,9 @@ class OfLibrary:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
-    def encode(self, text: str, *, parse_special: bool = True, add_special: bool = True) -> list[int]:
+    def encode(
+        self, text: str, *, parse_special: bool = True, add_special: bool = True
+    ) -> list[int]:
         self._tokenizer.encode_special_tokens = not parse_special
         return list(self._tokenizer.encode(text, add_special_tokens=add_special).ids)
 
@@ -144,13 +163,17 @@ def assert_same(ours: list[Any], expected: Any, texts: list[str]) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", NAMES)
-def test_random_text_has_the_same_ids_and_the_same_text(name: str, need: Callable[[str], Any], theirs: Theirs) -> None:
+def test_random_text_has_the_same_ids_and_the_same_text(
+    name: str, need: Callable[[str], Any], theirs: Theirs
+) -> None:
     path = GOLDEN / f"{name}.tokenizer.json"
     source = random.Random(name)
     texts = [random_text(source) for _ in range(4000)]
 
     def ask() -> Any:
-        return fingerprints(answers(name, texts, OfLibrary(need("tokenizers").Tokenizer.from_file(str(path)))))
+        return fingerprints(
+            answers(name, texts, OfLibrary(need("tokenizers").Tokenizer.from_file(str(path))))
+        )
 
     assert_same(answers(name, texts, Tokenizer.open(path)), theirs(ask, given=[path, texts]), texts)
 
@@ -158,7 +181,9 @@ def test_random_text_has_the_same_ids_and_the_same_text(name: str, need: Callabl
 @pytest.mark.live
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "llama3", "smollm"])
-def test_every_character_is_cut_alike(name: str, need: Callable[[str], Any], theirs: Theirs) -> None:
+def test_every_character_is_cut_alike(
+    name: str, need: Callable[[str], Any], theirs: Theirs
+) -> None:
     path = GOLDEN / f"{name}.tokenizer.json"
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 
@@ -178,7 +203,9 @@ def test_every_character_is_cut_alike(name: str, need: Callable[[str], Any], the
         return fingerprints(answer(OfLibrary(need("tokenizers").Tokenizer.from_file(str(path)))))
 
     expected = theirs(ask, given=path)
-    for index, (mine, wanted) in enumerate(zip(fingerprints(answer(Tokenizer.open(path))), expected, strict=True)):
+    for index, (mine, wanted) in enumerate(
+        zip(fingerprints(answer(Tokenizer.open(path))), expected, strict=True)
+    ):
         assert mine == wanted, f"U+{ord(characters[1024 * index]):04X} and on"
 
 
@@ -197,10 +224,14 @@ def test_one_id_that_is_wrong_is_noticed(name: str) -> None:
 
 
 @pytest.mark.live
-def test_the_character_tables_are_those_of_the_library(need: Callable[[str], Any], theirs: Theirs) -> None:
+def test_the_character_tables_are_those_of_the_library(
+    need: Callable[[str], Any], theirs: Theirs
+) -> None:
     def ask() -> str:
         need("tokenizers")
-        return hashlib.sha256(load_script("make_unicode_tables").render().split("\n\n", 1)[1].encode()).hexdigest()
+        return hashlib.sha256(
+            load_script("make_unicode_tables").render().split("\n\n", 1)[1].encode()
+        ).hexdigest()
 
     tables = Path(__file__).parents[2] / "include" / "flashlm" / "text" / "unicode_tables.inc"
     body = tables.read_text().split("\n\n", 1)[1]
@@ -217,19 +248,28 @@ def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(
 
     fields = gguf.GGUFReader(real_gguf).fields
     document = json.dumps(
-        tokenizer_json({name: field.contents() for name, field in fields.items() if not name.startswith("GGUF.")})
+        tokenizer_json(
+            {
+                name: field.contents()
+                for name, field in fields.items()
+                if not name.startswith("GGUF.")
+            }
+        )
     )
     ours = Tokenizer.parse(document)
     source = random.Random(1)
     cases = json.loads((GOLDEN / "smollm.json").read_text())["cases"]
     texts = [*(case["text"] for case in cases), *(random_text(source) for _ in range(4000))]
-    # transformers forgets that this vocabulary cuts off every digit, so only text without digits can agree.
+    # transformers forgets that this vocabulary cuts off every digit, so only text without digits
+    # can agree.
     has_digits = [any(character.isnumeric() for character in text) for text in texts]
     assert not all(has_digits)
 
     def ask() -> list[Any]:
         same = need("tokenizers").Tokenizer.from_str(document)
-        reference = need("transformers").AutoTokenizer.from_pretrained(str(real_gguf.parent), gguf_file=real_gguf.name)
+        reference = need("transformers").AutoTokenizer.from_pretrained(
+            str(real_gguf.parent), gguf_file=real_gguf.name
+        )
         result = []
         for text, digits in zip(texts, has_digits, strict=True):
             ids = same.encode(text).ids

@@ -67,8 +67,14 @@ def write_folder(folder: Path) -> Path:
     told["vision_tower.patch.weight"] = np.ones((3, 3), np.float32)
     folder.mkdir()
     save_file(told, folder / "model.safetensors")
-    text = {key: value for key, value in random_llama.config(CASE).items() if key != "architectures"}
-    config = {"architectures": ["ToyForConditionalGeneration"], "model_type": "toy", "text_config": text}
+    text = {
+        key: value for key, value in random_llama.config(CASE).items() if key != "architectures"
+    }
+    config = {
+        "architectures": ["ToyForConditionalGeneration"],
+        "model_type": "toy",
+        "text_config": text,
+    }
     (folder / "config.json").write_text(json.dumps(config | {"vision_config": {"depth": 2}}))
     (folder / "tokenizer.json").write_text(json.dumps(random_llama.tokenizer()), encoding="utf-8")
     return folder
@@ -86,7 +92,9 @@ def test_a_family_is_one_file(tmp_path: Path) -> None:
     expected = logits(random_llama.write_folder(CASE, tmp_path / "llama"))
     assert np.array_equal(logits(write_folder(tmp_path / "toy")), expected)
     assert json.loads((tmp_path / "toy.flash" / "flashlm.json").read_text())["family"] == "toy"
-    assert np.array_equal(logits(random_gguf.write(CASE, tmp_path / "m.gguf", architecture="toy")), expected)
+    assert np.array_equal(
+        logits(random_gguf.write(CASE, tmp_path / "m.gguf", architecture="toy")), expected
+    )
     assert ", toy, " in family.runs()
 
 
@@ -101,5 +109,7 @@ def test_its_refusals_name_it_and_its_keys(tmp_path: Path) -> None:
 
 
 def test_without_the_file_the_family_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(flashlm.FormatError, match=r"one that runs, got ToyForConditionalGeneration"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"one that runs, got ToyForConditionalGeneration"
+    ):
         flashlm.pack(write_folder(tmp_path / "toy"), tmp_path / "out.flash")

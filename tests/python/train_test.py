@@ -62,7 +62,9 @@ def nobody(stage: str, done: int, total: int) -> None:
     """Listens to no progress."""
 
 
-def trainer(work: Path, options: Options = OPTIONS, text: str = "text", windows: Windows = WINDOWS) -> Trainer:
+def trainer(
+    work: Path, options: Options = OPTIONS, text: str = "text", windows: Windows = WINDOWS
+) -> Trainer:
     work.mkdir(exist_ok=True)
     result = Trainer(work, SHAPE, windows, options)
     result.resume(text, repr(options))
@@ -105,7 +107,9 @@ def test_a_model_whose_neurons_all_fire_is_refused(tmp_path: Path) -> None:
         trainer(tmp_path).collect(Busy(), nobody)
 
 
-def test_collecting_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collecting_goes_on_where_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules[Trainer.__module__], "_SYNC_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
@@ -131,7 +135,9 @@ def test_an_interruption_anywhere_in_a_window_loses_nothing(
         def collect(self, ids: Sequence[int], on_layer: Callable[[int, Any, Any], None]) -> None:
             super().collect(ids, lambda layer, x, h: self.count(on_layer, layer, x, h))
 
-        def count(self, on_layer: Callable[[int, Any, Any], None], layer: int, x: Any, h: Any) -> None:
+        def count(
+            self, on_layer: Callable[[int, Any, Any], None], layer: int, x: Any, h: Any
+        ) -> None:
             self.n_layers = getattr(self, "n_layers", 0) + 1
             if self.n_layers == moment:
                 raise KeyboardInterrupt
@@ -153,7 +159,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "journal"])
-def test_activations_that_somebody_removed_are_collected_again(damage: str, whole: Path, tmp_path: Path) -> None:
+def test_activations_that_somebody_removed_are_collected_again(
+    damage: str, whole: Path, tmp_path: Path
+) -> None:
     work = Path(shutil.copytree(whole, tmp_path / "work"))
     assert trainer(work, windows=FEW).is_collected
     victim = work / "activations-00001.codes"
@@ -178,21 +186,35 @@ def test_neurons_that_never_fire_leave_no_threshold(tmp_path: Path) -> None:
     silent = trainer(tmp_path, windows=FEW)
     silent.collect(Silent(), nobody)
     silent._layers[0] = report(0)
-    with pytest.raises(flashlm.FormatError, match=r"got none in layer 1: a threshold would select nothing"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"got none in layer 1: a threshold would select nothing"
+    ):
         silent.fit(nobody)
 
 
-def test_thresholds_that_select_everything_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "_try_rank", lambda _self, layer, _rank, _parts: Fitted(None, report(layer)))
+def test_thresholds_that_select_everything_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Trainer, "_try_rank", lambda _self, layer, _rank, _parts: Fitted(None, report(layer))
+    )
     busy = trainer(tmp_path, windows=FEW)
     busy.collect(FakeRunner(), nobody)
-    with pytest.raises(flashlm.FormatError, match=r"99\.00% of the activations selects every neuron of every layer"):
+    with pytest.raises(
+        flashlm.FormatError, match=r"99\.00% of the activations selects every neuron of every layer"
+    ):
         busy.fit(nobody)
 
 
 def report(layer: int) -> LayerReport:
     """A predictor that selects everything, at a cost."""
-    shares: dict[str, Any] = {"sparsity": 0.5, "predicted": 1.0, "recall": 1.0, "mass_recall": 1.0, "precision": 0.5}
+    shares: dict[str, Any] = {
+        "sparsity": 0.5,
+        "predicted": 1.0,
+        "recall": 1.0,
+        "mass_recall": 1.0,
+        "precision": 0.5,
+    }
     return LayerReport(layer=layer, rank=32, threshold=-9.0, cost=0.1, **shares)
 
 
@@ -232,12 +254,16 @@ def test_what_is_no_text_is_refused(data: bytes, message: str, tmp_path: Path) -
         ({"dtype": "q4_0"}, "dtype: expected 'q8_0' or 'f16', got 'q4_0'"),
     ],
 )
-def test_arguments_outside_their_range_are_refused(arguments: dict[str, Any], message: str, tiny: Path) -> None:
+def test_arguments_outside_their_range_are_refused(
+    arguments: dict[str, Any], message: str, tiny: Path
+) -> None:
     with pytest.raises(flashlm.ArgumentError, match=message):
         flashlm.train(tiny, "any.txt", **arguments)
 
 
-def test_without_torch_the_error_names_the_extra(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_error_names_the_extra(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "text.txt").write_text("The moon is bright tonight.")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match=r"pip install 'flashlm\[train\]'"):
@@ -266,12 +292,19 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
     store.write(path, [(one.predictor, one.report.threshold) for one in fitted], "q8_0", "model")
     tensors = _core.Safetensors(str(path))
     assert tensors.shape("layers.2.b") == [SHAPE.hidden, 34]
-    assert tensors.metadata() == {"format": "flashlm predictor", "format_version": "2", "model": "model"}
+    assert tensors.metadata() == {
+        "format": "flashlm predictor",
+        "format_version": "2",
+        "model": "model",
+    }
     sums = tensors.read("tensor_checksums").view("<u4")[:, 0]
     names = [name for name in tensors.names() if name != "tensor_checksums"]
     content = path.read_bytes()
     header = content[: 8 + int.from_bytes(content[:8], "little")]
-    assert [_core.crc32(header), *(_core.crc32(tensors.read(name).tobytes()) for name in names)] == sums.tolist()
+    assert [
+        _core.crc32(header),
+        *(_core.crc32(tensors.read(name).tobytes()) for name in names),
+    ] == sums.tolist()
 
 
 @pytest.mark.torch
@@ -294,7 +327,9 @@ def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_pat
     anew = trainer(tmp_path, Options(rank=32, recall=0.9, epochs=1, seed=0, dtype="f16"))
     assert anew.is_collected
     others = anew.fit(nobody)
-    assert all(a.report.predicted > b.report.predicted for a, b in zip(resumed, others, strict=True))
+    assert all(
+        a.report.predicted > b.report.predicted for a, b in zip(resumed, others, strict=True)
+    )
     journal = json.loads((tmp_path / "journal.json").read_text())
     (tmp_path / "journal.json").write_text(json.dumps(journal)[:-9])
     assert not trainer(tmp_path).is_collected
@@ -311,13 +346,17 @@ def train_to_the_end(work: Path, out: Path) -> None:
 
 
 @pytest.mark.torch
-def test_training_killed_at_random_moments_gives_the_same_file(need: Callable[[str], Any], tmp_path: Path) -> None:
+def test_training_killed_at_random_moments_gives_the_same_file(
+    need: Callable[[str], Any], tmp_path: Path
+) -> None:
     need("torch")
     context = multiprocessing.get_context("fork")
 
     def run(name: str, seconds: float | None) -> int | None:
         (tmp_path / name).mkdir(exist_ok=True)
-        process = context.Process(target=train_to_the_end, args=(tmp_path / name, tmp_path / f"{name}.safetensors"))
+        process = context.Process(
+            target=train_to_the_end, args=(tmp_path / name, tmp_path / f"{name}.safetensors")
+        )
         process.start()
         process.join(seconds)
         process.kill()
@@ -333,4 +372,6 @@ def test_training_killed_at_random_moments_gives_the_same_file(need: Callable[[s
         for _ in range(kills):
             run(name, length * float(random.uniform(0, 1.2 / kills)))
         assert run(name, None) == 0
-        assert (tmp_path / f"{name}.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+        assert (tmp_path / f"{name}.safetensors").read_bytes() == (
+            tmp_path / "whole.safetensors"
+        ).read_bytes()

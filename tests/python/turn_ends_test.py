@@ -31,7 +31,9 @@ def packed(source: Path) -> Path:
     return flashlm.pack(source, source.with_name("out.flash"))
 
 
-def test_a_chat_model_ends_at_the_end_of_text_and_of_its_turn(write_tiny: Write, tmp_path: Path) -> None:
+def test_a_chat_model_ends_at_the_end_of_text_and_of_its_turn(
+    write_tiny: Write, tmp_path: Path
+) -> None:
     source = write_tiny(tmp_path / "source", eos_token_id=TEXT_END)
     (source / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
     folder = packed(source)
@@ -40,7 +42,9 @@ def test_a_chat_model_ends_at_the_end_of_text_and_of_its_turn(write_tiny: Write,
         assert lm.config["eos"] == [TEXT_END, TURN_END]
 
 
-@pytest.mark.parametrize("given", [{}, {"eos_token": "<|endoftext|>"}, {"eos_token": {"content": "<|endoftext|>"}}])
+@pytest.mark.parametrize(
+    "given", [{}, {"eos_token": "<|endoftext|>"}, {"eos_token": {"content": "<|endoftext|>"}}]
+)
 def test_the_end_of_the_template_ends_a_turn_whatever_the_tokenizer_says(
     given: dict[str, Any], write_tiny: Write, tmp_path: Path
 ) -> None:
@@ -49,9 +53,13 @@ def test_the_end_of_the_template_ends_a_turn_whatever_the_tokenizer_says(
     assert ends(packed(source)) == [TEXT_END, TURN_END]
 
 
-def test_the_tokenizers_end_ends_a_text_without_a_known_name(write_tiny: Write, tmp_path: Path) -> None:
+def test_the_tokenizers_end_ends_a_text_without_a_known_name(
+    write_tiny: Write, tmp_path: Path
+) -> None:
     source = write_tiny(tmp_path / "source", eos_token_id=TEXT_END)
-    (source / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}")
+    (source / "chat_template.jinja").write_text(
+        "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+    )
     (source / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_start|>"}))
     assert ends(packed(source)) == [TEXT_END, TURN_BEGIN]
 
@@ -62,7 +70,9 @@ def test_a_base_model_ends_where_its_config_says(write_tiny: Write, tmp_path: Pa
     assert ends(packed(source)) == TEXT_END
 
 
-def test_a_generation_config_that_has_all_ends_stays_as_it_is(write_tiny: Write, tmp_path: Path) -> None:
+def test_a_generation_config_that_has_all_ends_stays_as_it_is(
+    write_tiny: Write, tmp_path: Path
+) -> None:
     source = write_tiny(tmp_path / "source", eos_token_id=TEXT_END)
     text = '{"eos_token_id":  [2, 0], "top_p": 0.9}'
     (source / "generation_config.json").write_text(text)
@@ -82,7 +92,9 @@ def test_the_same_model_ends_alike_as_folder_and_as_gguf(tmp_path: Path) -> None
     (source / "chat_template.jinja").write_text(random_gguf.TEMPLATE)
     folder = packed(source)
     other = flashlm.pack(random_gguf.write(case, tmp_path / "model.gguf"), tmp_path / "gguf.flash")
-    as_list = [value if isinstance(value, list) else [value] for value in (ends(folder), ends(other))]
+    as_list = [
+        value if isinstance(value, list) else [value] for value in (ends(folder), ends(other))
+    ]
     assert as_list[0] == as_list[1]
 
 
@@ -101,7 +113,9 @@ def test_transformers_would_end_at_the_same_ids(
         assert lm.config["eos"] == theirs(ask, given=config)
 
 
-def test_a_folder_that_was_packed_without_the_end_of_a_turn_ends_there_too(write_tiny: Write, tmp_path: Path) -> None:
+def test_a_folder_that_was_packed_without_the_end_of_a_turn_ends_there_too(
+    write_tiny: Write, tmp_path: Path
+) -> None:
     """The model says <|im_end|> whatever it is asked: the text of a chat is empty all the same."""
     source = always_saying(TURN_END, write_tiny, tmp_path)
     (source / "chat_template.jinja").write_text("{{ messages[0].content }}")  # names no end
@@ -109,7 +123,9 @@ def test_a_folder_that_was_packed_without_the_end_of_a_turn_ends_there_too(write
     assert ends(folder) == TEXT_END
     with flashlm.LanguageModel.from_pretrained(folder) as lm:
         assert lm.chat(HELLO, max_new_tokens=3) == "<|im_end|>" * 3
-        lm.chat_template.sources["default"] += "<|im_end|>"  # as an older version would have packed it
+        lm.chat_template.sources["default"] += (
+            "<|im_end|>"  # as an older version would have packed it
+        )
         lm._ends = None
         assert lm.chat(HELLO, max_new_tokens=3) == ""
         assert lm.session().chat(HELLO, max_new_tokens=3) == ""
@@ -134,7 +150,10 @@ def always_saying(token: int, write_tiny: Write, tmp_path: Path) -> Path:
     embedding = np.abs(tensors["model.embed_tokens.weight"]) + np.float32(0.1)
     head = np.zeros_like(embedding)
     head[token] = 1  # every embedding is positive
-    save_file({**tensors, "model.embed_tokens.weight": embedding, "lm_head.weight": head}, source / "model.safetensors")
+    save_file(
+        {**tensors, "model.embed_tokens.weight": embedding, "lm_head.weight": head},
+        source / "model.safetensors",
+    )
     return source
 
 
@@ -144,19 +163,28 @@ def always_saying(token: int, write_tiny: Write, tmp_path: Path) -> Path:
         (["<|eot_id|>", "<|eom_id|>", "</s>"], "x<|eot_id|>", "</s>", ["</s>", "<|eot_id|>"]),
         (["<end_of_turn>", "<eos>"], "<end_of_turn>", "<eos>", ["<eos>", "<end_of_turn>"]),
         (["<|end|>", "<|endoftext|>"], "<|end|>", None, ["<|end|>"]),
-        (["<|end|>", "<|return|>", "<|call|>"], "<|end|><|return|><|call|>", "<|return|>", ["<|return|>", "<|call|>"]),
+        (
+            ["<|end|>", "<|return|>", "<|call|>"],
+            "<|end|><|return|><|call|>",
+            "<|return|>",
+            ["<|return|>", "<|call|>"],
+        ),
         (["<|im_end|>"], "no end", None, []),
         ([], "<|im_end|>", "<|im_end|>", []),
     ],
 )
-def test_the_ends_of_the_families(control: list[str], template: str, eos: str | None, expected: list[str]) -> None:
+def test_the_ends_of_the_families(
+    control: list[str], template: str, eos: str | None, expected: list[str]
+) -> None:
     assert turn_ends(control, [template], eos) == expected
 
 
 def test_an_end_that_is_only_the_default_of_a_config_is_none() -> None:
     control = {"<eos>": 5}
-    assert with_ends({"eos_token_id": [5]}, {"eos_token_id": 2}, control, []) == {"eos_token_id": [5]}
-    assert with_ends({}, {"eos_token_id": 2}, control, []) == {"eos_token_id": 2}
-    assert with_ends({"eos_token_id": 7}, {"eos_token_id": 5, "vocab_size": 5}, control, ["<eos>"]) == {
-        "eos_token_id": [7, 5]
+    assert with_ends({"eos_token_id": [5]}, {"eos_token_id": 2}, control, []) == {
+        "eos_token_id": [5]
     }
+    assert with_ends({}, {"eos_token_id": 2}, control, []) == {"eos_token_id": 2}
+    assert with_ends(
+        {"eos_token_id": 7}, {"eos_token_id": 5, "vocab_size": 5}, control, ["<eos>"]
+    ) == {"eos_token_id": [7, 5]}

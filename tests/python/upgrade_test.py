@@ -44,11 +44,15 @@ def version(folder: Path) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "flashlm.json"}
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "flashlm.json"
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_opening_writes_a_new_manifest_once_and_touches_nothing_else(name: str, copy: Callable[[str], Path]) -> None:
+def test_opening_writes_a_new_manifest_once_and_touches_nothing_else(
+    name: str, copy: Callable[[str], Path]
+) -> None:
     folder = copy(name)
     before = contents(folder)
     with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="dense") as lm:
@@ -81,9 +85,18 @@ with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="dens
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_session_of_the_old_folder_goes_on_without_computing_it_again(name: str, copy: Callable[[str], Path]) -> None:
+def test_a_session_of_the_old_folder_goes_on_without_computing_it_again(
+    name: str, copy: Callable[[str], Path]
+) -> None:
     folder, expected = copy(name), EXPECTED[name]
-    command = [sys.executable, "-c", GO_ON, str(folder), str(GOLDEN / f"{name}.kv"), json.dumps(expected["tokens"])]
+    command = [
+        sys.executable,
+        "-c",
+        GO_ON,
+        str(folder),
+        str(GOLDEN / f"{name}.kv"),
+        json.dumps(expected["tokens"]),
+    ]
     environment = {**os.environ, "FLASHLM_ISA": "scalar"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -95,8 +108,15 @@ def test_a_session_of_the_old_folder_goes_on_without_computing_it_again(name: st
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("llama", "q8_0"), ("sparse", "f16"), ("opt", "f16")])
-def test_packing_today_gives_the_same_files_of_weights(name: str, dtype: str, tmp_path: Path) -> None:
-    scaling: dict[str, Any] = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+def test_packing_today_gives_the_same_files_of_weights(
+    name: str, dtype: str, tmp_path: Path
+) -> None:
+    scaling: dict[str, Any] = {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+    }
     scaling["original_max_position_embeddings"] = 16
     size: dict[str, Any] = {"dim": 32, "n_layers": 1, "n_heads": 4, "hidden_dim": 40}
     case: Any = {
@@ -110,7 +130,14 @@ def test_packing_today_gives_the_same_files_of_weights(name: str, dtype: str, tm
             rope_scaling=scaling,
         ),
         "sparse": random_llama.Case(
-            "sparse", 72, **size, context=64, epsilon=1e-6, tied=True, activation="fatrelu", threshold=0.01
+            "sparse",
+            72,
+            **size,
+            context=64,
+            epsilon=1e-6,
+            tied=True,
+            activation="fatrelu",
+            threshold=0.01,
         ),
         "opt": random_opt.OptCase("opt", 73, **size, context=32),
     }[name]
@@ -146,7 +173,9 @@ def test_a_folder_that_cannot_be_written_to_opens_all_the_same(
     before = (folder / "flashlm.json").read_bytes()
 
     def refuse(path: str, _: str) -> None:
-        raise PermissionError(13, "Permission denied", path)  # root may write anywhere, so the system cannot be asked
+        raise PermissionError(
+            13, "Permission denied", path
+        )  # root may write anywhere, so the system cannot be asked
 
     monkeypatch.setattr(_core, "write_manifest", refuse)
     with flashlm.LanguageModel.from_pretrained(folder, memory="100%", selector="gate") as lm:
@@ -159,7 +188,9 @@ def test_a_folder_that_cannot_be_written_to_opens_all_the_same(
     assert (folder / "flashlm.json").read_bytes() == before
 
 
-def test_of_many_that_come_at_once_one_writes(copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_that_come_at_once_one_writes(
+    copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = copy("llama")
     writes: list[str] = []
     write = _core.write_manifest

@@ -87,12 +87,24 @@ HOSTILE: dict[str, Any] = {
 }
 
 # Made by flashlm for users to read; what they take is what flashlm put there.
-RESULTS = {"flashlm.Step", "flashlm.LayerReport", "flashlm.TrainReport", "flashlm.LanguageModel", "flashlm.Session"}
-NEVER_CALLED = {"flashlm.demo.fetch_gguf", "flashlm.demo.prepare"}  # download; they take a callback only
+RESULTS = {
+    "flashlm.Step",
+    "flashlm.LayerReport",
+    "flashlm.TrainReport",
+    "flashlm.LanguageModel",
+    "flashlm.Session",
+}
+NEVER_CALLED = {
+    "flashlm.demo.fetch_gguf",
+    "flashlm.demo.prepare",
+}  # download; they take a callback only
 
 
 def schema_tool() -> dict[str, Any]:
-    return {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+    return {
+        "type": "function",
+        "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
+    }
 
 
 def add(a: int) -> int:
@@ -101,7 +113,9 @@ def add(a: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def place(tiny: Path, tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def place(
+    tiny: Path, tiny_source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
     """Right values by the names of parameters, and the objects whose methods are called, by their classes."""
     folder = tmp_path_factory.mktemp("values")
     with pytest.MonkeyPatch.context() as patch:
@@ -112,11 +126,20 @@ def place(tiny: Path, tiny_source: Path, tmp_path_factory: pytest.TempPathFactor
         shutil.copytree(tiny_source, folder / "tiny")
         (folder / "note.md").write_text("# Title")
         lm = flashlm.LanguageModel.from_pretrained("tiny.flash")
-        probe = flashlm.probe(".", seconds=0.01, chunk_bytes=[4096], depths=[1], scratch_bytes=1 << 16, page_cache=True)
+        probe = flashlm.probe(
+            ".",
+            seconds=0.01,
+            chunk_bytes=[4096],
+            depths=[1],
+            scratch_bytes=1 << 16,
+            page_cache=True,
+        )
         agent = flashlm.Agent(lambda *_: "Final Answer: 4", [add], max_steps=1)
         layer = flashlm.LayerReport(0, 32, -1.5, 0.9, 0.2, 0.98, 0.99, 0.5, 0.05)
         train = flashlm.TrainReport(Path("p"), "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
-        bench = BenchReport("s", "f16", "50%", "dense", 8, 4, {"bytes_per_token": 1}, {}, [1.0], True, [1.0], 1)
+        bench = BenchReport(
+            "s", "f16", "50%", "dense", 8, 4, {"bytes_per_token": 1}, {}, [1.0], True, [1.0], 1
+        )
         yield {
             "lm": lm,
             "agent": agent,
@@ -223,13 +246,17 @@ def right_values(place: Mapping[str, Any], name: str) -> dict[str, Any]:
         from smolagents.models import ChatMessage, MessageRole
 
         values["message"] = ChatMessage(MessageRole.ASSISTANT, '{"name": "f", "arguments": {}}')
-    # Nothing is trained, packed or measured here: with these the checks come, and then a file that is not there.
+    # Nothing is trained, packed or measured here: with these the checks come, and then a file that
+    # is not there.
     special: dict[str, dict[str, Any]] = {
         "flashlm.Session.save": {"path": "talk.kv"},
         "flashlm.LanguageModel.load_session": {"path": "missing.kv"},
         "flashlm.LanguageModel.from_pretrained": {"source": "tiny.flash"},
         "flashlm.Tokenizer.open": {"path": "missing.json"},
-        "flashlm.ChatTemplate": {"source": "{{ messages[0].content }}", "special_tokens": {"bos_token": "<s>"}},
+        "flashlm.ChatTemplate": {
+            "source": "{{ messages[0].content }}",
+            "special_tokens": {"bos_token": "<s>"},
+        },
         "flashlm.add_thresholds": {"folder": "missing.flash"},
         "flashlm.add_gates": {"folder": "missing.flash"},
         "flashlm.verify": {"folder": "tiny.flash"},
@@ -245,10 +272,15 @@ def right_values(place: Mapping[str, Any], name: str) -> dict[str, Any]:
             "page_cache": True,
         },
         "flashlm.demo.table": {
-            "report": DemoReport("", [], lm.memory_plan, lm.stats, lm.memory_plan, lm.stats, True, True, 0)
+            "report": DemoReport(
+                "", [], lm.memory_plan, lm.stats, lm.memory_plan, lm.stats, True, True, 0
+            )
         },
         "flashlm.demo.run": {"folder": "tiny.flash"},
-        "flashlm.bench.floors.disk_bytes_per_second": {"path": "tiny.flash/flashlm.json", "seconds": 0.001},
+        "flashlm.bench.floors.disk_bytes_per_second": {
+            "path": "tiny.flash/flashlm.json",
+            "seconds": 0.001,
+        },
         "flashlm.bench.report.run": {"tokens": 1, "prompt": 1, "keep": "note.md"},
         "flashlm.bench.export.export": {"path": "note.md"},
         "flashlm.bench.synthetic.synthesize": {"folder": "note.md"},
@@ -263,8 +295,19 @@ def right_values(place: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**values, **special.get(name, {})}
 
 
-# A parameter with a default that is left alone unless it is the one under test would make these take long.
-NEEDED = {"max_new_tokens", "seconds", "chunk_bytes", "depths", "scratch_bytes", "page_cache", "tokens", "keep", "size"}
+# A parameter with a default that is left alone unless it is the one under test would make these
+# take long.
+NEEDED = {
+    "max_new_tokens",
+    "seconds",
+    "chunk_bytes",
+    "depths",
+    "scratch_bytes",
+    "page_cache",
+    "tokens",
+    "keep",
+    "size",
+}
 NEEDED |= {"papers", "prompt", "max_steps"}
 
 
@@ -296,7 +339,9 @@ def parameters_of(function: Any) -> dict[str, bool]:
         found.update(
             {
                 argument.arg: default is None
-                for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                for argument, default in zip(
+                    node.args.kwonlyargs, node.args.kw_defaults, strict=True
+                )
             }
         )
     found.pop("self", None)
@@ -308,7 +353,12 @@ def callables(place: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Any]
     instances = owners(place)
     for name, value in public_objects():
         is_error = inspect.isclass(value) and issubclass(value, BaseException)
-        if name in RESULTS | NEVER_CALLED or is_error or inspect.ismodule(value) or not is_called(value):
+        if (
+            name in RESULTS | NEVER_CALLED
+            or is_error
+            or inspect.ismodule(value)
+            or not is_called(value)
+        ):
             continue
         owner, member = name.split(".")[-2:]
         if isinstance(value, (staticmethod, classmethod)):
@@ -317,7 +367,10 @@ def callables(place: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Any]
             yield name, partial(bound, instances[owner], member)
         elif inspect.isclass(value) or owner[0].islower():
             yield name, partial(identity, value)
-    yield "flashlm.Session.save", partial(getattr, place["lm"].session(), "save")  # its other methods are the model's
+    yield (
+        "flashlm.Session.save",
+        partial(getattr, place["lm"].session(), "save"),
+    )  # its other methods are the model's
     if net.available():
         for member in ("http_get", "paper_id"):
             yield f"flashlm.net.{member}", partial(getattr, net, member)
@@ -326,7 +379,10 @@ def callables(place: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Any]
 def is_called(value: object) -> bool:
     """Whether users call it; classes of the extension module without a constructor are made by flashlm."""
     if inspect.isclass(value):
-        return not (type(value).__name__ == "pybind11_type" and (value.__init__.__doc__ or "").startswith("Init"))
+        return not (
+            type(value).__name__ == "pybind11_type"
+            and (value.__init__.__doc__ or "").startswith("Init")
+        )
     return callable(value) or isinstance(value, (staticmethod, classmethod))
 
 
@@ -353,7 +409,12 @@ def complaint(given: Callable[[], Any], arguments: Mapping[str, Any]) -> str:
             result.close()
     except (flashlm.Error, NotImplementedError, ImportError) as error:
         message = str(error)
-        if "incompatible" in message or "\n" in message or len(message) > LONGEST_MESSAGE or message[:1] != "[":
+        if (
+            "incompatible" in message
+            or "\n" in message
+            or len(message) > LONGEST_MESSAGE
+            or message[:1] != "["
+        ):
             return f"{type(error).__name__}: {message[:200]!r} of {len(message)} characters"
     except Exception as error:  # noqa: BLE001 - what the test is about
         return f"{type(error).__name__}: {str(error)[:200]!r}"
@@ -369,10 +430,16 @@ def test_hostile_values_end_in_an_error_of_flashlm_or_none(
     for name, given in callables(place):
         values = right_values(place, name)
         parameters = parameters_of(given())
-        base = {key: values[key] for key, needed in parameters.items() if needed or (key in NEEDED and key in values)}
+        base = {
+            key: values[key]
+            for key, needed in parameters.items()
+            if needed or (key in NEEDED and key in values)
+        }
         for parameter in parameters:
             for kind, value in {"right": values.get(parameter), **HOSTILE}.items():
-                if kind in SLOW.get((name, parameter), ()) or (kind == "right" and parameter not in base):
+                if kind in SLOW.get((name, parameter), ()) or (
+                    kind == "right" and parameter not in base
+                ):
                     continue
                 n_calls += 1
                 text = complaint(given, {**base, parameter: value})
@@ -389,14 +456,18 @@ def lm(place: dict[str, Any]) -> flashlm.LanguageModel:
     return model
 
 
-def test_a_text_that_is_no_utf8_is_read_with_replacement_characters(lm: flashlm.LanguageModel) -> None:
+def test_a_text_that_is_no_utf8_is_read_with_replacement_characters(
+    lm: flashlm.LanguageModel,
+) -> None:
     talk: list[dict[str, Any]] = [
         {"role": "system", "content": CAFE},
         {"role": "user", "content": [{"type": "text", "text": CAFE}]},
     ]
     mended = json.loads(json.dumps(talk).replace("\\udce9", "\\ufffd"))
     assert lm.tokenizer.encode(CAFE) == lm.tokenizer.encode(MENDED)
-    assert lm.tokenizer.encode_parts([(CAFE, True), (CAFE, False)]) == lm.tokenizer.encode_parts([(MENDED * 2, True)])
+    assert lm.tokenizer.encode_parts([(CAFE, True), (CAFE, False)]) == lm.tokenizer.encode_parts(
+        [(MENDED * 2, True)]
+    )
     assert lm.tokenizer.encode("\ud83d and \ude00") == lm.tokenizer.encode("\ufffd and \ufffd")
     assert lm.generate(CAFE, max_new_tokens=6) == lm.generate(MENDED, max_new_tokens=6)
     assert "".join(lm.stream(CAFE, max_new_tokens=6)) == lm.generate(MENDED, max_new_tokens=6)
@@ -405,9 +476,9 @@ def test_a_text_that_is_no_utf8_is_read_with_replacement_characters(lm: flashlm.
     assert lm.chat_template.render(talk) == lm.chat_template.render(mended)
     assert lm.chat(talk, max_new_tokens=6) == lm.chat(mended, max_new_tokens=6)
     variables = {CAFE: [CAFE]}
-    assert lm.chat(talk, template_variables=variables, documents=[{"title": CAFE}], max_new_tokens=6) == lm.chat(
-        mended, max_new_tokens=6
-    )
+    assert lm.chat(
+        talk, template_variables=variables, documents=[{"title": CAFE}], max_new_tokens=6
+    ) == lm.chat(mended, max_new_tokens=6)
 
 
 def test_stop_texts_and_schemas_that_are_no_utf8_are_mended_too(lm: flashlm.LanguageModel) -> None:
@@ -434,7 +505,9 @@ def test_results_of_tools_and_tasks_that_are_no_utf8_reach_the_model() -> None:
         asked.append(messages)
         return answers.pop(0)
 
-    agent = flashlm.Agent(answer, [flashlm.Tool("look", CAFE, {"type": "object", "title": CAFE}, look)])
+    agent = flashlm.Agent(
+        answer, [flashlm.Tool("look", CAFE, {"type": "object", "title": CAFE}, look)]
+    )
     assert agent.run(CAFE) == MENDED
     assert agent.steps[0].observations[0]["text"] == MENDED
     assert all(MENDED in json.dumps(messages, ensure_ascii=False) for messages in asked)
@@ -467,21 +540,44 @@ def test_headers_of_the_web_that_are_no_utf8_can_be_read() -> None:
     [
         ({"seed": -1}, "[language_model] seed: expected 0 or more, got -1."),
         ({"seed": 2**70}, f"[language_model] seed: expected 0 to {2**64 - 1}, got {2**70}."),
-        ({"max_new_tokens": 2.5}, "[language_model] max_new_tokens: expected a whole number, got 2.5."),
-        ({"max_new_tokens": True}, "[language_model] max_new_tokens: expected a whole number, got True."),
-        ({"max_new_tokens": np.float32(2)}, "[language_model] max_new_tokens: expected a whole number, got np.float32"),
+        (
+            {"max_new_tokens": 2.5},
+            "[language_model] max_new_tokens: expected a whole number, got 2.5.",
+        ),
+        (
+            {"max_new_tokens": True},
+            "[language_model] max_new_tokens: expected a whole number, got True.",
+        ),
+        (
+            {"max_new_tokens": np.float32(2)},
+            "[language_model] max_new_tokens: expected a whole number, got np.float32",
+        ),
         ({"top_k": "5"}, "[language_model] top_k: expected a whole number, got '5'."),
-        ({"temperature": None}, "[language_model] temperature: expected a finite number, got None."),
-        ({"temperature": math.nan}, "[language_model] temperature: expected a finite number, got nan."),
-        ({"temperature": 10**400}, "[language_model] temperature: expected a finite number, got 1000"),
+        (
+            {"temperature": None},
+            "[language_model] temperature: expected a finite number, got None.",
+        ),
+        (
+            {"temperature": math.nan},
+            "[language_model] temperature: expected a finite number, got nan.",
+        ),
+        (
+            {"temperature": 10**400},
+            "[language_model] temperature: expected a finite number, got 1000",
+        ),
         ({"top_p": "0.5"}, "[language_model] top_p: expected a finite number, got '0.5'."),
         ({"stop": [1]}, "[language_model] stop[0]: expected a text, got 1."),
-        ({"stop": [b"x"]}, "[language_model] stop[0]: expected a text, got b'x'. Decode the bytes first: "),
+        (
+            {"stop": [b"x"]},
+            "[language_model] stop[0]: expected a text, got b'x'. Decode the bytes first: ",
+        ),
         ({"stop": 5}, "[language_model] stop: expected a text or a list of texts, got 5."),
         ({"on_prefill": 5}, "[language_model] on_prefill: expected a function or None, got 5."),
     ],
 )
-def test_generate_stream_and_chat_refuse_the_same(lm: flashlm.LanguageModel, arguments: Any, said: str) -> None:
+def test_generate_stream_and_chat_refuse_the_same(
+    lm: flashlm.LanguageModel, arguments: Any, said: str
+) -> None:
     talk = [{"role": "user", "content": "Hi"}]
     for call in (
         partial(lm.generate, "Hi"),
@@ -511,13 +607,20 @@ def test_no_seed_draws_other_tokens_each_time(lm: flashlm.LanguageModel) -> None
     texts = {lm.generate("Hi", max_new_tokens=12, temperature=2.0, seed=None) for _ in range(6)}
     assert len(texts) > 1
     generation = lm.stream("Hi", max_new_tokens=12, temperature=2.0, seed=None)
-    assert "".join(generation) == lm.generate("Hi", max_new_tokens=12, temperature=2.0, seed=generation.seed)
+    assert "".join(generation) == lm.generate(
+        "Hi", max_new_tokens=12, temperature=2.0, seed=generation.seed
+    )
     assert lm.stream("Hi", seed=7).seed == 7
 
 
 def test_a_json_object_with_a_schema_is_held_to_it(lm: flashlm.LanguageModel) -> None:
     talk = [{"role": "user", "content": "Hi"}]
-    schema = {"type": "object", "properties": {"a": {"enum": ["x"]}}, "required": ["a"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"enum": ["x"]}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
     assert lm.chat(talk, response_format={"type": "json_object", "schema": schema}) == '{"a": "x"}'
     for form, key in (
         ({"type": "json_object", "shema": schema}, "shema"),
@@ -531,11 +634,17 @@ def test_a_json_object_with_a_schema_is_held_to_it(lm: flashlm.LanguageModel) ->
     assert lm.chat(talk, response_format=named) == '{"a": "x"}'
 
 
-def test_a_call_of_another_shape_is_a_type_error_as_of_python_itself(lm: flashlm.LanguageModel) -> None:
+def test_a_call_of_another_shape_is_a_type_error_as_of_python_itself(
+    lm: flashlm.LanguageModel,
+) -> None:
     encode: Any = lm.tokenizer.encode
-    with pytest.raises(TypeError, match=r"Tokenizer.encode\(\) missing a required argument: 'text'"):
+    with pytest.raises(
+        TypeError, match=r"Tokenizer.encode\(\) missing a required argument: 'text'"
+    ):
         encode()
-    with pytest.raises(TypeError, match=r"Tokenizer.encode\(\) got an unexpected keyword argument 'txt'"):
+    with pytest.raises(
+        TypeError, match=r"Tokenizer.encode\(\) got an unexpected keyword argument 'txt'"
+    ):
         encode("a", txt="a")
     generate: Any = lm.generate
     with pytest.raises(TypeError, match="unexpected keyword argument"):
@@ -564,7 +673,9 @@ def test_a_message_is_one_line_that_can_be_printed_however_long_and_strange_its_
     assert error.args[0] != text
 
 
-def run_command(*words: str | bytes, stdin: bytes = b"", **environment: str) -> tuple[int, bytes, str]:
+def run_command(
+    *words: str | bytes, stdin: bytes = b"", **environment: str
+) -> tuple[int, bytes, str]:
     """The command line in a process of its own: only there are bytes in the arguments."""
     done = subprocess.run(
         [sys.executable, "-m", "flashlm", *words], input=stdin, capture_output=True, check=False,
@@ -576,15 +687,22 @@ def run_command(*words: str | bytes, stdin: bytes = b"", **environment: str) -> 
 def test_the_command_line_takes_bytes_that_are_no_utf8(place: dict[str, Any]) -> None:
     expected = place["lm"].generate(MENDED, max_new_tokens=6)
     run = ("run", "tiny.flash", "-n", "6", "--json", "-p")
-    for given in (run_command(*run, b"caf\xe9", "--stop", b"\xe9never"), run_command(*run, "-", stdin=b"caf\xe9")):
+    for given in (
+        run_command(*run, b"caf\xe9", "--stop", b"\xe9never"),
+        run_command(*run, "-", stdin=b"caf\xe9"),
+    ):
         code, out, error = given
         assert (code, json.loads(out)["text"]) == (0, expected), error
-    code, out, error = run_command("chat", "tiny.flash", "-n", "4", "--system", b"caf\xe9", stdin=b"caf\xe9\n")
+    code, out, error = run_command(
+        "chat", "tiny.flash", "-n", "4", "--system", b"caf\xe9", stdin=b"caf\xe9\n"
+    )
     assert (code, "Traceback" in error, "unexpected" in error) == (0, False, False), error
 
 
 def test_a_terminal_without_unicode_shows_escapes(place: dict[str, Any]) -> None:
     del place
-    code, out, error = run_command("run", "tiny.flash", "-n", "6", "-p", "caf\xe9", PYTHONIOENCODING="ascii")
+    code, out, error = run_command(
+        "run", "tiny.flash", "-n", "6", "-p", "caf\xe9", PYTHONIOENCODING="ascii"
+    )
     assert code == 0, error
     assert out.isascii()

@@ -52,7 +52,9 @@ def test_columns_and_a_constant(matrix: Weight) -> None:
 
 def test_numbers_of_a_vector(matrix: Weight) -> None:
     vector = Weight("v", matrix.file, "F32", (24 * 6,), 4, 24 * 24)
-    assert np.array_equal(vector.take(np.array([7, 3, 5])).rows(0, 1, "f32"), NUMBERS.reshape(1, -1)[:, [7, 3, 5]])
+    assert np.array_equal(
+        vector.take(np.array([7, 3, 5])).rows(0, 1, "f32"), NUMBERS.reshape(1, -1)[:, [7, 3, 5]]
+    )
 
 
 def test_two_that_hold_the_same_numbers_are_equal(matrix: Weight) -> None:
@@ -64,7 +66,9 @@ def test_two_that_hold_the_same_numbers_are_equal(matrix: Weight) -> None:
 def test_pairs_become_halves(matrix: Weight) -> None:
     rows = read(unpaired(matrix, 8))
     for head in range(3):
-        assert np.array_equal(rows[8 * head : 8 * head + 8], NUMBERS[[8 * head + i for i in (0, 2, 4, 6, 1, 3, 5, 7)]])
+        assert np.array_equal(
+            rows[8 * head : 8 * head + 8], NUMBERS[[8 * head + i for i in (0, 2, 4, 6, 1, 3, 5, 7)]]
+        )
 
 
 def test_blocks_are_not_turned() -> None:

@@ -9,7 +9,8 @@ using namespace flashlm::sparse;
 
 TEST_CASE("a set gives its neurons back in ascending order, and each token has its own") {
   ActiveSets sets(2, 130);
-  for (const NeuronId id : {3u, 63u, 64u, 129u}) sets.word(1, id / 64) |= ActiveSets::Word{1} << (id % 64);
+  for (const NeuronId id : {3u, 63u, 64u, 129u})
+    sets.word(1, id / 64) |= ActiveSets::Word{1} << (id % 64);
   std::vector<NeuronId> ids(130);
   CHECK(sets.list(0, 130, ids) == 0);
   REQUIRE(sets.list(1, 130, ids) == 4);

@@ -31,13 +31,15 @@ struct Fixture : support::BundleFixture {
           shape.dtype = dtype;
           return shape;
         }()) {
-    for (std::size_t k = 0; k < kDim; ++k) x[k] = support::random_numbers(kDim, 9)[k] * (k == 7 ? loud : 1);
+    for (std::size_t k = 0; k < kDim; ++k)
+      x[k] = support::random_numbers(kDim, 9)[k] * (k == 7 ? loud : 1);
     write_gates(model.path());
   }
 
   GateSelector open() {
-    SelectorFile file = SelectorFile::open(model.path() / GateSelector::kFileName, GateSelector::kFormat,
-                                           weights_fingerprint(storage::Manifest::open(model.path())));
+    SelectorFile file =
+        SelectorFile::open(model.path() / GateSelector::kFileName, GateSelector::kFormat,
+                           weights_fingerprint(storage::Manifest::open(model.path())));
     file.load();
     return GateSelector(std::move(file), kDim, kLayers);
   }
@@ -53,7 +55,8 @@ struct Fixture : support::BundleFixture {
     return result;
   }
 
-  std::vector<bool> select(const GateSelector& gate, std::size_t layer, GateSelector::Firing firing = {}) {
+  std::vector<bool> select(const GateSelector& gate, std::size_t layer,
+                           GateSelector::Firing firing = {}) {
     Parallel parallel(2);
     std::vector<float> scratch(GateSelector::scratch_bytes(kDim, 1, 2) / sizeof(float));
     ActiveSets sets(1, kNeurons);
@@ -100,9 +103,11 @@ TEST_CASE("the bias of a neuron moves what it must reach") {
   const GateSelector gate = fixture.open();
   const std::vector<float> values = fixture.values(0);
   std::vector<float> bias(kNeurons);
-  for (std::size_t neuron = 0; neuron < kNeurons; ++neuron) bias[neuron] = neuron % 2 ? 100.0f : -100.0f;
+  for (std::size_t neuron = 0; neuron < kNeurons; ++neuron)
+    bias[neuron] = neuron % 2 ? 100.0f : -100.0f;
   const std::vector<bool> active = fixture.select(gate, 0, {bias, 0});
-  for (std::size_t neuron = 0; neuron < kNeurons; ++neuron) CHECK(active[neuron] == (neuron % 2 == 1));
+  for (std::size_t neuron = 0; neuron < kNeurons; ++neuron)
+    CHECK(active[neuron] == (neuron % 2 == 1));
   // Just at the threshold.
   for (std::size_t neuron = 0; neuron < kNeurons; ++neuron) bias[neuron] = -values[neuron];
   const std::vector<bool> all = fixture.select(gate, 0, {bias, 0});
@@ -112,7 +117,8 @@ TEST_CASE("the bias of a neuron moves what it must reach") {
 TEST_CASE("inputs without bounds select everything") {
   Fixture fixture;
   const GateSelector gate = fixture.open();
-  for (const float wild : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 3e38f}) {
+  for (const float wild :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 3e38f}) {
     fixture.x[3] = wild;
     CHECK(fixture.select(gate, 0) == std::vector<bool>(kNeurons, true));
   }

@@ -25,15 +25,17 @@ support::TinyModel tiny_model(std::size_t neurons_per_bundle, bool gated = true)
 }
 
 SelectorFile load(const support::TinyModel& tiny) {
-  SelectorFile file = SelectorFile::open(tiny.path() / GateSelector::kFileName, GateSelector::kFormat,
-                                         weights_fingerprint(storage::Manifest::open(tiny.path())));
+  SelectorFile file =
+      SelectorFile::open(tiny.path() / GateSelector::kFileName, GateSelector::kFormat,
+                         weights_fingerprint(storage::Manifest::open(tiny.path())));
   file.load();
   return file;
 }
 
 }  // namespace
 
-TEST_CASE("gates are copies of the gate rows, or of the up rows, and the facts bound their errors") {
+TEST_CASE(
+    "gates are copies of the gate rows, or of the up rows, and the facts bound their errors") {
   for (const bool gated : {true, false}) {
     const support::TinyModel tiny = tiny_model(gated ? 32 : 1, gated);
     std::vector<std::size_t> calls;
@@ -44,10 +46,12 @@ TEST_CASE("gates are copies of the gate rows, or of the up rows, and the facts b
     CHECK(calls == std::vector<std::size_t>{1, 2, 3});
     const SelectorFile file = load(tiny);
     for (std::size_t layer = 0; layer < 3; ++layer) {
-      const support::Matrix& source = tiny.weights.at(concat("layers.", layer, gated ? ".gate" : ".up"));
+      const support::Matrix& source =
+          tiny.weights.at(concat("layers.", layer, gated ? ".gate" : ".up"));
       const MatrixView copy = file.matrix(concat("layers.", layer, ".gate"), 150, 64);
       REQUIRE(copy.dtype == DType::q8_0);
-      const std::byte* facts = file.raw(concat("layers.", layer, ".facts"), 150, sizeof(GateSelector::RowFacts));
+      const std::byte* facts =
+          file.raw(concat("layers.", layer, ".facts"), 150, sizeof(GateSelector::RowFacts));
       for (std::size_t row = 0; row < 150; ++row) {
         GateSelector::RowFacts fact;
         std::memcpy(&fact, facts + row * sizeof fact, sizeof fact);
@@ -57,8 +61,8 @@ TEST_CASE("gates are copies of the gate rows, or of the up rows, and the facts b
           const double q = static_cast<double>(support::value_at(DType::q8_0, copy.row(row), k));
           std::uint16_t half;
           std::memcpy(&half, copy.row(row) + k / 32 * 34, sizeof half);
-          REQUIRE(std::abs(w - q) <=
-                  static_cast<double>(fact.error_ratio) * std::abs(static_cast<double>(f16_to_f32(half))));
+          REQUIRE(std::abs(w - q) <= static_cast<double>(fact.error_ratio) *
+                                         std::abs(static_cast<double>(f16_to_f32(half))));
           error += (w - q) * (w - q);
           own += w * w;
           copied += q * q;

@@ -20,14 +20,16 @@ constexpr std::size_t kNeurons = 77, kDim = 50;
 
 /// A layer of random single-neuron bundles.
 struct Layer {
-  Layer(bool gated, DType dtype) : layout(storage::BundleLayout::make(kNeurons, 1, kDim, gated, dtype)) {
+  Layer(bool gated, DType dtype)
+      : layout(storage::BundleLayout::make(kNeurons, 1, kDim, gated, dtype)) {
     bytes.resize(kNeurons * layout.stride);
     Random random(3);
     for (std::size_t neuron = 0; neuron < kNeurons; ++neuron) {
       for (std::size_t matrix = 0; matrix < layout.n_matrices(); ++matrix) {
         std::vector<float> row(kDim);
         for (float& value : row) value = random.uniform(-0.3f, 0.3f);
-        kernels::from_f32(row, dtype, bytes.data() + neuron * layout.stride + matrix * layout.matrix_bytes());
+        kernels::from_f32(row, dtype,
+                          bytes.data() + neuron * layout.stride + matrix * layout.matrix_bytes());
       }
     }
   }
@@ -39,11 +41,14 @@ struct Layer {
 
 }  // namespace
 
-TEST_CASE("gathered neurons give the bits of all neurons in order, when what is left out does not fire") {
+TEST_CASE(
+    "gathered neurons give the bits of all neurons in order, when what is left out does not fire") {
   Parallel parallel(2);
-  const std::vector<float> x = support::random_numbers(kDim, 1), bias = support::random_numbers(kNeurons, 2, 0.4f);
+  const std::vector<float> x = support::random_numbers(kDim, 1),
+                           bias = support::random_numbers(kNeurons, 2, 0.4f);
   for (const bool gated : {true, false}) {
-    for (const auto activation : {Activation::relu, Activation::relu2, Activation::fatrelu, Activation::silu}) {
+    for (const auto activation :
+         {Activation::relu, Activation::relu2, Activation::fatrelu, Activation::silu}) {
       if (!gated && activation == Activation::silu) continue;
       for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
         for (const bool biased : {true, false}) {
@@ -58,7 +63,8 @@ TEST_CASE("gathered neurons give the bits of all neurons in order, when what is 
           std::vector<NeuronId> ids(kNeurons);
           std::iota(ids.begin(), ids.end(), NeuronId{0});
           for (const NeuronId id : ids) {
-            (id % 3 == 1) ? gathered.add_miss(layer.bundle(id)) : gathered.add_hit(layer.bundle(id));
+            (id % 3 == 1) ? gathered.add_miss(layer.bundle(id))
+                          : gathered.add_hit(layer.bundle(id));
           }
           gathered.compute_hits(layer.layout, ffn, ids, x);
           gathered.compute_misses(layer.layout, ffn, ids, x);

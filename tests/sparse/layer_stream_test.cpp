@@ -20,7 +20,8 @@ ActiveSets all_neurons() {
   ActiveSets sets(kTokens, kNeurons);
   for (std::size_t token = 0; token < kTokens; ++token) {
     for (NeuronId id = 0; id < kNeurons; ++id) {
-      sets.word(token, id / ActiveSets::kWordNeurons) |= ActiveSets::Word{1} << id % ActiveSets::kWordNeurons;
+      sets.word(token, id / ActiveSets::kWordNeurons) |= ActiveSets::Word{1}
+                                                         << id % ActiveSets::kWordNeurons;
     }
   }
   return sets;
@@ -46,7 +47,8 @@ TEST_CASE("a layer that passes through gives dense's bits and shows every neuron
                  });
       CHECK(next == kNeurons);
       for (float& value : y) value += 0.0f;
-      CHECK(std::memcmp(y.data(), expected.data() + layer * y.size(), y.size() * sizeof(float)) == 0);
+      CHECK(std::memcmp(y.data(), expected.data() + layer * y.size(), y.size() * sizeof(float)) ==
+            0);
     }
     CHECK(fixture.stats.selected == 3 * kTokens * kNeurons);
     fixture.stats = {};
@@ -58,7 +60,9 @@ TEST_CASE("what a failed read leaves under way is waited for, and the next strea
   const ActiveSets sets = all_neurons();
   LayerStream stream(fixture.bundles, fixture.reader, fixture.parallel, sets, kTokens, 20000);
   std::vector<float> y(fixture.x.size());
-  const auto run = [&] { stream.run(1, fixture.parameters, fixture.x, kTokens, y, fixture.stats, [](auto...) {}); };
+  const auto run = [&] {
+    stream.run(1, fixture.parameters, fixture.x, kTokens, y, fixture.stats, [](auto...) {});
+  };
   fixture.reader.fail_at(1, EIO);
   CHECK_THROWS_AS(run(), IoError);
   stream.settle();

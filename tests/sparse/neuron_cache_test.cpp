@@ -55,7 +55,8 @@ TEST_CASE("rows belong to one neuron each, and come back when it leaves") {
   CHECK(cache.window() > 1);
 }
 
-TEST_CASE("a cache that shrinks keeps what is worth most, bytes and all, and goes on with fewer rows") {
+TEST_CASE(
+    "a cache that shrinks keeps what is worth most, bytes and all, and goes on with fewer rows") {
   NeuronCache cache(kNeurons, 40, 64, FrequencyEviction{});
   for (NeuronId id = 0; id < 30; ++id) {
     cache.begin_token();
@@ -76,7 +77,8 @@ TEST_CASE("a cache that shrinks keeps what is worth most, bytes and all, and goe
     if (row == NeuronCache::kNoRow) continue;
     REQUIRE(row < 12);
     CHECK(rows.insert(row).second);
-    for (std::size_t at = 0; at < 64; ++at) REQUIRE(cache.data(row)[at] == static_cast<std::byte>(id));
+    for (std::size_t at = 0; at < 64; ++at)
+      REQUIRE(cache.data(row)[at] == static_cast<std::byte>(id));
     favourites += id >= 24 ? 1 : 0;
   }
   CHECK(rows.size() + cache.n_free() == 12);

@@ -30,14 +30,17 @@ struct Fixture : support::BundleFixture {
   /// Reads neurons of layer 1 and checks that each is in its row.
   void read(NeuronReads& reads, const std::vector<NeuronId>& ids) {
     std::vector<std::byte*> rows;
-    for (std::size_t i = 0; i < ids.size(); ++i) rows.push_back(memory.data() + (ids.size() - 1 - i) * stride);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      rows.push_back(memory.data() + (ids.size() - 1 - i) * stride);
     reader.clear_log();
     reads.start(1, ids, rows, staging);
     reads.finish();
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const std::vector<std::byte> expected = bundle(1, ids[i]);
-      const std::size_t n = bundles.layout(1).payload_bytes();  // what is read a matrix at a time has no padding
-      REQUIRE(std::equal(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(n), rows[i]));
+      const std::size_t n =
+          bundles.layout(1).payload_bytes();  // what is read a matrix at a time has no padding
+      REQUIRE(
+          std::equal(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(n), rows[i]));
     }
   }
 
@@ -73,7 +76,8 @@ TEST_CASE("a joined read ends where the buffer or its length does") {
   for (NeuronId id = 0; id < 100; ++id) ids.push_back(id);
   NeuronReads reads(fixture.bundles, fixture.reader, 150, {.longest_bytes = 16 * fixture.stride});
   fixture.read(reads, ids);
-  CHECK(fixture.reader.log().size() == 2 + 1 + 60);  // 16, 16, 8 fill the buffer; the others go to their rows
+  CHECK(fixture.reader.log().size() ==
+        2 + 1 + 60);  // 16, 16, 8 fill the buffer; the others go to their rows
 }
 
 TEST_CASE("unbundled, each matrix is a read of its own") {
@@ -95,7 +99,9 @@ TEST_CASE("a read that fails is an error, and the next ones work") {
   fixture.read(reads, {1, 140});
 }
 
-TEST_CASE("with every reader, a device that fails in the middle of a batch fails it, and the next ones work") {
+TEST_CASE(
+    "with every reader, a device that fails in the middle of a batch fails it, and the next ones "
+    "work") {
   if (!support::kCanReplacePread) return;
   Fixture fixture;
   std::vector<NeuronId> ids;
@@ -108,15 +114,17 @@ TEST_CASE("with every reader, a device that fails in the middle of a batch fails
       const auto reader = kind.make(fixture.bundles.files(), 8);
       NeuronReads reads(fixture.bundles, *reader, 150, {.merge_bytes = 0});
       std::vector<std::byte*> rows;
-      for (std::size_t i = 0; i < ids.size(); ++i) rows.push_back(fixture.memory.data() + i * fixture.stride);
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        rows.push_back(fixture.memory.data() + i * fixture.stride);
       const std::vector<std::byte*> good = rows;
       left = static_cast<int>(failing);
       {
-        const support::ReplacedPread replaced([](int fd, void* into, std::size_t n, off_t offset) -> ssize_t {
-          if (left-- != 0) return support::real_pread(fd, into, n, offset);
-          errno = EIO;
-          return -1;
-        });
+        const support::ReplacedPread replaced(
+            [](int fd, void* into, std::size_t n, off_t offset) -> ssize_t {
+              if (left-- != 0) return support::real_pread(fd, into, n, offset);
+              errno = EIO;
+              return -1;
+            });
         if (reader->name() == "uring") rows[failing] = nullptr;
         reads.start(1, ids, rows, fixture.staging);
         CHECK_THROWS_AS(reads.finish(), IoError);

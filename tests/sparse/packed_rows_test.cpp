@@ -22,7 +22,8 @@ constexpr std::size_t kRowBytes = 64;
 /// What a neuron's row holds.
 std::vector<std::byte> bytes_of(std::size_t layer, NeuronId id) {
   std::vector<std::byte> bytes(kRowBytes);
-  for (std::size_t at = 0; at < kRowBytes; ++at) bytes[at] = static_cast<std::byte>(7 * layer + 3 * id + at * (id + 1));
+  for (std::size_t at = 0; at < kRowBytes; ++at)
+    bytes[at] = static_cast<std::byte>(7 * layer + 3 * id + at * (id + 1));
   return bytes;
 }
 
@@ -33,7 +34,8 @@ std::size_t token(PackedRows& rows, std::size_t layer, const std::vector<NeuronI
     const std::uint32_t row = rows.find(layer, id);
     row == PackedRows::kNoRow ? misses.push_back(id) : rows.use(layer, row);
   }
-  rows.make_room(layer, std::min(misses.size(), rows.capacity(layer) - (ids.size() - misses.size())));
+  rows.make_room(layer,
+                 std::min(misses.size(), rows.capacity(layer) - (ids.size() - misses.size())));
   for (const NeuronId id : misses) {
     if (rows.n_free(layer) == 0) break;
     std::memcpy(rows.row(layer, rows.used(layer)), bytes_of(layer, id).data(), kRowBytes);
@@ -139,7 +141,8 @@ TEST_CASE("a hole is filled with the last row that stays, once") {
   PackedRows rows(neurons, 20, kRowBytes, 1);
   token(rows, 0, {0, 1, 2, 3, 4, 5});
   token(rows, 0, {1, 4, 5});
-  CHECK(std::vector<NeuronId>(rows.ids(0).begin(), rows.ids(0).end()) == std::vector<NeuronId>{5, 1, 4});
+  CHECK(std::vector<NeuronId>(rows.ids(0).begin(), rows.ids(0).end()) ==
+        std::vector<NeuronId>{5, 1, 4});
   CHECK(rows.evictions() == 3);
   CHECK(rows.moved() == 2);
   check_rows(rows, 0, 20);

@@ -24,7 +24,8 @@ namespace {
 struct Fixture : support::FfnFixture {
   using FfnFixture::FfnFixture;
 
-  PaperFfn open(const Selector& chosen, std::size_t n_rows, std::uint32_t n_tokens = 5, NeuronReadOptions reads = {}) {
+  PaperFfn open(const Selector& chosen, std::size_t n_rows, std::uint32_t n_tokens = 5,
+                NeuronReadOptions reads = {}) {
     PaperFfnOptions options;
     options.max_tokens = kTokens;
     options.n_rows = n_rows;
@@ -47,19 +48,23 @@ bool close(const std::vector<float>& a, const std::vector<float>& b) {
 
 }  // namespace
 
-TEST_CASE("with the gate selector the paper's cache gives dense's result, up to the order of the sum") {
+TEST_CASE(
+    "with the gate selector the paper's cache gives dense's result, up to the order of the sum") {
   for (const bool gated : {true, false}) {
     for (const std::string activation : {"relu", "relu2", "fatrelu"}) {
       if (!gated && activation != "relu") continue;
-      Fixture fixture(single_neuron_shape(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
+      Fixture fixture(
+          single_neuron_shape(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
       const std::vector<float> expected = fixture.dense();
       const Selector gate = fixture.selector("gate");
       for (const std::uint32_t n_tokens : {1u, 3u}) {
         for (const std::size_t n_rows : {3u, 20u, 120u, 450u}) {
           CAPTURE(gated, activation, n_tokens, n_rows);
           PaperFfn ffn = fixture.open(gate, n_rows, n_tokens, {.bundled = n_tokens == 1});
-          for (const std::size_t batch : {1u, 4u, 6u, 1u}) REQUIRE(close(fixture.pass(ffn, batch), expected));
-          for (std::size_t layer = 0; layer < 3; ++layer) CHECK(ffn.rows().used(layer) <= ffn.rows().capacity(layer));
+          for (const std::size_t batch : {1u, 4u, 6u, 1u})
+            REQUIRE(close(fixture.pass(ffn, batch), expected));
+          for (std::size_t layer = 0; layer < 3; ++layer)
+            CHECK(ffn.rows().used(layer) <= ffn.rows().capacity(layer));
         }
       }
     }
@@ -110,8 +115,8 @@ TEST_CASE("a step with the paper's cache allocates nothing") {
   const std::size_t before = support::allocation_count();
   for (const std::size_t n : {1u, 6u, 1u, 2u}) {
     for (std::size_t layer = 0; layer < 3; ++layer) {
-      ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * 64), n, std::span(y).first(n * 64),
-              fixture.stats);
+      ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * 64), n,
+              std::span(y).first(n * 64), fixture.stats);
     }
   }
   CHECK(support::allocation_count() == before);
@@ -137,7 +142,8 @@ TEST_CASE("a read that fails leaves the paper's rows as they were, and the next 
         fixture.reader.fail_at(step % 5, EIO);
         for (int attempt = 0; attempt < 3; ++attempt) {
           try {
-            ffn.run(layer, fixture.parameters, std::span(fixture.x).subspan(token * dim, dim), 1, y, fixture.stats);
+            ffn.run(layer, fixture.parameters, std::span(fixture.x).subspan(token * dim, dim), 1, y,
+                    fixture.stats);
             break;
           } catch (const IoError& error) {
             ++failures;
@@ -145,7 +151,8 @@ TEST_CASE("a read that fails leaves the paper's rows as they were, and the next 
           }
           if (n_rows == 450) REQUIRE(ids_here() == before);  // one part: nothing at all has changed
         }
-        const auto at = expected.begin() + static_cast<std::ptrdiff_t>((layer * kTokens + token) * dim);
+        const auto at =
+            expected.begin() + static_cast<std::ptrdiff_t>((layer * kTokens + token) * dim);
         REQUIRE(close(y, {at, at + static_cast<std::ptrdiff_t>(dim)}));
       }
     }
@@ -159,6 +166,7 @@ TEST_CASE("the same steps give the same bits with any number of threads") {
   PaperFfn first = fixture.open(gate, 100);
   const std::vector<float> expected = fixture.pass(first);
   Parallel alone(1);
-  PaperFfn second(fixture.bundles, fixture.reader, alone, gate, 1u << 20, {.max_tokens = kTokens, .n_rows = 100});
+  PaperFfn second(fixture.bundles, fixture.reader, alone, gate, 1u << 20,
+                  {.max_tokens = kTokens, .n_rows = 100});
   CHECK(same_bits(fixture.pass(second), expected));
 }

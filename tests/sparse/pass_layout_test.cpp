@@ -13,7 +13,8 @@ using sparse::Segment;
 
 namespace {
 
-/// Attention of two layers in file 0 with their neurons in files 1 and 2 between them, a head, and an embedding.
+/// Attention of two layers in file 0 with their neurons in files 1 and 2 between them, a head, and
+/// an embedding.
 std::vector<Segment> segments() {
   return {{0, 4096, 10, 100}, {0, 5096, 5, 60},    {1, 4096, 9, 512},   {0, 5396, 10, 100},
           {2, 4096, 9, 512},  {0, 6396, 300, 100}, {0, 36396, 300, 100}};
@@ -39,7 +40,8 @@ TEST_CASE("every unit is in exactly one part, in order, and pieces hold what the
       next += part.n_units;
       const PassLayout::Piece& piece = layout.pieces()[part.piece];
       CHECK(piece.place.file == whole.file);
-      CHECK(piece.place.extent.offset + part.offset == whole.offset + part.first * whole.unit_bytes);
+      CHECK(piece.place.extent.offset + part.offset ==
+            whole.offset + part.first * whole.unit_bytes);
       CHECK(part.offset + part.n_units * whole.unit_bytes <= piece.place.extent.bytes);
       CHECK(&layout.part_of(segment, part.first) == &part);
       CHECK(&layout.part_of(segment, next - 1) == &part);
@@ -67,8 +69,10 @@ TEST_CASE("neighbours in a file are neighbours in the arena") {
   for (std::size_t index = 1; index < layout.pieces().size(); ++index) {
     const PassLayout::Piece& before = layout.pieces()[index - 1];
     const PassLayout::Piece& piece = layout.pieces()[index];
-    const bool touch = before.place.file == piece.place.file && before.place.extent.end() == piece.place.extent.offset;
-    if (touch && index != layout.n_passed_pieces()) CHECK(piece.at == before.at + before.place.extent.bytes);
+    const bool touch = before.place.file == piece.place.file &&
+                       before.place.extent.end() == piece.place.extent.offset;
+    if (touch && index != layout.n_passed_pieces())
+      CHECK(piece.at == before.at + before.place.extent.bytes);
     CHECK(piece.at >= before.at + before.place.extent.bytes);
   }
 }

@@ -18,7 +18,8 @@ void check_bytes(support::OpenWeights& open, const PinnedWeights& pinned) {
     if (!pinned.has(part.piece)) continue;
     for (std::size_t at = 0; at < part.n_units; ++at) {
       const std::vector<std::byte> expected = open.unit(part.segment, part.first + at);
-      REQUIRE(std::memcmp(pinned.data(part) + at * expected.size(), expected.data(), expected.size()) == 0);
+      REQUIRE(std::memcmp(pinned.data(part) + at * expected.size(), expected.data(),
+                          expected.size()) == 0);
     }
   }
 }
@@ -28,7 +29,8 @@ void check_bytes(support::OpenWeights& open, const PinnedWeights& pinned) {
 TEST_CASE("pinned pieces hold the bytes of their files, also when others were given back") {
   const std::size_t alignment = GENERATE(1, 512, 4096);
   support::OpenWeights open({}, 3000, [](std::size_t) { return false; }, 2, alignment);
-  PinnedWeights pinned(*open.layout, open.choose([](std::size_t piece) { return piece % 3 != 0; }), open.parallel);
+  PinnedWeights pinned(*open.layout, open.choose([](std::size_t piece) { return piece % 3 != 0; }),
+                       open.parallel);
   pinned.load(open.reader, open.file_bytes());
   check_bytes(open, pinned);
   pinned.shrink(open.choose([](std::size_t piece) { return piece % 3 == 1; }));

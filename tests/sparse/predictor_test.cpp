@@ -27,14 +27,15 @@ support::TinyModel tiny_model() {
 
 SelectorFile load(const support::TinyModel& tiny) {
   const std::string model = weights_fingerprint(storage::Manifest::open(tiny.path()));
-  SelectorFile file = SelectorFile::open(tiny.path() / Predictor::kFileName, Predictor::kFormat, model);
+  SelectorFile file =
+      SelectorFile::open(tiny.path() / Predictor::kFileName, Predictor::kFormat, model);
   file.load();
   return file;
 }
 
 struct Run {
-  std::vector<std::vector<bool>> operator()(const Predictor& predictor, std::size_t layer, std::span<const float> x,
-                                            int n_threads = 2) {
+  std::vector<std::vector<bool>> operator()(const Predictor& predictor, std::size_t layer,
+                                            std::span<const float> x, int n_threads = 2) {
     const std::size_t n = x.size() / kDim;
     Parallel parallel(n_threads);
     std::vector<float> scratch(Predictor::scratch_bytes(64, n, n_threads) / sizeof(float));
@@ -63,7 +64,8 @@ TEST_CASE("a neuron is active where its logit is above the threshold") {
     CHECK(predictor.threshold(1) == 0.75f);
     const std::vector<float> x = support::random_numbers(kTokens * kDim, 3);
     const auto sets = run(predictor, 1, x);
-    const MatrixView a = file.matrix("layers.1.a", rank, kDim), b = file.matrix("layers.1.b", kNeurons, rank);
+    const MatrixView a = file.matrix("layers.1.a", rank, kDim),
+                     b = file.matrix("layers.1.b", kNeurons, rank);
     const std::span<const float> bias = file.floats("layers.1.bias", {kNeurons});
     std::size_t n_active = 0;
     for (std::size_t token = 0; token < kTokens; ++token) {
@@ -72,8 +74,8 @@ TEST_CASE("a neuron is active where its logit is above the threshold") {
         for (std::size_t r = 0; r < rank; ++r) {
           double inner = 0;
           for (std::size_t k = 0; k < kDim; ++k) {
-            inner +=
-                static_cast<double>(support::value_at(dtype, a.row(r), k)) * static_cast<double>(x[token * kDim + k]);
+            inner += static_cast<double>(support::value_at(dtype, a.row(r), k)) *
+                     static_cast<double>(x[token * kDim + k]);
           }
           logit += inner * static_cast<double>(support::value_at(dtype, b.row(neuron), r));
         }
@@ -97,7 +99,9 @@ TEST_CASE("a token's set does not depend on the tokens beside it, nor on threads
   }
 }
 
-TEST_CASE("thresholds may select everything or nothing, and a layer without a predictor selects everything") {
+TEST_CASE(
+    "thresholds may select everything or nothing, and a layer without a predictor selects "
+    "everything") {
   const support::TinyModel tiny = tiny_model();
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> x = support::random_numbers(kDim, 4);
@@ -114,8 +118,10 @@ TEST_CASE("a predictor of another shape or with a threshold that is no number is
   const support::TinyModel tiny = tiny_model();
   support::write_predictor(tiny.path());
   CHECK_THROWS_AS(Predictor(load(tiny), kDim / 2, kLayers), FormatError);
-  CHECK_THROWS_AS(Predictor(load(tiny), kDim, std::vector<std::size_t>{kNeurons, kNeurons}), FormatError);
-  CHECK_THROWS_AS(Predictor(load(tiny), kDim, std::vector<std::size_t>{kNeurons, 149, kNeurons}), FormatError);
+  CHECK_THROWS_AS(Predictor(load(tiny), kDim, std::vector<std::size_t>{kNeurons, kNeurons}),
+                  FormatError);
+  CHECK_THROWS_AS(Predictor(load(tiny), kDim, std::vector<std::size_t>{kNeurons, 149, kNeurons}),
+                  FormatError);
   support::write_predictor(tiny.path(), {.threshold = std::numeric_limits<float>::quiet_NaN()});
   CHECK_THROWS_AS(Predictor(load(tiny), kDim, kLayers), FormatError);
 }

@@ -21,7 +21,10 @@ TEST_CASE("the policy decides whether rows are summed as the paper does or exact
   const std::vector<float> y = fixture.pass(paper);
   CHECK_FALSE(support::same_bits(y, dense));
   for (std::size_t at = 0; at < y.size(); ++at) REQUIRE(y[at] == Approx(dense[at]).margin(1e-4));
-  CHECK(SelectiveFfn::bytes(fixture.bundles, options) == PaperFfn::bytes(fixture.bundles, {support::kTokens}));
-  CHECK(SelectiveFfn::row_bytes(fixture.bundles, LruEviction{}) == WindowedFfn::row_bytes(fixture.bundles));
-  CHECK(SelectiveFfn::row_bytes(fixture.bundles, PaperEviction{}) == PaperFfn::row_bytes(fixture.bundles));
+  CHECK(SelectiveFfn::bytes(fixture.bundles, options) ==
+        PaperFfn::bytes(fixture.bundles, {support::kTokens}));
+  CHECK(SelectiveFfn::row_bytes(fixture.bundles, LruEviction{}) ==
+        WindowedFfn::row_bytes(fixture.bundles));
+  CHECK(SelectiveFfn::row_bytes(fixture.bundles, PaperEviction{}) ==
+        PaperFfn::row_bytes(fixture.bundles));
 }

@@ -58,7 +58,8 @@ namespace {
 /// A byte of a file is another one, until this goes.
 class Flipped {
  public:
-  Flipped(const std::filesystem::path& path, std::uintmax_t at, int mask) : path_(path), at_(at), mask_(mask) {
+  Flipped(const std::filesystem::path& path, std::uintmax_t at, int mask)
+      : path_(path), at_(at), mask_(mask) {
     flip();
   }
   ~Flipped() { flip(); }
@@ -93,7 +94,8 @@ std::uintmax_t header_bytes(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("any changed bit of the header is a FormatError: names, shapes, places, metadata, blanks") {
+TEST_CASE(
+    "any changed bit of the header is a FormatError: names, shapes, places, metadata, blanks") {
   const support::TinyModel tiny;
   const std::filesystem::path path = support::write_predictor(tiny.path());
   REQUIRE_NOTHROW(take(tiny));
@@ -106,14 +108,18 @@ TEST_CASE("any changed bit of the header is a FormatError: names, shapes, places
   CHECK_NOTHROW(take(tiny));
 }
 
-TEST_CASE("a file of version 1, whose header has no checksum, opens, and a wrong name in it is found") {
+TEST_CASE(
+    "a file of version 1, whose header has no checksum, opens, and a wrong name in it is found") {
   const support::TinyModel tiny;
-  const std::filesystem::path path = support::write_predictor(tiny.path(), {.metadata = {{"format_version", "1"}}});
+  const std::filesystem::path path =
+      support::write_predictor(tiny.path(), {.metadata = {{"format_version", "1"}}});
   REQUIRE_NOTHROW(take(tiny));
   CHECK(open(tiny).digest().size() == 64);
   std::string header(header_bytes(path), '\0');
-  std::ifstream(path, std::ios::binary).read(header.data(), static_cast<std::streamsize>(header.size()));
-  for (const std::string name : {"layers.1.a", "layers.0.bias", "layers.2.threshold", "tensor_checksums"}) {
+  std::ifstream(path, std::ios::binary)
+      .read(header.data(), static_cast<std::streamsize>(header.size()));
+  for (const std::string name :
+       {"layers.1.a", "layers.0.bias", "layers.2.threshold", "tensor_checksums"}) {
     const std::size_t begin = header.find("\"" + name + "\"");
     REQUIRE(begin != std::string::npos);
     for (std::size_t i = 1; i <= name.size(); ++i) {
@@ -133,9 +139,11 @@ TEST_CASE("a layer with some tensors only, or one more than the model has, is re
   CHECK_NOTHROW(take(tiny));
   SelectorFile file = open(tiny);
   file.load();
-  const std::vector<std::string_view> parts{"a", "b", "bias", "threshold"}, more{"a", "b", "bias", "threshold", "c"};
+  const std::vector<std::string_view> parts{"a", "b", "bias", "threshold"},
+      more{"a", "b", "bias", "threshold", "c"};
   CHECK_NOTHROW(file.expect_tensors(3, parts));
-  CHECK_THROWS_WITH(file.expect_tensors(2, parts), Catch::Matchers::ContainsSubstring("layers: expected 2, got more"));
+  CHECK_THROWS_WITH(file.expect_tensors(2, parts),
+                    Catch::Matchers::ContainsSubstring("layers: expected 2, got more"));
   CHECK_THROWS_WITH(file.expect_tensors(3, more),
                     Catch::Matchers::ContainsSubstring("tensors of layer 1: expected 5, got 4"));
   CHECK_THROWS_AS(file.expect_tensors(3, std::span(parts).first(3)), FormatError);

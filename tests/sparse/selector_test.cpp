@@ -23,8 +23,10 @@ struct Fixture : support::BundleFixture {
           return shape;
         }()) {}
 
-  SelectorChoice choose(const std::string& name, kernels::Activation activation = kernels::Activation::relu) {
-    return choose_selector(name, model.path(), storage::Manifest::open(model.path()), bundles, activation);
+  SelectorChoice choose(const std::string& name,
+                        kernels::Activation activation = kernels::Activation::relu) {
+    return choose_selector(name, model.path(), storage::Manifest::open(model.path()), bundles,
+                           activation);
   }
 };
 
@@ -66,7 +68,8 @@ TEST_CASE("the file of a selector is verified where there is one") {
   CHECK_NOTHROW(verify_selector("predictor", fixture.model.path()));
   std::filesystem::copy_file(path, fixture.model.path() / GateSelector::kFileName);
   CHECK_THROWS_AS(verify_selector("gate", fixture.model.path()), FormatError);
-  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-9, std::ios::end) << "changed";
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(-9, std::ios::end)
+      << "changed";
   CHECK_THROWS_AS(verify_selector("predictor", fixture.model.path()), FormatError);
 }
 
@@ -77,7 +80,8 @@ TEST_CASE("a selector that a model can not have is an ArgumentError that says wh
   CHECK_THROWS_WITH(fixture.choose("predictor"), Catch::Matchers::Contains("flashlm train"));
   CHECK_THROWS_AS(fixture.choose("predictor"), ArgumentError);
   CHECK_THROWS_WITH(grouped.choose("predictor"), Catch::Matchers::Contains("neurons_per_bundle=1"));
-  CHECK_THROWS_WITH(fixture.choose("gate", kernels::Activation::silu), Catch::Matchers::Contains("silu"));
+  CHECK_THROWS_WITH(fixture.choose("gate", kernels::Activation::silu),
+                    Catch::Matchers::Contains("silu"));
   CHECK_THROWS_AS(odd.choose("gate"), ArgumentError);
   support::write_predictor(fixture.model.path(), {.metadata = {{"model", "another"}}});
   CHECK_THROWS_AS(fixture.choose("predictor"), FormatError);

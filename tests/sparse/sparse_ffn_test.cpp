@@ -39,7 +39,8 @@ std::vector<support::TinyShape> shapes() {
     for (const std::size_t neurons_per_bundle : {1, 32}) {
       if (is_block(dtype) && neurons_per_bundle == 1) continue;
       for (const char* activation : {"silu", "relu", "relu2", "fatrelu", "opt"}) {
-        support::TinyShape shape = activation == std::string("opt") ? support::TinyShape::opt() : support::TinyShape();
+        support::TinyShape shape =
+            activation == std::string("opt") ? support::TinyShape::opt() : support::TinyShape();
         if (!shape.is_opt()) shape.activation = activation;
         if (shape.activation == "fatrelu") shape.threshold = 0.25f;
         shape.neurons_per_bundle = neurons_per_bundle;
@@ -53,7 +54,8 @@ std::vector<support::TinyShape> shapes() {
 /// What `model` says about its feed-forward networks; the bias is that of layer 0.
 FfnParameters parameters_of(const support::TinyModel& model) {
   FfnParameters parameters;
-  for (const auto activation : {kernels::Activation::relu, kernels::Activation::relu2, kernels::Activation::fatrelu}) {
+  for (const auto activation :
+       {kernels::Activation::relu, kernels::Activation::relu2, kernels::Activation::fatrelu}) {
     if (kernels::name(activation) == model.shape.activation) parameters.activation = activation;
   }
   if (model.shape.is_opt()) {
@@ -80,7 +82,8 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
     Parallel parallel(2);
     SparseFfn ffn(parallel, n_tokens, shape.dim);
     const storage::BundleLayout& layout = fixture.bundles.layout(0);
-    ffn.accumulate(layout, parameters_of(fixture.model), bundles.data(), 0, layout.n_bundles(), x, n_tokens, y);
+    ffn.accumulate(layout, parameters_of(fixture.model), bundles.data(), 0, layout.n_bundles(), x,
+                   n_tokens, y);
 
     support::TinyWeights weights = fixture.model.weights;
     weights.erase("layers.0.down_bias");  // which is not of a neuron
@@ -89,17 +92,22 @@ TEST_CASE("the sum over all neurons is the dense feed-forward network") {
                              x.begin() + static_cast<std::ptrdiff_t>((token + 1) * shape.dim));
       const support::Row expected = support::feed_forward(shape, weights, "layers.0.", row);
       for (std::size_t at = 0; at < shape.dim; ++at) {
-        INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
-        // A number of h that the reference rounds to the next step costs a step's share of the output.
-        REQUIRE(y[token * shape.dim + at] == Approx(expected[at]).margin(is_block(shape.dtype) ? 4e-3 : 4e-6));
+        INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
+                          << name(shape.dtype));
+        // A number of h that the reference rounds to the next step costs a step's share of the
+        // output.
+        REQUIRE(y[token * shape.dim + at] ==
+                Approx(expected[at]).margin(is_block(shape.dtype) ? 4e-3 : 4e-6));
       }
     }
   }
 }
 
-TEST_CASE("the bits depend neither on where the neurons are cut, nor on threads, nor on the batch") {
+TEST_CASE(
+    "the bits depend neither on where the neurons are cut, nor on threads, nor on the batch") {
   for (const support::TinyShape& shape : shapes()) {
-    INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' ' << name(shape.dtype));
+    INFO(shape.family << ' ' << shape.activation << ' ' << shape.neurons_per_bundle << ' '
+                      << name(shape.dtype));
     support::BundleFixture fixture(shape);
     const FfnParameters parameters = parameters_of(fixture.model);
     const std::vector<std::byte> bundles = all_bundles(fixture);
@@ -109,16 +117,18 @@ TEST_CASE("the bits depend neither on where the neurons are cut, nor on threads,
     Parallel one(1);
     SparseFfn whole(one, n_tokens, shape.dim);
     std::vector<float> expected(x.size(), 0.0f);
-    whole.accumulate(layout, parameters, bundles.data(), 0, layout.n_bundles(), x, n_tokens, expected);
+    whole.accumulate(layout, parameters, bundles.data(), 0, layout.n_bundles(), x, n_tokens,
+                     expected);
 
     for (int n_threads = 1; n_threads <= 3; ++n_threads) {
       Parallel parallel(n_threads);
       SparseFfn ffn(parallel, n_tokens, shape.dim);
-      for (std::size_t cut = 0; cut <= layout.n_bundles(); cut += layout.n_bundles() > 10 ? 37 : 1) {
+      for (std::size_t cut = 0; cut <= layout.n_bundles();
+           cut += layout.n_bundles() > 10 ? 37 : 1) {
         std::vector<float> y(x.size(), 0.0f);
         ffn.accumulate(layout, parameters, bundles.data(), 0, cut, x, n_tokens, y);
-        ffn.accumulate(layout, parameters, bundles.data() + cut * layout.stride, cut, layout.n_bundles() - cut, x,
-                       n_tokens, y);
+        ffn.accumulate(layout, parameters, bundles.data() + cut * layout.stride, cut,
+                       layout.n_bundles() - cut, x, n_tokens, y);
         CHECK(same_bits(y, expected));
       }
       std::vector<float> single(x.size(), 0.0f);
@@ -143,8 +153,8 @@ TEST_CASE("the bits do not depend on how many neurons a bundle holds") {
     SparseFfn ffn(parallel, 3);
     const storage::BundleLayout& layout = fixture.bundles.layout(0);
     results.emplace_back(x.size(), 0.0f);
-    ffn.accumulate(layout, parameters_of(fixture.model), all_bundles(fixture).data(), 0, layout.n_bundles(), x, 3,
-                   results.back());
+    ffn.accumulate(layout, parameters_of(fixture.model), all_bundles(fixture).data(), 0,
+                   layout.n_bundles(), x, 3, results.back());
     CHECK(same_bits(results.back(), results.front()));
   }
 }
@@ -156,7 +166,8 @@ TEST_CASE("a batch beyond the scratch is a ShapeError") {
   SparseFfn ffn(parallel, 2);
   const std::vector<float> x(3 * 24);
   std::vector<float> y(3 * 24);
-  CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 3, y), ShapeError);
+  CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 3, y),
+                  ShapeError);
 }
 
 TEST_CASE("quantised layers beyond the scratch are a ShapeError") {
@@ -166,6 +177,7 @@ TEST_CASE("quantised layers beyond the scratch are a ShapeError") {
   SparseFfn ffn(parallel, 1, 32);
   const std::vector<float> x(64);
   std::vector<float> y(64);
-  CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 1, y), ShapeError);
+  CHECK_THROWS_AS(ffn.accumulate(fixture.bundles.layout(0), {}, bundles.data(), 0, 1, x, 1, y),
+                  ShapeError);
   CHECK(SparseFfn::bytes(1) < SparseFfn::bytes(1, 32));
 }

@@ -39,7 +39,8 @@ struct Fixture : support::OpenWeights {
 
   /// One layer of a pass; its attention goes by.
   void run(std::size_t layer, std::span<float> y) {
-    for (std::size_t segment = 5 * layer; segment < 5 * layer + 4; ++segment) stream.use(segment, [](const auto&) {});
+    for (std::size_t segment = 5 * layer; segment < 5 * layer + 4; ++segment)
+      stream.use(segment, [](const auto&) {});
     ffn.run(layer, {}, x, kTokens, y, stats);
   }
 
@@ -64,7 +65,8 @@ TEST_CASE("neurons count as hits where they are pinned, for every token") {
   fixture.pass();
   std::uint64_t pinned = 0;
   for (const PassLayout::Part& part : fixture.layout->parts()) {
-    if (part.segment % 5 != 4 || part.segment >= 15 || !fixture.stream.pinned()[part.piece]) continue;
+    if (part.segment % 5 != 4 || part.segment >= 15 || !fixture.stream.pinned()[part.piece])
+      continue;
     pinned += std::min<std::size_t>(150, (part.first + part.n_units) * 32) - part.first * 32;
   }
   CHECK(pinned > 0);

@@ -42,9 +42,10 @@ struct Fixture : support::BundleFixture {
       data[prefix + "threshold"] = {bytes.begin(), bytes.end()};
     }
     specs.push_back({SelectorFile::kChecksums, DType::u8, {specs.size(), 4}});
-    storage::SafetensorsWriter writer(
-        model.path() / ThresholdSelector::kFileName, specs,
-        {{"format", ThresholdSelector::kFormat}, {"format_version", "1"}, {"model", weights_fingerprint(manifest)}});
+    storage::SafetensorsWriter writer(model.path() / ThresholdSelector::kFileName, specs,
+                                      {{"format", ThresholdSelector::kFormat},
+                                       {"format_version", "1"},
+                                       {"model", weights_fingerprint(manifest)}});
     std::vector<std::byte> sums;
     for (const std::string& name : writer.order()) {
       if (name == SelectorFile::kChecksums) continue;
@@ -57,7 +58,8 @@ struct Fixture : support::BundleFixture {
   }
 
   SelectorChoice choose(kernels::Activation activation = kernels::Activation::silu) {
-    return choose_selector("threshold", model.path(), storage::Manifest::open(model.path()), bundles, activation);
+    return choose_selector("threshold", model.path(), storage::Manifest::open(model.path()),
+                           bundles, activation);
   }
 };
 
@@ -83,7 +85,8 @@ TEST_CASE("a neuron is active where the size of its gate is above the threshold"
         value += static_cast<double>(gate.at(neuron, k)) * static_cast<double>(x[token * kDim + k]);
       }
       const double size = std::abs(value / (1 + std::exp(-value)));
-      if (std::abs(size - 0.2) > 0.02) REQUIRE(sets.has(token, static_cast<NeuronId>(neuron)) == (size > 0.2));
+      if (std::abs(size - 0.2) > 0.02)
+        REQUIRE(sets.has(token, static_cast<NeuronId>(neuron)) == (size > 0.2));
     }
     n_active += sets.count(token, kNeurons);
   }

@@ -15,7 +15,8 @@ using namespace flashlm::sparse;
 
 namespace {
 
-/// Uses `n_segments` in order and checks that every unit comes once, ascending, with the bytes of its file.
+/// Uses `n_segments` in order and checks that every unit comes once, ascending, with the bytes of
+/// its file.
 void check_pass(support::OpenWeights& weights, std::size_t n_segments) {
   weights.stream.begin(n_segments);
   for (std::size_t segment = 0; segment < n_segments; ++segment) {
@@ -63,7 +64,8 @@ TEST_CASE("the head is not read for passes that do not need it") {
   check_pass(weights, all - 1);
   const std::uint64_t before = weights.reader.stats().bytes_read - weights.stream.bytes_ahead();
   check_pass(weights, all - 1);
-  const std::uint64_t pass = weights.reader.stats().bytes_read - weights.stream.bytes_ahead() - before;
+  const std::uint64_t pass =
+      weights.reader.stats().bytes_read - weights.stream.bytes_ahead() - before;
   CHECK(pass == weights.stream.bytes_per_pass() - weights.layout->segments()[all - 1].bytes());
 }
 
@@ -178,7 +180,8 @@ TEST_CASE("a running stream allocates nothing") {
   const std::size_t before = support::allocation_count();
   for (int pass = 0; pass < 2; ++pass) {
     weights.stream.begin(n);
-    for (std::size_t segment = 0; segment < n; ++segment) weights.stream.use(segment, [](const auto&) {});
+    for (std::size_t segment = 0; segment < n; ++segment)
+      weights.stream.use(segment, [](const auto&) {});
   }
   CHECK(support::allocation_count() == before);
 }
@@ -188,8 +191,8 @@ TEST_CASE("a segment out of the order of a pass is refused, and the next pass be
   const auto use = [&](std::size_t segment) { weights.stream.use(segment, [](const auto&) {}); };
   weights.stream.begin(weights.model->n_passed());
   use(0);
-  CHECK_THROWS_WITH(
-      use(2), Catch::Matchers::Contains("[weight_stream] segment: expected 1") && Catch::Matchers::Contains("got 2"));
+  CHECK_THROWS_WITH(use(2), Catch::Matchers::Contains("[weight_stream] segment: expected 1") &&
+                                Catch::Matchers::Contains("got 2"));
   CHECK_THROWS_AS(use(0), Error);
   use(1);
   weights.stream.restart();

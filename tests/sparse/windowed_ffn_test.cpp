@@ -26,8 +26,8 @@ constexpr float kAll = -std::numeric_limits<float>::infinity();
 struct Fixture : support::FfnFixture {
   using FfnFixture::FfnFixture;
 
-  WindowedFfn open(const Selector& chosen, std::size_t n_rows, Eviction eviction = CombinedEviction{},
-                   NeuronReadOptions reads = {}) {
+  WindowedFfn open(const Selector& chosen, std::size_t n_rows,
+                   Eviction eviction = CombinedEviction{}, NeuronReadOptions reads = {}) {
     WindowedFfnOptions options;
     options.max_tokens = kTokens;
     options.n_rows = n_rows;
@@ -43,18 +43,21 @@ const std::vector<Eviction> kEvictions{NoEviction{},  WindowEviction{},    Windo
 
 }  // namespace
 
-TEST_CASE("the gate selector gives dense's bits, whatever stays in DRAM and however tokens are cut") {
+TEST_CASE(
+    "the gate selector gives dense's bits, whatever stays in DRAM and however tokens are cut") {
   for (const bool gated : {true, false}) {
     for (const std::string activation : {"relu", "relu2", "fatrelu"}) {
       if (!gated && activation != "relu") continue;
-      Fixture fixture(single_neuron_shape(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
+      Fixture fixture(
+          single_neuron_shape(gated, activation, activation == "relu2" ? DType::bf16 : DType::f16));
       const std::vector<float> expected = fixture.dense();
       const Selector gate = fixture.selector("gate");
       for (const Eviction& eviction : kEvictions) {
         for (const std::size_t n_rows : {1u, 7u, 60u, 450u}) {
           CAPTURE(gated, activation, name(eviction), n_rows);
           WindowedFfn ffn = fixture.open(gate, n_rows, eviction);
-          for (const std::size_t batch : {1u, 4u, 6u, 1u}) REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
+          for (const std::size_t batch : {1u, 4u, 6u, 1u})
+            REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
         }
       }
     }
@@ -72,7 +75,8 @@ TEST_CASE("a predictor that takes every neuron is dense, one that takes none giv
       REQUIRE(name(all) == "predictor");
       for (const std::size_t n_rows : {5u, 200u, 450u}) {
         WindowedFfn ffn = fixture.open(all, n_rows);
-        for (const std::size_t batch : {1u, 2u, 6u}) REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
+        for (const std::size_t batch : {1u, 2u, 6u})
+          REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
       }
       support::write_predictor(fixture.model.path(), {.threshold = -kAll});
       const Selector none = fixture.selector("predictor");
@@ -85,27 +89,33 @@ TEST_CASE("a predictor that takes every neuron is dense, one that takes none giv
   }
 }
 
-TEST_CASE("a predictor's result does not depend on budget, policy, threads, batches or the way of reading") {
+TEST_CASE(
+    "a predictor's result does not depend on budget, policy, threads, batches or the way of "
+    "reading") {
   for (const bool gated : {true, false}) {
     Fixture fixture(single_neuron_shape(gated));
-    support::write_predictor(fixture.model.path(), {.rank = 32, .dtype = DType::q8_0, .first_layer = 1});
+    support::write_predictor(fixture.model.path(),
+                             {.rank = 32, .dtype = DType::q8_0, .first_layer = 1});
     const Selector predictor = fixture.selector("predictor");
     WindowedFfn whole = fixture.open(predictor, 450);
     const std::vector<float> expected = fixture.pass(whole);
     CHECK_FALSE(same_bits(expected, fixture.dense()));
     for (const Eviction& eviction : kEvictions) {
       for (const NeuronReadOptions reads :
-           {NeuronReadOptions{}, NeuronReadOptions{.merge_bytes = 0}, NeuronReadOptions{.bundled = false}}) {
+           {NeuronReadOptions{}, NeuronReadOptions{.merge_bytes = 0},
+            NeuronReadOptions{.bundled = false}}) {
         for (const std::size_t n_rows : {3u, 40u, 300u}) {
           WindowedFfn ffn = fixture.open(predictor, n_rows, eviction, reads);
-          for (const std::size_t batch : {1u, 3u, 6u}) REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
+          for (const std::size_t batch : {1u, 3u, 6u})
+            REQUIRE(same_bits(fixture.pass(ffn, batch), expected));
         }
       }
     }
   }
 }
 
-TEST_CASE("the bytes read are those of the neurons that were not here, and of the gaps between them") {
+TEST_CASE(
+    "the bytes read are those of the neurons that were not here, and of the gaps between them") {
   Fixture fixture(single_neuron_shape(true));
   support::write_predictor(fixture.model.path(), {.threshold = 0.5f});
   const Selector predictor = fixture.selector("predictor");
@@ -116,7 +126,8 @@ TEST_CASE("the bytes read are those of the neurons that were not here, and of th
     const storage::ReaderStats before = fixture.reader.stats();
     for (int again = 0; again < 3; ++again) fixture.pass(ffn);
     const storage::ReaderStats after = fixture.reader.stats();
-    CHECK(after.bytes_read - before.bytes_read == fixture.stats.misses * stride + fixture.stats.gap_bytes);
+    CHECK(after.bytes_read - before.bytes_read ==
+          fixture.stats.misses * stride + fixture.stats.gap_bytes);
     CHECK((fixture.stats.gap_bytes == 0) == (merge == 0));
     CHECK(fixture.stats.hits + fixture.stats.misses == fixture.stats.selected);
     CHECK(after.reads - before.reads <= fixture.stats.misses);
@@ -165,8 +176,8 @@ TEST_CASE("a step allocates nothing") {
   const std::size_t before = support::allocation_count();
   for (const std::size_t n : {1u, 6u, 1u, 2u}) {
     for (std::size_t layer = 0; layer < 3; ++layer) {
-      ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * 64), n, std::span(y).first(n * 64),
-              fixture.stats);
+      ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * 64), n,
+              std::span(y).first(n * 64), fixture.stats);
     }
   }
   CHECK(support::allocation_count() == before);
@@ -185,13 +196,14 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
         for (std::size_t layer = 0; layer < 3; ++layer) {
           fixture.reader.fail_at(failing, EIO);
           std::vector<bool> here;
-          for (NeuronId id = 0; id < 150; ++id) here.push_back(ffn.cache().find(layer, id) != NeuronCache::kNoRow);
+          for (NeuronId id = 0; id < 150; ++id)
+            here.push_back(ffn.cache().find(layer, id) != NeuronCache::kNoRow);
           const std::size_t n_free = ffn.cache().n_free();
           bool failed = false;
           for (int attempt = 0; attempt < 4; ++attempt) {
             try {
-              ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * dim), n, std::span(y).first(n * dim),
-                      fixture.stats);
+              ffn.run(layer, fixture.parameters, std::span(fixture.x).first(n * dim), n,
+                      std::span(y).first(n * dim), fixture.stats);
               break;
             } catch (const IoError& error) {
               failed = true;
@@ -204,7 +216,8 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
               }
             }
           }
-          REQUIRE(std::memcmp(y.data(), expected.data() + layer * kTokens * dim, n * dim * sizeof(float)) == 0);
+          REQUIRE(std::memcmp(y.data(), expected.data() + layer * kTokens * dim,
+                              n * dim * sizeof(float)) == 0);
           (void)failed;
         }
       }

@@ -60,7 +60,8 @@ TEST_CASE("a file beside its place takes the place, or goes") {
   CHECK(folder.names().size() == 1);
 }
 
-TEST_CASE("what a killed writer left is removed by the next one at that place, and by nobody else") {
+TEST_CASE(
+    "what a killed writer left is removed by the next one at that place, and by nobody else") {
   const TempFolder folder;
   killed_after([&](auto&& die) {
     BesideFile beside(folder / "x");
@@ -82,7 +83,8 @@ TEST_CASE("what a killed writer left is removed by the next one at that place, a
   CHECK(folder.names() == std::vector<std::string>{"x"});
 }
 
-TEST_CASE("a writer that is alive keeps its file, in whatever process it is and whatever its name says") {
+TEST_CASE(
+    "a writer that is alive keeps its file, in whatever process it is and whatever its name says") {
   const TempFolder folder;
   BesideFile beside(folder / "x");
   put(beside.path(), "mine");
@@ -102,7 +104,8 @@ TEST_CASE("a writer that is alive keeps its file, in whatever process it is and 
 
 TEST_CASE("names of others, folders and links are not touched") {
   const TempFolder folder;
-  for (const char* name : {"x.part-", "x.part-1-a", "x.part", "xx.part-1-0", "x.part-1-0.txt", "y.part-1-0"}) {
+  for (const char* name :
+       {"x.part-", "x.part-1-a", "x.part", "xx.part-1-0", "x.part-1-0.txt", "y.part-1-0"}) {
     put(folder / name, "theirs");
   }
   std::filesystem::create_directory(folder / "x.part-2-0");

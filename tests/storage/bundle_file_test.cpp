@@ -21,7 +21,8 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 std::vector<BundleLayout> two_layers() {
-  return {BundleLayout::make(100, 32, 24, true, DType::f16), BundleLayout::make(3, 1, 7, false, DType::f32)};
+  return {BundleLayout::make(100, 32, 24, true, DType::f16),
+          BundleLayout::make(3, 1, 7, false, DType::f32)};
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ TEST_CASE("every neuron that was written is found through manifest, place and re
           const std::size_t n = got.up.stride;
           CHECK(std::memcmp(got.up.row(row), neurons.up.data() + neuron * n, n) == 0);
           CHECK(std::memcmp(got.down.row(row), neurons.down.data() + neuron * n, n) == 0);
-          if (layout.gated) CHECK(std::memcmp(got.gate.row(row), neurons.gate.data() + neuron * n, n) == 0);
+          if (layout.gated)
+            CHECK(std::memcmp(got.gate.row(row), neurons.gate.data() + neuron * n, n) == 0);
         }
       }
     }
@@ -60,7 +62,8 @@ TEST_CASE("every neuron that was written is found through manifest, place and re
 
 TEST_CASE("neighbouring bundles are one place") {
   const TempFolder folder;
-  const BundleFile bundles = BundleFile::open(folder.path(), make_model_folder(folder.path(), two_layers()));
+  const BundleFile bundles =
+      BundleFile::open(folder.path(), make_model_folder(folder.path(), two_layers()));
   const std::size_t stride = bundles.layout(0).stride;
   CHECK(bundles.locate(0, 0, 4) == Place{0, {4096, 4 * stride}});
   CHECK(bundles.locate(0, 1, 2) == Place{0, {4096 + stride, 2 * stride}});
@@ -70,7 +73,8 @@ TEST_CASE("neighbouring bundles are one place") {
 
 TEST_CASE("bundles that do not exist are ArgumentErrors") {
   const TempFolder folder;
-  const BundleFile bundles = BundleFile::open(folder.path(), make_model_folder(folder.path(), two_layers()));
+  const BundleFile bundles =
+      BundleFile::open(folder.path(), make_model_folder(folder.path(), two_layers()));
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
   CHECK_THROWS_AS(bundles.locate(2, 0), ArgumentError);
   CHECK_THROWS_AS(bundles.locate(0, 4), ArgumentError);
@@ -102,7 +106,8 @@ TEST_CASE("a weight file that does not fit its layer is a FormatError that names
     Manifest damaged = manifest;
     change(damaged.layers[0]);
     CHECK_THROWS_AS(BundleFile::open(folder.path(), damaged), FormatError);
-    CHECK_THROWS_WITH(BundleFile::open(folder.path(), damaged), ContainsSubstring(damaged.layers[0].file));
+    CHECK_THROWS_WITH(BundleFile::open(folder.path(), damaged),
+                      ContainsSubstring(damaged.layers[0].file));
   };
   refused([](LayerRecord& record) { record.tensor = "none"; });
   refused([](LayerRecord& record) { record.layout.n_neurons = 200; });

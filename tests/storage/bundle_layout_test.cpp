@@ -27,7 +27,8 @@ TEST_CASE("the stride is a multiple of 512, and of 4096 where that costs under 5
   Random random(4);
   for (int i = 0; i < 2000; ++i) {
     const std::size_t per = random.next() % 2 ? 1 : 32;
-    const BundleLayout layout = BundleLayout::make(1000, per, 1 + random.next() % 9000, random.next() % 2, DType::f16);
+    const BundleLayout layout =
+        BundleLayout::make(1000, per, 1 + random.next() % 9000, random.next() % 2, DType::f16);
     const std::size_t payload = layout.payload_bytes();
     const std::size_t page = (payload + 4095) / 4096 * 4096;
     REQUIRE(layout.stride >= payload);
@@ -58,18 +59,22 @@ TEST_CASE("a quantised layout has bundles of one block: 32 neurons, a dim of who
   }
 }
 
-TEST_CASE("counts of zero, numbers that are no weights and bytes that overflow are ArgumentErrors") {
+TEST_CASE(
+    "counts of zero, numbers that are no weights and bytes that overflow are ArgumentErrors") {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
   CHECK_THROWS_AS(BundleLayout::make(0, 1, 1, true, DType::f32), ArgumentError);
   CHECK_THROWS_AS(BundleLayout::make(1, 0, 1, true, DType::f32), ArgumentError);
   CHECK_THROWS_AS(BundleLayout::make(1, 1, 0, true, DType::f32), ArgumentError);
   CHECK_THROWS_AS(BundleLayout::make(1, 1, 1, true, DType::u8), ArgumentError);
-  for (const std::size_t huge : {kMost, kMost / 2, kMost / 4, std::size_t{1} << 62, std::size_t{1} << 61}) {
+  for (const std::size_t huge :
+       {kMost, kMost / 2, kMost / 4, std::size_t{1} << 62, std::size_t{1} << 61}) {
     CHECK_THROWS_AS(BundleLayout::make(1, huge, 1, true, DType::f32), ArgumentError);
     CHECK_THROWS_AS(BundleLayout::make(1, 1, huge, true, DType::f32), ArgumentError);
     CHECK_THROWS_AS(BundleLayout::make(huge, 1, 1, true, DType::f32), ArgumentError);
   }
-  CHECK_THROWS_AS(BundleLayout::make(8, std::size_t{1} << 32, std::size_t{1} << 32, true, DType::f32), ArgumentError);
+  CHECK_THROWS_AS(
+      BundleLayout::make(8, std::size_t{1} << 32, std::size_t{1} << 32, true, DType::f32),
+      ArgumentError);
 }
 
 TEST_CASE("a stride that is too small or overflows is a problem in words") {
@@ -114,7 +119,9 @@ TEST_CASE("a view without a gate begins with the up rows") {
   CHECK(whole.down.data == bytes.data() + 12);
 }
 
-TEST_CASE("tiles of bundles are matrices of all their neurons: gate and up have them as rows, down as columns") {
+TEST_CASE(
+    "tiles of bundles are matrices of all their neurons: gate and up have them as rows, down as "
+    "columns") {
   const DType dtype = GENERATE(DType::q8_0, DType::q4_0);
   const bool gated = GENERATE(true, false);
   const BundleLayout layout = BundleLayout::make(160, 32, 96, gated, dtype);

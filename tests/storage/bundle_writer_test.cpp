@@ -38,12 +38,14 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
   const TempFolder folder(memory_folder());
   Random random(5);
   for (int round = 0; round < 40; ++round) {
-    const DType dtype = std::array{DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}[random.next() % 5];
+    const DType dtype = std::array{DType::f32, DType::f16, DType::bf16, DType::q8_0,
+                                   DType::q4_0}[random.next() % 5];
     const std::size_t block = is_block(dtype) ? 32 : 1;
-    const std::size_t per = is_block(dtype) ? 32 : std::array<std::size_t, 4>{1, 2, 7, 32}[random.next() % 4];
+    const std::size_t per =
+        is_block(dtype) ? 32 : std::array<std::size_t, 4>{1, 2, 7, 32}[random.next() % 4];
     const BundleLayout layout =
-        BundleLayout::make(block * (1 + random.next() % (100 / block)), per, block * (1 + random.next() % (90 / block)),
-                           random.next() % 2, dtype);
+        BundleLayout::make(block * (1 + random.next() % (100 / block)), per,
+                           block * (1 + random.next() % (90 / block)), random.next() % 2, dtype);
     const Neurons neurons = random_neurons(layout, random.next());
     BundleWriter writer(folder / "n", 12, layout);
     for (std::size_t done = 0; done < layout.n_neurons;) {
@@ -91,12 +93,14 @@ TEST_CASE("write then view is the identity for random layouts, and padding is ze
       REQUIRE(same_rows(got.down, neurons.view(neurons.down), first));
       for (const MatrixView& matrix : {got.gate, got.up, got.down}) {
         const std::size_t n = matrix.rows * matrix.stride;
-        std::fill_n(bytes.data() + (matrix.data == nullptr ? 0 : matrix.data - bytes.data()), n, std::byte{0});
+        std::fill_n(bytes.data() + (matrix.data == nullptr ? 0 : matrix.data - bytes.data()), n,
+                    std::byte{0});
         zeros -= n;
       }
     }
     REQUIRE(zeros <= bytes.size());
-    REQUIRE(std::count(bytes.begin(), bytes.end(), std::byte{0}) == static_cast<std::ptrdiff_t>(bytes.size()));
+    REQUIRE(std::count(bytes.begin(), bytes.end(), std::byte{0}) ==
+            static_cast<std::ptrdiff_t>(bytes.size()));
   }
 }
 
@@ -118,7 +122,8 @@ TEST_CASE("a hollow file has the places of its bundles, and needs no neurons") {
   const auto [file, record] = BundleWriter(folder / "n", 3, layout).finish_hollow();
   CHECK(record == LayerRecord{"n", "layers.3.bundles", layout});
   CHECK(file.bytes == file.header_bytes + layout.total_bytes());
-  CHECK(Safetensors::open(folder / "n").at("layers.3.bundles").extent.bytes == layout.total_bytes());
+  CHECK(Safetensors::open(folder / "n").at("layers.3.bundles").extent.bytes ==
+        layout.total_bytes());
 }
 
 TEST_CASE("wrong shapes are ShapeErrors, and the writer goes on") {
@@ -163,8 +168,10 @@ TEST_CASE("a quantised down matrix comes in its own shape, and another one is a 
   BundleWriter writer(folder / "n", 0, layout);
   CHECK_THROWS_WITH(writer.write(gate, up, neurons.view(neurons.down)),
                     ContainsSubstring("expected q4_0 [96, 64], got q4_0 [64, 96]"));
-  CHECK_THROWS_AS(writer.write(gate.slice(0, 32), up.slice(0, 32), neurons.down_view(0, 64)), ShapeError);
-  CHECK_THROWS_AS(writer.write(gate.slice(0, 16), up.slice(0, 16), neurons.down_view(0, 16)), ShapeError);
+  CHECK_THROWS_AS(writer.write(gate.slice(0, 32), up.slice(0, 32), neurons.down_view(0, 64)),
+                  ShapeError);
+  CHECK_THROWS_AS(writer.write(gate.slice(0, 16), up.slice(0, 16), neurons.down_view(0, 16)),
+                  ShapeError);
   writer.write(gate, up, neurons.down_view(0, 64));
   CHECK_NOTHROW(writer.finish());
 }
@@ -177,7 +184,8 @@ TEST_CASE("a bad layout is an ArgumentError, a full disk an IoError, and neither
   CHECK_THROWS_AS(BundleWriter(folder / "n", 0, layout), ArgumentError);
   if (std::filesystem::exists("/dev/full")) {
     std::filesystem::create_symlink("/dev/full", folder / "full");
-    CHECK_THROWS_AS(BundleWriter(folder / "full", 0, BundleLayout::make(7, 2, 3, true, DType::f16)), IoError);
+    CHECK_THROWS_AS(BundleWriter(folder / "full", 0, BundleLayout::make(7, 2, 3, true, DType::f16)),
+                    IoError);
   }
   {
     BundleWriter unfinished(folder / "n", 0, BundleLayout::make(7, 2, 3, true, DType::f16));

@@ -205,7 +205,8 @@ TEST_CASE("a quick probe knows the corners of the curve", "[slow]") {
   options.page_cache = true;
   const DiskProbe result = probe(folder.path(), options);
   INFO(result.table());
-  CHECK(result.points.size() >= 10);  // the largest need a scratch file for which there may have been no time
+  CHECK(result.points.size() >=
+        10);  // the largest need a scratch file for which there may have been no time
   CHECK(result.recommended() != nullptr);
 }
 

@@ -32,8 +32,8 @@ TEST_CASE("a lock is held by one at a time, and given back") {
 
 TEST_CASE("who waits long enough gets the lock") {
   const support::TempFolder folder;
-  std::atomic<int> inside{
-      0};  // atomic for the thread sanitizer, which does not know that the kernel's lock orders threads
+  std::atomic<int> inside{0};  // atomic for the thread sanitizer, which does not know that the
+                               // kernel's lock orders threads
   std::atomic<int> turns{0};
   std::atomic<bool> alone{true};
   std::vector<std::thread> threads;
@@ -69,7 +69,9 @@ TEST_CASE("a lock in a folder that does not exist is an IoError") {
   CHECK_THROWS_AS(FileLock::acquire(folder / "no" / "lock"), IoError);
 }
 
-TEST_CASE("a child that was forked meanwhile keeps nobody out, and gives nothing back that is not its own") {
+TEST_CASE(
+    "a child that was forked meanwhile keeps nobody out, and gives nothing back that is not its "
+    "own") {
   const support::TempFolder folder;
   int ends[2];
   REQUIRE(::pipe(ends) == 0);

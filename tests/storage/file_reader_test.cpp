@@ -30,13 +30,15 @@ class PlainReader final : public FileReader {
     for (std::size_t index = reads.size(); index-- > 0;) {
       count(reads[index]);
       if (codes[index] == 0) continue;
-      std::exception_ptr failure = std::make_exception_ptr(IoError("[test] fails", codes[index], ""));
+      std::exception_ptr failure =
+          std::make_exception_ptr(IoError("[test] fails", codes[index], ""));
       fail(slot, index, failure);
     }
     return ticket_of(slot);
   }
   void wait(Ticket ticket) override {
-    if (const std::exception_ptr failure = close_batch(slot_of(ticket))) std::rethrow_exception(failure);
+    if (const std::exception_ptr failure = close_batch(slot_of(ticket)))
+      std::rethrow_exception(failure);
   }
   void drain() noexcept override { close_batches(); }
 
@@ -77,15 +79,18 @@ TEST_CASE("tickets are never the same, and errors name the reader") {
   PlainReader reader(files, 2);
   const Ticket first = reader.submit({});
   const Ticket second = reader.submit({});
-  CHECK_THROWS_WITH(reader.submit({}), ContainsSubstring("[plain_reader] tickets: expected at most 2"));
+  CHECK_THROWS_WITH(reader.submit({}),
+                    ContainsSubstring("[plain_reader] tickets: expected at most 2"));
   reader.wait(first);
-  CHECK_THROWS_WITH(reader.wait(first), ContainsSubstring("[plain_reader] ticket: expected one that is open"));
+  CHECK_THROWS_WITH(reader.wait(first),
+                    ContainsSubstring("[plain_reader] ticket: expected one that is open"));
   const Ticket third = reader.submit({});
   CHECK(third != first);
   CHECK(third != second);
   std::byte byte;
   const Read wrong[] = {{1, 0, {&byte, 1}}};
-  CHECK_THROWS_WITH(reader.submit(wrong), ContainsSubstring("[plain_reader] file: expected one below 1, got 1"));
+  CHECK_THROWS_WITH(reader.submit(wrong),
+                    ContainsSubstring("[plain_reader] file: expected one below 1, got 1"));
   CHECK(reader.stats() == ReaderStats{});
 }
 

@@ -17,7 +17,9 @@ using namespace support;
 
 namespace {
 
-FileRecord read(const Json& json) { return read_file_record(JsonField(json, "test", "flashlm.json", "files[0]")); }
+FileRecord read(const Json& json) {
+  return read_file_record(JsonField(json, "test", "flashlm.json", "files[0]"));
+}
 FileRecord read(const nlohmann::json& json) { return read(support::read_json(json)); }
 
 const FileRecord kSmall{"config.json", 10, 0, 0, 0x0badcafe};
@@ -66,7 +68,8 @@ TEST_CASE("a damaged file record is a FormatError") {
     damaged[key] = nullptr;
     CHECK_THROWS_AS(read(damaged), FormatError);
   }
-  for (const char* digits : {"", "0", "FFFFFFFF", "fffffffg", "0ffffffff", "0x123456", " fffffff", "ffffffff "}) {
+  for (const char* digits :
+       {"", "0", "FFFFFFFF", "fffffffg", "0ffffffff", "0x123456", " fffffff", "ffffffff "}) {
     nlohmann::json damaged = json;
     damaged["crc32"] = digits;
     CHECK_THROWS_AS(read(damaged), FormatError);

@@ -32,7 +32,8 @@ namespace {
 
 std::atomic<int> g_calls{0};
 
-/// Reads of many offsets, lengths and addresses, aligned and not, against the bytes that were written.
+/// Reads of many offsets, lengths and addresses, aligned and not, against the bytes that were
+/// written.
 void check_all_reads(const File& file, const std::vector<std::byte>& bytes, int rounds) {
   Random random(7);
   AlignedBuffer buffer(bytes.size() + 3 * kPageBytes);
@@ -50,7 +51,8 @@ void check_all_reads(const File& file, const std::vector<std::byte>& bytes, int 
     const auto into = buffer.bytes().subspan(address, n);
     file.read(offset, into);
     INFO("offset " << offset << ", " << n << " bytes, address " << address);
-    REQUIRE(std::equal(into.begin(), into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset)));
+    REQUIRE(
+        std::equal(into.begin(), into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset)));
     REQUIRE(buffer.data()[address + n] == std::byte{0xee});
     if (address > 0) REQUIRE(buffer.data()[address - 1] == std::byte{0xee});
   }
@@ -89,7 +91,8 @@ TEST_CASE("a direct file falls back when its probe read fails") {
   put(folder / "x", bytes);
   std::optional<File> file;
   {
-    const ReplacedPread refuse([](int, void*, std::size_t, off_t) -> ssize_t { return errno = EINVAL, -1; });
+    const ReplacedPread refuse(
+        [](int, void*, std::size_t, off_t) -> ssize_t { return errno = EINVAL, -1; });
     file = File::open(folder / "x", FileMode::direct);
   }
   CHECK_FALSE(file->direct());
@@ -156,14 +159,16 @@ TEST_CASE("a named pipe is refused without waiting for a writer") {
   CHECK_THROWS_AS(File::open("/dev/null"), FormatError);
 }
 
-TEST_CASE("a read beyond the end is a FormatError that names both numbers, and the file stays usable") {
+TEST_CASE(
+    "a read beyond the end is a FormatError that names both numbers, and the file stays usable") {
   const TempFolder folder;
   const auto bytes = random_bytes(5000, 1);
   put(folder / "x", bytes);
   for (const FileMode mode : {FileMode::buffered, FileMode::direct}) {
     const File file = File::open(folder / "x", mode);
     std::vector<std::byte> into(100);
-    CHECK_THROWS_WITH(file.read(4901, into), ContainsSubstring("100 bytes at 4901") && ContainsSubstring("5000"));
+    CHECK_THROWS_WITH(file.read(4901, into),
+                      ContainsSubstring("100 bytes at 4901") && ContainsSubstring("5000"));
     CHECK_THROWS_AS(file.read(~std::uint64_t{0}, into), FormatError);
     CHECK_THROWS_AS(file.read(~std::uint64_t{0} - 50, into), FormatError);
     file.read(4900, into);
@@ -260,7 +265,9 @@ TEST_CASE("many threads read one file at once") {
       for (int i = 0; i < 50; ++i) {
         const std::size_t offset = random.next() % (bytes.size() - into.size());
         file.read(offset, into);
-        if (!std::equal(into.begin(), into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(offset))) ++wrong;
+        if (!std::equal(into.begin(), into.end(),
+                        bytes.begin() + static_cast<std::ptrdiff_t>(offset)))
+          ++wrong;
       }
     });
   }

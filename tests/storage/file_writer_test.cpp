@@ -81,7 +81,8 @@ TEST_CASE("what is skipped reads as zeros, and is a hole where files can have ho
   REQUIRE(file.size() == (std::uint64_t{1} << 40) + 5010);
   std::vector<std::byte> got(20, std::byte{1});
   file.read(file.size() - 20, got);
-  CHECK(std::all_of(got.begin(), got.begin() + 10, [](std::byte one) { return one == std::byte{0}; }));
+  CHECK(std::all_of(got.begin(), got.begin() + 10,
+                    [](std::byte one) { return one == std::byte{0}; }));
   CHECK(std::equal(got.begin() + 10, got.end(), bytes.begin()));
   CHECK_THROWS_AS(writer.skip(1), IoError);
 }
@@ -128,7 +129,8 @@ TEST_CASE("a full disk is an IoError with its code, and nothing is left behind")
   const TempFolder folder;
   // A link, since an unfinished file is removed.
   std::filesystem::create_symlink("/dev/full", folder / "full");
-  CHECK(code_of([](const auto& path) { FileWriter(path).write(random_bytes(100, 1)); }, folder / "full") == ENOSPC);
+  CHECK(code_of([](const auto& path) { FileWriter(path).write(random_bytes(100, 1)); },
+                folder / "full") == ENOSPC);
   CHECK(folder.names().empty());
   CHECK(std::filesystem::exists("/dev/full"));
 }
@@ -139,8 +141,10 @@ TEST_CASE("a disk that is full after some bytes is an IoError, and nothing is le
   put(folder / "old", "old");
   {
     const FileSizeLimit limit(20'000);
-    CHECK(code_of([](const auto& path) { FileWriter(path).write(random_bytes(50'000, 1)); }, folder / "x") == EFBIG);
-    CHECK(code_of([](const auto& path) { write_file(path, random_bytes(50'000, 1)); }, folder / "old") == EFBIG);
+    CHECK(code_of([](const auto& path) { FileWriter(path).write(random_bytes(50'000, 1)); },
+                  folder / "x") == EFBIG);
+    CHECK(code_of([](const auto& path) { write_file(path, random_bytes(50'000, 1)); },
+                  folder / "old") == EFBIG);
   }
   CHECK(folder.names() == std::vector<std::string>{"old"});
   CHECK(content(folder / "old").size() == 3);

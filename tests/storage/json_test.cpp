@@ -21,8 +21,9 @@ TEST_CASE("an object is parsed") {
 }
 
 TEST_CASE("what is no JSON object is a FormatError that names the file") {
-  for (const std::string text : {"", "{", "[1]", "1", "null", "{\"a\":1}}", "{\"a\":1,}", "{'a':1}", "{\"a\":\"\xff\"}",
-                                 "{\"a\":1} x", "{\"a\":1e999}", "\xef\xbb\xbf"}) {
+  for (const std::string text :
+       {"", "{", "[1]", "1", "null", "{\"a\":1}}", "{\"a\":1,}", "{'a':1}", "{\"a\":\"\xff\"}",
+        "{\"a\":1} x", "{\"a\":1e999}", "\xef\xbb\xbf"}) {
     INFO(text);
     CHECK_THROWS_AS(parse(text), FormatError);
     CHECK_THROWS_WITH(parse(text), ContainsSubstring("[test]") && ContainsSubstring("x.json"));
@@ -39,11 +40,15 @@ TEST_CASE("a key that comes twice in one object is a FormatError") {
 TEST_CASE("a bottomless nesting is a FormatError") {
   CHECK_NOTHROW(parse("{\"a\":" + std::string(50, '[') + std::string(50, ']') + "}"));
   CHECK_THROWS_AS(parse("{\"a\":" + std::string(100'000, '[')), FormatError);
-  CHECK_THROWS_AS(parse("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}"), FormatError);
+  CHECK_THROWS_AS(parse("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}"),
+                  FormatError);
 }
 
-TEST_CASE("a file of another program may repeat keys and nest as deeply as it likes, but is an object") {
-  const auto foreign = [](const std::string& text) { return parse_foreign_json(text, "test", "x.json"); };
+TEST_CASE(
+    "a file of another program may repeat keys and nest as deeply as it likes, but is an object") {
+  const auto foreign = [](const std::string& text) {
+    return parse_foreign_json(text, "test", "x.json");
+  };
   CHECK(foreign(R"({"a": 1, "b": 3, "a": 2})").dump() == R"({"b":3,"a":2})");
   CHECK_NOTHROW(foreign("{\"a\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}"));
   for (const std::string text :
@@ -56,7 +61,8 @@ TEST_CASE("a file of another program may repeat keys and nest as deeply as it li
 }
 
 TEST_CASE("fields of the right kind are read") {
-  const auto json = parse(R"({"t": "text", "e": "", "y": true, "n": 18446744073709551615, "a": [1, 2], "f": 1.5,
+  const auto json =
+      parse(R"({"t": "text", "e": "", "y": true, "n": 18446744073709551615, "a": [1, 2], "f": 1.5,
                               "o": {"k": "v", "j": "w"}, "z": null})");
   const JsonField fields(json, "test", "x.json");
   CHECK(fields["t"].string() == "text");
@@ -73,7 +79,8 @@ TEST_CASE("fields of the right kind are read") {
   CHECK(fields.has("z"));
   CHECK_FALSE(fields.has("missing"));
   std::string seen;
-  fields["o"].members([&](const std::string& key, const JsonField& value) { seen += key + value.string(); });
+  fields["o"].members(
+      [&](const std::string& key, const JsonField& value) { seen += key + value.string(); });
   CHECK(seen == "kvjw");
 }
 
@@ -94,8 +101,8 @@ TEST_CASE("a null stands for what is absent, and has a fallback") {
 }
 
 TEST_CASE("fields of the wrong kind are FormatErrors that name the place") {
-  const auto json =
-      parse(R"({"n": -1, "f": 1.0, "big": 18446744073709551616, "s": "", "a": [1, -2], "o": {}, "t": 1, "z": null})");
+  const auto json = parse(
+      R"({"n": -1, "f": 1.0, "big": 18446744073709551616, "s": "", "a": [1, -2], "o": {}, "t": 1, "z": null})");
   const JsonField fields(json, "test", "x.json", "files[3]");
   for (const char* key : {"n", "f", "big", "s", "a", "o", "z", "none"}) {
     INFO(key);
@@ -128,15 +135,17 @@ TEST_CASE("an error names the module, the field, what was expected, what is ther
     }
   };
   CHECK(message(fields["a"]["b"].at(0), "") == "[test] a.b[0]: expected rain, got 1.5 (x.json)");
-  CHECK(message(fields["a"]["b"].at(1), "Wait.") == "[test] a.b[1]: expected rain, got an object (x.json). Wait.");
-  CHECK(message(fields["a"]["b"].at(1)["c"], "") == "[test] a.b[1].c: expected rain, got null (x.json)");
+  CHECK(message(fields["a"]["b"].at(1), "Wait.") ==
+        "[test] a.b[1]: expected rain, got an object (x.json). Wait.");
+  CHECK(message(fields["a"]["b"].at(1)["c"], "") ==
+        "[test] a.b[1].c: expected rain, got null (x.json)");
   CHECK(message(fields["a"]["d"], "") == "[test] a.d is missing, expected rain (x.json)");
   CHECK(message(fields, "") == "[test] document: expected rain, got an object (x.json)");
 }
 
 TEST_CASE("an error about a long or deeply nested value does not print it whole") {
-  const Json deep =
-      parse_foreign_json("{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}", "test", "x.json");
+  const Json deep = parse_foreign_json(
+      "{\"a\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}", "test", "x.json");
   CHECK_THROWS_AS(JsonField(deep, "test", "x.json")["a"].string(), FormatError);
   Json text;
   text.add(std::string(100'000, 'x') + "\xff");

@@ -19,7 +19,8 @@ Json read(const std::string& text) { return parse_foreign_json(text, "test", "x.
 
 TEST_CASE("a document is written as it was read, in its order, in both layouts") {
   for (const std::string text :
-       {R"({})", R"({"a":[]})", R"({"z":1,"a":{"y":[{},[],"x"],"b":null},"m":[true,false,-5,18446744073709551615]})",
+       {R"({})", R"({"a":[]})",
+        R"({"z":1,"a":{"y":[{},[],"x"],"b":null},"m":[true,false,-5,18446744073709551615]})",
         R"({"a":1.50,"b":-0.0,"c":1e5,"d":"Ġ \u0000\u001f\b\t\n\f\r\"\\\/ 😀 \ud83d\ude00"})"}) {
     const Json json = read(text);
     const auto theirs = nlohmann::ordered_json::parse(text);
@@ -31,7 +32,8 @@ TEST_CASE("a document is written as it was read, in its order, in both layouts")
     CHECK(json.root().dump(-1, true) == theirs.dump(-1, ' ', true));
   }
   const std::string text = R"({"d":"Ġ é \u0001\u007f\u2028 \ud83d\ude00 \""})";
-  CHECK(read(text).root().dump(-1, true) == nlohmann::ordered_json::parse(text).dump(-1, ' ', true));
+  CHECK(read(text).root().dump(-1, true) ==
+        nlohmann::ordered_json::parse(text).dump(-1, ' ', true));
   CHECK(read(text).dump() == nlohmann::ordered_json::parse(text).dump());
 }
 
@@ -77,7 +79,9 @@ TEST_CASE("a document is put together and copied") {
   json.add(read(R"({"real": 2.50})"));
   json.close();
   json.close();
-  CHECK(json.dump() == R"({"text":"moon","flag":true,"count":7,"below":-7,"nothing":null,"list":[{"real":2.50}]})");
+  CHECK(
+      json.dump() ==
+      R"({"text":"moon","flag":true,"count":7,"below":-7,"nothing":null,"list":[{"real":2.50}]})");
   CHECK(Json(json.root()).dump() == json.dump());
   CHECK_FALSE(json == Json::object());
 }

@@ -13,10 +13,13 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-LayerRecord read(const Json& json) { return read_layer_record(JsonField(json, "test", "flashlm.json", "layers[0]")); }
+LayerRecord read(const Json& json) {
+  return read_layer_record(JsonField(json, "test", "flashlm.json", "layers[0]"));
+}
 LayerRecord read(const nlohmann::json& json) { return read(support::read_json(json)); }
 
-const LayerRecord kRecord{"n.safetensors", "layers.0.bundles", BundleLayout::make(100, 32, 64, true, DType::f16)};
+const LayerRecord kRecord{"n.safetensors", "layers.0.bundles",
+                          BundleLayout::make(100, 32, 64, true, DType::f16)};
 
 }  // namespace
 
@@ -62,7 +65,8 @@ TEST_CASE("impossible layouts are FormatErrors") {
   CHECK_THROWS_AS(read(with("dtype", "f8")), FormatError);
   CHECK_THROWS_AS(read(with("dtype", "u8")), FormatError);
   CHECK_THROWS_WITH(read(with("dtype", "q4_1")), ContainsSubstring("f32, f16, bf16, q8_0 or q4_0"));
-  CHECK_THROWS_WITH(read(with("dtype", "q8_0")), ContainsSubstring("whole bundles of 32"));  // 100 neurons
+  CHECK_THROWS_WITH(read(with("dtype", "q8_0")),
+                    ContainsSubstring("whole bundles of 32"));  // 100 neurons
   CHECK_THROWS_AS(read(with("file", "")), FormatError);
   CHECK_THROWS_AS(read(with("selector", "")), FormatError);
 }

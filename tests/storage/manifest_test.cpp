@@ -25,13 +25,17 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 std::vector<BundleLayout> two_layers() {
-  return {BundleLayout::make(40, 32, 24, true, DType::f16), BundleLayout::make(3, 1, 7, false, DType::f32)};
+  return {BundleLayout::make(40, 32, 24, true, DType::f16),
+          BundleLayout::make(3, 1, 7, false, DType::f32)};
 }
 
 /// Changes one byte of a file, in place, for as long as it lives.
 class Flipped {
  public:
-  Flipped(const std::filesystem::path& path, std::size_t at, int flip) : path_(path), at_(at), flip_(flip) { turn(); }
+  Flipped(const std::filesystem::path& path, std::size_t at, int flip)
+      : path_(path), at_(at), flip_(flip) {
+    turn();
+  }
   Flipped(const Flipped&) = delete;
   Flipped& operator=(const Flipped&) = delete;
   ~Flipped() { turn(); }
@@ -59,7 +63,8 @@ void check_same(const Manifest& a, const Manifest& b) {
 }
 
 /// The manifest of `folder` with a change to its JSON and a checksum that fits.
-std::string changed(const Manifest& manifest, const std::function<void(nlohmann::ordered_json&)>& change) {
+std::string changed(const Manifest& manifest,
+                    const std::function<void(nlohmann::ordered_json&)>& change) {
   nlohmann::ordered_json json = nlohmann::ordered_json::parse(manifest.text());
   change(json);
   json.erase("checksum");
@@ -78,7 +83,8 @@ TEST_CASE("a saved manifest is opened as it was") {
   check_same(opened, saved);
   CHECK(opened.layers.size() == 2);
   CHECK(opened.files.size() == 5);
-  CHECK(opened.weight_bytes() == 32 + two_layers()[0].total_bytes() + two_layers()[1].total_bytes());
+  CHECK(opened.weight_bytes() ==
+        32 + two_layers()[0].total_bytes() + two_layers()[1].total_bytes());
   CHECK(opened.find("config.json") != nullptr);
   CHECK(opened.find("none") == nullptr);
   opened.save(folder.path());
@@ -106,11 +112,13 @@ TEST_CASE("any changed byte of the manifest is a FormatError") {
 TEST_CASE("a manifest cut at any byte, or with more behind it, is a FormatError") {
   const TempFolder folder(memory_folder());
   const std::string text = make_model_folder(folder.path(), two_layers()).text();
-  for (std::size_t n = 0; n < text.size(); ++n) REQUIRE_THROWS_AS(Manifest::parse(text.substr(0, n), "x"), FormatError);
+  for (std::size_t n = 0; n < text.size(); ++n)
+    REQUIRE_THROWS_AS(Manifest::parse(text.substr(0, n), "x"), FormatError);
   CHECK_THROWS_AS(Manifest::parse(text + "\n", "x"), FormatError);
 }
 
-TEST_CASE("any changed byte of a small file or of a weight header is a FormatError that names the file") {
+TEST_CASE(
+    "any changed byte of a small file or of a weight header is a FormatError that names the file") {
   const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   for (const FileRecord& record : manifest.files) {
@@ -133,7 +141,8 @@ TEST_CASE("any changed byte of the weights is found by verify, which names the f
     for (std::size_t at = 0; at < record.bytes; at += 37) {
       const Flipped flipped(folder / record.name, at, 0x10);
       REQUIRE_THROWS_WITH(manifest.verify(folder.path()), ContainsSubstring(record.name));
-      if (record.is_weights() && at >= record.header_bytes) REQUIRE_NOTHROW(Manifest::open(folder.path()));
+      if (record.is_weights() && at >= record.header_bytes)
+        REQUIRE_NOTHROW(Manifest::open(folder.path()));
     }
     const Flipped flipped(folder / record.name, record.bytes - 1, 0x10);
     CHECK_THROWS_AS(manifest.verify(folder.path()), FormatError);
@@ -143,19 +152,24 @@ TEST_CASE("any changed byte of the weights is found by verify, which names the f
 TEST_CASE("what was copied in the place of a file of the folder is named") {
   const TempFolder folder(memory_folder());
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
-  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
   for (const FileRecord& record : manifest.files) {
     const auto bytes = content(folder / record.name);
     for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
-             {pointer, "a Git LFS pointer"}, {"<html>", "a web page"}, {std::string(record.bytes, '\0'), "zeros"}}) {
+             {pointer, "a Git LFS pointer"},
+             {"<html>", "a web page"},
+             {std::string(record.bytes, '\0'), "zeros"}}) {
       put(folder / record.name, text);
       CHECK_THROWS_AS(Manifest::open(folder.path()), FormatError);
-      CHECK_THROWS_WITH(manifest.verify(folder.path()), ContainsSubstring(record.name) && ContainsSubstring(words));
+      CHECK_THROWS_WITH(manifest.verify(folder.path()),
+                        ContainsSubstring(record.name) && ContainsSubstring(words));
     }
     put(folder / record.name, bytes);
   }
   put(folder / Manifest::kFileName, pointer);
-  CHECK_THROWS_WITH(Manifest::open(folder.path()), ContainsSubstring("expected a JSON file, got a Git LFS pointer"));
+  CHECK_THROWS_WITH(Manifest::open(folder.path()),
+                    ContainsSubstring("expected a JSON file, got a Git LFS pointer"));
 }
 
 TEST_CASE("verify reports progress up to all bytes, and passes on what the observer throws") {
@@ -170,8 +184,10 @@ TEST_CASE("verify reports progress up to all bytes, and passes on what the obser
     last = done;
   });
   CHECK(last == all);
-  CHECK_THROWS_AS(manifest.verify(folder.path(), [](std::uint64_t, std::uint64_t) { throw std::logic_error("stop"); }),
-                  std::logic_error);
+  CHECK_THROWS_AS(
+      manifest.verify(folder.path(),
+                      [](std::uint64_t, std::uint64_t) { throw std::logic_error("stop"); }),
+      std::logic_error);
 }
 
 TEST_CASE("a file of another length or a missing one is an error that names it") {
@@ -200,30 +216,34 @@ TEST_CASE("a manifest whose fields are wrong is a FormatError even if its checks
   const Manifest manifest = make_model_folder(folder.path(), two_layers());
   using Json = nlohmann::ordered_json;
   CHECK_NOTHROW(Manifest::parse(changed(manifest, [](Json&) {}), "x"));
-  for (const char* key :
-       {"format", "format_version", "family", "graph", "tokens", "dtype", "source", "files", "layers"}) {
+  for (const char* key : {"format", "format_version", "family", "graph", "tokens", "dtype",
+                          "source", "files", "layers"}) {
     INFO(key);
-    CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json.erase(key); }), "x"), FormatError);
-    CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json[key] = nullptr; }), "x"), FormatError);
+    CHECK_THROWS_AS(Manifest::parse(changed(manifest, [&](Json& json) { json.erase(key); }), "x"),
+                    FormatError);
+    CHECK_THROWS_AS(
+        Manifest::parse(changed(manifest, [&](Json& json) { json[key] = nullptr; }), "x"),
+        FormatError);
   }
-  const std::function<void(Json&)> changes[] = {[](Json& json) { json["format"] = "other"; },
-                                                [](Json& json) { json["format_version"] = 1; },
-                                                [](Json& json) { json["family"] = ""; },
-                                                [](Json& json) { json["more"] = 1; },
-                                                [](Json& json) { json["files"][0]["name"] = "../config.json"; },
-                                                [](Json& json) { json["files"][0]["name"] = "a/b"; },
-                                                [](Json& json) { json["files"][0]["name"] = ".."; },
-                                                [](Json& json) { json["files"][0]["name"] = std::string("a\0b", 3); },
-                                                [](Json& json) { json["files"][0]["name"] = "flashlm.json"; },
-                                                [](Json& json) { json["files"][0]["name"] = json["files"][1]["name"]; },
-                                                [](Json& json) { json["files"][0]["bytes"] = ~std::uint64_t{0}; },
-                                                [](Json& json) { json["files"].push_back(1); },
-                                                [](Json& json) { json["files"][3]["bytes"] = 5000; },
-                                                [](Json& json) { json["layers"][0]["file"] = "none"; },
-                                                [](Json& json) { json["layers"][0]["file"] = "config.json"; },
-                                                [](Json& json) { json["layers"][0]["stride"] = 512; },
-                                                [](Json& json) { json["layers"][0]["neurons"] = 1 << 20; },
-                                                [](Json& json) { json["layers"][1] = "x"; }};
+  const std::function<void(Json&)> changes[] = {
+      [](Json& json) { json["format"] = "other"; },
+      [](Json& json) { json["format_version"] = 1; },
+      [](Json& json) { json["family"] = ""; },
+      [](Json& json) { json["more"] = 1; },
+      [](Json& json) { json["files"][0]["name"] = "../config.json"; },
+      [](Json& json) { json["files"][0]["name"] = "a/b"; },
+      [](Json& json) { json["files"][0]["name"] = ".."; },
+      [](Json& json) { json["files"][0]["name"] = std::string("a\0b", 3); },
+      [](Json& json) { json["files"][0]["name"] = "flashlm.json"; },
+      [](Json& json) { json["files"][0]["name"] = json["files"][1]["name"]; },
+      [](Json& json) { json["files"][0]["bytes"] = ~std::uint64_t{0}; },
+      [](Json& json) { json["files"].push_back(1); },
+      [](Json& json) { json["files"][3]["bytes"] = 5000; },
+      [](Json& json) { json["layers"][0]["file"] = "none"; },
+      [](Json& json) { json["layers"][0]["file"] = "config.json"; },
+      [](Json& json) { json["layers"][0]["stride"] = 512; },
+      [](Json& json) { json["layers"][0]["neurons"] = 1 << 20; },
+      [](Json& json) { json["layers"][1] = "x"; }};
   for (std::size_t i = 0; i < std::size(changes); ++i) {
     INFO("change " << i);
     CHECK_THROWS_AS(Manifest::parse(changed(manifest, changes[i]), "x"), FormatError);
@@ -238,9 +258,11 @@ TEST_CASE("a version from elsewhere says what to do") {
     return result;
   }();
   const auto refused = [&](int version, const char* hint) {
-    const auto text = changed(manifest, [&](nlohmann::ordered_json& json) { json["format_version"] = version; });
+    const auto text =
+        changed(manifest, [&](nlohmann::ordered_json& json) { json["format_version"] = version; });
     const std::string got = "expected 3, got " + std::to_string(version);
-    CHECK_THROWS_WITH(Manifest::parse(text, "x"), ContainsSubstring(got) && ContainsSubstring(hint));
+    CHECK_THROWS_WITH(Manifest::parse(text, "x"),
+                      ContainsSubstring(got) && ContainsSubstring(hint));
   };
   refused(7, "update this one");
   refused(2, "flashlm info FOLDER");

@@ -17,12 +17,14 @@ using support::random_bytes;
 
 namespace {
 
-bool holds(const std::vector<std::byte>& got, const std::vector<std::byte>& from, std::size_t offset) {
+bool holds(const std::vector<std::byte>& got, const std::vector<std::byte>& from,
+           std::size_t offset) {
   return std::equal(got.begin(), got.end(), from.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
 bool poisoned(const std::vector<std::byte>& bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == MemoryReader::kPoison; });
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte byte) { return byte == MemoryReader::kPoison; });
 }
 
 }  // namespace

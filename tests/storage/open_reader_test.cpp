@@ -36,7 +36,8 @@ std::string name_of_auto(const std::vector<File>& files, std::span<const std::by
   std::vector<std::byte> buffer(bytes.size());
   const Read read[] = {{0, 0, buffer}};
   reader->wait(reader->submit(read));
-  return std::equal(bytes.begin(), bytes.end(), buffer.begin()) ? std::string(reader->name()) : "wrong bytes";
+  return std::equal(bytes.begin(), bytes.end(), buffer.begin()) ? std::string(reader->name())
+                                                                : "wrong bytes";
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ TEST_CASE("auto takes io_uring for direct files where it is allowed, and threads
   const auto bytes = random_bytes(10'000, 1);
   put(folder / "x", bytes);
   const auto direct = open_one(folder, FileMode::direct);
-  CHECK(name_of_auto(direct, bytes) == (direct[0].direct() && uring_allowed() ? "uring" : "threads"));
+  CHECK(name_of_auto(direct, bytes) ==
+        (direct[0].direct() && uring_allowed() ? "uring" : "threads"));
   CHECK(name_of_auto(open_one(folder, FileMode::buffered), bytes) == "threads");
 }
 
@@ -64,7 +66,8 @@ TEST_CASE("a reader is opened by its name and with a depth") {
 TEST_CASE("an unknown reader is an ArgumentError that lists the names") {
   const std::vector<File> files;
   CHECK_THROWS_AS(open_reader("telepathy", files), ArgumentError);
-  CHECK_THROWS_WITH(open_reader("telepathy", files), ContainsSubstring("auto, threads or uring, got 'telepathy'"));
+  CHECK_THROWS_WITH(open_reader("telepathy", files),
+                    ContainsSubstring("auto, threads or uring, got 'telepathy'"));
 }
 
 #if defined(__linux__)

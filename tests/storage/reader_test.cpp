@@ -35,13 +35,15 @@ namespace {
 constexpr std::byte kUntouched{0xee};
 constexpr FileMode kModes[] = {FileMode::buffered, FileMode::direct};
 
-std::vector<File> open_all(const TempFolder& folder, std::initializer_list<const char*> names, FileMode mode) {
+std::vector<File> open_all(const TempFolder& folder, std::initializer_list<const char*> names,
+                           FileMode mode) {
   std::vector<File> files;
   for (const char* name : names) files.push_back(File::open(folder / name, mode));
   return files;
 }
 
-/// What holds for every reader, of files with the bytes random_bytes(30'000, 0) and random_bytes(5'000, 1).
+/// What holds for every reader, of files with the bytes random_bytes(30'000, 0) and
+/// random_bytes(5'000, 1).
 void check_contract(Reader& reader) {
   const std::vector<std::vector<std::byte>> files{random_bytes(30'000, 0), random_bytes(5'000, 1)};
   Random random(17);
@@ -69,7 +71,8 @@ void check_contract(Reader& reader) {
       batch.ticket = reader.submit(batch.reads);
     }
     // Any order.
-    for (std::size_t i = batches.size(); i > 1; --i) std::swap(batches[i - 1], batches[random.next() % i]);
+    for (std::size_t i = batches.size(); i > 1; --i)
+      std::swap(batches[i - 1], batches[random.next() % i]);
     for (const Batch& batch : batches) {
       if (batch.fails) {
         REQUIRE_THROWS_AS(reader.wait(batch.ticket), FormatError);
@@ -95,7 +98,8 @@ void check_contract(Reader& reader) {
   reader.drain();
   CHECK_THROWS_AS(reader.wait(forgotten), ArgumentError);
   CHECK(reader.stats().reads == before.reads + 1);
-  CHECK(reader.stats().bytes_read - reader.stats().gap_bytes == before.bytes_read - before.gap_bytes + 10);
+  CHECK(reader.stats().bytes_read - reader.stats().gap_bytes ==
+        before.bytes_read - before.gap_bytes + 10);
 }
 
 }  // namespace
@@ -149,10 +153,11 @@ TEST_CASE("every reader brings any bytes to any address and touches nothing besi
         std::size_t at = 0;
         for (const Read& read : reads) {
           INFO(kind.name << ": offset " << read.offset << ", " << read.into.size() << " bytes");
-          REQUIRE(
-              std::equal(read.into.begin(), read.into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(read.offset)));
+          REQUIRE(std::equal(read.into.begin(), read.into.end(),
+                             bytes.begin() + static_cast<std::ptrdiff_t>(read.offset)));
           const auto begin = static_cast<std::size_t>(read.into.data() - buffer.data());
-          REQUIRE(std::all_of(buffer.data() + at, buffer.data() + begin, [](std::byte b) { return b == kUntouched; }));
+          REQUIRE(std::all_of(buffer.data() + at, buffer.data() + begin,
+                              [](std::byte b) { return b == kUntouched; }));
           at = begin + read.into.size();
         }
       }
@@ -190,7 +195,8 @@ TEST_CASE("a batch larger than the queue is read whole") {
         AlignedBuffer buffer(bytes.size());
         std::vector<Read> reads;
         for (std::size_t at = 0; at < bytes.size(); at += 512) {
-          reads.push_back({0, at, buffer.bytes().subspan(at, std::min<std::size_t>(512, bytes.size() - at))});
+          reads.push_back(
+              {0, at, buffer.bytes().subspan(at, std::min<std::size_t>(512, bytes.size() - at))});
         }
         reader->wait(reader->submit(reads));
         INFO(kind.name);
@@ -284,7 +290,8 @@ TEST_CASE("a reader is destroyed while reads are in flight, after they are done"
     for (int round = 0; round < 20; ++round) {
       std::vector<std::byte> buffer(200 * 1000);
       std::vector<Read> reads;
-      for (std::size_t i = 0; i < 200; ++i) reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 1000, 1000)});
+      for (std::size_t i = 0; i < 200; ++i)
+        reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 1000, 1000)});
       const auto reader = kind.make(files, 256);
       reader->submit(reads);
     }
@@ -336,7 +343,8 @@ TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") 
   }
 }
 
-TEST_CASE("a forked child cannot read with its parent's reader, and ends; the parent's reads arrive") {
+TEST_CASE(
+    "a forked child cannot read with its parent's reader, and ends; the parent's reads arrive") {
   const TempFolder folder;
   const auto bytes = random_bytes(2'000'000, 1);
   put(folder / "x", bytes);
@@ -369,7 +377,8 @@ TEST_CASE("a forked child cannot read with its parent's reader, and ends; the pa
             std::vector<AlignedBuffer> own;
             for (int i = 0; i < 64; ++i) own.emplace_back(kPageBytes << (i % 8));
             reader.reset();
-            for (AlignedBuffer& mine : own) std::fill(mine.bytes().begin(), mine.bytes().end(), std::byte{1});
+            for (AlignedBuffer& mine : own)
+              std::fill(mine.bytes().begin(), mine.bytes().end(), std::byte{1});
             return 0;
           }) == 0);
     reader->wait(reader->submit({&read, 1}));
@@ -416,7 +425,8 @@ TEST_CASE("a large file is read in large pieces, byte by byte what was written",
         reads.push_back({0, i * kPiece, buffer.bytes().subspan(i % 16 * kPiece, kPiece)});
       }
       reader->wait(reader->submit(reads));
-      for (const Read& read : reads) REQUIRE(std::memcmp(read.into.data(), piece.data(), kPiece) == 0);
+      for (const Read& read : reads)
+        REQUIRE(std::memcmp(read.into.data(), piece.data(), kPiece) == 0);
     }
     INFO(kind.name);
     CHECK(reader->stats() == ReaderStats{kPieces, kPieces * kPiece, 0});

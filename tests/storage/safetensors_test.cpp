@@ -41,7 +41,8 @@ void check_refused(const std::string& header, std::size_t n_data) {
 
 /// A header with one tensor.
 std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return R"({"x":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
+  return R"({"x":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets +
+         "}}";
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ TEST_CASE("a header gives tensors in the order of their bytes, and metadata") {
     CHECK(file.at("e").extent.empty());
     CHECK(file.metadata().at("a") == "b");
     CHECK(file.find("z") == nullptr);
-    CHECK_THROWS_WITH(file.at("z"), ContainsSubstring("'z'") && ContainsSubstring((folder / "x").string()));
+    CHECK_THROWS_WITH(file.at("z"),
+                      ContainsSubstring("'z'") && ContainsSubstring((folder / "x").string()));
   }
 }
 
@@ -149,9 +151,9 @@ TEST_CASE("shapes that overflow are FormatErrors") {
   for (const std::string& shape :
        {"[" + most + "]", "[" + most + "," + most + "]", std::string("[4294967296,4294967296]"),
         std::string("[4611686018427387904]"), std::string("[4611686018427387905]"),
-        std::string("[2,9223372036854775808]"), std::string("[18446744073709551616]"), std::string("[-1]"),
-        std::string("[1.5]"), std::string("[1e3]"), std::string("[\"1\"]"), std::string("[[1]]"), std::string("[true]"),
-        std::string("{}"), std::string("4")}) {
+        std::string("[2,9223372036854775808]"), std::string("[18446744073709551616]"),
+        std::string("[-1]"), std::string("[1.5]"), std::string("[1e3]"), std::string("[\"1\"]"),
+        std::string("[[1]]"), std::string("[true]"), std::string("{}"), std::string("4")}) {
     check_refused(one("\"F32\"", shape, "[0,4]"), 4);
     check_refused(one("\"F32\"", shape, "[0,0]"), 0);
   }
@@ -165,8 +167,8 @@ TEST_CASE("sizes that disagree with the shape or the file are FormatErrors") {
   check_refused(one("\"F32\"", "[1]", "[0,4]"), 3);
   check_refused(one("\"F32\"", "[1]", "[4,8]"), 8);
   check_refused(one("\"F32\"", "[1]", "[4,0]"), 4);
-  for (const std::string offsets : {"[0]", "[0,4,4]", "[]", "4", "[0,18446744073709551616]", "[18446744073709551615,3]",
-                                    "[-4,0]", "[0.0,4.0]", "null"}) {
+  for (const std::string offsets : {"[0]", "[0,4,4]", "[]", "4", "[0,18446744073709551616]",
+                                    "[18446744073709551615,3]", "[-4,0]", "[0.0,4.0]", "null"}) {
     check_refused(one("\"F32\"", "[1]", offsets), 4);
   }
 }
@@ -206,17 +208,20 @@ TEST_CASE("holes and overlaps between tensors are FormatErrors") {
 
 TEST_CASE("what stands where a safetensors file was expected is named") {
   const TempFolder folder(memory_folder());
-  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n";
   for (const auto& [content, words] : std::vector<std::pair<std::string, std::string>>{
            {pointer, "expected a safetensors file, got a Git LFS pointer to a file of 12 bytes"},
            {"", "got an empty file"},
            {"<!doctype html><html>", "got a web page"},
            {"Denied", "got a text, 'Denied'"},
-           {R"({"error":"Repository not found"})", "got an error in JSON, '{\"error\":\"Repository not found\"}'"},
+           {R"({"error":"Repository not found"})",
+            "got an error in JSON, '{\"error\":\"Repository not found\"}'"},
            {std::string(64, '\0'), "got zeros"}}) {
     put(folder / "x", content);
     CHECK_THROWS_AS(Safetensors::open(folder / "x"), FormatError);
-    CHECK_THROWS_WITH(Safetensors::open(folder / "x"), ContainsSubstring(words) && ContainsSubstring("x). "));
+    CHECK_THROWS_WITH(Safetensors::open(folder / "x"),
+                      ContainsSubstring(words) && ContainsSubstring("x). "));
   }
 }
 
@@ -237,7 +242,8 @@ TEST_CASE("the metadata tell the number format of blocks, and nothing that contr
   const TempFolder folder(memory_folder());
   const auto format_of = [&](const std::string& tag, const std::string& metadata) {
     const std::string header = R"({"__metadata__":{)" + metadata + R"(},"x":{"dtype":")" + tag +
-                               R"(","shape":[8],"data_offsets":[0,)" + (tag == "F32" ? "32" : "8") + "]}}";
+                               R"(","shape":[8],"data_offsets":[0,)" + (tag == "F32" ? "32" : "8") +
+                               "]}}";
     put(folder / "x", file_of(header, tag == "F32" ? 32 : 8));
     return number_format(Safetensors::open(folder / "x"), "x");
   };
@@ -249,7 +255,8 @@ TEST_CASE("the metadata tell the number format of blocks, and nothing that contr
     INFO(word);
     CHECK_THROWS_AS(format_of("U8", concat(R"("dtype.x":")", word, "\"")), FormatError);
   }
-  CHECK_THROWS_WITH(format_of("F32", R"("dtype.x":"q8_0")"), ContainsSubstring("got F32 with q8_0"));
+  CHECK_THROWS_WITH(format_of("F32", R"("dtype.x":"q8_0")"),
+                    ContainsSubstring("got F32 with q8_0"));
   CHECK_THROWS_WITH(format_of("I8", ""), ContainsSubstring("got 'I8'") && ContainsSubstring("x)"));
 }
 

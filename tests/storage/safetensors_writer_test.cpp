@@ -29,7 +29,8 @@ TEST_CASE("write then read is the identity for random tensors in random pieces")
     std::vector<TensorSpec> specs;
     std::map<std::string, std::vector<std::byte>> data;
     for (std::size_t i = random.next() % 12; i > 0; --i) {
-      const DType dtype = std::array{DType::f32, DType::f16, DType::bf16, DType::u8}[random.next() % 4];
+      const DType dtype =
+          std::array{DType::f32, DType::f16, DType::bf16, DType::u8}[random.next() % 4];
       TensorSpec spec{concat("t", random.next() % 1000, ".", i), dtype, {}};
       std::size_t bytes = row_bytes(dtype, 1);
       for (std::size_t d = random.next() % 4; d > 0; --d) {
@@ -89,8 +90,10 @@ TEST_CASE("tensors lie in the order of falling element size, then of names") {
 TEST_CASE("tensors lie as they are given where that leaves each aligned, else by size and name") {
   const TempFolder folder(memory_folder());
   const auto order_of = [&](std::uint64_t n) {
-    const std::vector<TensorSpec> specs{
-        {"q", DType::f16, {n}}, {"b", DType::u8, {3}}, {"a", DType::u8, {1}}, {"k", DType::f32, {2}}};
+    const std::vector<TensorSpec> specs{{"q", DType::f16, {n}},
+                                        {"b", DType::u8, {3}},
+                                        {"a", DType::u8, {1}},
+                                        {"k", DType::f32, {2}}};
     return SafetensorsWriter(folder / "x", specs, {}, TensorOrder::as_given).order();
   };
   CHECK(order_of(2) == std::vector<std::string>{"q", "b", "a", "k"});
@@ -99,9 +102,10 @@ TEST_CASE("tensors lie as they are given where that leaves each aligned, else by
 
 TEST_CASE("a matrix of blocks is U8 rows, and the metadata tell its number format") {
   const TempFolder folder(memory_folder());
-  SafetensorsWriter writer(folder / "x",
-                           {{"a", DType::q8_0, {3, 64}}, {"b", DType::q4_0, {2, 32}}, {"c", DType::bf16, {5}}},
-                           {{"format", "flashlm"}});
+  SafetensorsWriter writer(
+      folder / "x",
+      {{"a", DType::q8_0, {3, 64}}, {"b", DType::q4_0, {2, 32}}, {"c", DType::bf16, {5}}},
+      {{"format", "flashlm"}});
   CHECK(writer.order() == std::vector<std::string>{"c", "a", "b"});
   writer.write("c", random_bytes(10, 1));
   writer.write("a", random_bytes(3 * 68, 2));
@@ -111,8 +115,8 @@ TEST_CASE("a matrix of blocks is U8 rows, and the metadata tell its number forma
   CHECK(file.at("a").dtype == "U8");
   CHECK(file.at("a").shape == std::vector<std::uint64_t>{3, 68});
   CHECK(file.at("b").shape == std::vector<std::uint64_t>{2, 18});
-  CHECK(file.metadata() ==
-        std::map<std::string, std::string>{{"format", "flashlm"}, {"dtype.a", "q8_0"}, {"dtype.b", "q4_0"}});
+  CHECK(file.metadata() == std::map<std::string, std::string>{
+                               {"format", "flashlm"}, {"dtype.a", "q8_0"}, {"dtype.b", "q4_0"}});
   CHECK(number_format(file, "a") == DType::q8_0);
   CHECK(number_format(file, "b") == DType::q4_0);
   CHECK(number_format(file, "c") == DType::bf16);
@@ -130,7 +134,8 @@ TEST_CASE("the header grows by whole pages") {
 TEST_CASE("tensors out of order, too long or too short are errors, and the file does not stay") {
   const TempFolder folder(memory_folder());
   {
-    SafetensorsWriter writer(folder / "x", {{"a", DType::u8, {3}}, {"b", DType::u8, {0}}, {"c", DType::u8, {2}}});
+    SafetensorsWriter writer(folder / "x",
+                             {{"a", DType::u8, {3}}, {"b", DType::u8, {0}}, {"c", DType::u8, {2}}});
     const auto bytes = random_bytes(9, 1);
     const auto some = [&](std::size_t n) { return std::span(bytes).first(n); };
     CHECK_THROWS_WITH(writer.write("b", some(0)), ContainsSubstring("expected tensor a, got b"));
@@ -153,7 +158,8 @@ TEST_CASE("tensors out of order, too long or too short are errors, and the file 
 
 TEST_CASE("a hollow file has the header and the size of a full one") {
   const TempFolder folder;
-  const std::vector<TensorSpec> specs{{"a", DType::f32, {3, 5}}, {"b", DType::q8_0, {7, 64}}, {"c", DType::u8, {0}}};
+  const std::vector<TensorSpec> specs{
+      {"a", DType::f32, {3, 5}}, {"b", DType::q8_0, {7, 64}}, {"c", DType::u8, {0}}};
   SafetensorsWriter full(folder / "x", specs, {{"format", "flashlm"}});
   full.write("a", random_bytes(60, 1));
   full.write("b", random_bytes(7 * 68, 2));
@@ -181,7 +187,8 @@ TEST_CASE("bad names and sizes are ArgumentErrors, and leave no file") {
   refused({{"\xff", DType::u8, {1}}});
   refused({{"a", DType::f32, {std::uint64_t{1} << 62}}});
   refused({{"a", DType::f32, {std::uint64_t{1} << 32, std::uint64_t{1} << 32}}});
-  refused({{"a", DType::u8, {std::uint64_t{1} << 61}}, {"b", DType::u8, {(std::uint64_t{1} << 61) + 1}}});
+  refused({{"a", DType::u8, {std::uint64_t{1} << 61}},
+           {"b", DType::u8, {(std::uint64_t{1} << 61) + 1}}});
   refused({{"a", DType::q8_0, {64}}});
   refused({{"a", DType::q8_0, {2, 33}}});
   refused({{"a", DType::q4_0, {2, std::uint64_t{1} << 63}}});

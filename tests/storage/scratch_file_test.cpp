@@ -40,7 +40,8 @@ TEST_CASE("a scratch file is shorter when time runs out") {
 
 TEST_CASE("a scratch file that is interrupted is gone") {
   const TempFolder folder;
-  CHECK_THROWS_AS(ScratchFile(folder.path(), 1000, 1, [] { throw std::runtime_error("stop"); }), std::runtime_error);
+  CHECK_THROWS_AS(ScratchFile(folder.path(), 1000, 1, [] { throw std::runtime_error("stop"); }),
+                  std::runtime_error);
   CHECK(folder.names().empty());
 }
 

@@ -35,7 +35,8 @@ std::vector<File> open_one(const std::filesystem::path& path, FileMode mode = Fi
 std::atomic<int> g_at_once{0};
 std::atomic<int> g_most_at_once{0};
 
-/// The first reads come back when four of them are here, or after minutes: then there are too few threads.
+/// The first reads come back when four of them are here, or after minutes: then there are too few
+/// threads.
 ssize_t gathered_pread(int fd, void* into, std::size_t n, off_t offset) {
   const int now = ++g_at_once;
   int most = g_most_at_once;
@@ -80,7 +81,8 @@ TEST_CASE("as many reads are at the device as there are threads") {
   ThreadsReader reader(files, {.n_threads = 4, .capacity = 16});
   std::vector<std::byte> buffer(64 * 100);
   std::vector<Read> reads;
-  for (std::size_t i = 0; i < 64; ++i) reads.push_back({0, i * 1000, std::span(buffer).subspan(i * 100, 100)});
+  for (std::size_t i = 0; i < 64; ++i)
+    reads.push_back({0, i * 1000, std::span(buffer).subspan(i * 100, 100)});
   g_most_at_once = 0;
   const ReplacedPread gathered(gathered_pread);
   reader.wait(reader.submit(reads));
@@ -102,7 +104,8 @@ TEST_CASE("submit returns before the bytes are there") {
   });
   std::vector<std::byte> buffer(50 * 100);
   std::vector<Read> reads;
-  for (std::size_t i = 0; i < 50; ++i) reads.push_back({0, i * 1000, std::span(buffer).subspan(i * 100, 100)});
+  for (std::size_t i = 0; i < 50; ++i)
+    reads.push_back({0, i * 1000, std::span(buffer).subspan(i * 100, 100)});
   const Ticket ticket = reader.submit(reads);
   gate = true;
   gate.notify_all();
@@ -146,7 +149,8 @@ TEST_CASE("a read that fails fails its batch only, and the reader goes on") {
           CHECK(error.code() == EIO);
         }
         CHECK_NOTHROW(reader.wait(second));
-        CHECK(std::equal(buffer.data() + 20 * 512, buffer.data() + 40 * 512, bytes.begin() + 20 * 512));
+        CHECK(std::equal(buffer.data() + 20 * 512, buffer.data() + 40 * 512,
+                         bytes.begin() + 20 * 512));
         reader.submit(batch_of(0));
         reader.drain();
       }
@@ -190,7 +194,9 @@ TEST_CASE("a device that stalls is told of, and the wait can be ended and taken 
   CHECK(stalls[0].offset == 300);
 }
 
-TEST_CASE("a wait for room in the queue can be ended by a hook: the batch is told of as interrupted, and others work") {
+TEST_CASE(
+    "a wait for room in the queue can be ended by a hook: the batch is told of as interrupted, and "
+    "others work") {
   if (!kCanReplacePread) return;
   HeldReader held(2);
   ThreadsReader& reader = *held.reader;

@@ -40,7 +40,8 @@ std::vector<File> open_one(const std::filesystem::path& path, FileMode mode = Fi
 
 /// While it lives, rings behave as told.
 struct Faults {
-  explicit Faults(std::function<int(const UringRead&, int)> change, std::function<int()> refuse = nullptr) {
+  explicit Faults(std::function<int(const UringRead&, int)> change,
+                  std::function<int()> refuse = nullptr) {
     FaultyRing::change = std::move(change);
     FaultyRing::refuse = std::move(refuse);
   }
@@ -61,13 +62,15 @@ void check_reads(Reader& reader, const std::vector<std::byte>& bytes, int rounds
     for (std::size_t at = 0; at < 20; ++at) {
       const std::size_t unit = random.next() % 2 ? 512 : 1;
       const std::size_t offset = random.next() % bytes.size() / unit * unit;
-      const std::size_t n = std::min<std::size_t>(random.next() % 40'000, bytes.size() - offset) / unit * unit;
+      const std::size_t n =
+          std::min<std::size_t>(random.next() % 40'000, bytes.size() - offset) / unit * unit;
       reads.push_back({0, offset, buffer.bytes().subspan(at * 50'000 / unit * unit, n)});
     }
     reader.wait(reader.submit(reads));
     for (const Read& read : reads) {
       INFO("offset " << read.offset << ", " << read.into.size() << " bytes");
-      REQUIRE(std::equal(read.into.begin(), read.into.end(), bytes.begin() + static_cast<std::ptrdiff_t>(read.offset)));
+      REQUIRE(std::equal(read.into.begin(), read.into.end(),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(read.offset)));
     }
   }
 }
@@ -166,7 +169,8 @@ TEST_CASE("a read that the ring and pread fail fails its batch only, and the fir
           CHECK(error.path() == (folder / "x").string());
         }
         CHECK_NOTHROW(reader.wait(second));
-        CHECK(std::equal(buffer.data() + 20 * 512, buffer.data() + 40 * 512, bytes.begin() + 20 * 512));
+        CHECK(std::equal(buffer.data() + 20 * 512, buffer.data() + 40 * 512,
+                         bytes.begin() + 20 * 512));
         reader.submit(batch_of(0));
         reader.drain();
       }
@@ -235,7 +239,8 @@ TEST_CASE("a reader goes on when io_uring is forbidden after its construction") 
 }
 #endif
 
-TEST_CASE("a ring without results tells the hooks, which may end the wait; it can be taken up again") {
+TEST_CASE(
+    "a ring without results tells the hooks, which may end the wait; it can be taken up again") {
   if (!uring_allowed()) return;
   const TempFolder folder;
   put(folder.path() / "file", std::string(10000, 'x'));
@@ -264,7 +269,9 @@ TEST_CASE("a ring without results tells the hooks, which may end the wait; it ca
   CHECK(into[511] == std::byte{'x'});
 }
 
-TEST_CASE("a wait for room in the ring can be ended by a hook: the batch is told of as interrupted, and others work") {
+TEST_CASE(
+    "a wait for room in the ring can be ended by a hook: the batch is told of as interrupted, and "
+    "others work") {
   if (!uring_allowed()) return;
   const TempFolder folder;
   const auto bytes = random_bytes(100'000, 1);

@@ -40,7 +40,8 @@ TEST_CASE("the kernel's interface is as its header says") {
   static_assert(kUringOpRead == IORING_OP_READ);
   static_assert(kUringFixedFile == IOSQE_FIXED_FILE && kUringAsync == IOSQE_ASYNC);
   static_assert(kUringSingleMmap == IORING_FEAT_SINGLE_MMAP && kUringNoDrop == IORING_FEAT_NODROP);
-  static_assert(kUringGetEvents == IORING_ENTER_GETEVENTS && kUringRegisterFiles == IORING_REGISTER_FILES);
+  static_assert(kUringGetEvents == IORING_ENTER_GETEVENTS &&
+                kUringRegisterFiles == IORING_REGISTER_FILES);
   static_assert(kUringSqesOffset == IORING_OFF_SQES);
 #if defined(IORING_SETUP_COOP_TASKRUN)
   static_assert(kUringCoopTaskrun == IORING_SETUP_COOP_TASKRUN);
@@ -59,7 +60,8 @@ TEST_CASE("results carry the tags of their reads") {
   const auto bytes = random_bytes(10'000, 1);
   put(folder / "x", bytes);
   std::vector<File> files;
-  for (const FileMode mode : {FileMode::buffered, FileMode::direct}) files.push_back(File::open(folder / "x", mode));
+  for (const FileMode mode : {FileMode::buffered, FileMode::direct})
+    files.push_back(File::open(folder / "x", mode));
   Uring ring(files, 4);
   UringResult result;
   CHECK_FALSE(ring.next(result));
@@ -67,8 +69,8 @@ TEST_CASE("results carry the tags of their reads") {
   for (int round = 0; round < 100; ++round) {
     std::vector<bool> seen(4);
     for (std::uint64_t tag = 0; tag < 4; ++tag) {
-      ring.push({static_cast<std::uint32_t>(tag % 2), (tag + 1) % 3 * kPageBytes, buffer.data() + tag * kPageBytes,
-                 kPageBytes, round % 2 == 0, tag});
+      ring.push({static_cast<std::uint32_t>(tag % 2), (tag + 1) % 3 * kPageBytes,
+                 buffer.data() + tag * kPageBytes, kPageBytes, round % 2 == 0, tag});
     }
     CHECK(ring.n_queued() == 4);
     REQUIRE(ring.enter(4) == 0);

@@ -13,7 +13,8 @@
 namespace support {
 
 /// Every file of `bundles` as an array of bytes.
-inline std::vector<std::vector<std::byte>> file_contents(const flashlm::storage::BundleFile& bundles) {
+inline std::vector<std::vector<std::byte>> file_contents(
+    const flashlm::storage::BundleFile& bundles) {
   std::vector<std::vector<std::byte>> contents;
   for (const flashlm::storage::File& file : bundles.files()) {
     contents.emplace_back(file.size());
@@ -26,7 +27,8 @@ inline std::vector<std::vector<std::byte>> file_contents(const flashlm::storage:
 struct BundleFixture {
   explicit BundleFixture(const TinyShape& shape = {})
       : model(shape),
-        bundles(flashlm::storage::BundleFile::open(model.path(), flashlm::storage::Manifest::open(model.path()))),
+        bundles(flashlm::storage::BundleFile::open(model.path(),
+                                                   flashlm::storage::Manifest::open(model.path()))),
         reader(file_contents(bundles)) {}
 
   /// The bytes of one bundle as they lie in the file.

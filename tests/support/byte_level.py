@@ -9,8 +9,13 @@ from typing import Any
 from flashlm.packing.tokenizer import bpe_document, byte_level
 
 
-def tokenizer(words: Sequence[str], special: Sequence[str], merges: Sequence[str]) -> dict[str, Any]:
-    """The tokenizer.json of `words`, whose places are their ids. `special` names those that are special tokens."""
+def tokenizer(
+    words: Sequence[str], special: Sequence[str], merges: Sequence[str]
+) -> dict[str, Any]:
+    """The tokenizer.json of `words`, whose places are their ids.
+
+    `special` names those that are special tokens.
+    """
     level = byte_level(use_regex=True)
     return bpe_document(
         {word: index for index, word in enumerate(words)},

@@ -16,7 +16,8 @@
 namespace support {
 
 /// The logits after every token, computed in a session of its own, in batches that end at `cuts`.
-inline std::vector<float> run(flashlm::model::Engine& engine, std::span<const flashlm::Token> tokens,
+inline std::vector<float> run(flashlm::model::Engine& engine,
+                              std::span<const flashlm::Token> tokens,
                               const std::vector<std::size_t>& cuts) {
   flashlm::model::KvCache kv = engine.add_session();
   flashlm::Stats stats;
@@ -34,15 +35,17 @@ inline std::vector<float> run(flashlm::model::Engine& engine, std::span<const fl
 }
 
 /// The same in batches of `batch` tokens.
-inline std::vector<float> run(flashlm::model::Engine& engine, std::span<const flashlm::Token> tokens,
-                              std::size_t batch) {
+inline std::vector<float> run(flashlm::model::Engine& engine,
+                              std::span<const flashlm::Token> tokens, std::size_t batch) {
   std::vector<std::size_t> cuts;
-  for (std::size_t at = 0; at < tokens.size();) cuts.push_back(at = std::min(tokens.size(), at + batch));
+  for (std::size_t at = 0; at < tokens.size();)
+    cuts.push_back(at = std::min(tokens.size(), at + batch));
   return run(engine, tokens, cuts);
 }
 
 /// A reader of the model's files in memory.
-inline std::unique_ptr<flashlm::storage::MemoryReader> memory_reader(const flashlm::model::Model& model) {
+inline std::unique_ptr<flashlm::storage::MemoryReader> memory_reader(
+    const flashlm::model::Model& model) {
   return std::make_unique<flashlm::storage::MemoryReader>(file_contents(model.bundles()));
 }
 

@@ -18,17 +18,23 @@ DAY = "2026-11-20"
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def make_pdf(pages: Sequence[str], *, title: str = "", columns: int = 1, encrypted: bool = False) -> bytes:
+def make_pdf(
+    pages: Sequence[str], *, title: str = "", columns: int = 1, encrypted: bool = False
+) -> bytes:
     """A PDF in Courier: the text of each page, in one column or more; a page without text holds a black box."""
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{' '.join(f'{5 + 2 * n} 0 R' for n in range(len(pages)))}] /Count {len(pages)} >>",
+        (
+            f"<< /Type /Pages /Kids [{' '.join(f'{5 + 2 * n} 0 R' for n in range(len(pages)))}] /Count "
+            f"{len(pages)} >>"
+        ),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>",
         f"<< /Title ({title}) >>",
     ]
     for number, text in enumerate(pages):
         objects.append(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R >> >> "
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R "
+            ">> >> "
             f"/Contents {6 + 2 * number} 0 R >>"
         )
         content = "".join(_operators(text, columns))
@@ -51,7 +57,9 @@ def _operators(text: str, columns: int) -> Iterator[str]:
         yield "72 72 400 600 re f\n"
         return
     wide = 78 if columns == 1 else 76 // columns - 2
-    lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, wide) or [""]]
+    lines = [
+        line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, wide) or [""]
+    ]
     tall = -(-len(lines) // columns)
     for index, line in enumerate(lines):
         x = 72 + (index // tall) * (468 // columns)
@@ -83,7 +91,13 @@ class FakePaper:
             "summary": self.summary,
             "thumbnail": f"https://cdn-thumbnails.huggingface.co/social-thumbnails/papers/{self.id}.png",
             "numComments": self.comments,
-            "submittedBy": {"_id": "1", "fullname": "Ada", "name": "ada", "type": "user", "isPro": False},
+            "submittedBy": {
+                "_id": "1",
+                "fullname": "Ada",
+                "name": "ada",
+                "type": "user",
+                "isPro": False,
+            },
             "isAuthorParticipating": False,
         }
 
@@ -149,7 +163,8 @@ class FakeHub:
         models: The files of models by name, under owner/name.
         asked: The paths that were asked for.
         sent: Bytes of models that were sent.
-        broken: Answers by the beginning of a path, instead of the right ones; a function may wait or cut the line.
+        broken: Answers by the beginning of a path, instead of the right ones; a function may wait
+            or cut the line.
         stop: Ends the server: connections are refused then.
     """
 
@@ -188,12 +203,22 @@ class FakeHub:
         if parts.path == "/api/papers/search":
             return _json([paper.item() for paper in self.papers])
         name = parts.path.rsplit("/", 1)[-1]
-        paper = next((paper for paper in self.papers if name.split("v")[0] in (paper.id, f"{paper.id}.md")), None)
+        paper = next(
+            (paper for paper in self.papers if name.split("v")[0] in (paper.id, f"{paper.id}.md")),
+            None,
+        )
         if paper is None:
             return 404, {"Content-Type": "application/json"}, b'{"error": "Paper not found"}'
         if parts.path.startswith("/pdf/"):
-            headers = {"Content-Type": "application/pdf", "Content-Disposition": f'inline; filename="{paper.id}v1.pdf"'}
-            return 200, headers, paper.pdf or make_pdf(paper.pages, title=" ".join(paper.title.split()))
+            headers = {
+                "Content-Type": "application/pdf",
+                "Content-Disposition": f'inline; filename="{paper.id}v1.pdf"',
+            }
+            return (
+                200,
+                headers,
+                paper.pdf or make_pdf(paper.pages, title=" ".join(paper.title.split())),
+            )
         if parts.path.endswith(".md"):
             if paper.markdown is None:
                 return 404, {"Content-Type": "text/plain"}, b"not indexed"
@@ -203,17 +228,34 @@ class FakeHub:
     def _model(self, path: str, byte_range: str | None) -> Answer | None:
         for name, files in self.models.items():
             if path.startswith(f"/api/models/{name}/tree/"):
-                return _json([{"type": "file", "path": file, "size": len(files[file]), "oid": "0"} for file in files])
+                return _json(
+                    [
+                        {"type": "file", "path": file, "size": len(files[file]), "oid": "0"}
+                        for file in files
+                    ]
+                )
             if path.startswith(f"/api/models/{name}"):
                 siblings = [{"rfilename": file} for file in files]
-                return _json({"id": name, "modelId": name, "sha": _COMMIT, "siblings": siblings, "private": False})
+                return _json(
+                    {
+                        "id": name,
+                        "modelId": name,
+                        "sha": _COMMIT,
+                        "siblings": siblings,
+                        "private": False,
+                    }
+                )
             file = path.removeprefix(f"/{name}/resolve/").partition("/")[2]
             if not path.startswith(f"/{name}/"):
                 continue
             if file not in files:
                 return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": _COMMIT}, b""
             data = files[file]
-            headers = {"ETag": f'"{zlib.crc32(data):08x}"', "X-Repo-Commit": _COMMIT, "Accept-Ranges": "bytes"}
+            headers = {
+                "ETag": f'"{zlib.crc32(data):08x}"',
+                "X-Repo-Commit": _COMMIT,
+                "Accept-Ranges": "bytes",
+            }
             if byte_range is None:
                 return 200, headers, data
             first, _, last = byte_range.removeprefix("bytes=").partition("-")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """family_cases.py: small models of each family, whose features bite: each one, left out, moves the logits.
 
-A row says what a family's config holds beside sizes, and how each feature is taken out of transformers' model. Weights
-come from the formula of random_llama.py, scaled so that logits deviate by some units.
+A row says what a family's config holds beside sizes, and how each feature is taken out of
+transformers' model. Weights come from the formula of random_llama.py, scaled so that logits deviate
+by some units.
 """
 
 from __future__ import annotations
@@ -19,7 +20,18 @@ from typing import Any
 import numpy as np
 
 import random_llama
-from family_row import COMMON, CONTEXT, VOCAB, Config, Row, Weights, llama_keys, set_to, turned, zeroed
+from family_row import (
+    COMMON,
+    CONTEXT,
+    VOCAB,
+    Config,
+    Row,
+    Weights,
+    llama_keys,
+    set_to,
+    turned,
+    zeroed,
+)
 from flashlm.packing.family import Family
 from flashlm.packing.huggingface import graph_of_config
 from flashlm.packing.tensors import tensors_of
@@ -30,18 +42,30 @@ from scaled_rows import SCALED_ROWS
 
 SEEDS = range(3)
 _TOKENS = 40
-_LOADED = {"embed_out.weight": "lm_head.weight"}  # what transformers calls a tensor once it has loaded a folder
+_LOADED = {
+    "embed_out.weight": "lm_head.weight"
+}  # what transformers calls a tensor once it has loaded a folder
 
 
 ROWS: Mapping[str, Row] = {
     "llama": Row(
-        lambda draw: {"model_type": "llama", "attention_bias": draw.random() < 0.5, "mlp_bias": False},
+        lambda draw: {
+            "model_type": "llama",
+            "attention_bias": draw.random() < 0.5,
+            "mlp_bias": False,
+        },
         COMMON,
-        gguf=lambda config: {} if config["attention_bias"] else llama_keys(config),  # llama.cpp's has no biases
+        gguf=lambda config: (
+            {} if config["attention_bias"] else llama_keys(config)
+        ),  # llama.cpp's has no biases
         paired=True,
     ),
     "mistral": Row(
-        lambda draw: {"model_type": "mistral", "sliding_window": draw.choice([5, 9]), "head_dim": 8},
+        lambda draw: {
+            "model_type": "mistral",
+            "sliding_window": draw.choice([5, 9]),
+            "head_dim": 8,
+        },
         {**COMMON, "window": set_to("sliding_window", None)},
         as_gguf=set_to("sliding_window", None),
         paired=True,
@@ -63,7 +87,9 @@ ROWS: Mapping[str, Row] = {
         },
         more=lambda config: {
             "rope.scaling.factor": config["rope_scaling"]["factor"],
-            "rope.scaling.original_context_length": config["rope_scaling"]["original_max_position_embeddings"],
+            "rope.scaling.original_context_length": config["rope_scaling"][
+                "original_max_position_embeddings"
+            ],
         },
     ),
     "qwen3": Row(
@@ -83,7 +109,11 @@ ROWS: Mapping[str, Row] = {
             "sliding_window": draw.choice([5, 9]),
             "pad_token_id": None,
         },
-        {**COMMON, "rotary": set_to("partial_rotary_factor", 1.0), "window": set_to("sliding_window", None)},
+        {
+            **COMMON,
+            "rotary": set_to("partial_rotary_factor", 1.0),
+            "window": set_to("sliding_window", None),
+        },
         gguf=lambda config: {
             **llama_keys(config),
             "attention.sliding_window": config["sliding_window"],
@@ -111,13 +141,19 @@ class Case:
 
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(self.config))
-        (folder / "tokenizer.json").write_text(json.dumps(random_llama.tokenizer()), encoding="utf-8")
+        (folder / "tokenizer.json").write_text(
+            json.dumps(random_llama.tokenizer()), encoding="utf-8"
+        )
         save_file(self.weights, folder / "model.safetensors")
         return folder
 
     def as_gguf(self) -> Case:
         """The same, or the nearest that a GGUF can hold."""
-        change, config, weights = ROWS[self.family.name].as_gguf, dict(self.config), dict(self.weights)
+        change, config, weights = (
+            ROWS[self.family.name].as_gguf,
+            dict(self.config),
+            dict(self.weights),
+        )
         if change is not None:
             change(config, weights)
         return dataclasses.replace(self, config=config, weights=weights)
@@ -128,7 +164,10 @@ class Case:
 
         row = ROWS[self.family.name]
         architecture = self.family.gguf or "llama"
-        metadata = {**(row.gguf or llama_keys)(self.config), **(row.more(self.config) if row.more is not None else {})}
+        metadata = {
+            **(row.gguf or llama_keys)(self.config),
+            **(row.more(self.config) if row.more is not None else {}),
+        }
         arch = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
         names = gguf.get_tensor_name_map(arch, int(metadata["block_count"]))
         writer = gguf.GGUFWriter(str(path), architecture)
@@ -191,7 +230,9 @@ def case(name: str, seed: int) -> Case:
     family, graph = graph_of_config(config, Path(name))
     renamed = change(config) if (change := ROWS[name].renamed) is not None else {}
     weights: Weights = {}
-    for ours, shape in _fused(family, {tensor.name: tensor.shape for tensor in tensors_of(graph, name)}).items():
+    for ours, shape in _fused(
+        family, {tensor.name: tensor.shape for tensor in tensors_of(graph, name)}
+    ).items():
         numbers = _numbers(seed, ours, shape, ROWS[name].less)
         if ROWS[name].transposed and ours.startswith("layers."):
             numbers = np.ascontiguousarray(numbers.T)
@@ -229,7 +270,9 @@ def _numbers(seed: int, name: str, shape: tuple[int, ...], less: float) -> Float
     return np.asarray(numbers * np.float32(scale), np.float32)
 
 
-def without(row: Row, feature: str, config: Config, weights: Weights) -> tuple[Config, Weights, str | None]:
+def without(
+    row: Row, feature: str, config: Config, weights: Weights
+) -> tuple[Config, Weights, str | None]:
     """Config and weights without a feature, and the end of the names of modules to pass by."""
     config, weights = dict(config), dict(weights)
     if feature in row.without:
@@ -245,12 +288,19 @@ def transformers_logits(
     import transformers
 
     settings = copy.deepcopy(config)  # transformers writes into objects of it
-    made = transformers.AutoConfig.for_model(settings.pop("model_type"), **settings, attn_implementation="eager")
+    made = transformers.AutoConfig.for_model(
+        settings.pop("model_type"), **settings, attn_implementation="eager"
+    )
     model = transformers.AutoModelForCausalLM.from_config(made).to(torch.float32).eval()
-    state = {_LOADED.get(name, name): torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    state = {
+        _LOADED.get(name, name): torch.from_numpy(np.array(array))
+        for name, array in weights.items()
+    }
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or any("rotary" not in name and name != "lm_head.weight" for name in missing):
-        raise RuntimeError(f"weights and model disagree: missing {missing}, unexpected {unexpected}")
+        raise RuntimeError(
+            f"weights and model disagree: missing {missing}, unexpected {unexpected}"
+        )
     model.tie_weights()
     if passed_by is not None:
         for name, module in list(model.named_modules()):
@@ -263,7 +313,12 @@ def transformers_logits(
 
 
 def _adders(writer: Any) -> dict[type, Any]:
-    return {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+    return {
+        bool: writer.add_bool,
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        str: writer.add_string,
+    }
 
 
 def _add_tokenizer(writer: Any) -> None:

@@ -26,17 +26,20 @@ class Row:
     """What makes a family's models.
 
     Attributes:
-        config: The keys that no other family has, or has other values of; given the generator of a seed.
+        config: The keys that no other family has, or has other values of; given the generator of a
+            seed.
         without: Feature -> what takes it out of a config and weights, both of which it changes.
-        modules: Feature -> the ends of the names of modules that pass their input on when it is taken out.
-        whole: The config with its sizes, in place of ``config``, of a family with other keys for them than Llama;
-            given the generator and the seed.
+        modules: Feature -> the ends of the names of modules that pass their input on when it is
+            taken out.
+        whole: The config with its sizes, in place of ``config``, of a family with other keys for
+            them than Llama; given the generator and the seed.
         renamed: Parts of tensors' names -> what the files of such a config have in their place.
         transposed: Whether matrices of layers lie [inputs, outputs].
-        gguf: The metadata of its GGUF below the name of its architecture, if they are not Llama's; none of a config
-            that GGUF cannot hold.
+        gguf: The metadata of its GGUF below the name of its architecture, if they are not Llama's;
+            none of a config that GGUF cannot hold.
         more: Metadata of its GGUF beside these.
-        as_gguf: What makes it a model that a GGUF can hold, where GGUF files have less than configs.
+        as_gguf: What makes it a model that a GGUF can hold, where GGUF files have less than
+            configs.
         less: What the numbers of norms lack in a Hugging Face folder.
         paired: Whether the converter puts rows of queries and keys in pairs.
     """
@@ -118,11 +121,17 @@ def size_keys(layers: int, dim: int, heads: int, hidden: int) -> dict[str, float
 def llama_keys(config: Config) -> dict[str, float | str]:
     """Metadata of the GGUF of a config with Llama's keys."""
     keys = size_keys(*(config[key] for key in (*LAYERS_AND_SIZES, "intermediate_size")))
-    keys |= {"attention.head_count_kv": config["num_key_value_heads"], "rope.freq_base": config["rope_theta"]}
+    keys |= {
+        "attention.head_count_kv": config["num_key_value_heads"],
+        "rope.freq_base": config["rope_theta"],
+    }
     if config["rms_norm_eps"] is not None:
         keys["attention.layer_norm_rms_epsilon"] = config["rms_norm_eps"]
     if "head_dim" in config:
-        keys |= {"attention.key_length": config["head_dim"], "attention.value_length": config["head_dim"]}
+        keys |= {
+            "attention.key_length": config["head_dim"],
+            "attention.value_length": config["head_dim"],
+        }
     if "rope_scaling" in config:
         keys["rope.scaling.type"] = config["rope_scaling"]["rope_type"]
     return keys

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// ffn_fixture.hpp: a tiny model, tokens for its feed-forward networks, and what these give with all neurons.
+/// ffn_fixture.hpp: a tiny model, tokens for its feed-forward networks, and what these give with
+/// all neurons.
 #pragma once
 
 #include <algorithm>
@@ -42,16 +43,18 @@ struct FfnFixture : BundleFixture {
       x[at] = at < shape.dim ? fresh : 0.7f * x[at - shape.dim] + 0.5f * fresh;
     }
     for (float& value : bias) value = random.uniform(-0.5f, 0.1f);
-    parameters.activation = shape.is_opt() || shape.activation == "relu" ? flashlm::kernels::Activation::relu
-                            : shape.activation == "relu2"                ? flashlm::kernels::Activation::relu2
-                            : shape.activation == "fatrelu"              ? flashlm::kernels::Activation::fatrelu
-                                                                         : flashlm::kernels::Activation::silu;
+    parameters.activation = shape.is_opt() || shape.activation == "relu"
+                                ? flashlm::kernels::Activation::relu
+                            : shape.activation == "relu2"   ? flashlm::kernels::Activation::relu2
+                            : shape.activation == "fatrelu" ? flashlm::kernels::Activation::fatrelu
+                                                            : flashlm::kernels::Activation::silu;
     parameters.threshold = shape.threshold;
     if (shape.is_opt()) parameters.up_bias = bias;
   }
 
   flashlm::sparse::Selector selector(const std::string& name) {
-    return flashlm::sparse::choose_selector(name, model.path(), flashlm::storage::Manifest::open(model.path()), bundles,
+    return flashlm::sparse::choose_selector(name, model.path(),
+                                            flashlm::storage::Manifest::open(model.path()), bundles,
                                             parameters.activation)
         .load();
   }

@@ -19,8 +19,8 @@ namespace support {
 inline constexpr int kThrew = 120;  // exit code of a child whose body threw something unexpected
 inline constexpr double kPatienceSeconds = 300;
 
-/// The exit code of a child that runs `body` and exits with what it returns; minus the signal that ended it. One that
-/// hangs is killed, after minutes.
+/// The exit code of a child that runs `body` and exits with what it returns; minus the signal that
+/// ended it. One that hangs is killed, after minutes.
 template <class Body>
 int in_child(Body&& body) {
   const pid_t child = ::fork();
@@ -52,7 +52,8 @@ bool says_it_is_a_fork(Call&& call) {
     return false;
   } catch (const flashlm::Error& error) {
     const std::string what = error.what();
-    return what.find("got a fork of it") != std::string::npos && what.find("in the child") != std::string::npos;
+    return what.find("got a fork of it") != std::string::npos &&
+           what.find("in the child") != std::string::npos;
   }
   return false;
 }

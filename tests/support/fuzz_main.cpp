@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// fuzz_main.cpp: replays stored inputs and seeded mutations of them through a fuzz target, without libFuzzer.
+/// fuzz_main.cpp: replays stored inputs and seeded mutations of them through a fuzz target, without
+/// libFuzzer.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +23,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 /// Flips, cuts, doubles or overwrites a few places.
 Bytes mutate(Bytes bytes, flashlm::Random& random) {
-  for (std::uint64_t change = 0, n = 1 + random.next() % 4; change < n && !bytes.empty(); ++change) {
+  for (std::uint64_t change = 0, n = 1 + random.next() % 4; change < n && !bytes.empty();
+       ++change) {
     const std::size_t at = random.next() % bytes.size();
     const auto place = bytes.begin() + static_cast<std::ptrdiff_t>(at);
     switch (random.next() % 4) {
@@ -44,7 +46,8 @@ Bytes mutate(Bytes bytes, flashlm::Random& random) {
 int main(int argc, char* argv[]) {
   std::vector<std::filesystem::path> files;
   for (int argument = 1; argument < argc; ++argument) {
-    for (const auto& entry : std::filesystem::directory_iterator(argv[argument])) files.push_back(entry.path());
+    for (const auto& entry : std::filesystem::directory_iterator(argv[argument]))
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   flashlm::Random random(1);

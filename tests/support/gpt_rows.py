@@ -159,7 +159,10 @@ GPT_ROWS: Mapping[str, Row] = {
             "scale": flipped("scale_attn_weights"),
             "positions": zeroed("wpe.weight"),
             "norm_bias": zeroed("ln_1.bias"),
-            **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("c_attn", "attn.c_proj", "c_fc", "mlp.c_proj")},
+            **{
+                f"{part}_bias": zeroed(f"{part}.bias")
+                for part in ("c_attn", "attn.c_proj", "c_fc", "mlp.c_proj")
+            },
         },
         transposed=True,
         gguf=_gpt2_gguf,
@@ -173,7 +176,10 @@ GPT_ROWS: Mapping[str, Row] = {
             "parallel": flipped("use_parallel_residual"),
             "norms": _same_norms(("input_layernorm",), "post_attention_layernorm"),
             "norm_bias": zeroed("post_attention_layernorm.bias"),
-            **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("query_key_value", "dense", "h_to_4h", "4h_to_h")},
+            **{
+                f"{part}_bias": zeroed(f"{part}.bias")
+                for part in ("query_key_value", "dense", "h_to_4h", "4h_to_h")
+            },
         },
         gguf=lambda config: {
             **_layer_keys(config),
@@ -190,7 +196,10 @@ GPT_ROWS: Mapping[str, Row] = {
             "gelu": set_to("hidden_act", "relu"),
             "norm_bias": zeroed("input_layernorm.bias"),
             "head_bias": zeroed("lm_head.bias"),
-            **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("q_proj", "k_proj", "v_proj", "dense")},
+            **{
+                f"{part}_bias": zeroed(f"{part}.bias")
+                for part in ("q_proj", "k_proj", "v_proj", "dense")
+            },
             **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("fc1", "fc2")},
         },
         gguf=lambda config: {
@@ -230,7 +239,10 @@ GPT_ROWS: Mapping[str, Row] = {
             "gelu": set_to("hidden_act", "relu"),
             "window": set_to("sliding_window", None),
             "norm_bias": zeroed("post_attention_layernorm.bias"),
-            **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("q_proj", "k_proj", "v_proj", "o_proj")},
+            **{
+                f"{part}_bias": zeroed(f"{part}.bias")
+                for part in ("q_proj", "k_proj", "v_proj", "o_proj")
+            },
             **{f"{part}_bias": zeroed(f"{part}.bias") for part in ("c_fc", "c_proj")},
         },
         gguf=lambda config: {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// grammar.hpp: texts of a grammar, and a validator of JSON schemas that shares no code with the grammars.
+/// grammar.hpp: texts of a grammar, and a validator of JSON schemas that shares no code with the
+/// grammars.
 #pragma once
 
 #include <algorithm>
@@ -30,22 +31,26 @@ inline bool matches(std::string_view schema, std::string_view text) {
   return matches(flashlm::text::Grammar::from_json_schema(schema), text);
 }
 
-/// A text of the grammar by random bytes, that takes the shortest way to an end after about `longest` bytes.
-inline std::string random_text(const flashlm::text::Grammar& grammar, flashlm::Random& random, std::size_t longest) {
+/// A text of the grammar by random bytes, that takes the shortest way to an end after about
+/// `longest` bytes.
+inline std::string random_text(const flashlm::text::Grammar& grammar, flashlm::Random& random,
+                               std::size_t longest) {
   flashlm::text::GrammarStates states(grammar.rules());
   flashlm::text::GrammarStates::State at = states.start();
   std::string text;
   while (text.size() < longest) {
     std::vector<unsigned char> bytes;
     for (unsigned byte = 0; byte < 256; ++byte) {
-      if (states.next(at, static_cast<unsigned char>(byte)) != flashlm::text::GrammarStates::kDead) {
+      if (states.next(at, static_cast<unsigned char>(byte)) !=
+          flashlm::text::GrammarStates::kDead) {
         bytes.push_back(static_cast<unsigned char>(byte));
       }
     }
     if (bytes.empty() || (states.may_end(at) && random.next() % 4 == 0)) break;
     // Quotes and brackets are rare among bytes, and texts without them say little.
     const unsigned char byte =
-        bytes[random.next() % (random.next() % 2 == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 4))];
+        bytes[random.next() %
+              (random.next() % 2 == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 4))];
     text += static_cast<char>(byte);
     at = states.next(at, byte);
   }
@@ -59,24 +64,30 @@ inline std::size_t n_characters(const std::string& text) {
 }
 
 /// Whether a value meets a schema of the subset that grammars know, as the specification reads it.
-inline bool validates(const nlohmann::json& value, const nlohmann::json& schema, const nlohmann::json& root) {
+inline bool validates(const nlohmann::json& value, const nlohmann::json& schema,
+                      const nlohmann::json& root) {
   if (schema.is_boolean()) return schema.get<bool>();
   if (schema.value("nullable", false) && value.is_null()) return true;
   const auto is = [&](const std::string& type) {
     if (type == "integer")
-      return value.is_number_integer() || (value.is_number() && value == std::floor(value.get<double>()));
+      return value.is_number_integer() ||
+             (value.is_number() && value == std::floor(value.get<double>()));
     if (type == "number") return value.is_number();
     return type == value.type_name();
   };
-  const auto all = [&](const auto& list, auto&& test) { return std::all_of(list.begin(), list.end(), test); };
+  const auto all = [&](const auto& list, auto&& test) {
+    return std::all_of(list.begin(), list.end(), test);
+  };
   const auto good = [&](const auto& part) { return validates(value, part, root); };
   bool result = true;
   for (const auto& [key, is_said] : schema.items()) {
     const nlohmann::json& said = is_said;
     if (key == "type" && said.is_string()) result = result && is(said);
-    if (key == "type" && said.is_array()) result = result && std::any_of(said.begin(), said.end(), is);
+    if (key == "type" && said.is_array())
+      result = result && std::any_of(said.begin(), said.end(), is);
     if (key == "$ref") {
-      result = result && good(root.at(nlohmann::json::json_pointer(said.get<std::string>().substr(1))));
+      result =
+          result && good(root.at(nlohmann::json::json_pointer(said.get<std::string>().substr(1))));
     }
     if (key == "const") result = result && value == said;
     if (key == "enum") result = result && std::find(said.begin(), said.end(), value) != said.end();
@@ -98,22 +109,28 @@ inline bool validates(const nlohmann::json& value, const nlohmann::json& schema,
       if (key == "minItems") result = result && value.size() >= said.get<std::size_t>();
       if (key == "maxItems") result = result && value.size() <= said.get<std::size_t>();
       for (std::size_t index = 0; index < value.size(); ++index) {
-        if (key == "prefixItems" && index < n_first) result = result && validates(value[index], said[index], root);
-        if (key == "items" && index >= n_first) result = result && validates(value[index], said, root);
+        if (key == "prefixItems" && index < n_first)
+          result = result && validates(value[index], said[index], root);
+        if (key == "items" && index >= n_first)
+          result = result && validates(value[index], said, root);
       }
     }
     if (!value.is_object()) continue;
-    if (key == "required") result = result && all(said, [&](const auto& name) { return value.contains(name); });
+    if (key == "required")
+      result = result && all(said, [&](const auto& name) { return value.contains(name); });
     const nlohmann::json properties = schema.value("properties", nlohmann::json::object());
     for (const auto& [name, member] : value.items()) {
-      if (key == "properties" && said.contains(name)) result = result && validates(member, said[name], root);
-      if (key == "additionalProperties" && !properties.contains(name)) result = result && validates(member, said, root);
+      if (key == "properties" && said.contains(name))
+        result = result && validates(member, said[name], root);
+      if (key == "additionalProperties" && !properties.contains(name))
+        result = result && validates(member, said, root);
     }
   }
   return result;
 }
 
-/// Schemas of tool calls and structured outputs: flat, nested, recursive, with bounds and alternatives.
+/// Schemas of tool calls and structured outputs: flat, nested, recursive, with bounds and
+/// alternatives.
 inline std::vector<std::string> example_schemas() {
   return {
       R"({})",

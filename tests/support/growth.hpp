@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// growth.hpp: whether the cost of a function grows as its input does, on a machine of any speed and load.
+/// growth.hpp: whether the cost of a function grows as its input does, on a machine of any speed
+/// and load.
 #pragma once
 
 #include <time.h>
@@ -16,11 +17,11 @@ inline double thread_seconds() noexcept {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// What one call with `times` the input costs, over `times` calls with the input: about 1 where a cost grows as the
-/// input does, about `times` where it grows as its square.
+/// What one call with `times` the input costs, over `times` calls with the input: about 1 where a
+/// cost grows as the input does, about `times` where it grows as its square.
 ///
-/// It is the least of several tries, which end when it is below `enough`: neighbours on the machine, which take caches
-/// and time away, spoil one or the other.
+/// It is the least of several tries, which end when it is below `enough`: neighbours on the
+/// machine, which take caches and time away, spoil one or the other.
 template <class Small, class Large>
 double growth(int times, double enough, Small&& small, Large&& large) {
   double least = std::numeric_limits<double>::infinity();

@@ -16,7 +16,8 @@ namespace detail {
 inline constexpr std::string_view kGzipHead("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
 
 inline void append_little_endian(std::string& out, std::uint32_t number, int n_bytes) {
-  for (int i = 0; i < n_bytes; ++i) out += static_cast<char>(static_cast<unsigned char>(number >> (8 * i)));
+  for (int i = 0; i < n_bytes; ++i)
+    out += static_cast<char>(static_cast<unsigned char>(number >> (8 * i)));
 }
 }  // namespace detail
 
@@ -33,8 +34,8 @@ inline std::string gzip(std::string_view text) {
   return out;
 }
 
-/// At least `n_bytes` equal bytes in a hundredth of that: one literal, then copies of 258 bytes from one byte back, in
-/// fixed codes (RFC 1951, 3.2.6). The check sum at the end is wrong.
+/// At least `n_bytes` equal bytes in a hundredth of that: one literal, then copies of 258 bytes
+/// from one byte back, in fixed codes (RFC 1951, 3.2.6). The check sum at the end is wrong.
 inline std::string gzip_bomb(std::size_t n_bytes) {
   std::string out(detail::kGzipHead);
   unsigned buffer = 0;

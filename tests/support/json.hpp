@@ -18,6 +18,8 @@ inline flashlm::storage::Json read_json(const nlohmann::ordered_json& json) {
 }
 
 /// The inverse.
-inline nlohmann::json nlohmann_json(const flashlm::storage::Json& json) { return nlohmann::json::parse(json.dump()); }
+inline nlohmann::json nlohmann_json(const flashlm::storage::Json& json) {
+  return nlohmann::json::parse(json.dump());
+}
 
 }  // namespace support

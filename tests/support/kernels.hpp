@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// kernels.hpp: what the kernel tests share: instruction sets, seeded numbers, weights at any address.
+/// kernels.hpp: what the kernel tests share: instruction sets, seeded numbers, weights at any
+/// address.
 #pragma once
 
 #include <algorithm>
@@ -85,7 +86,8 @@ inline float value_at(DType dtype, const std::byte* row, std::size_t i) {
     std::memcpy(&value, row + at, sizeof value);
     return value;
   };
-  const std::size_t numbers = flashlm::format_of(dtype).numbers, block = i / numbers, j = i % numbers;
+  const std::size_t numbers = flashlm::format_of(dtype).numbers, block = i / numbers,
+                    j = i % numbers;
   switch (dtype) {
     case DType::f32: return number(4 * i, 0.0f);
     case DType::f16: return flashlm::f16_to_f32(number(2 * i, std::uint16_t{}));
@@ -104,12 +106,18 @@ inline float value_at(DType dtype, const std::byte* row, std::size_t i) {
   return 0;
 }
 
-/// Random weights [rows, cols] that begin `offset` bytes into their memory, with `padding` bytes between rows and none
-/// behind the last: the address sanitiser sees every read past the end. Blocks are random bytes with scales below 1.
+/// Random weights [rows, cols] that begin `offset` bytes into their memory, with `padding` bytes
+/// between rows and none behind the last: the address sanitiser sees every read past the end.
+/// Blocks are random bytes with scales below 1.
 class Weights {
  public:
-  Weights(DType dtype, std::size_t rows, std::size_t cols, std::size_t offset = 0, std::size_t padding = 0)
-      : dtype_(dtype), rows_(rows), cols_(cols), offset_(offset), stride_(flashlm::row_bytes(dtype, cols) + padding) {
+  Weights(DType dtype, std::size_t rows, std::size_t cols, std::size_t offset = 0,
+          std::size_t padding = 0)
+      : dtype_(dtype),
+        rows_(rows),
+        cols_(cols),
+        offset_(offset),
+        stride_(flashlm::row_bytes(dtype, cols) + padding) {
     bytes_.resize(offset + rows * stride_ - (rows == 0 ? 0 : padding));
     if (flashlm::is_block(dtype)) {
       fill_blocks();
@@ -119,14 +127,17 @@ class Weights {
     }
   }
 
-  flashlm::MatrixView view() const { return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_}; }
+  flashlm::MatrixView view() const {
+    return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_};
+  }
 
   /// Not for block formats.
   void set(std::size_t row, std::size_t col, float value) {
     std::byte* at = bytes_.data() + offset_ + row * stride_ + flashlm::row_bytes(dtype_, col);
-    const std::uint16_t half = dtype_ == DType::f16
-                                   ? flashlm::f32_to_f16(value)
-                                   : static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+    const std::uint16_t half =
+        dtype_ == DType::f16
+            ? flashlm::f32_to_f16(value)
+            : static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
     if (dtype_ == DType::f32) {
       std::memcpy(at, &value, sizeof value);
     } else {
@@ -154,8 +165,10 @@ class Weights {
     const float size = dtype_ == DType::q8_0 ? 1 / 128.0f : 1 / 8.0f;
     for (std::size_t row = 0; row < rows_; ++row) {
       std::byte* begin = bytes_.data() + offset_ + row * stride_;
-      for (std::byte* at = begin; at < begin + flashlm::row_bytes(dtype_, cols_); at += block_bytes) {
-        for (std::size_t i = 2; i < block_bytes; ++i) at[i] = static_cast<std::byte>(random.next() >> 32);
+      for (std::byte* at = begin; at < begin + flashlm::row_bytes(dtype_, cols_);
+           at += block_bytes) {
+        for (std::size_t i = 2; i < block_bytes; ++i)
+          at[i] = static_cast<std::byte>(random.next() >> 32);
         const std::uint16_t scale = flashlm::f32_to_f16(random.uniform(-size, size));
         std::memcpy(at, &scale, sizeof scale);
       }

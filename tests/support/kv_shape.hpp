@@ -9,7 +9,8 @@
 
 namespace support {
 
-inline flashlm::model::ModelSpec kv_shape(std::size_t n_layers, std::size_t n_kv_heads, std::size_t head_dim) {
+inline flashlm::model::ModelSpec kv_shape(std::size_t n_layers, std::size_t n_kv_heads,
+                                          std::size_t head_dim) {
   flashlm::model::PartSpec part;
   part.attention.heads = part.attention.kv_heads = n_kv_heads;
   part.attention.head_dim = part.attention.value_dim = head_dim;

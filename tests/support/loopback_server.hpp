@@ -63,9 +63,12 @@ class Connection {
 };
 
 /// A whole answer: "200 OK", more head lines each ended by \r\n, body.
-inline std::string answer(std::string_view status, std::string_view body, std::string_view lines = {}) {
+inline std::string answer(std::string_view status, std::string_view body,
+                          std::string_view lines = {}) {
   std::string text = "HTTP/1.1 ";
-  text.append(status).append("\r\nConnection: close\r\nContent-Length: ").append(std::to_string(body.size()));
+  text.append(status)
+      .append("\r\nConnection: close\r\nContent-Length: ")
+      .append(std::to_string(body.size()));
   return text.append("\r\n").append(lines).append("\r\n").append(body);
 }
 
@@ -90,7 +93,9 @@ class LoopbackServer {
   }
   /// Sends the same bytes to everybody.
   explicit LoopbackServer(std::string bytes)
-      : LoopbackServer([bytes = std::move(bytes)](const Received&, Connection& client) { client.send(bytes); }) {}
+      : LoopbackServer([bytes = std::move(bytes)](const Received&, Connection& client) {
+          client.send(bytes);
+        }) {}
   LoopbackServer(const LoopbackServer&) = delete;
   LoopbackServer& operator=(const LoopbackServer&) = delete;
   ~LoopbackServer() {
@@ -102,7 +107,11 @@ class LoopbackServer {
 
   /// "http://127.0.0.1:PORT", then `path`.
   std::string url(std::string_view path = {}, std::string_view host = "127.0.0.1") const {
-    return std::string("http://").append(host).append(":").append(std::to_string(port_)).append(path);
+    return std::string("http://")
+        .append(host)
+        .append(":")
+        .append(std::to_string(port_))
+        .append(path);
   }
 
   /// All requests so far, in the order of their coming.
@@ -132,7 +141,8 @@ class LoopbackServer {
       head.append(buffer, static_cast<std::size_t>(n));
     }
     const std::size_t begin = head.find(' ') + 1;
-    const Received request{head.substr(begin, head.find(' ', begin) - begin), head, std::chrono::steady_clock::now()};
+    const Received request{head.substr(begin, head.find(' ', begin) - begin), head,
+                           std::chrono::steady_clock::now()};
     {
       const std::lock_guard lock(mutex_);
       received_.push_back(request);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """memory_cap.py: runs a program under a hard limit on its memory, kept by the kernel.
 
-Cgroup version 1 and version 2 both work. A program that goes beyond its limit is killed: that is the point.
+Cgroup version 1 and version 2 both work. A program that goes beyond its limit is killed: that is
+the point.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class MemoryCap:
         self.folder.mkdir()
         self._write({1: "memory.limit_in_bytes", 2: "memory.max"}[version], limit_bytes)
         # Without this, a program could go beyond its limit by swapping.
-        for swap, value in {1: ("memory.memsw.limit_in_bytes", limit_bytes), 2: ("memory.swap.max", 0)}.items():
+        for swap, value in {
+            1: ("memory.memsw.limit_in_bytes", limit_bytes),
+            2: ("memory.swap.max", 0),
+        }.items():
             if swap == version and (self.folder / value[0]).exists():
                 self._write(*value)
 
@@ -66,25 +70,43 @@ class MemoryCap:
 
     def wrap(self, command: Sequence[str]) -> list[str]:
         """`command`, run in the group; the limit holds before its first instruction."""
-        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
+        return [
+            "sh",
+            "-c",
+            'echo $$ > "$0" && exec "$@"',
+            str(self.folder / "cgroup.procs"),
+            *command,
+        ]
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
         """Begin `command` in the group, with pipes to and from it."""
         enter = 'echo $$ > "$0" && exec "$@"'
         procs = str(self.folder / "cgroup.procs")
         pipe = subprocess.PIPE
-        return subprocess.Popen(["sh", "-c", enter, procs, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            ["sh", "-c", enter, procs, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
 
     def lower_to_what_is_held(self, spare_bytes: int) -> None:
         """Let the group keep what its processes hold, page cache left out, and so much more."""
-        usage = int((self.folder / {1: "memory.usage_in_bytes", 2: "memory.current"}[self.version]).read_text())
+        usage = int(
+            (
+                self.folder / {1: "memory.usage_in_bytes", 2: "memory.current"}[self.version]
+            ).read_text()
+        )
         stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
         cache = int(stat["inactive_file"]) + int(stat["active_file"])
-        self._write({1: "memory.limit_in_bytes", 2: "memory.max"}[self.version], usage - cache + spare_bytes)
+        self._write(
+            {1: "memory.limit_in_bytes", 2: "memory.max"}[self.version], usage - cache + spare_bytes
+        )
 
-    def run(self, command: Sequence[str], timeout: float = 1800) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: Sequence[str], timeout: float = 1800
+    ) -> subprocess.CompletedProcess[str]:
         """Run `command` in the group."""
-        return subprocess.run(self.wrap(command), check=False, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(
+            self.wrap(command), check=False, capture_output=True, text=True, timeout=timeout
+        )
 
     def peak_bytes(self) -> int | None:
         """The most that the group has held so far, page cache included; None where the kernel does not count it."""
@@ -96,7 +118,10 @@ class MemoryCap:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Remove the group."""
         self.folder.rmdir()

@@ -25,18 +25,22 @@ struct OpenWeights {
   /// By default everything is pinned.
   explicit OpenWeights(
       const TinyShape& shape = {}, std::size_t piece_bytes = 4096,
-      const Pinned& pinned = [](std::size_t) { return true; }, std::size_t n_slots = 3, std::size_t alignment = 1)
+      const Pinned& pinned = [](std::size_t) { return true; }, std::size_t n_slots = 3,
+      std::size_t alignment = 1)
       : tiny(shape),
         model(flashlm::model::Model::open(tiny.path())),
         reader(file_contents(model->bundles()), alignment),
-        layout(std::make_shared<const flashlm::sparse::PassLayout>(model->segments(), model->n_passed(), piece_bytes)),
-        stream(layout, reader, file_bytes(), choose(pinned), {n_slots, layout->slot_bytes()}, parallel) {
+        layout(std::make_shared<const flashlm::sparse::PassLayout>(model->segments(),
+                                                                   model->n_passed(), piece_bytes)),
+        stream(layout, reader, file_bytes(), choose(pinned), {n_slots, layout->slot_bytes()},
+               parallel) {
     stream.load();
   }
 
   std::vector<std::uint64_t> file_bytes() const {
     std::vector<std::uint64_t> sizes;
-    for (const flashlm::storage::File& file : model->bundles().files()) sizes.push_back(file.size());
+    for (const flashlm::storage::File& file : model->bundles().files())
+      sizes.push_back(file.size());
     return sizes;
   }
 
@@ -55,7 +59,8 @@ struct OpenWeights {
   /// Unit `unit` of a segment, as it lies in its file.
   std::vector<std::byte> unit(std::size_t segment, std::size_t unit) {
     const flashlm::sparse::Segment& found = layout->segments()[segment];
-    const std::byte* begin = reader.file(found.file).data() + found.offset + unit * found.unit_bytes;
+    const std::byte* begin =
+        reader.file(found.file).data() + found.offset + unit * found.unit_bytes;
     return {begin, begin + found.unit_bytes};
   }
 

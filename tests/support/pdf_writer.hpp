@@ -11,7 +11,8 @@
 
 namespace support {
 
-/// A PDF that is put together in memory. Places are in points from the upper left corner of a page of 612 x 792.
+/// A PDF that is put together in memory. Places are in points from the upper left corner of a page
+/// of 612 x 792.
 class PdfWriter {
  public:
   std::string title{};
@@ -27,8 +28,9 @@ class PdfWriter {
     return *this;
   }
 
-  /// Text that begins at `x` and stands on the line `y`, turned by `turns` quarters clockwise. The bytes 1 to 7 are the
-  /// ligatures ff, fi, fl, ffi, ffl, long s + t, st, which the file maps to U+FB00 ... U+FB06.
+  /// Text that begins at `x` and stands on the line `y`, turned by `turns` quarters clockwise. The
+  /// bytes 1 to 7 are the ligatures ff, fi, fl, ffi, ffl, long s + t, st, which the file maps to
+  /// U+FB00 ... U+FB06.
   PdfWriter& text(double x, double y, std::string_view words, double size = 10, int turns = 0) {
     static constexpr int kCos[] = {1, 0, -1, 0};
     static constexpr int kSin[] = {0, -1, 0, 1};
@@ -36,13 +38,15 @@ class PdfWriter {
     bool has_ligature = false;
     for (const char byte : words) {
       char digits[3];
-      std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+      std::snprintf(digits, sizeof digits, "%02x",
+                    static_cast<unsigned>(static_cast<unsigned char>(byte)));
       hex += digits;
       has_ligature = has_ligature || (byte > 0 && byte < 8);
     }
     char buffer[160];
-    std::snprintf(buffer, sizeof buffer, "BT /%s %g Tf %d %d %d %d %g %g Tm <", has_ligature ? "L" : "C", size,
-                  kCos[turns], kSin[turns], -kSin[turns], kCos[turns], x, 792 - y);
+    std::snprintf(buffer, sizeof buffer, "BT /%s %g Tf %d %d %d %d %g %g Tm <",
+                  has_ligature ? "L" : "C", size, kCos[turns], kSin[turns], -kSin[turns],
+                  kCos[turns], x, 792 - y);
     pages_.back() += buffer + hex + "> Tj ET\n";
     return *this;
   }
@@ -65,12 +69,15 @@ class PdfWriter {
     for (std::size_t index = 0; index < pages_.size(); ++index)
       kids += std::to_string(kFirstPage + 2 * index) + " 0 R ";
     objects.push_back("<< /Type /Catalog /Pages 2 0 R >>");
-    objects.push_back("<< /Type /Pages /Kids [" + kids + "] /Count " + std::to_string(pages_.size()) + " >>");
-    objects.push_back("<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>");
+    objects.push_back("<< /Type /Pages /Kids [" + kids + "] /Count " +
+                      std::to_string(pages_.size()) + " >>");
+    objects.push_back(
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Courier /Encoding /WinAnsiEncoding >>");
     std::string widths;
     for (int code = 1; code < 127; ++code) widths += "600 ";
-    objects.push_back("<< /Type /Font /Subtype /Type1 /BaseFont /Courier /FirstChar 1 /LastChar 126 /Widths [" +
-                      widths + "] /ToUnicode 5 0 R >>");
+    objects.push_back(
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Courier /FirstChar 1 /LastChar 126 /Widths [" +
+        widths + "] /ToUnicode 5 0 R >>");
     objects.push_back(
         stream("/CIDInit /ProcSet findresource begin begincmap\n"
                "1 begincodespacerange <00> <ff> endcodespacerange\n"
@@ -79,7 +86,8 @@ class PdfWriter {
     objects.push_back("<< /Title (" + title + ") /Author (" + author + ") >>");
     for (std::size_t index = 0; index < pages_.size(); ++index) {
       objects.push_back(
-          "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R /L 4 0 R >> >> "
+          "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /C 3 0 R /L "
+          "4 0 R >> >> "
           "/Contents " +
           std::to_string(kFirstPage + 2 * index + 1) + " 0 R >>");
       objects.push_back(stream(pages_[index]));
@@ -109,7 +117,8 @@ class PdfWriter {
     out += "xref\n0 " + count + "\n0000000000 65535 f \n" + table + "trailer\n<< /Size " + count +
            " /Root 1 0 R /Info 6 0 R ";
     if (locked) {
-      out += "/ID [<00> <00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" + key + "> /U <" + key + "> >> ";
+      out += "/ID [<00> <00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <" + key + "> /U <" +
+             key + "> >> ";
     }
     return out + ">>\nstartxref\n" + std::to_string(start) + "\n%%EOF\n";
   }
@@ -118,7 +127,8 @@ class PdfWriter {
 };
 
 /// The lines of at most `columns` characters that `words` fill.
-inline std::vector<std::string> fill_lines(const std::vector<std::string>& words, std::size_t columns) {
+inline std::vector<std::string> fill_lines(const std::vector<std::string>& words,
+                                           std::size_t columns) {
   std::vector<std::string> lines;
   for (const std::string& word : words) {
     if (lines.empty() || lines.back().size() + 1 + word.size() > columns) {

@@ -23,13 +23,15 @@ namespace support {
 struct PredictorShape {
   std::size_t rank = 4;
   float threshold = 0;
-  flashlm::DType dtype = flashlm::DType::f16;  // or q8_0, with ranks and dims that are multiples of 32
-  std::size_t first_layer = 0;                 // those before it have no predictor
+  flashlm::DType dtype =
+      flashlm::DType::f16;      // or q8_0, with ranks and dims that are multiples of 32
+  std::size_t first_layer = 0;  // those before it have no predictor
   std::uint64_t seed = 5;
   std::map<std::string, std::string> metadata{};  // instead of the right ones
 };
 
-inline std::filesystem::path write_predictor(const std::filesystem::path& folder, const PredictorShape& shape = {}) {
+inline std::filesystem::path write_predictor(const std::filesystem::path& folder,
+                                             const PredictorShape& shape = {}) {
   using namespace flashlm;
   const storage::Manifest manifest = storage::Manifest::open(folder);
   std::map<std::string, std::string> metadata{{"format", sparse::Predictor::kFormat},
@@ -39,7 +41,8 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
   Random random(shape.seed);
   std::vector<storage::TensorSpec> specs;
   std::map<std::string, std::vector<std::byte>> data;
-  const auto add = [&](const std::string& name, DType dtype, std::size_t rows, std::size_t cols, float size) {
+  const auto add = [&](const std::string& name, DType dtype, std::size_t rows, std::size_t cols,
+                       float size) {
     std::vector<std::byte> bytes;
     for (std::size_t row = 0; row < rows; ++row) {
       std::vector<float> values(cols);
@@ -49,7 +52,8 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
       bytes.insert(bytes.end(), stored.begin(), stored.end());
     }
     const bool block = is_block(dtype);
-    specs.push_back({name, block ? DType::u8 : dtype, {rows, block ? row_bytes(dtype, cols) : cols}});
+    specs.push_back(
+        {name, block ? DType::u8 : dtype, {rows, block ? row_bytes(dtype, cols) : cols}});
     data[name] = std::move(bytes);
   };
   const auto flat = [&](const std::string& name, std::vector<float> values) {

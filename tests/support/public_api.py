@@ -26,7 +26,18 @@ from flashlm import (
 from flashlm.bench import floors, planted, report, synthetic
 
 MODULES = [
-    *(chat_template, context_size, demo, home, kept_tokens, language_model, papers, plot, summarize, tool_calls),
+    *(
+        chat_template,
+        context_size,
+        demo,
+        home,
+        kept_tokens,
+        language_model,
+        papers,
+        plot,
+        summarize,
+        tool_calls,
+    ),
     *(floors, shapes, importlib.import_module("flashlm.bench.export"), planted, report, synthetic),
 ]
 with contextlib.suppress(ModuleNotFoundError):
@@ -60,5 +71,7 @@ def module_objects(module: types.ModuleType) -> Iterator[tuple[str, object]]:
         elif inspect.isclass(value) and module.__name__ == "flashlm.smolagents":
             yield f"{module.__name__}.{name}", value
             for member, of_class in vars(value).items():
-                if not member.startswith("_") and ">>>" in (getattr(of_class, "__doc__", None) or ""):
+                if not member.startswith("_") and ">>>" in (
+                    getattr(of_class, "__doc__", None) or ""
+                ):
                     yield f"{module.__name__}.{name}.{member}", of_class

@@ -114,7 +114,9 @@ def dequantised(c: Case, kind: str) -> dict[str, FloatArray]:
     for name, weight in random_llama.weights(c).items():
         if weight.ndim > 1:
             data = gguf.quants.quantize(weight, tensor_type)
-            result[name] = np.asarray(gguf.quants.dequantize(data, tensor_type), np.float32).reshape(weight.shape)
+            result[name] = np.asarray(
+                gguf.quants.dequantize(data, tensor_type), np.float32
+            ).reshape(weight.shape)
         else:
             result[name] = weight
     return result

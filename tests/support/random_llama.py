@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """random_llama.py: small Llama models whose weights come from a formula, so that no weights are committed.
 
-The number at place `i` of a tensor is a function of the case's seed, the tensor's name and `i` alone: the raw 64-bit
-output of PCG64 (a stream that numpy promises to keep), its upper 24 bits read as a fraction in [-1, 1), times a scale
-that keeps activations near 1. The goldens in `tests/golden` hold the logits that transformers computes from them.
+The number at place `i` of a tensor is a function of the case's seed, the tensor's name and `i`
+alone: the raw 64-bit output of PCG64 (a stream that numpy promises to keep), its upper 24 bits read
+as a fraction in [-1, 1), times a scale that keeps activations near 1. The goldens in `tests/golden`
+hold the logits that transformers computes from them.
 """
 
 from __future__ import annotations
@@ -58,8 +59,20 @@ class Case:
 CASES: tuple[Case, ...] = (
     Case("grouped", seed=1),
     Case("tied", seed=2, tied=True, n_kv_heads=4),
-    Case("head_dim", seed=3, dim=48, n_heads=3, n_kv_heads=1, head_dim=32, hidden_dim=37, n_layers=3),
-    Case("odd", seed=4, dim=36, n_heads=6, n_kv_heads=3, hidden_dim=101, n_layers=1, epsilon=1e-6, rounded=False),
+    Case(
+        "head_dim", seed=3, dim=48, n_heads=3, n_kv_heads=1, head_dim=32, hidden_dim=37, n_layers=3
+    ),
+    Case(
+        "odd",
+        seed=4,
+        dim=36,
+        n_heads=6,
+        n_kv_heads=3,
+        hidden_dim=101,
+        n_layers=1,
+        epsilon=1e-6,
+        rounded=False,
+    ),
     Case(
         "llama3_rope",
         seed=5,
@@ -75,7 +88,13 @@ CASES: tuple[Case, ...] = (
             "original_max_position_embeddings": 32,
         },
     ),
-    Case("linear_rope", seed=6, hidden_dim=64, rope_scaling={"rope_type": "linear", "factor": 2.5}, tied=True),
+    Case(
+        "linear_rope",
+        seed=6,
+        hidden_dim=64,
+        rope_scaling={"rope_type": "linear", "factor": 2.5},
+        tied=True,
+    ),
 )
 
 
@@ -147,7 +166,9 @@ def shapes(c: Case) -> dict[str, tuple[int, ...]]:
 def fractions(seed: int, name: str, n: int) -> FloatArray:
     """`n` numbers in [-1, 1), a function of `seed` and `name`."""
     raw = np.random.PCG64([seed, zlib.crc32(name.encode())]).random_raw(n)
-    return ((np.asarray(raw, np.uint64) >> np.uint64(40)).astype(np.float64) / 2.0**23 - 1.0).astype(np.float32)
+    return (
+        (np.asarray(raw, np.uint64) >> np.uint64(40)).astype(np.float64) / 2.0**23 - 1.0
+    ).astype(np.float32)
 
 
 def weights(c: Case) -> dict[str, FloatArray]:
@@ -173,10 +194,15 @@ def tokenizer() -> dict[str, Any]:
 
 
 def write_folder(c: Case, folder: Path, dtype: str = "f32", shards: int = 1) -> Path:
-    """Writes the case as a Hugging Face folder with the `safetensors` package. `dtype` is f32, f16 or bf16."""
+    """Writes the case as a Hugging Face folder with the `safetensors` package.
+
+    `dtype` is f32, f16 or bf16.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config(c), indent=2))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer(), ensure_ascii=False), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(tokenizer(), ensure_ascii=False), encoding="utf-8"
+    )
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": c.vocab_size - 1}))
     names = list(shapes(c))
     if shards == 1:
@@ -187,7 +213,9 @@ def write_folder(c: Case, folder: Path, dtype: str = "f32", shards: int = 1) -> 
         file = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors"
         (folder / file).write_bytes(safetensors_bytes(c, names[shard::shards], dtype))
         index |= dict.fromkeys(names[shard::shards], file)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": index})
+    )
     return folder
 
 
@@ -199,10 +227,14 @@ def safetensors_bytes(c: Case, names: list[str], dtype: str = "f32") -> bytes:
     for name, array in weights(c).items():
         if name in names:
             kinds: dict[str, npt.NDArray[Any]] = {"f32": array, "f16": array.astype(np.float16)}
-            arrays[name] = np.ascontiguousarray(bf16_bits(array) if dtype == "bf16" else kinds[dtype])
+            arrays[name] = np.ascontiguousarray(
+                bf16_bits(array) if dtype == "bf16" else kinds[dtype]
+            )
     tag = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}[dtype]
     specs = {
-        name: TensorSpec(dtype=tag, shape=list(array.shape), data_ptr=array.ctypes.data, data_len=array.nbytes)
+        name: TensorSpec(
+            dtype=tag, shape=list(array.shape), data_ptr=array.ctypes.data, data_len=array.nbytes
+        )
         for name, array in arrays.items()
     }
     return bytes(serialize(specs, None))

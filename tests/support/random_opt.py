@@ -80,7 +80,10 @@ def shapes(c: OptCase) -> dict[str, tuple[int, ...]]:
     for layer in range(c.n_layers):
         prefix = f"model.decoder.layers.{layer}."
         norms += [prefix + "self_attn_layer_norm", prefix + "final_layer_norm"]
-        matrices |= {f"{prefix}self_attn.{name}": (c.dim, c.dim) for name in ("q_proj", "k_proj", "v_proj", "out_proj")}
+        matrices |= {
+            f"{prefix}self_attn.{name}": (c.dim, c.dim)
+            for name in ("q_proj", "k_proj", "v_proj", "out_proj")
+        }
         matrices |= {prefix + "fc1": (c.hidden_dim, c.dim), prefix + "fc2": (c.dim, c.hidden_dim)}
     for name in norms:
         result |= {f"{name}.weight": (c.dim,), f"{name}.bias": (c.dim,)}
@@ -120,7 +123,9 @@ def write_folder(
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config(c) | config_values, indent=2))
-    (folder / "tokenizer.json").write_text(json.dumps(random_llama.tokenizer(), ensure_ascii=False), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(random_llama.tokenizer(), ensure_ascii=False), encoding="utf-8"
+    )
     save_file(dict(weights(c) if tensors is None else tensors), folder / "model.safetensors")
     return folder
 
@@ -129,8 +134,12 @@ def write_older_tokenizer(folder: Path, **config_values: Any) -> Path:
     """The tokenizer files that OPT was published with: vocab.json, merges.txt and two of special tokens."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters(), "th", "Ġt", "Ġth", "the", "Ġthe"]
-    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\nt h\nĠ t\nĠt h\nth e\nĠth e\n", encoding="utf-8")
+    (folder / "vocab.json").write_text(
+        json.dumps({word: index for index, word in enumerate(words)})
+    )
+    (folder / "merges.txt").write_text(
+        "#version: 0.2\nt h\nĠ t\nĠt h\nth e\nĠth e\n", encoding="utf-8"
+    )
     special = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
     settings = {

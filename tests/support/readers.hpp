@@ -55,10 +55,11 @@ inline std::vector<ReaderKind> reader_kinds() {
   using Files = std::span<const flashlm::storage::File>;
   std::vector<ReaderKind> kinds;
   for (const int n_threads : {1, 4}) {
-    kinds.push_back({flashlm::concat("threads, ", n_threads), [n_threads](Files files, std::size_t capacity) {
-                       return std::make_unique<flashlm::storage::ThreadsReader>(
-                           files, flashlm::storage::ThreadsReaderOptions{n_threads, capacity});
-                     }});
+    kinds.push_back(
+        {flashlm::concat("threads, ", n_threads), [n_threads](Files files, std::size_t capacity) {
+           return std::make_unique<flashlm::storage::ThreadsReader>(
+               files, flashlm::storage::ThreadsReaderOptions{n_threads, capacity});
+         }});
   }
   if (uring_allowed()) {
     kinds.push_back({"uring", [](Files files, std::size_t capacity) {
@@ -132,20 +133,22 @@ inline int in_child(const std::function<int()>& action) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// From now on the system call fails with `code` in this process, as in a container that forbids it; if a number is
-/// given, only where its first argument is larger.
+/// From now on the system call fails with `code` in this process, as in a container that forbids
+/// it; if a number is given, only where its first argument is larger.
 inline void forbid(long system_call, int code, std::uint32_t above = 0) {
   const bool any = above == 0;
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(system_call), 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),  // its low half: little-endian
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+               offsetof(seccomp_data, args[0])),  // its low half: little-endian
       BPF_JUMP(BPF_JMP | static_cast<std::uint16_t>(any ? BPF_JGE : BPF_JGT) | BPF_K, above, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(code)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog program{6, filter};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
     throw std::system_error(errno, std::generic_category(), "seccomp");
   }
 }

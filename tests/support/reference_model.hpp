@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// reference_model.hpp: the Llama and OPT graphs in plain loops and doubles, as written in the papers.
+/// reference_model.hpp: the Llama and OPT graphs in plain loops and doubles, as written in the
+/// papers.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +24,8 @@ inline void add(const Row& x, Row& y) {
   for (std::size_t at = 0; at < x.size(); ++at) y[at] += x[at];
 }
 
-/// x as quantised matrices see it: blocks of 32 numbers that are multiples of a 127th of the largest.
+/// x as quantised matrices see it: blocks of 32 numbers that are multiples of a 127th of the
+/// largest.
 inline Row in_blocks(Row x) {
   for (std::size_t first = 0; first < x.size(); first += flashlm::kActivationNumbers) {
     double largest = 0;
@@ -38,7 +40,8 @@ inline Row in_blocks(Row x) {
 }
 
 /// weights x + bias; no bias where the model has none of that name.
-inline Row multiply(const TinyShape& shape, const TinyWeights& all, const std::string& name, Row x) {
+inline Row multiply(const TinyShape& shape, const TinyWeights& all, const std::string& name,
+                    Row x) {
   if (flashlm::is_block(shape.dtype) && name.starts_with("layers.")) x = in_blocks(std::move(x));
   const Matrix& weights = all.at(name);
   Row y(weights.rows, 0.0);
@@ -70,11 +73,13 @@ inline Row normalize(const TinyWeights& all, const std::string& name, Row x) {
 }
 
 /// Each head of a row by itself.
-inline Row normalize_heads(const TinyWeights& all, const std::string& name, const Row& row, std::size_t head_dim) {
+inline Row normalize_heads(const TinyWeights& all, const std::string& name, const Row& row,
+                           std::size_t head_dim) {
   Row out;
   for (std::size_t at = 0; at < row.size(); at += head_dim) {
     const auto begin = row.begin() + static_cast<std::ptrdiff_t>(at);
-    const Row head = normalize(all, name, Row(begin, begin + static_cast<std::ptrdiff_t>(head_dim)));
+    const Row head =
+        normalize(all, name, Row(begin, begin + static_cast<std::ptrdiff_t>(head_dim)));
     out.insert(out.end(), head.begin(), head.end());
   }
   return out;
@@ -86,12 +91,15 @@ inline double activate(const TinyShape& shape, double x) {
   return shape.activation == "relu2" ? rectified * rectified : rectified;
 }
 
-/// Half rotation: of the first `dims` of a head, element i turns together with element i + dims / 2.
-inline void rotate(Row& row, std::size_t n_heads, std::size_t head_dim, std::size_t dims, std::size_t position) {
+/// Half rotation: of the first `dims` of a head, element i turns together with element i + dims
+/// / 2.
+inline void rotate(Row& row, std::size_t n_heads, std::size_t head_dim, std::size_t dims,
+                   std::size_t position) {
   const std::size_t half = dims / 2;
   for (std::size_t head = 0; head < n_heads; ++head) {
     for (std::size_t at = 0; at < half; ++at) {
-      const double frequency = std::pow(10000.0, -2.0 * static_cast<double>(at) / static_cast<double>(dims));
+      const double frequency =
+          std::pow(10000.0, -2.0 * static_cast<double>(at) / static_cast<double>(dims));
       const double angle = static_cast<double>(position) * frequency;
       double& a = row[head * head_dim + at];
       double& b = row[head * head_dim + at + half];
@@ -120,20 +128,23 @@ inline Row attend(const TinyShape& shape, const Row& query, const std::vector<Ro
     }
     for (std::size_t seen = 0; seen < keys.size(); ++seen) {
       for (std::size_t at = 0; at < shape.head_dim; ++at) {
-        mixed[head * shape.head_dim + at] += scores[seen] / sum * values[seen][head / group * shape.head_dim + at];
+        mixed[head * shape.head_dim + at] +=
+            scores[seen] / sum * values[seen][head / group * shape.head_dim + at];
       }
     }
   }
   return mixed;
 }
 
-inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights, const std::string& prefix, const Row& x) {
+inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights,
+                        const std::string& prefix, const Row& x) {
   Row h = multiply(shape, weights, prefix + "up", x);
   if (shape.is_opt()) {
     for (double& value : h) value = activate(shape, value);
   } else {
     const Row gate = multiply(shape, weights, prefix + "gate", x);
-    for (std::size_t neuron = 0; neuron < h.size(); ++neuron) h[neuron] *= activate(shape, gate[neuron]);
+    for (std::size_t neuron = 0; neuron < h.size(); ++neuron)
+      h[neuron] *= activate(shape, gate[neuron]);
   }
   return multiply(shape, weights, prefix + "down", h);
 }
@@ -141,7 +152,8 @@ inline Row feed_forward(const TinyShape& shape, const TinyWeights& weights, cons
 /// As the KV cache of a model that is not f32 does.
 inline Row rounded(const TinyShape& shape, Row row) {
   if (shape.dtype == flashlm::DType::f32) return row;
-  for (double& value : row) value = flashlm::f16_to_f32(flashlm::f32_to_f16(static_cast<float>(value)));
+  for (double& value : row)
+    value = flashlm::f16_to_f32(flashlm::f32_to_f16(static_cast<float>(value)));
   return row;
 }
 
@@ -172,16 +184,18 @@ inline std::vector<Row> reference_logits(const TinyShape& shape, const TinyWeigh
       }
       keys[layer].push_back(rounded(shape, key));
       values[layer].push_back(rounded(shape, multiply(shape, weights, prefix + "v", normed)));
-      Row attended = multiply(shape, weights, prefix + "o", attend(shape, query, keys[layer], values[layer]));
+      Row attended =
+          multiply(shape, weights, prefix + "o", attend(shape, query, keys[layer], values[layer]));
       if (shape.sandwich) attended = normalize(weights, prefix + "attention_after_norm", attended);
       if (!shape.parallel) add(attended, x);
-      Row fed =
-          feed_forward(shape, weights, prefix, shape.parallel ? normed : normalize(weights, prefix + "ffn_norm", x));
+      Row fed = feed_forward(shape, weights, prefix,
+                             shape.parallel ? normed : normalize(weights, prefix + "ffn_norm", x));
       if (shape.sandwich) fed = normalize(weights, prefix + "ffn_after_norm", fed);
       add(fed, x);
       if (shape.parallel) add(attended, x);
     }
-    logits.push_back(multiply(shape, weights, shape.tied ? "embedding" : "head", normalize(weights, "final_norm", x)));
+    logits.push_back(multiply(shape, weights, shape.tied ? "embedding" : "head",
+                              normalize(weights, "final_norm", x)));
   }
   return logits;
 }

@@ -23,7 +23,9 @@ ssize_t real_pread(int fd, void* into, std::size_t n, off_t offset) {
 #else
 const bool kCanReplacePread = false;
 
-ssize_t real_pread(int fd, void* into, std::size_t n, off_t offset) { return ::pread(fd, into, n, offset); }
+ssize_t real_pread(int fd, void* into, std::size_t n, off_t offset) {
+  return ::pread(fd, into, n, offset);
+}
 #endif
 
 ReplacedPread::ReplacedPread(PreadFunction replacement) { g_replacement = replacement; }

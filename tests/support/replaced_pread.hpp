@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// replaced_pread.hpp: the system's pread, replaced for the length of a test: errors, interruptions, short reads.
+/// replaced_pread.hpp: the system's pread, replaced for the length of a test: errors,
+/// interruptions, short reads.
 #pragma once
 
 #include <sys/types.h>

@@ -15,7 +15,9 @@ import flashlm
 class ScriptedGeneration:
     """As `flashlm.Generation`: pieces of an answer."""
 
-    def __init__(self, prompt: list[int], tokens: list[int], text: str, stop: Sequence[str]) -> None:
+    def __init__(
+        self, prompt: list[int], tokens: list[int], text: str, stop: Sequence[str]
+    ) -> None:
         self.prompt_tokens = prompt
         self.tokens = tokens
         self.finish_reason: str | None = None
@@ -42,7 +44,9 @@ class ScriptedGeneration:
 class ScriptedSession(flashlm.Session):
     """A session of a real (tiny) model whose answers are written down; keeps what it was asked."""
 
-    def __init__(self, lm: flashlm.LanguageModel, answers: Sequence[str | Callable[[Any], str]]) -> None:
+    def __init__(
+        self, lm: flashlm.LanguageModel, answers: Sequence[str | Callable[[Any], str]]
+    ) -> None:
         super().__init__(lm, lm.session()._native)
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
@@ -60,13 +64,19 @@ class ScriptedSession(flashlm.Session):
 
     def stream_chat(self, messages: Any, **settings: Any) -> Any:
         self.asked.append({"messages": messages, **settings})
-        parts = self.chat_template.render_parts(messages, self.tokenizer.special_tokens, tools=settings.get("tools"))
+        parts = self.chat_template.render_parts(
+            messages, self.tokenizer.special_tokens, tools=settings.get("tools")
+        )
         prompt = self.tokenizer.encode_parts(parts)
         if len(prompt) + 1 > self.context:
-            raise flashlm.ShapeError(f"[session] prompt: expected at most {self.context} tokens, got {len(prompt)}.")
+            raise flashlm.ShapeError(
+                f"[session] prompt: expected at most {self.context} tokens, got {len(prompt)}."
+            )
         answer = self.answers.pop(0)
         text = answer if isinstance(answer, str) else answer(messages)
-        return ScriptedGeneration(prompt, self.tokenizer.encode(text), text, settings.get("stop", ()))
+        return ScriptedGeneration(
+            prompt, self.tokenizer.encode(text), text, settings.get("stop", ())
+        )
 
 
 def call(name: str, **arguments: Any) -> str:

@@ -7,8 +7,9 @@
 
 namespace support {
 
-/// The time since it was made, on the clock that says more: where a machine stands still, one of its clocks may go on
-/// or be set forward afterwards, and a wait by that clock is over. Thread-safe.
+/// The time since it was made, on the clock that says more: where a machine stands still, one of
+/// its clocks may go on or be set forward afterwards, and a wait by that clock is over.
+/// Thread-safe.
 class Stopwatch {
  public:
   double seconds() const {

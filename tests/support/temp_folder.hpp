@@ -24,15 +24,18 @@ namespace support {
 inline std::filesystem::path memory_folder() {
   std::error_code ignored;
   const std::filesystem::path memory = "/dev/shm";
-  return std::filesystem::is_directory(memory, ignored) ? memory : std::filesystem::temp_directory_path();
+  return std::filesystem::is_directory(memory, ignored) ? memory
+                                                        : std::filesystem::temp_directory_path();
 }
 
 /// A new folder below `parent`, removed with all it holds.
 class TempFolder {
  public:
-  explicit TempFolder(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+  explicit TempFolder(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
     std::string pattern = (parent / "flashlm-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
+    if (::mkdtemp(pattern.data()) == nullptr)
+      throw std::system_error(errno, std::generic_category(), pattern);
     path_ = pattern;
   }
   TempFolder(const TempFolder&) = delete;
@@ -48,7 +51,8 @@ class TempFolder {
   /// Names of what is in it.
   std::vector<std::string> names() const {
     std::vector<std::string> result;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) result.push_back(entry.path().filename());
+    for (const auto& entry : std::filesystem::directory_iterator(path_))
+      result.push_back(entry.path().filename());
     return result;
   }
 
@@ -67,7 +71,8 @@ inline std::vector<std::byte> random_bytes(std::size_t n, std::uint64_t seed) {
 /// Makes the file hold `bytes`, in place.
 inline void put(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
 }
 inline void put(const std::filesystem::path& path, const std::string& text) {
   put(path, std::as_bytes(std::span(text)));

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """theirs.py: what other programs answer, recorded, so that comparing with them needs none of them.
 
-A test that compares with transformers, tokenizers or torch asks the fixture `theirs`, in one of three modes:
+A test that compares with transformers, tokenizers or torch asks the fixture `theirs`, in one of
+three modes:
 
-* ``recorded``, the default: the answer comes from `tests/golden/theirs`; the other program is not imported.
-* ``compare`` (`make test-all`): the other program is asked, and the test fails if it answers otherwise than recorded.
+* ``recorded``, the default: the answer comes from `tests/golden/theirs`; the other program is not
+  imported.
+* ``compare`` (`make test-all`): the other program is asked, and the test fails if it answers
+  otherwise than recorded.
 * ``write`` (`tests/golden/make_theirs.py`): it is asked, and what it says is recorded.
 
-Beside an answer stands the checksum of what it was computed from. If that changes, nothing is compared with an answer
-to another question: the test fails.
+Beside an answer stands the checksum of what it was computed from. If that changes, nothing is
+compared with an answer to another question: the test fails.
 """
 
 from __future__ import annotations
@@ -80,8 +83,10 @@ class Theirs:
         distance = _distance(answer, recorded)
         if not distance <= within:
             raise AnswerError(
-                f"{self._path.name}, {name!r}: expected what was recorded with {self.made_with()}, within {within:g}, "
-                f"got another answer, {distance:g} away, of {_versions()}. If it is right, run {MAKE}."
+                f"{self._path.name}, {name!r}: expected what was recorded with {self.made_with()}, "
+                f"within {within:g}, "
+                f"got another answer, {distance:g} away, of {_versions()}. If it is right, run "
+                f"{MAKE}."
             )
         return answer
 
@@ -89,11 +94,15 @@ class Theirs:
         """An answer from the file; with a checksum, only one to the same question."""
         content = _load(self._path)
         if f"{name}:given" not in content:
-            raise AnswerError(f"{self._path.name}, {name!r}: expected a recorded answer, found none. Run {MAKE}.")
+            raise AnswerError(
+                f"{self._path.name}, {name!r}: expected a recorded answer, found none. Run {MAKE}."
+            )
         if checksum is not None and _text(content[f"{name}:given"]) != checksum:
             raise AnswerError(
-                f"{self._path.name}, {name!r}: the question is not the one that was answered: its checksum is "
-                f"{checksum}, not {_text(content[f'{name}:given'])}. If it has changed on purpose, run {MAKE}."
+                f"{self._path.name}, {name!r}: the question is not the one that was answered: its "
+                f"checksum is "
+                f"{checksum}, not {_text(content[f'{name}:given'])}. If it has changed on purpose, "
+                f"run {MAKE}."
             )
         if f"{name}:json" in content:
             return json.loads(_text(content[f"{name}:json"]))
@@ -115,9 +124,13 @@ class Theirs:
         content[_VERSIONS] = _bytes(json.dumps(_versions()))
         FOLDER.mkdir(exist_ok=True)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **content)  # members without a date: the same answers are the same bytes
+        np.savez_compressed(
+            buffer, **content
+        )  # members without a date: the same answers are the same bytes
         if buffer.tell() > MOST_BYTES:
-            raise AnswerError(f"{self._path.name}: expected at most {MOST_BYTES} bytes, got {buffer.tell()}")
+            raise AnswerError(
+                f"{self._path.name}: expected at most {MOST_BYTES} bytes, got {buffer.tell()}"
+            )
         self._path.write_bytes(buffer.getvalue())
 
 
@@ -125,11 +138,19 @@ def digest(given: Any) -> str:
     """A checksum of what a question is about."""
     total = hashlib.sha256()
     if isinstance(given, Path):
-        files = sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
+        files = (
+            sorted(path for path in given.rglob("*") if path.is_file())
+            if given.is_dir()
+            else [given]
+        )
         for file in files:
-            total.update(file.relative_to(given).as_posix().encode() + b"\0" if given.is_dir() else b"")
+            total.update(
+                file.relative_to(given).as_posix().encode() + b"\0" if given.is_dir() else b""
+            )
             total.update(hashlib.sha256(file.read_bytes()).digest())
-    elif isinstance(given, Mapping) and all(isinstance(value, np.ndarray) for value in given.values()):
+    elif isinstance(given, Mapping) and all(
+        isinstance(value, np.ndarray) for value in given.values()
+    ):
         for name in sorted(given):
             array = np.ascontiguousarray(given[name])
             total.update(f"{name} {array.dtype.str} {array.shape}\0".encode() + array.tobytes())

@@ -25,13 +25,15 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
   const std::string model = sparse::weights_fingerprint(manifest);
   const std::filesystem::path gates = folder / sparse::GateSelector::kFileName;
   if (!std::filesystem::exists(gates)) sparse::write_gates(folder);
-  sparse::SelectorFile file = sparse::SelectorFile::open(gates, sparse::GateSelector::kFormat, model);
+  sparse::SelectorFile file =
+      sparse::SelectorFile::open(gates, sparse::GateSelector::kFormat, model);
   file.load();
   std::vector<storage::TensorSpec> specs;
   for (std::size_t layer = 0; layer < manifest.layers.size(); ++layer) {
     const storage::BundleLayout& layout = manifest.layers[layer].layout;
-    specs.push_back(
-        {concat("layers.", layer, ".gate"), DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
+    specs.push_back({concat("layers.", layer, ".gate"),
+                     DType::u8,
+                     {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
     specs.push_back({concat("layers.", layer, ".threshold"), DType::f32, {1}});
   }
   specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});

@@ -12,22 +12,28 @@
 
 namespace support {
 
-/// The order in which tiles lie: strip after strip, as most matrices, or 32 columns after 32 columns, as a down matrix
-/// in bundles.
+/// The order in which tiles lie: strip after strip, as most matrices, or 32 columns after 32
+/// columns, as a down matrix in bundles.
 enum class Order { strips, columns };
 
-/// Random tiles of [rows, cols] that begin `offset` bytes into their memory, with `gap` bytes between the pieces of
-/// their order and none behind the last.
+/// Random tiles of [rows, cols] that begin `offset` bytes into their memory, with `gap` bytes
+/// between the pieces of their order and none behind the last.
 class Tiles {
  public:
-  Tiles(DType dtype, std::size_t rows, std::size_t cols, Order order = Order::strips, std::size_t offset = 0,
-        std::size_t gap = 0)
+  Tiles(DType dtype, std::size_t rows, std::size_t cols, Order order = Order::strips,
+        std::size_t offset = 0, std::size_t gap = 0)
       : blocks_(dtype, rows, cols) {
-    const std::size_t tile = flashlm::tile_bytes(dtype), n_blocks = cols / 32, n_strips = flashlm::n_strips(rows);
+    const std::size_t tile = flashlm::tile_bytes(dtype), n_blocks = cols / 32,
+                      n_strips = flashlm::n_strips(rows);
     const bool by_strip = order == Order::strips;
-    view_ = {
-        nullptr, dtype, rows, cols, by_strip ? n_blocks * tile + gap : tile, by_strip ? tile : n_strips * tile + gap};
-    bytes_.resize(offset + n_strips * n_blocks * tile + gap * ((by_strip ? n_strips : n_blocks) - 1));
+    view_ = {nullptr,
+             dtype,
+             rows,
+             cols,
+             by_strip ? n_blocks * tile + gap : tile,
+             by_strip ? tile : n_strips * tile + gap};
+    bytes_.resize(offset + n_strips * n_blocks * tile +
+                  gap * ((by_strip ? n_strips : n_blocks) - 1));
     view_.data = bytes_.data() + offset;
     for (std::size_t row = 0; row < rows; ++row) {
       for (std::size_t block = 0; block < n_blocks; ++block) put(row, block);
@@ -83,7 +89,8 @@ class Tiles {
         tile[64 + k / 4 * 128 + 4 * r + k % 4] = static_cast<std::byte>(quant(row, block, k));
       } else {
         const int nibble = quant(row, block, k) + 8;
-        tile[64 + k / 8 * 128 + 4 * r + k % 4] |= static_cast<std::byte>(k % 8 < 4 ? nibble : nibble << 4);
+        tile[64 + k / 8 * 128 + 4 * r + k % 4] |=
+            static_cast<std::byte>(k % 8 < 4 ? nibble : nibble << 4);
       }
     }
   }

@@ -75,7 +75,9 @@ struct TinyShape {
     shape.dtype = dtype;
     if (!flashlm::is_block(dtype)) return shape;
     shape.dim = 64;
-    shape.hidden_dim = shape.is_opt() ? 320 : 160;  // OPT's resident part is larger, and has to fit into half a model
+    shape.hidden_dim =
+        shape.is_opt() ? 320
+                       : 160;  // OPT's resident part is larger, and has to fit into half a model
     shape.head_dim = 16;
     shape.neurons_per_bundle = 32;
     return shape;
@@ -100,7 +102,9 @@ inline nlohmann::json tiny_graph(const TinyShape& shape) {
                               {"kv_heads", shape.n_kv_heads},
                               {"head_dim", shape.head_dim},
                               {"scale", 1 / std::sqrt(static_cast<double>(shape.head_dim))}};
-  nlohmann::json ffn = {{"hidden", shape.hidden_dim}, {"gated", !opt}, {"activation", opt ? "relu" : shape.activation}};
+  nlohmann::json ffn = {{"hidden", shape.hidden_dim},
+                        {"gated", !opt},
+                        {"activation", opt ? "relu" : shape.activation}};
   if (shape.activation == "fatrelu") ffn["threshold"] = shape.threshold;
   if (opt) {
     attention["bias"] = {{"q", true}, {"k", true}, {"v", true}, {"o", true}};
@@ -117,8 +121,10 @@ inline nlohmann::json tiny_graph(const TinyShape& shape) {
     const nlohmann::json head_norm = {{"norm", tiny_norm(shape)}, {"over", "head"}};
     if (shape.qk_norm) attention["q_norm"] = attention["k_norm"] = head_norm;
   }
-  nlohmann::json first = {{"does", "attention"}, {"attention", attention}, {"before", tiny_norm(shape)}};
-  nlohmann::json second = {{"does", "ffn"}, {"ffn", ffn}, {"before", tiny_norm(shape)}, {"group", 1}};
+  nlohmann::json first = {
+      {"does", "attention"}, {"attention", attention}, {"before", tiny_norm(shape)}};
+  nlohmann::json second = {
+      {"does", "ffn"}, {"ffn", ffn}, {"before", tiny_norm(shape)}, {"group", 1}};
   if (shape.sandwich) first["after"] = second["after"] = tiny_norm(shape);
   if (shape.parallel) {
     second["group"] = 0;
@@ -140,7 +146,8 @@ inline nlohmann::json tiny_graph(const TinyShape& shape) {
 
 /// The same, read.
 inline flashlm::model::ModelSpec tiny_spec(const TinyShape& shape = {}) {
-  return flashlm::model::parse_spec(tiny_graph(shape).dump(), "tiny");  // a parser knows no signed 1
+  return flashlm::model::parse_spec(tiny_graph(shape).dump(),
+                                    "tiny");  // a parser knows no signed 1
 }
 
 /// A row-major matrix of float32, already rounded to the model's number format.
@@ -205,7 +212,8 @@ inline TinyWeights make_tiny_weights(const TinyShape& shape) {
     if (weights.contains(tensor.name)) continue;
     Matrix made{1, tensor.shape.at(0), std::vector<float>(tensor.shape.at(0))};
     const bool is_norm = tensor.name.ends_with("norm");
-    for (float& value : made.values) value = is_norm ? random.uniform(0.5f, 1.5f) : random.uniform(-0.3f, 0.3f);
+    for (float& value : made.values)
+      value = is_norm ? random.uniform(0.5f, 1.5f) : random.uniform(-0.3f, 0.3f);
     weights[tensor.name] = made;
   }
   if (shape.parallel) {
@@ -223,20 +231,21 @@ inline nlohmann::json tiny_tokenizer() {
     flashlm::text::append_utf8(letter, flashlm::text::detail::kByteAlphabet[byte]);
     vocab[letter] = byte;
   }
-  return {{"version", "1.0"},
-          {"added_tokens",
-           {{{"id", TinyShape::kEnd},
-             {"content", "<|end|>"},
-             {"single_word", false},
-             {"lstrip", false},
-             {"rstrip", false},
-             {"normalized", false},
-             {"special", true}}}},
-          {"normalizer", nullptr},
-          {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
-          {"post_processor", nullptr},
-          {"decoder", {{"type", "ByteLevel"}}},
-          {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
+  return {
+      {"version", "1.0"},
+      {"added_tokens",
+       {{{"id", TinyShape::kEnd},
+         {"content", "<|end|>"},
+         {"single_word", false},
+         {"lstrip", false},
+         {"rstrip", false},
+         {"normalized", false},
+         {"special", true}}}},
+      {"normalizer", nullptr},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
+      {"post_processor", nullptr},
+      {"decoder", {{"type", "ByteLevel"}}},
+      {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
 }
 
 inline std::vector<std::byte> stored(const Matrix& matrix, flashlm::DType dtype) {
@@ -248,14 +257,15 @@ inline std::vector<std::byte> stored(const Matrix& matrix, flashlm::DType dtype)
 inline Matrix transposed(const Matrix& matrix) {
   Matrix result{matrix.cols, matrix.rows, std::vector<float>(matrix.values.size())};
   for (std::size_t row = 0; row < matrix.rows; ++row) {
-    for (std::size_t col = 0; col < matrix.cols; ++col) result.values[col * matrix.rows + row] = matrix.at(row, col);
+    for (std::size_t col = 0; col < matrix.cols; ++col)
+      result.values[col * matrix.rows + row] = matrix.at(row, col);
   }
   return result;
 }
 
 /// Writes a packed folder and returns its path.
-inline std::filesystem::path write_tiny_model(const std::filesystem::path& folder, const TinyShape& shape,
-                                              const TinyWeights& weights) {
+inline std::filesystem::path write_tiny_model(const std::filesystem::path& folder,
+                                              const TinyShape& shape, const TinyWeights& weights) {
   using namespace flashlm::storage;
   std::filesystem::create_directories(folder);
   Manifest manifest;
@@ -270,7 +280,9 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   const auto is_neuron = [](const std::string& name) {
     return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
   };
-  const auto is_vector = [](const std::string& name) { return name.ends_with("norm") || name.ends_with("_bias"); };
+  const auto is_vector = [](const std::string& name) {
+    return name.ends_with("norm") || name.ends_with("_bias");
+  };
   // A quantised matrix of a layer is in tiles.
   const auto is_tiled = [&](const std::string& name) {
     return flashlm::is_block(shape.dtype) && !is_vector(name) && name.starts_with("layers.");
@@ -282,7 +294,9 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
       specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
     } else if (is_tiled(name)) {
       specs.push_back(
-          {name, flashlm::DType::u8, {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
+          {name,
+           flashlm::DType::u8,
+           {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
       metadata[number_format_key(name)] = flashlm::name(shape.dtype);
     } else {
       specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});
@@ -303,8 +317,8 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   }
   manifest.files.push_back(resident.finish());
 
-  const BundleLayout layout =
-      BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle, shape.dim, !shape.is_opt(), shape.dtype);
+  const BundleLayout layout = BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle,
+                                                 shape.dim, !shape.is_opt(), shape.dtype);
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
     const std::string prefix = flashlm::concat("layers.", layer, ".");
     std::vector<std::byte> gate;
@@ -321,7 +335,8 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
 
 /// A packed tiny model in a folder of its own, with its weights at hand.
 struct TinyModel {
-  explicit TinyModel(const TinyShape& wanted = {}) : shape(wanted), weights(make_tiny_weights(wanted)) {
+  explicit TinyModel(const TinyShape& wanted = {})
+      : shape(wanted), weights(make_tiny_weights(wanted)) {
     write_tiny_model(path(), shape, weights);
   }
   std::filesystem::path path() const { return folder.path() / "tiny.flash"; }

@@ -26,7 +26,8 @@ Tokens encode(const Bpe& bpe, std::string_view word) {
   return tokens;
 }
 
-const std::string kVocabulary = R"("vocab": {"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"aa":6,"aaaa":7,"Ġ":8})";
+const std::string kVocabulary =
+    R"("vocab": {"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"aa":6,"aaaa":7,"Ġ":8})";
 
 }  // namespace
 
@@ -36,14 +37,16 @@ TEST_CASE("the alphabet of bytes has 256 characters, which stand for all bytes")
   const auto bytes = alphabet_to_bytes(written);
   REQUIRE(bytes);
   REQUIRE(bytes->size() == 256);
-  for (std::size_t byte = 0; byte < 256; ++byte) CHECK(static_cast<unsigned char>((*bytes)[byte]) == byte);
+  for (std::size_t byte = 0; byte < 256; ++byte)
+    CHECK(static_cast<unsigned char>((*bytes)[byte]) == byte);
   CHECK(alphabet_to_bytes("Ġthe") == " the");
   CHECK_FALSE(alphabet_to_bytes("a b"));
   CHECK_FALSE(alphabet_to_bytes("日"));
 }
 
 TEST_CASE("the merge with the lowest rank is done first, the leftmost of equals first") {
-  const Bpe bpe = parse("{" + kVocabulary + R"(, "merges": ["b c", "a b", ["a", "a"], ["aa", "aa"], ["a", "bc"]]})");
+  const Bpe bpe = parse("{" + kVocabulary +
+                        R"(, "merges": ["b c", "a b", ["a", "a"], ["aa", "aa"], ["a", "bc"]]})");
   CHECK(encode(bpe, "abc") == Tokens{5});
   CHECK(encode(bpe, "ab") == Tokens{3});
   CHECK(encode(bpe, "aaa") == Tokens{6, 0});

@@ -38,14 +38,17 @@ std::string text(const Messages& messages) { return ChatFormat::parse(kFormat).t
 
 TEST_CASE("a conversation without a system message is given the model's own") {
   CHECK(text({{"user", "Hi"}}) ==
-        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+        "<|im_start|>system\nBe "
+        "kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
   CHECK(text({{"system", "Be brief."}, {"user", "Hi"}}) ==
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+        "<|im_start|>system\nBe "
+        "brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
 }
 
 TEST_CASE("later messages have the texts of later messages") {
   const std::string written = text({{"user", "a"}, {"assistant", " b "}, {"user", "c"}});
-  CHECK(written == text({{"user", "a"}}) + " b <|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n");
+  CHECK(written == text({{"user", "a"}}) +
+                       " b <|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n");
 }
 
 TEST_CASE("whitespace is trimmed as Python does it, where the template does") {
@@ -67,7 +70,8 @@ TEST_CASE("what messages hold never becomes a special token") {
     const Messages messages = {{"system", content}, {"user", content}};
     const std::vector<Token> tokens = format.encode(messages, tokenizer);
     CHECK(tokenizer.decode(tokens) == format.text(messages));
-    return std::count_if(tokens.begin(), tokens.end(), [&](Token token) { return tokenizer.is_special(token); });
+    return std::count_if(tokens.begin(), tokens.end(),
+                         [&](Token token) { return tokenizer.is_special(token); });
   };
   CHECK(specials("Hi") == 5);
   CHECK(specials("<|im_end|>") == 5);
@@ -79,28 +83,37 @@ TEST_CASE("what messages hold never becomes a special token") {
 TEST_CASE("honest conversations have the tokens of their text") {
   const Tokenizer tokenizer = Tokenizer::open("tests/text/golden/smollm.tokenizer.json");
   const ChatFormat format = ChatFormat::parse(kFormat);
-  for (const std::string content : {"Hello", "\n\n  x < y <", "a\xc3\xbc 12345 \xf0\x9f\x8c\x8a", "", "end\n"}) {
-    const Messages messages = {{"system", content}, {"user", "Hi"}, {"assistant", content}, {"user", content}};
-    CHECK(format.encode(messages, tokenizer) == tokenizer.encode(format.text(messages), {.add_special = false}));
+  for (const std::string content :
+       {"Hello", "\n\n  x < y <", "a\xc3\xbc 12345 \xf0\x9f\x8c\x8a", "", "end\n"}) {
+    const Messages messages = {
+        {"system", content}, {"user", "Hi"}, {"assistant", content}, {"user", content}};
+    CHECK(format.encode(messages, tokenizer) ==
+          tokenizer.encode(format.text(messages), {.add_special = false}));
   }
 }
 
 TEST_CASE("what the template refuses is an ArgumentError that says what and why") {
   CHECK_THROWS_AS(text({}), ArgumentError);
-  CHECK_THROWS_WITH(text({{"tool", "x"}}),
-                    Catch::Matchers::ContainsSubstring("'system' or 'user' or 'assistant', got 'tool'") &&
-                        Catch::Matchers::ContainsSubstring("the template refuses it"));
+  CHECK_THROWS_WITH(
+      text({{"tool", "x"}}),
+      Catch::Matchers::ContainsSubstring("'system' or 'user' or 'assistant', got 'tool'") &&
+          Catch::Matchers::ContainsSubstring("the template refuses it"));
   CHECK_THROWS_WITH(text({{"note", "x"}}), Catch::Matchers::ContainsSubstring("got 'note'"));
-  CHECK_THROWS_WITH(text({{"assistant", "x"}}), Catch::Matchers::ContainsSubstring("no 'assistant' at the beginning"));
-  CHECK_THROWS_WITH(text({{"user", "x"}, {"user", "y"}}), Catch::Matchers::ContainsSubstring("no 'user' after 'user'"));
+  CHECK_THROWS_WITH(text({{"assistant", "x"}}),
+                    Catch::Matchers::ContainsSubstring("no 'assistant' at the beginning"));
+  CHECK_THROWS_WITH(text({{"user", "x"}, {"user", "y"}}),
+                    Catch::Matchers::ContainsSubstring("no 'user' after 'user'"));
 }
 
-TEST_CASE("a template that is no concatenation is refused when it is used, with the packer's reason") {
-  const ChatFormat format = ChatFormat::parse(R"({"version": 1, "reason": "it writes the date of the day"})");
+TEST_CASE(
+    "a template that is no concatenation is refused when it is used, with the packer's reason") {
+  const ChatFormat format =
+      ChatFormat::parse(R"({"version": 1, "reason": "it writes the date of the day"})");
   CHECK_FALSE(format.usable());
   const Messages messages = {{"user", "Hi"}};
   CHECK_THROWS_AS(format.parts(messages), FormatError);
-  CHECK_THROWS_WITH(format.parts(messages), Catch::Matchers::ContainsSubstring("it writes the date of the day"));
+  CHECK_THROWS_WITH(format.parts(messages),
+                    Catch::Matchers::ContainsSubstring("it writes the date of the day"));
 }
 
 TEST_CASE("a folder without a format opens, and says what to do when it is used") {
@@ -117,9 +130,11 @@ TEST_CASE("a folder without a format opens, and says what to do when it is used"
 TEST_CASE("a broken chat_format.json is a FormatError that names the field") {
   for (const std::string_view json :
        {"", "[]", "{}", R"({"version": 2, "reason": "x"})", R"({"version": 1, "reason": ""})",
-        R"({"version": 1, "reason": "x", "answer": ""})", R"({"version": 1, "answer": "", "roles": [], "missing": {}})",
+        R"({"version": 1, "reason": "x", "answer": ""})",
+        R"({"version": 1, "answer": "", "roles": [], "missing": {}})",
         R"({"version": 1, "answer": "", "roles": [{"role": ""}], "missing": {}})",
-        R"({"version": 1, "answer": "", "missing": {}})", R"({"version": 1, "answer": 3, "roles": [], "missing": {}})",
+        R"({"version": 1, "answer": "", "missing": {}})",
+        R"({"version": 1, "answer": 3, "roles": [], "missing": {}})",
         R"({"version": 1, "answer": "", "roles": [], "missing": {}, "more": 1})"}) {
     CAPTURE(json);
     CHECK_THROWS_AS(ChatFormat::parse(json), FormatError);

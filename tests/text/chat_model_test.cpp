@@ -32,7 +32,8 @@ TEST_CASE("a chat model of one's own takes three functions") {
   const std::unique_ptr<ChatModel> model = std::make_unique<Echo>();
   const std::vector<ChatMessage> messages = {{"user", "Hello"}};
   std::string pieces;
-  CHECK(model->answer(messages, {.on_piece = [&](std::string_view piece) { pieces += piece; }}) == "Hello");
+  CHECK(model->answer(messages, {.on_piece = [&](std::string_view piece) { pieces += piece; }}) ==
+        "Hello");
   CHECK(pieces == "Hello");
   CHECK(model->count_tokens("four") == 4);
   CHECK(model->context() == 100);

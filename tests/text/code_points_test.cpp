@@ -7,7 +7,8 @@ using flashlm::text::CodePoints;
 
 TEST_CASE("ranges that touch are one, and surrogates are never in") {
   const CodePoints set{{'c', 'f'}, {'a', 'b'}, {0xD000, 0xE000}};
-  CHECK(set.ranges() == std::vector<CodePoints::Range>{{'a', 'f'}, {0xD000, 0xD7FF}, {0xE000, 0xE000}});
+  CHECK(set.ranges() ==
+        std::vector<CodePoints::Range>{{'a', 'f'}, {0xD000, 0xD7FF}, {0xE000, 0xE000}});
   CHECK(set.contains('d'));
   CHECK_FALSE(set.contains('g'));
   CHECK_FALSE(set.contains(0xD800));

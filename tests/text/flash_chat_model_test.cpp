@@ -25,7 +25,9 @@ constexpr std::string_view kFormat = R"({"version": 1, "answer": "A:", "roles": 
 
 const std::vector<ChatMessage> kQuestion = {{"user", "Hello"}};
 
-LanguageModel open(const support::TinyModel& tiny) { return LanguageModel::open(tiny.path(), {.n_threads = 1}); }
+LanguageModel open(const support::TinyModel& tiny) {
+  return LanguageModel::open(tiny.path(), {.n_threads = 1});
+}
 
 }  // namespace
 
@@ -73,14 +75,16 @@ TEST_CASE("an answer can be held to a JSON schema") {
   const support::TinyModel tiny;
   FlashChatModel model(open(tiny), ChatFormat::parse(kFormat));
   ChatOptions options;
-  options.json_schema = R"({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"],
+  options.json_schema =
+      R"({"type": "object", "properties": {"sky": {"enum": ["blue", "grey"]}}, "required": ["sky"],
                             "additionalProperties": false})";
   options.generation.max_new_tokens = 40;
   const nlohmann::json answer = nlohmann::json::parse(model.answer(kQuestion, options));
   CHECK((answer == nlohmann::json{{"sky", "blue"}} || answer == nlohmann::json{{"sky", "grey"}}));
   CHECK(nlohmann::json::parse(model.answer(kQuestion, options)) == answer);
   options.json_schema = R"({"type": "array", "contains": true})";
-  CHECK_THROWS_WITH(model.answer(kQuestion, options), Catch::Matchers::ContainsSubstring("contains"));
+  CHECK_THROWS_WITH(model.answer(kQuestion, options),
+                    Catch::Matchers::ContainsSubstring("contains"));
 }
 
 TEST_CASE("a model without a chat format opens, and refuses to talk") {

@@ -61,7 +61,8 @@ TEST_CASE("a prompt of tokens is continued as its text is") {
   LanguageModel lm = open(tiny);
   const std::vector<Token> prompt = lm.tokenizer().encode("Once");
   CHECK(lm.stream(prompt, sampled(20, 3)).rest() == lm.generate("Once", sampled(20, 3)));
-  CHECK(lm.stream(lm.session(), prompt, sampled(20, 3)).rest() == lm.generate("Once", sampled(20, 3)));
+  CHECK(lm.stream(lm.session(), prompt, sampled(20, 3)).rest() ==
+        lm.generate("Once", sampled(20, 3)));
   CHECK_THROWS_AS(lm.stream(std::vector<Token>{}), ShapeError);
   CHECK_THROWS_AS(lm.stream(std::vector<Token>{-1}).next(), ArgumentError);
   CHECK_THROWS_AS(lm.stream(std::vector<Token>{Token{1} << 30}).next(), ArgumentError);
@@ -93,7 +94,8 @@ TEST_CASE("a text ends at its length, and says so") {
 TEST_CASE("a text ends when the context is full") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
-  Generation generation = lm.stream(std::string(90, 'x'), {.max_new_tokens = 1000, .temperature = 1, .top_k = 20});
+  Generation generation =
+      lm.stream(std::string(90, 'x'), {.max_new_tokens = 1000, .temperature = 1, .top_k = 20});
   generation.rest();
   CHECK(generation.finish_reason() == FinishReason::context);
   CHECK(generation.tokens().size() == 7);  // the last one is sampled from position 96 and never run
@@ -103,7 +105,8 @@ TEST_CASE("a text ends before a stop string wherever its tokens are cut") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
   const std::string whole = lm.generate("Once", sampled(40, 5));
-  // Any three neighbouring ASCII bytes are three tokens here, so the stop string spans token borders.
+  // Any three neighbouring ASCII bytes are three tokens here, so the stop string spans token
+  // borders.
   std::size_t at = std::string::npos;
   for (std::size_t i = 4; i + 3 < whole.size() && at == std::string::npos; ++i) {
     const auto ascii = [&](std::size_t k) { return static_cast<unsigned char>(whole[k]) < 128; };
@@ -141,7 +144,9 @@ TEST_CASE("an end token ends the text and is not part of it") {
   CHECK(generation.tokens().size() == 1);
 }
 
-TEST_CASE("an empty prompt, a prompt beyond the context and bad options are errors of the documented type") {
+TEST_CASE(
+    "an empty prompt, a prompt beyond the context and bad options are errors of the documented "
+    "type") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
   CHECK_THROWS_AS(lm.stream(""), ShapeError);
@@ -168,21 +173,25 @@ TEST_CASE("a text whose session went on with another of the same length goes on 
   CHECK(other == second);
 }
 
-TEST_CASE("texts of one session that are pulled by turns are what each is alone, whatever else the session does") {
+TEST_CASE(
+    "texts of one session that are pulled by turns are what each is alone, whatever else the "
+    "session does") {
   const support::TinyModel tiny;
   const support::TempFolder folder;
   LanguageModel lm = open(tiny);
   const auto session = lm.session();
   GenerationOptions number = sampled(30, 3);
-  number.grammar = std::make_shared<const text::Grammar>(text::Grammar::from_json_schema(std::string_view(
+  number.grammar = std::make_shared<
+      const text::Grammar>(text::Grammar::from_json_schema(std::string_view(
       R"({"type": "object", "properties": {"long_name": {"type": "integer"}}, "required": ["long_name"]})")));
   GenerationOptions stored = sampled(20, 4);
   stored.kv_store = std::make_shared<text::KvStore>(folder / "kv", std::uint64_t{1} << 30);
-  const std::vector<std::pair<std::string, GenerationOptions>> asked = {{"Once", sampled(30, 1)},
-                                                                        {"Twice", sampled(30, 2)},
-                                                                        {"A number", number},
-                                                                        {std::string(70, 'y'), stored},
-                                                                        {"Once", {.max_new_tokens = 25}}};
+  const std::vector<std::pair<std::string, GenerationOptions>> asked = {
+      {"Once", sampled(30, 1)},
+      {"Twice", sampled(30, 2)},
+      {"A number", number},
+      {std::string(70, 'y'), stored},
+      {"Once", {.max_new_tokens = 25}}};
   const std::vector<std::function<void()>> between = {
       [] {},
       [&] { session->reset(); },
@@ -197,7 +206,8 @@ TEST_CASE("texts of one session that are pulled by turns are what each is alone,
         session->score(lm.tokenizer().encode("Once!"), rows);
       }};
   std::vector<Generation> generations;
-  for (const auto& [prompt, options] : asked) generations.push_back(lm.stream(session, prompt, options));
+  for (const auto& [prompt, options] : asked)
+    generations.push_back(lm.stream(session, prompt, options));
   std::vector<std::string> got(asked.size());
   Random random(5);
   for (bool growing = true; growing;) {
@@ -215,7 +225,9 @@ TEST_CASE("texts of one session that are pulled by turns are what each is alone,
   }
 }
 
-TEST_CASE("threads that share a session, or one text, give whole texts; and others can look at them and end them") {
+TEST_CASE(
+    "threads that share a session, or one text, give whole texts; and others can look at them and "
+    "end them") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
   const std::string once = lm.generate("Once", sampled(30, 1));
@@ -285,7 +297,8 @@ TEST_CASE("a text goes on after a read error as if nothing had happened") {
   options.memory = {0, 0.55};
   options.max_batch = 8;
   LanguageModel lm(std::make_shared<model::Engine>(opened, options, std::move(reader)),
-                   std::make_shared<const text::Tokenizer>(text::Tokenizer::open(tiny.path() / "tokenizer.json")));
+                   std::make_shared<const text::Tokenizer>(
+                       text::Tokenizer::open(tiny.path() / "tokenizer.json")));
   Generation generation = lm.stream("Once", sampled(40, 3));
   std::string got;
   int failures = 0;

@@ -29,7 +29,8 @@ std::shared_ptr<const Grammar> grammar_of(std::string_view schema) {
 }
 
 LanguageModel open(const support::TinyModel& tiny, std::size_t max_batch = 8) {
-  return LanguageModel::open(tiny.path(), {.memory = "60%", .n_threads = 1, .max_batch = max_batch});
+  return LanguageModel::open(tiny.path(),
+                             {.memory = "60%", .n_threads = 1, .max_batch = max_batch});
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ TEST_CASE("a random model always writes JSON that the schema allows, whatever th
 
 TEST_CASE("random logits alone always make a whole text, at any room") {
   const support::TinyModel tiny;
-  const auto tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::open(tiny.path() / "tokenizer.json"));
+  const auto tokenizer = std::make_shared<const text::Tokenizer>(
+      text::Tokenizer::open(tiny.path() / "tokenizer.json"));
   Random random(31);
   for (const std::string& schema : support::example_schemas()) {
     CAPTURE(schema);
@@ -110,7 +112,8 @@ TEST_CASE("forced tokens cost no choice and no steps of their own") {
 TEST_CASE("forced tokens in one batch give the text that they give one by one") {
   const support::TinyModel tiny;
   const auto grammar = grammar_of(support::example_schemas()[7]);
-  const GenerationOptions options{.max_new_tokens = 80, .temperature = 1, .seed = 3, .grammar = grammar};
+  const GenerationOptions options{
+      .max_new_tokens = 80, .temperature = 1, .seed = 3, .grammar = grammar};
   LanguageModel batched = open(tiny, 96);
   LanguageModel single = open(tiny, 1);
   CHECK(batched.generate("Once", options) == single.generate("Once", options));
@@ -131,10 +134,12 @@ TEST_CASE("too little room is an error that names what would do") {
 TEST_CASE("the end of the context is an end of the room too") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
-  const std::string schema = R"({"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1})";
+  const std::string schema =
+      R"({"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1})";
   for (std::size_t length = 60; length < 92; ++length) {
-    const std::string text = lm.generate(std::string(length, 'x'),
-                                         {.max_new_tokens = 1000, .temperature = 2, .grammar = grammar_of(schema)});
+    const std::string text =
+        lm.generate(std::string(length, 'x'),
+                    {.max_new_tokens = 1000, .temperature = 2, .grammar = grammar_of(schema)});
     REQUIRE(nlohmann::json::accept(text));
   }
 }
@@ -142,7 +147,8 @@ TEST_CASE("the end of the context is an end of the room too") {
 TEST_CASE("a stop string still ends the text") {
   const support::TinyModel tiny;
   LanguageModel lm = open(tiny);
-  Generation generation = lm.stream("x", {.stop = {"456"}, .grammar = grammar_of(R"({"const": "0123456789"})")});
+  Generation generation =
+      lm.stream("x", {.stop = {"456"}, .grammar = grammar_of(R"({"const": "0123456789"})")});
   CHECK(generation.rest() == "\"0123");
   CHECK(generation.finish_reason() == FinishReason::stop);
 }

@@ -26,28 +26,35 @@ TEST_CASE("the cost of a node is the length of the shortest text to the end of i
 TEST_CASE("a rule that must contain itself has no text; one that may, has") {
   GrammarRules endless;
   const auto rule = endless.declare();
-  endless.define(rule, endless.literal("(", endless.call(rule, endless.literal(")", GrammarRules::end()))));
+  endless.define(
+      rule, endless.literal("(", endless.call(rule, endless.literal(")", GrammarRules::end()))));
   CHECK_FALSE(endless.finish(rule));
 
   GrammarRules rules;
   const auto nested = rules.declare();
-  rules.define(nested, rules.either({rules.literal("x", GrammarRules::end()),
-                                     rules.literal("(", rules.call(nested, rules.literal(")", GrammarRules::end())))}));
+  rules.define(
+      nested,
+      rules.either(
+          {rules.literal("x", GrammarRules::end()),
+           rules.literal("(", rules.call(nested, rules.literal(")", GrammarRules::end())))}));
   REQUIRE(rules.finish(nested));
   CHECK(rules.cost(nested) == 1);
 }
 
 TEST_CASE("costs that are too large to count are never reached, and none wraps around") {
   GrammarRules rules;
-  const auto often = rules.loop(rules.literal("ab", GrammarRules::end()), GrammarRules::kNoLimit - 1,
-                                GrammarRules::kNoLimit, GrammarRules::end());
+  const auto often =
+      rules.loop(rules.literal("ab", GrammarRules::end()), GrammarRules::kNoLimit - 1,
+                 GrammarRules::kNoLimit, GrammarRules::end());
   CHECK_FALSE(rules.finish(often));
-  CHECK_FALSE(rules.finish(rules.loop(rules.literal("a", GrammarRules::end()), 5, 4, GrammarRules::end())));
+  CHECK_FALSE(
+      rules.finish(rules.loop(rules.literal("a", GrammarRules::end()), 5, 4, GrammarRules::end())));
 }
 
 TEST_CASE("bytes have classes, as many as the rules tell apart") {
   GrammarRules rules;
-  const auto digits = rules.bytes(text::byte_range('0', '9'), rules.literal("5", GrammarRules::end()));
+  const auto digits =
+      rules.bytes(text::byte_range('0', '9'), rules.literal("5", GrammarRules::end()));
   REQUIRE(rules.finish(digits));
   CHECK(rules.n_classes() == 3);
   CHECK(rules.byte_class('1') == rules.byte_class('9'));
@@ -57,7 +64,8 @@ TEST_CASE("bytes have classes, as many as the rules tell apart") {
 
 TEST_CASE("ways that need bytes that nobody has are closed") {
   GrammarRules rules;
-  const auto start = rules.either({rules.literal("q", GrammarRules::end()), rules.literal("aaa", GrammarRules::end())});
+  const auto start = rules.either(
+      {rules.literal("q", GrammarRules::end()), rules.literal("aaa", GrammarRules::end())});
   REQUIRE(rules.finish(start));
   CHECK(rules.is_within(text::bytes_of("aq")));
   CHECK_FALSE(rules.is_within(text::bytes_of("a")));
@@ -69,5 +77,7 @@ TEST_CASE("ways that need bytes that nobody has are closed") {
 
 TEST_CASE("rules have a largest size") {
   GrammarRules rules;
-  CHECK_THROWS_AS(rules.literal(std::string(GrammarRules::kMostNodes + 1, 'a'), GrammarRules::end()), FormatError);
+  CHECK_THROWS_AS(
+      rules.literal(std::string(GrammarRules::kMostNodes + 1, 'a'), GrammarRules::end()),
+      FormatError);
 }

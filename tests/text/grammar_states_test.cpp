@@ -38,8 +38,8 @@ TEST_CASE("the shortest text to an end is known behind every byte") {
 }
 
 TEST_CASE("a byte without an alternative is forced") {
-  const Grammar grammar =
-      Grammar::from_json_schema(R"({"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]})");
+  const Grammar grammar = Grammar::from_json_schema(
+      R"({"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]})");
   GrammarStates states(grammar.rules());
   CHECK(states.forced(states.start()) == '{');
   CHECK(states.forced(after(states, R"({"on":)")) == ' ');
@@ -89,9 +89,12 @@ TEST_CASE("an ambiguous recursion is narrowed, not unbounded") {
 }
 
 TEST_CASE("states that differ in far counts only are of one kind") {
-  const Grammar grammar = Grammar::from_json_schema(R"({"type": "string", "minLength": 30, "maxLength": 100})");
+  const Grammar grammar =
+      Grammar::from_json_schema(R"({"type": "string", "minLength": 30, "maxLength": 100})");
   GrammarStates states(grammar.rules());
-  const auto kind = [&](std::size_t length) { return states.kind(after(states, "\"" + std::string(length, 'x')), 8); };
+  const auto kind = [&](std::size_t length) {
+    return states.kind(after(states, "\"" + std::string(length, 'x')), 8);
+  };
   CHECK(kind(3) == kind(20));
   CHECK(kind(3) != kind(25));  // 30 is near
   CHECK(kind(25) != kind(26));

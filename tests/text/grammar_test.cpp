@@ -30,7 +30,8 @@ TEST_CASE("every random text of a grammar is JSON that its schema allows") {
 }
 
 TEST_CASE("properties come in the order of the schema, whether it is text or parsed") {
-  const std::string schema = R"({"type": "object", "properties": {"b": {"type": "null"}, "a": {"type": "null"}}})";
+  const std::string schema =
+      R"({"type": "object", "properties": {"b": {"type": "null"}, "a": {"type": "null"}}})";
   CHECK(matches(schema, R"({"b": null, "a": null})"));
   CHECK_FALSE(matches(schema, R"({"a": null, "b": null})"));
   const Grammar parsed = Grammar::from_json_schema(nlohmann::ordered_json::parse(schema));
@@ -41,7 +42,8 @@ TEST_CASE("properties come in the order of the schema, whether it is text or par
 TEST_CASE("a text that is no JSON is no schema") {
   CHECK_THROWS_AS(Grammar::from_json_schema("{"), FormatError);
   CHECK_THROWS_AS(Grammar::from_json_schema("[]"), FormatError);
-  CHECK_THROWS_WITH(Grammar::from_json_schema("{"), Catch::Matchers::ContainsSubstring("[json_schema] not JSON"));
+  CHECK_THROWS_WITH(Grammar::from_json_schema("{"),
+                    Catch::Matchers::ContainsSubstring("[json_schema] not JSON"));
 }
 
 TEST_CASE("the shortest text is known") {

@@ -15,8 +15,8 @@ namespace {
 /// One text, "ab", without a choice.
 class OneText : public text::Language {
  public:
-  std::unique_ptr<text::Guide> guide(std::shared_ptr<const text::Tokenizer> tokenizer, std::span<const Token>,
-                                     std::size_t) const override {
+  std::unique_ptr<text::Guide> guide(std::shared_ptr<const text::Tokenizer> tokenizer,
+                                     std::span<const Token>, std::size_t) const override {
     class Once : public text::Guide {
      public:
       explicit Once(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
@@ -24,7 +24,8 @@ class OneText : public text::Language {
       bool is_complete() const noexcept override { return is_written_; }
       bool is_cut() const noexcept override { return false; }
       std::vector<Token> forced(std::size_t) override { return is_written_ = true, tokens_; }
-      std::optional<Token> choose(text::Sampler&, std::span<float>, std::span<const Token>, std::size_t) override {
+      std::optional<Token> choose(text::Sampler&, std::span<float>, std::span<const Token>,
+                                  std::size_t) override {
         return std::nullopt;
       }
 
@@ -44,5 +45,7 @@ TEST_CASE("a generation follows any language") {
   auto generation = lm.stream("x", {.grammar = std::make_shared<const OneText>()});
   CHECK(generation.rest() == "ab");
   CHECK(generation.finish_reason() == text::FinishReason::eos);
-  CHECK_THROWS_AS(lm.stream("x", {.max_new_tokens = 1, .grammar = std::make_shared<const OneText>()}), ArgumentError);
+  CHECK_THROWS_AS(
+      lm.stream("x", {.max_new_tokens = 1, .grammar = std::make_shared<const OneText>()}),
+      ArgumentError);
 }

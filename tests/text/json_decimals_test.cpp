@@ -68,7 +68,8 @@ TEST_CASE("numbers lie within bounds with and without a fraction") {
 TEST_CASE("both spellings of a bound are good or neither") {
   const std::string schema = R"({"type": "number", "minimum": 0.5, "exclusiveMaximum": 2})";
   for (const char* text : {"0.5", "0.50", "0.500001", "1", "1.99"}) CHECK(matches(schema, text));
-  for (const char* text : {"0.4999", "0.05", "0", "2", "2.0", "-1", "1e0"}) CHECK_FALSE(matches(schema, text));
+  for (const char* text : {"0.4999", "0.05", "0", "2", "2.0", "-1", "1e0"})
+    CHECK_FALSE(matches(schema, text));
   CHECK(matches(R"({"type": "number", "minimum": -0.5, "maximum": 0})", "-0.0"));
   CHECK_FALSE(matches(R"({"type": "number", "exclusiveMaximum": 0})", "-0.0"));
 }

@@ -12,8 +12,10 @@ using support::matches;
 
 TEST_CASE("multiples within bounds are allowed, all of them and no others") {
   for (const int divisor : {1, 2, 3, 7, 10, 25, 60, 128}) {
-    const nlohmann::ordered_json schema = {
-        {"type", "integer"}, {"multipleOf", divisor}, {"minimum", -310}, {"exclusiveMaximum", 1200}};
+    const nlohmann::ordered_json schema = {{"type", "integer"},
+                                           {"multipleOf", divisor},
+                                           {"minimum", -310},
+                                           {"exclusiveMaximum", 1200}};
     const text::Grammar grammar = text::Grammar::from_json_schema(schema.dump());
     for (int value = -1500; value <= 1500; ++value) {
       CAPTURE(divisor, value);
@@ -27,7 +29,8 @@ TEST_CASE("multiples within bounds are allowed, all of them and no others") {
 
 TEST_CASE("several divisors are one, and numbers that are multiples are whole") {
   CHECK(matches(R"({"allOf": [{"multipleOf": 4}, {"type": "number", "multipleOf": 6}]})", "24"));
-  CHECK_FALSE(matches(R"({"allOf": [{"multipleOf": 4}, {"type": "number", "multipleOf": 6}]})", "20"));
+  CHECK_FALSE(
+      matches(R"({"allOf": [{"multipleOf": 4}, {"type": "number", "multipleOf": 6}]})", "20"));
   CHECK(matches(R"({"type": "integer", "multipleOf": 1000})", "123000"));
   CHECK(matches(R"({"type": "number", "multipleOf": 5.0})", "15"));
   CHECK(matches(R"({"type": "integer", "multipleOf": 997})", "9970"));
@@ -37,7 +40,8 @@ TEST_CASE("divisors that are not whole, or too large, are refused by name") {
   for (const char* said : {"0.1", "1e12", "99991"}) {
     CAPTURE(said);
     const std::string schema = std::string(R"({"type": "number", "multipleOf": )") + said + "}";
-    CHECK_THROWS_WITH(text::Grammar::from_json_schema(schema), Catch::Matchers::ContainsSubstring("'multipleOf'"));
+    CHECK_THROWS_WITH(text::Grammar::from_json_schema(schema),
+                      Catch::Matchers::ContainsSubstring("'multipleOf'"));
   }
   CHECK_THROWS_AS(text::Grammar::from_json_schema(R"({"multipleOf": 0})"), FormatError);
   CHECK_THROWS_AS(text::Grammar::from_json_schema(R"({"multipleOf": "2"})"), FormatError);

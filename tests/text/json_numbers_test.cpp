@@ -31,7 +31,8 @@ TEST_CASE("integers lie within their bounds, all of them") {
       CAPTURE(least, most, value);
       REQUIRE(matches(grammar, std::to_string(value)) == (value >= least && value <= most));
     }
-    for (const char* text : {"", "-", "-0", "00", "01", "+1", "1.0", "1e1"}) CHECK_FALSE(matches(grammar, text));
+    for (const char* text : {"", "-", "-0", "00", "01", "+1", "1.0", "1e1"})
+      CHECK_FALSE(matches(grammar, text));
   }
 }
 
@@ -50,7 +51,8 @@ TEST_CASE("digits with any fraction lie between whole numbers") {
   rules.finish(JsonNumbers(rules).with_fraction(9, 11, GrammarRules::end()));
   const Grammar grammar(rules);
   for (const char* text : {"9", "9.5", "10.000001", "11.9"}) CHECK(matches(grammar, text));
-  for (const char* text : {"8.9", "12", "9.", "09", "9.12345678901234567"}) CHECK_FALSE(matches(grammar, text));
+  for (const char* text : {"8.9", "12", "9.", "09", "9.12345678901234567"})
+    CHECK_FALSE(matches(grammar, text));
 }
 
 TEST_CASE("any number is one that every reader holds") {

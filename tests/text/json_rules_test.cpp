@@ -18,11 +18,13 @@ TEST_CASE("strings are those of RFC 8259, in UTF-8") {
   const text::Grammar grammar = text::Grammar::from_json_schema(R"({"type": "string"})");
   Random random(1);
   const std::string parts[] = {
-      "a", "\"",   "\\",   "\\u",          "00",           "d8",       "dc",       "D83D", "\\uDE00",  "\\n",  "\n",
-      "/", "\xc3", "\xa9", "\xe2\x82\xac", "\xed\xa0\x80", "\xf0\x9f", "\x98\x80", "\xf5", "\xc0\x80", "\x7f", " "};
+      "a",        "\"",       "\\",   "\\u",      "00",   "d8",   "dc",           "D83D",
+      "\\uDE00",  "\\n",      "\n",   "/",        "\xc3", "\xa9", "\xe2\x82\xac", "\xed\xa0\x80",
+      "\xf0\x9f", "\x98\x80", "\xf5", "\xc0\x80", "\x7f", " "};
   for (int round = 0; round < 20000; ++round) {
     std::string text = "\"";
-    for (std::uint64_t n = random.next() % 6; n > 0; --n) text += parts[random.next() % std::size(parts)];
+    for (std::uint64_t n = random.next() % 6; n > 0; --n)
+      text += parts[random.next() % std::size(parts)];
     text += '"';
     CAPTURE(text);
     // The parser takes one string only, and the grammar has no spaces around it.
@@ -41,9 +43,11 @@ TEST_CASE("lengths count characters, an escape as one") {
 }
 
 TEST_CASE("any JSON has one space after commas and colons, and none elsewhere") {
-  for (const char* text : {R"({"a": [1, {"b": null}], "": ""})", "[]", "{}", "true", "-1.5e3", R"("x")"})
+  for (const char* text :
+       {R"({"a": [1, {"b": null}], "": ""})", "[]", "{}", "true", "-1.5e3", R"("x")"})
     CHECK(matches("{}", text));
-  for (const char* text : {"[1,2]", "[ 1]", "[1 ]", R"({"a":1})", "[1,  2]", " 1", "1 ", "[1, ]", "{,}", "nul"}) {
+  for (const char* text :
+       {"[1,2]", "[ 1]", "[1 ]", R"({"a":1})", "[1,  2]", " 1", "1 ", "[1, ]", "{,}", "nul"}) {
     CHECK_FALSE(matches("{}", text));
   }
 }
@@ -69,7 +73,8 @@ TEST_CASE("a name that is not taken is never one that is, however it is spelled"
   const text::Grammar grammar(rules);
   for (const char* text : {R"("b")", R"("ab")", R"("abcd")", R"("ax\n")", "\"b\xc3\xa9\""})
     CHECK(matches(grammar, text));
-  for (const char* text : {R"("")", R"("a")", R"("abc")", R"("\u0061")", "\"\xc3\xa9\"", R"("ab\u0063")"}) {
+  for (const char* text :
+       {R"("")", R"("a")", R"("abc")", R"("\u0061")", "\"\xc3\xa9\"", R"("ab\u0063")"}) {
     CHECK_FALSE(matches(grammar, text));
   }
 }

@@ -21,8 +21,8 @@ TEST_CASE("the same parts have one rule, which waits to be built once") {
 }
 
 TEST_CASE("values that are listed are those that all parts allow") {
-  const Json json =
-      Json::parse(R"({"$defs": {"a": {"enum": [1, "x", "xyz"]}, "b": {"type": "string", "maxLength": 2}}})");
+  const Json json = Json::parse(
+      R"({"$defs": {"a": {"enum": [1, "x", "xyz"]}, "b": {"type": "string", "maxLength": 2}}})");
   GrammarRules rules;
   JsonSchemaContext context(json, rules);
   const auto a = context.view.resolve("#/$defs/a", context.view.root());

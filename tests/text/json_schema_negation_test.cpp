@@ -36,12 +36,14 @@ TEST_CASE("not is the opposite where that can be said") {
       R"({"properties": {"a": {"type": "null"}, "b": {"type": "null"}}, "not": {"required": ["a"]}})";
   CHECK(matches(lacks, R"({"b": null})"));
   CHECK_FALSE(matches(lacks, R"({"a": null})"));
-  CHECK_THROWS_WITH(text::Grammar::from_json_schema(R"({"type": "array", "not": {"items": {"type": "null"}}})"),
-                    Catch::Matchers::ContainsSubstring("unsupported keyword 'not'"));
+  CHECK_THROWS_WITH(
+      text::Grammar::from_json_schema(R"({"type": "array", "not": {"items": {"type": "null"}}})"),
+      Catch::Matchers::ContainsSubstring("unsupported keyword 'not'"));
 }
 
 TEST_CASE("conditions and dependencies hold") {
-  const std::string schema = R"({"type": "object", "properties": {"kind": {"enum": ["a", "b"]}, "x": {"type": "null"}},
+  const std::string schema =
+      R"({"type": "object", "properties": {"kind": {"enum": ["a", "b"]}, "x": {"type": "null"}},
       "required": ["kind"], "if": {"properties": {"kind": {"const": "a"}}}, "then": {"required": ["x"]}})";
   CHECK(matches(schema, R"({"kind": "a", "x": null})"));
   CHECK(matches(schema, R"({"kind": "b"})"));

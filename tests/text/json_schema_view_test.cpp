@@ -21,7 +21,8 @@ TEST_CASE("the kinds of a schema are those of its type, all without one") {
   using namespace flashlm::text;
   CHECK(kinds(R"({"type": "string"})") == kJsonString);
   CHECK(kinds(R"({"type": ["integer", "number", "null"]})") == (kJsonNumber | kJsonNull));
-  for (const char* text : {R"({"minimum": 3})", R"({"required": []})", R"({"maxLength": 3})", "{}"}) {
+  for (const char* text :
+       {R"({"minimum": 3})", R"({"required": []})", R"({"maxLength": 3})", "{}"}) {
     CHECK(kinds(text) == kJsonAny);
   }
 }

@@ -10,7 +10,8 @@ TEST_CASE("a keyword is about some kinds of values, and other words about none")
   CHECK(json_kinds_of_word("contains") == kJsonArray);
   CHECK(json_kinds_of_word("uniqueItems") == kJsonArray);
   CHECK(json_kinds_of_word("anyOf") == kJsonAny);
-  for (const char* word : {"title", "x-order", "format", "$comment", "id", "self", "_format", "typo", ""})
+  for (const char* word :
+       {"title", "x-order", "format", "$comment", "id", "self", "_format", "typo", ""})
     CHECK(json_kinds_of_word(word) == 0);
   CHECK(json_kinds_of_type("number") == kJsonNumber);
   CHECK(json_kinds_of_type("float") == 0);

@@ -29,8 +29,8 @@ Grammar strings(const PatternStates& states) {
 TEST_CASE("strings are those of the automaton, each in one spelling") {
   const PatternStates states = PatternStates::of_pattern("^[\\x00-\\u{10FFFF}]{1,2}$");
   const Grammar grammar = strings(states);
-  for (const char32_t point : {0x0u, 0x8u, 0xAu, 0x1Fu, 0x20u, 0x22u, 0x41u, 0x5Cu, 0x7Fu, 0x80u, 0x7FFu, 0x800u,
-                               0xD7FFu, 0xE000u, 0xFFFFu, 0x10000u, 0x10FFFFu}) {
+  for (const char32_t point : {0x0u, 0x8u, 0xAu, 0x1Fu, 0x20u, 0x22u, 0x41u, 0x5Cu, 0x7Fu, 0x80u,
+                               0x7FFu, 0x800u, 0xD7FFu, 0xE000u, 0xFFFFu, 0x10000u, 0x10FFFFu}) {
     std::string text;
     append_utf8(text, point);
     CAPTURE(text);
@@ -44,8 +44,8 @@ TEST_CASE("strings are those of the automaton, each in one spelling") {
 
 TEST_CASE("ranges of characters are cut where their bytes are") {
   const Grammar grammar = strings(PatternStates::of_pattern("^[\\u00e9-\\u{1F600}]$"));
-  for (const char32_t point :
-       {0xE9u, 0xFFu, 0x100u, 0x7FFu, 0x801u, 0xFFFFu, 0x10000u, 0x1F600u, 0xE8u, 0x1F601u, 0x41u}) {
+  for (const char32_t point : {0xE9u, 0xFFu, 0x100u, 0x7FFu, 0x801u, 0xFFFFu, 0x10000u, 0x1F600u,
+                               0xE8u, 0x1F601u, 0x41u}) {
     std::string text;
     append_utf8(text, point);
     CHECK(support::matches(grammar, "\"" + text + "\"") == (point >= 0xE9 && point <= 0x1F600));
@@ -54,7 +54,8 @@ TEST_CASE("ranges of characters are cut where their bytes are") {
 
 TEST_CASE("random strings are JSON and belong to the pattern") {
   flashlm::Random random(3);
-  for (const char* pattern : {"^[a-z]+@[a-z]+\\.(com|org)$", "\"", "^(\\\\|\\n|[^a]){2,5}$", "\\W\\s\\D"}) {
+  for (const char* pattern :
+       {"^[a-z]+@[a-z]+\\.(com|org)$", "\"", "^(\\\\|\\n|[^a]){2,5}$", "\\W\\s\\D"}) {
     const PatternStates states = PatternStates::of_pattern(pattern);
     const Grammar grammar = strings(states);
     for (int round = 0; round < 40; ++round) {

@@ -72,12 +72,14 @@ std::uint64_t total_bytes(const std::filesystem::path& folder) {
 
 /// Sets the time of last use back.
 void age(const std::filesystem::path& path, int seconds) {
-  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) - std::chrono::seconds(seconds));
+  std::filesystem::last_write_time(
+      path, std::filesystem::last_write_time(path) - std::chrono::seconds(seconds));
 }
 
 }  // namespace
 
-TEST_CASE("a prompt that was stored is not computed again, and its logits are the same bit for bit") {
+TEST_CASE(
+    "a prompt that was stored is not computed again, and its logits are the same bit for bit") {
   support::TinyShape shape = long_shape();
   shape.dtype = GENERATE(DType::f32, DType::f16);
   const support::TinyModel tiny(shape);
@@ -170,7 +172,8 @@ TEST_CASE("a prompt that is interrupted goes on in the next process from its las
   KvStore store(folder / "kv", kPlenty);
   Session session(engine(tiny, 50));
   std::vector<std::size_t> seen;
-  const auto logits = store.prefill(session, tokens, [&](std::size_t done, std::size_t) { seen.push_back(done); });
+  const auto logits =
+      store.prefill(session, tokens, [&](std::size_t done, std::size_t) { seen.push_back(done); });
   CHECK(copy(logits) == fresh(engine(tiny), tokens));
   CHECK(store.stats().loaded_tokens == 192);
   CHECK(seen.back() == 450 - 192);
@@ -209,9 +212,11 @@ TEST_CASE("a damaged block is never used: it is told, removed, and written again
   for (std::size_t kind = 0; kind < 10; ++kind) {
     damage(kind);
     std::vector<std::string> warnings;
-    KvStore store(folder / "kv", kPlenty, [&](const std::string& text) { warnings.push_back(text); });
+    KvStore store(folder / "kv", kPlenty,
+                  [&](const std::string& text) { warnings.push_back(text); });
     Session session(shared);
-    if (kind % 2 == 1) session.prefill(std::span(tokens).first(140));  // block 2 is then partly in memory
+    if (kind % 2 == 1)
+      session.prefill(std::span(tokens).first(140));  // block 2 is then partly in memory
     CHECK(copy(store.prefill(session, tokens)) == expected);
     INFO("kind " << kind);
     REQUIRE(warnings.size() == 1);
@@ -236,7 +241,8 @@ TEST_CASE("models do not see each other's blocks") {
   CHECK(blocks(folder / "kv").size() == 6);
 }
 
-TEST_CASE("the store keeps its size: what was not used for longest goes first, ends before beginnings") {
+TEST_CASE(
+    "the store keeps its size: what was not used for longest goes first, ends before beginnings") {
   const support::TinyModel tiny(long_shape());
   const support::TempFolder folder(support::memory_folder());
   auto shared = engine(tiny);
@@ -386,21 +392,23 @@ TEST_CASE("threads share a store") {
   std::vector<int> same(4, 0);
   std::vector<std::thread> threads;
   for (std::size_t at = 0; at < 4; ++at) {
-    threads.emplace_back([&, at] { same[at] = copy(store.prefill(*sessions[at], tokens)) == expected; });
+    threads.emplace_back(
+        [&, at] { same[at] = copy(store.prefill(*sessions[at], tokens)) == expected; });
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(same == std::vector<int>{1, 1, 1, 1});
   CHECK(blocks(folder / "kv").size() == 4);
 }
 
-TEST_CASE("a model opened with a store uses it for every prompt, and its steps still allocate nothing") {
+TEST_CASE(
+    "a model opened with a store uses it for every prompt, and its steps still allocate nothing") {
   const support::TinyModel tiny(long_shape());
   const support::TempFolder folder(support::memory_folder());
   const std::string prompt(200, 'p');
   std::string expected;
   for (const bool again : {false, true}) {
-    text::LanguageModel lm =
-        text::LanguageModel::open(tiny.path(), {.memory = "70%", .n_threads = 1, .kv_store = folder / "kv"});
+    text::LanguageModel lm = text::LanguageModel::open(
+        tiny.path(), {.memory = "70%", .n_threads = 1, .kv_store = folder / "kv"});
     const std::string got = lm.generate(prompt, {.max_new_tokens = 20});
     if (!again) expected = got;
     CHECK(got == expected);
@@ -419,7 +427,8 @@ TEST_CASE("a model opened with a store uses it for every prompt, and its steps s
 TEST_CASE("a language model loads a session as a new conversation") {
   const support::TinyModel tiny(long_shape());
   const support::TempFolder folder;
-  text::LanguageModel lm = text::LanguageModel::open(tiny.path(), {.memory = "70%", .n_threads = 1});
+  text::LanguageModel lm =
+      text::LanguageModel::open(tiny.path(), {.memory = "70%", .n_threads = 1});
   const auto session = lm.session();
   const std::string text = lm.stream(session, "Once upon", {.max_new_tokens = 30}).rest();
   session->save(folder / "talk.kv");

@@ -28,10 +28,12 @@ LanguageModelOptions options(std::string memory, int n_threads = 1, std::size_t 
 }  // namespace
 
 TEST_CASE("text is the same, bit for bit, at every budget, thread count and batch size") {
-  auto shape = support::TinyShape::of(GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
+  auto shape = support::TinyShape::of(
+      GENERATE(DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0));
   const support::TinyModel tiny(shape);
   LanguageModel resident = LanguageModel::open(tiny.path(), options("100%"));
-  const text::GenerationOptions sampled{.max_new_tokens = 30, .temperature = 0.8f, .top_p = 0.9f, .seed = 4};
+  const text::GenerationOptions sampled{
+      .max_new_tokens = 30, .temperature = 0.8f, .top_p = 0.9f, .seed = 4};
   const std::string expected = resident.generate("A text, long enough for batches.", sampled);
   for (const char* memory : {"50%", "75%", "100%"}) {
     for (const int n_threads : {1, 2}) {
@@ -57,7 +59,8 @@ TEST_CASE("logits have a row for every token") {
   CHECK_THROWS_AS(lm.logits(support::random_tokens(97)), ShapeError);
 }
 
-TEST_CASE("perplexity is exp of the mean negative log-likelihood, in windows that overlap by one token") {
+TEST_CASE(
+    "perplexity is exp of the mean negative log-likelihood, in windows that overlap by one token") {
   const support::TinyModel tiny;
   LanguageModelOptions small = options("60%");
   small.context = GENERATE(2, 7, 20, 96);
@@ -76,20 +79,26 @@ TEST_CASE("perplexity is exp of the mean negative log-likelihood, in windows tha
       sum += std::log(total) - logits[at][static_cast<std::size_t>(window[at + 1])];
     }
   }
-  CHECK(lm.perplexity(text) == Approx(std::exp(sum / static_cast<double>(tokens.size() - 1))).epsilon(1e-5));
+  CHECK(lm.perplexity(text) ==
+        Approx(std::exp(sum / static_cast<double>(tokens.size() - 1))).epsilon(1e-5));
 }
 
-TEST_CASE("tokens that the model has no row for are never written, and refused where a text has one") {
+TEST_CASE(
+    "tokens that the model has no row for are never written, and refused where a text has one") {
   const support::TinyModel tiny;
-  nlohmann::json document = nlohmann::json::parse(storage::read_text(tiny.path() / "tokenizer.json"));
+  nlohmann::json document =
+      nlohmann::json::parse(storage::read_text(tiny.path() / "tokenizer.json"));
   document["added_tokens"].push_back({{"id", 257}, {"content", "<pad>"}, {"special", true}});
   document["added_tokens"].push_back({{"id", 258}, {"content", "ab"}, {"special", false}});
-  const auto tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::parse(document.dump()));
+  const auto tokenizer =
+      std::make_shared<const text::Tokenizer>(text::Tokenizer::parse(document.dump()));
   REQUIRE(tokenizer->vocab_size() == 259);
   LanguageModel plain = LanguageModel::open(tiny.path(), options("100%"));
-  LanguageModel lm(std::make_shared<model::Engine>(model::Model::open(tiny.path(), "auto"), model::EngineOptions{}),
+  LanguageModel lm(std::make_shared<model::Engine>(model::Model::open(tiny.path(), "auto"),
+                                                   model::EngineOptions{}),
                    tokenizer);
-  CHECK(lm.generate("Hello", {.max_new_tokens = 20}) == plain.generate("Hello", {.max_new_tokens = 20}));
+  CHECK(lm.generate("Hello", {.max_new_tokens = 20}) ==
+        plain.generate("Hello", {.max_new_tokens = 20}));
   CHECK(lm.tokenizer().encode("<pad>") == std::vector<Token>{257});
   for (const std::string prompt : {"a <pad>", "xaby"}) {
     CHECK_THROWS_AS(lm.generate(prompt), ArgumentError);
@@ -99,8 +108,8 @@ TEST_CASE("tokens that the model has no row for are never written, and refused w
                     Catch::Matchers::ContainsSubstring("ids below 257, got 257, which is '<pad>'"));
   CHECK_THROWS_AS(lm.logits(std::vector<Token>{257}), ArgumentError);
   // A grammar's text that the tokenizer would spell with such a token is spelled otherwise.
-  const auto grammar =
-      std::make_shared<const text::Grammar>(text::Grammar::from_json_schema(R"({"enum": ["xxabyy"]})"));
+  const auto grammar = std::make_shared<const text::Grammar>(
+      text::Grammar::from_json_schema(R"({"enum": ["xxabyy"]})"));
   const text::GenerationOptions guided{.max_new_tokens = 30, .grammar = grammar};
   CHECK(lm.generate("Say:", guided) == "\"xxabyy\"");
 }
@@ -116,7 +125,9 @@ TEST_CASE("sessions in several threads give the texts that they would give alone
   const support::TinyModel tiny;
   LanguageModel lm = LanguageModel::open(tiny.path(), options("60%", 2));
   const auto one_text = [&](std::uint64_t seed) {
-    return lm.stream(lm.session(), "Once upon", {.max_new_tokens = 20, .temperature = 1, .seed = seed}).rest();
+    return lm
+        .stream(lm.session(), "Once upon", {.max_new_tokens = 20, .temperature = 1, .seed = seed})
+        .rest();
   };
   std::vector<std::string> expected;
   for (std::uint64_t seed = 0; seed < 4; ++seed) expected.push_back(one_text(seed));
@@ -135,14 +146,18 @@ TEST_CASE("threads that call one model get what each call gives alone") {
   const std::vector<Token> ids = lm.tokenizer().encode("Some text");
   const std::vector<std::function<std::string(LanguageModel&)>> calls = {
       [](LanguageModel& model) { return model.generate("Once", {.max_new_tokens = 20}); },
-      [](LanguageModel& model) { return model.generate("Then", {.max_new_tokens = 20, .temperature = 1, .seed = 3}); },
+      [](LanguageModel& model) {
+        return model.generate("Then", {.max_new_tokens = 20, .temperature = 1, .seed = 3});
+      },
       [](LanguageModel& model) {
         text::Generation generation = model.stream("Twice", {.max_new_tokens = 20});
         std::string text;
         while (const auto piece = generation.next()) text += *piece;
         return text;
       },
-      [](LanguageModel& model) { return std::to_string(model.perplexity("A text to be surprised by")); },
+      [](LanguageModel& model) {
+        return std::to_string(model.perplexity("A text to be surprised by"));
+      },
       [&](LanguageModel& model) {
         std::string bytes;
         for (const float logit : model.logits(ids)) bytes += std::to_string(logit);
@@ -151,7 +166,8 @@ TEST_CASE("threads that call one model get what each call gives alone") {
       [&](LanguageModel& model) {
         double sum = 0;
         std::size_t n = 0;
-        model.collect(ids, [&](std::size_t, std::size_t n_tokens, std::span<const float>, std::span<const float> h) {
+        model.collect(ids, [&](std::size_t, std::size_t n_tokens, std::span<const float>,
+                               std::span<const float> h) {
           n += n_tokens;
           for (const float value : h) sum += value;
         });
@@ -171,13 +187,16 @@ TEST_CASE("threads that call one model get what each call gives alone") {
   for (std::size_t at = 0; at < got.size(); ++at) CHECK(got[at] == expected[at % calls.size()]);
 }
 
-TEST_CASE("a callback that uses the model it was called by gets an ArgumentError, and the model goes on") {
+TEST_CASE(
+    "a callback that uses the model it was called by gets an ArgumentError, and the model goes "
+    "on") {
   const support::TinyModel tiny;
   LanguageModel lm = LanguageModel::open(tiny.path(), options("60%"));
   text::GenerationOptions nested{.max_new_tokens = 3};
   nested.on_prefill = [&](std::size_t, std::size_t) { lm.generate("Twice"); };
   CHECK_THROWS_AS(lm.generate("Once", nested), ArgumentError);
-  CHECK(lm.generate("Once", {.max_new_tokens = 3}) == lm.stream(lm.session(), "Once", {.max_new_tokens = 3}).rest());
+  CHECK(lm.generate("Once", {.max_new_tokens = 3}) ==
+        lm.stream(lm.session(), "Once", {.max_new_tokens = 3}).rest());
 }
 
 TEST_CASE("a second prompt pays only for what it does not share with the first") {
@@ -199,7 +218,8 @@ TEST_CASE("a plan is what opening would take, and is refused as opening is") {
   CHECK_THROWS_AS(LanguageModel::plan(tiny.path(), options("nonsense")), ArgumentError);
 }
 
-TEST_CASE("without a word about memory a model takes what the system can spare, and says the same text") {
+TEST_CASE(
+    "without a word about memory a model takes what the system can spare, and says the same text") {
   const support::TinyModel tiny;
   LanguageModel named = LanguageModel::open(tiny.path(), options("60%"));
   const std::string expected = named.generate("A text.", {.max_new_tokens = 20});

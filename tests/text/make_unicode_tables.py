@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes include/flashlm/text/unicode_tables.inc: the character classes as the `tokenizers` library sees them.
 
-Every code point is asked, one by one, so the tables hold the Unicode version of that library's regex engine
-and of its standard library, which are not the same. `--check` compares instead of writing and exits with 1 on a
-difference.
+Every code point is asked, one by one, so the tables hold the Unicode version of that library's
+regex engine and of its standard library, which are not the same. `--check` compares instead of
+writing and exits with 1 on a difference.
 
     python tests/text/make_unicode_tables.py [--check]
 """
@@ -81,7 +81,10 @@ def render() -> str:
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
         "// unicode_tables.inc: closed ranges of code points, ascending. Generated, not edited:",
-        f"// tests/text/make_unicode_tables.py asked tokenizers {tokenizers.__version__} about every code point.",
+        (
+            f"// tests/text/make_unicode_tables.py asked tokenizers {tokenizers.__version__} about "
+            f"every code point."
+        ),
     ]
     for name, meaning, ranges in tables:
         lines += ["", f"// {meaning}", f"inline constexpr CodeRange {name}[] = {{"]
@@ -98,7 +101,9 @@ def render() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare with the file instead of writing it")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the file instead of writing it"
+    )
     arguments = parser.parse_args()
     text = render()
     if not arguments.check:

@@ -42,15 +42,17 @@ TEST_CASE("what nobody says is allowed, and a table's options are members of the
 TEST_CASE("a word that is none and a number outside its range are refused with what would do") {
   LanguageModelOptions options;
   options.selector = "router";
-  CHECK_THROWS_WITH(check_options(kOpeningOptions, options, "here"),
-                    "[here] selector: expected auto, dense, predictor, gate or threshold, got 'router'");
+  CHECK_THROWS_WITH(
+      check_options(kOpeningOptions, options, "here"),
+      "[here] selector: expected auto, dense, predictor, gate or threshold, got 'router'");
   options = {};
   options.parallel = 0;
   CHECK_THROWS_WITH(check_options(kOpeningOptions, options, "here"),
                     "[here] parallel: expected 1 to 2147483647, got 0");
   options = {};
   options.n_threads = -1;
-  CHECK_THROWS_WITH(check_options(kOpeningOptions, options, "here"), "[here] threads: expected 1 to 1024, got -1");
+  CHECK_THROWS_WITH(check_options(kOpeningOptions, options, "here"),
+                    "[here] threads: expected 1 to 1024, got -1");
   for (const char* reader : {"tape", "", "auto, threads", "thread"}) {
     options = {};
     options.reader = reader;

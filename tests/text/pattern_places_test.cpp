@@ -11,7 +11,8 @@ using namespace flashlm::text;
 
 namespace {
 
-bool found(std::string_view pattern, std::string_view text, PatternReading reading = PatternReading::certain) {
+bool found(std::string_view pattern, std::string_view text,
+           PatternReading reading = PatternReading::certain) {
   const PatternPlaces places(Pattern(pattern, reading), reading);
   PatternPlaces::Set at = places.start();
   for (const char each : text) at = places.step(at, static_cast<unsigned char>(each));

@@ -37,14 +37,16 @@ TEST_CASE("what is known of regular expressions is read") {
 }
 
 TEST_CASE("what is not known is a FormatError that says where") {
-  for (const char* text : {"(?=a)", "(?!a)", "(?<=a)",  "(?<!a)",      "(?i)a", "(?P<a>b)", "\\1",    "\\k<a>",
-                           "\\b",   "\\B",   "\\p{L}",  "\\cJ",        "a**",   "*a",       "^*",     "(a",
-                           "a)",    "[a",    "[]",      "[^]",         "[b-a]", "[a-\\d]",  "a{3,2}", "a{5000}",
-                           "\\",    "\\xZ",  "\\uD800", "\\u{110000}", "\\u{}", "(?<name",  "\xff"}) {
+  for (const char* text :
+       {"(?=a)", "(?!a)", "(?<=a)",  "(?<!a)",      "(?i)a", "(?P<a>b)", "\\1",    "\\k<a>",
+        "\\b",   "\\B",   "\\p{L}",  "\\cJ",        "a**",   "*a",       "^*",     "(a",
+        "a)",    "[a",    "[]",      "[^]",         "[b-a]", "[a-\\d]",  "a{3,2}", "a{5000}",
+        "\\",    "\\xZ",  "\\uD800", "\\u{110000}", "\\u{}", "(?<name",  "\xff"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH(Pattern(text), Catch::Matchers::ContainsSubstring("[pattern]"));
   }
-  CHECK_THROWS_WITH(Pattern("ab(?!c)"), Catch::Matchers::ContainsSubstring("at byte 3: look-ahead"));
+  CHECK_THROWS_WITH(Pattern("ab(?!c)"),
+                    Catch::Matchers::ContainsSubstring("at byte 3: look-ahead"));
   CHECK_THROWS_AS(Pattern(std::string(100, '(') + std::string(100, ')')), FormatError);
 }
 

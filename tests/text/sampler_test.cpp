@@ -35,12 +35,14 @@ SamplerOptions options_of(const nlohmann::json& json) {
 }  // namespace
 
 TEST_CASE("the probabilities are those of transformers' logits processors") {
-  const auto golden = nlohmann::json::parse(flashlm::storage::read_text("tests/text/golden/sampler.json"));
+  const auto golden =
+      nlohmann::json::parse(flashlm::storage::read_text("tests/text/golden/sampler.json"));
   for (const auto& entry : golden["cases"]) {
     CAPTURE(entry["options"].dump());
     Sampler sampler(options_of(entry["options"]));
-    const auto token = static_cast<std::size_t>(
-        sample(sampler, entry["logits"].get<std::vector<float>>(), entry["history"].get<std::vector<Token>>()));
+    const auto token =
+        static_cast<std::size_t>(sample(sampler, entry["logits"].get<std::vector<float>>(),
+                                        entry["history"].get<std::vector<Token>>()));
     const auto expected = entry["probabilities"].get<std::vector<double>>();
     const std::vector<double> got = sampler.probabilities();
     REQUIRE(got.size() == expected.size());
@@ -60,7 +62,8 @@ TEST_CASE("tokens are drawn as often as their probability says") {
   Sampler sampler({.temperature = 1, .seed = 5});
   const int n_draws = 200000;
   std::vector<int> counts(5, 0);
-  for (int draw = 0; draw < n_draws; ++draw) ++counts[static_cast<std::size_t>(sample(sampler, logits))];
+  for (int draw = 0; draw < n_draws; ++draw)
+    ++counts[static_cast<std::size_t>(sample(sampler, logits))];
   CHECK(counts[3] == 0);
   double chi_squared = 0;
   for (std::size_t index = 0; index < 5; ++index) {
@@ -85,8 +88,9 @@ TEST_CASE("the same seed gives the same tokens, another seed others") {
 
 TEST_CASE("with a known vocabulary a sample allocates nothing") {
   const std::size_t vocab_size = 5000;
-  Sampler sampler({.temperature = 1, .top_k = 4000, .top_p = 0.95f, .min_p = 0.01f, .repetition_penalty = 1.1f},
-                  vocab_size);
+  Sampler sampler(
+      {.temperature = 1, .top_k = 4000, .top_p = 0.95f, .min_p = 0.01f, .repetition_penalty = 1.1f},
+      vocab_size);
   flashlm::Random random(2);
   const std::vector<Token> history = {1, 2, 3, 2};
   std::vector<float> logits(vocab_size);
@@ -128,7 +132,8 @@ TEST_CASE("NaN and logits without any possible token are errors that say so") {
   for (const float temperature : {0.0f, 1.0f}) {
     Sampler sampler({.temperature = temperature});
     CHECK_THROWS_WITH(sample(sampler, {0, std::nanf(""), 1}), ContainsSubstring("NaN for token 1"));
-    CHECK_THROWS_WITH(sample(sampler, {-kInfinity, -kInfinity}), ContainsSubstring("-inf for all 2"));
+    CHECK_THROWS_WITH(sample(sampler, {-kInfinity, -kInfinity}),
+                      ContainsSubstring("-inf for all 2"));
     CHECK_THROWS_AS(sample(sampler, {}), flashlm::ShapeError);
     CHECK_THROWS_AS(sample(sampler, {1, 2}, {2}), flashlm::ArgumentError);
     CHECK_THROWS_AS(sample(sampler, {1, 2}, {-1}), flashlm::ArgumentError);

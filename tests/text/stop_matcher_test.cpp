@@ -84,7 +84,8 @@ TEST_CASE("the text that comes out does not depend on how it is cut") {
       StopMatcher matcher(stops);
       std::string out;
       for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t length = cut == 0 ? 1 : std::min<std::size_t>(random.next() % 7, text.size() - begin);
+        const std::size_t length =
+            cut == 0 ? 1 : std::min<std::size_t>(random.next() % 7, text.size() - begin);
         out += matcher.push(std::string_view(text).substr(begin, length));
         CHECK(expected.text.compare(0, out.size(), out) == 0);
         begin += length;
@@ -100,6 +101,7 @@ TEST_CASE("many beginnings of a stop string cost no more than their length") {
   StopMatcher matcher({std::string(5000, 'a') + "b"});
   std::size_t out = 0;
   const std::string text(200000, 'a');
-  for (std::size_t begin = 0; begin < text.size(); begin += 100) out += matcher.push(text.substr(begin, 100)).size();
+  for (std::size_t begin = 0; begin < text.size(); begin += 100)
+    out += matcher.push(text.substr(begin, 100)).size();
   CHECK(out == text.size() - 5000);
 }

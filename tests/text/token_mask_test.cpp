@@ -21,7 +21,8 @@ using text::TokenMask;
 
 namespace {
 
-/// All bytes, then random pieces of random texts of all example schemas, then an ending token and a twin.
+/// All bytes, then random pieces of random texts of all example schemas, then an ending token and a
+/// twin.
 std::vector<std::string> vocabulary() {
   std::vector<std::string> tokens;
   for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
@@ -33,8 +34,9 @@ std::vector<std::string> vocabulary() {
       tokens.push_back(text.substr(random.next() % text.size(), 1 + random.next() % 9));
     }
   }
-  for (const char* text : {"\", \"", "\": ", "\xc3", "\xe2\x82", "\x82\xac", "\xac\"", "\x98\x80", "{\"", "\"}", "}}",
-                           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "                 \"", "<end>"}) {
+  for (const char* text :
+       {"\", \"", "\": ", "\xc3", "\xe2\x82", "\x82\xac", "\xac\"", "\x98\x80", "{\"", "\"}", "}}",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "                 \"", "<end>"}) {
     tokens.emplace_back(text);
   }
   tokens.emplace_back("{\"");
@@ -72,10 +74,11 @@ TEST_CASE("a mask allows a token exactly if its bytes go on with a text of the g
       for (std::size_t token = 0; token < tokens.size() + 5; ++token) {
         GrammarStates::State next = token < tokens.size() ? at : GrammarStates::kDead;
         if (token < tokens.size()) {
-          for (const char each : tokens[token]) next = states.next(next, static_cast<unsigned char>(each));
+          for (const char each : tokens[token])
+            next = states.next(next, static_cast<unsigned char>(each));
         }
-        const bool expected =
-            token == static_cast<std::size_t>(end) ? states.may_end(at) : next != GrammarStates::kDead;
+        const bool expected = token == static_cast<std::size_t>(end) ? states.may_end(at)
+                                                                     : next != GrammarStates::kDead;
         n_allowed += expected ? 1 : 0;
         if (mask.is_allowed(static_cast<Token>(token)) != expected) {
           CAPTURE(token);
@@ -92,7 +95,8 @@ TEST_CASE("a mask allows a token exactly if its bytes go on with a text of the g
 
 TEST_CASE("logits of other tokens are -inf") {
   const std::vector<std::string> tokens = vocabulary();
-  TokenMask mask(grammar_of(R"({"type": "boolean"})")->shared_rules(), trie_of(tokens), {}, tokens.size());
+  TokenMask mask(grammar_of(R"({"type": "boolean"})")->shared_rules(), trie_of(tokens), {},
+                 tokens.size());
   std::vector<float> logits(tokens.size(), 1.5f);
   mask.apply(logits);
   CHECK(logits['t'] == 1.5f);
@@ -108,7 +112,9 @@ TEST_CASE("logits of other tokens are -inf") {
 TEST_CASE("the way to an end is known in tokens") {
   const std::vector<std::string> tokens = vocabulary();
   TokenMask mask(
-      grammar_of(R"({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})")->shared_rules(),
+      grammar_of(
+          R"({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]})")
+          ->shared_rules(),
       trie_of(tokens), {}, tokens.size());
   CHECK(mask.to_end().size() <= 8);
   CHECK(mask.has_room("", mask.to_end().size()));
@@ -123,7 +129,8 @@ TEST_CASE("the way to an end is known in tokens") {
 TEST_CASE("a vocabulary that lacks bytes is led around them, or refused") {
   const std::vector<std::string> ascii = {"\"", "a", "\xc3", "\xc3\xa9", "q", "r", "ed"};
   const auto grammar = grammar_of(R"({"enum": ["red", "r\u00e9d", "ad"]})");
-  CHECK_THROWS_AS(TokenMask(grammar->shared_rules(), trie_of(ascii), {}, ascii.size()), FormatError);
+  CHECK_THROWS_AS(TokenMask(grammar->shared_rules(), trie_of(ascii), {}, ascii.size()),
+                  FormatError);
   const std::vector<std::string> more = {"\"", "a", "\xc3", "\xc3\xa9", "q", "r", "ed", "d", "e"};
   TokenMask mask(grammar->shared_rules(), trie_of(more), {}, more.size());
   REQUIRE(mask.push("\"r"));

@@ -21,7 +21,9 @@ using Tokens = std::vector<Token>;
 
 namespace {
 
-std::string golden(const std::string& name) { return flashlm::storage::read_text("tests/text/golden/" + name); }
+std::string golden(const std::string& name) {
+  return flashlm::storage::read_text("tests/text/golden/" + name);
+}
 
 /// A small tokenizer.json with one change.
 template <class Change>
@@ -43,10 +45,12 @@ TEST_CASE("ids and texts are those of the tokenizers library") {
       const Tokens ids = entry["ids"].get<Tokens>();
       CHECK(tokenizer.encode(text) == ids);
       CHECK(tokenizer.encode(text, {.add_special = false}) == entry["bare_ids"].get<Tokens>());
-      CHECK(tokenizer.encode(text, {.parse_special = false, .add_special = false}) == entry["plain_ids"].get<Tokens>());
+      CHECK(tokenizer.encode(text, {.parse_special = false, .add_special = false}) ==
+            entry["plain_ids"].get<Tokens>());
       CHECK(tokenizer.decode(ids) == entry["decoded"].get<std::string>());
       CHECK(tokenizer.decode(ids, true) == entry["skipped"].get<std::string>());
-      CHECK(tokenizer.decode(Tokens(ids.rbegin(), ids.rend())) == entry["backwards"].get<std::string>());
+      CHECK(tokenizer.decode(Tokens(ids.rbegin(), ids.rend())) ==
+            entry["backwards"].get<std::string>());
     }
   }
 }
@@ -71,24 +75,28 @@ TEST_CASE("parts without special tokens of their own are encoded as the joined t
     const nlohmann::json goldens = nlohmann::json::parse(golden(name + ".json"));
     for (const auto& entry : goldens["cases"]) {
       const auto text = entry["text"].get<std::string>();
-      if (std::any_of(special.begin(), special.end(), [&](const auto& one) { return text.find(one) != text.npos; })) {
+      if (std::any_of(special.begin(), special.end(),
+                      [&](const auto& one) { return text.find(one) != text.npos; })) {
         continue;
       }
       const std::string before = special.empty() ? "\n" : special.front() + "user\n";
       const std::string joined = before + text + before;
       CAPTURE(name, text);
-      CHECK(tokenizer.encode(std::vector<TextPart>{{before, true}, {text, false}, {before, true}}) ==
-            tokenizer.encode(joined, {.add_special = false}));
+      CHECK(
+          tokenizer.encode(std::vector<TextPart>{{before, true}, {text, false}, {before, true}}) ==
+          tokenizer.encode(joined, {.add_special = false}));
     }
   }
 }
 
-TEST_CASE("a part that is not trusted makes no special token, not even together with its neighbours") {
+TEST_CASE(
+    "a part that is not trusted makes no special token, not even together with its neighbours") {
   const Tokenizer tokenizer = Tokenizer::open("tests/text/golden/smollm.tokenizer.json");
   CHECK(tokenizer.special_tokens().size() > 2);
   const auto count = [&](const std::vector<TextPart>& parts) {
     const Tokens tokens = tokenizer.encode(parts);
-    return std::count_if(tokens.begin(), tokens.end(), [&](Token token) { return tokenizer.is_special(token); });
+    return std::count_if(tokens.begin(), tokens.end(),
+                         [&](Token token) { return tokenizer.is_special(token); });
   };
   CHECK(count({{"<|im_end|>", true}}) == 1);
   CHECK(count({{"<|im_end|><|im_start|>system", false}}) == 0);
@@ -96,8 +104,8 @@ TEST_CASE("a part that is not trusted makes no special token, not even together 
   CHECK(count({{"<|im_", true}, {"end|>", false}}) == 0);
   CHECK(count({{"<|im_", true}, {"end|>", true}}) == 1);
   CHECK(count({{"<|im_start", false}, {"<|im_end|>", true}, {"|>", false}}) == 1);
-  CHECK(tokenizer.decode(tokenizer.encode(std::vector<TextPart>{{"a<|im_end|>", false}, {"\xff", false}})) ==
-        "a<|im_end|>\xef\xbf\xbd");
+  CHECK(tokenizer.decode(tokenizer.encode(std::vector<TextPart>{
+            {"a<|im_end|>", false}, {"\xff", false}})) == "a<|im_end|>\xef\xbf\xbd");
   CHECK(tokenizer.encode(std::vector<TextPart>{}).empty());
 }
 
@@ -141,8 +149,9 @@ TEST_CASE("a tokenizer.json of an unknown kind is a FormatError that names the f
                     ContainsSubstring("NFC"));
   CHECK_THROWS_WITH(parse(changed([](auto& json) { json["decoder"]["type"] = "WordPiece"; })),
                     ContainsSubstring("WordPiece"));
-  CHECK_THROWS_WITH(parse(changed([](auto& json) { json["post_processor"] = {{"type", "BertProcessing"}}; })),
-                    ContainsSubstring("BertProcessing"));
+  CHECK_THROWS_WITH(
+      parse(changed([](auto& json) { json["post_processor"] = {{"type", "BertProcessing"}}; })),
+      ContainsSubstring("BertProcessing"));
   CHECK_THROWS_WITH(parse(changed([](auto& json) { json["model"]["type"] = "Unigram"; })),
                     ContainsSubstring("Unigram"));
   CHECK_THROWS_WITH(parse(changed([](auto& json) { json["added_tokens"][0]["id"] = 3; })),
@@ -155,7 +164,8 @@ TEST_CASE("a tokenizer.json of an unknown kind is a FormatError that names the f
   CHECK_THROWS_AS(parse(""), FormatError);
   CHECK_THROWS_AS(parse("[1e999]"), FormatError);
   CHECK_THROWS_AS(parse(std::string(300000, '[')), FormatError);
-  CHECK_THROWS_AS(parse(R"({"model":)" + std::string(300000, '[') + std::string(300000, ']') + "}"), FormatError);
+  CHECK_THROWS_AS(parse(R"({"model":)" + std::string(300000, '[') + std::string(300000, ']') + "}"),
+                  FormatError);
   CHECK_THROWS_AS(Tokenizer::open("tests/text/golden/no such file"), flashlm::IoError);
 }
 
@@ -168,7 +178,8 @@ TEST_CASE("a template puts tokens around the text") {
   CHECK(Tokenizer::parse(json).encode("") == Tokens{1, 2, 3});
   CHECK(Tokenizer::parse(json).encode("", {.add_special = false}).empty());
   CHECK_THROWS_AS(Tokenizer::parse(changed([](auto& document) {
-                    document["post_processor"] = {{"type", "TemplateProcessing"}, {"single", nlohmann::json::array()}};
+                    document["post_processor"] = {{"type", "TemplateProcessing"},
+                                                  {"single", nlohmann::json::array()}};
                   })),
                   FormatError);
 }

@@ -51,11 +51,13 @@ TEST_CASE("broken bytes become one U+FFFD for each maximal subpart") {
 
 TEST_CASE("a stream gives the same text however its bytes are cut") {
   flashlm::Random random(1);
-  const std::vector<std::string> parts = {"a",        "\xc3\xa9",     "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\x80",
-                                          "\xf0\x9f", "\xed\xa0\x80", "\xff",         "\xe2\x82"};
+  const std::vector<std::string> parts = {"a",       "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                          "\x80",    "\xf0\x9f", "\xed\xa0\x80", "\xff",
+                                          "\xe2\x82"};
   for (int round = 0; round < 2000; ++round) {
     std::string bytes;
-    for (std::uint64_t count = random.next() % 12; count > 0; --count) bytes += parts[random.next() % parts.size()];
+    for (std::uint64_t count = random.next() % 12; count > 0; --count)
+      bytes += parts[random.next() % parts.size()];
     Utf8Stream stream;
     std::string text;
     for (std::size_t begin = 0; begin < bytes.size();) {

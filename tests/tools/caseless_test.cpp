@@ -13,8 +13,10 @@ using namespace flashlm::tools;
 
 TEST_CASE("Case does not count in any script that has it") {
   CHECK(caseless(U"\u00C9TUDE") == caseless(U"\u00e9tude"));
-  CHECK(caseless(U"\u041c\u041e\u0414\u0415\u041b\u042c") == caseless(U"\u043c\u043e\u0434\u0435\u043b\u044c"));
-  CHECK(caseless(U"\u03a3\u039f\u03a6\u039f\u03a3") == caseless(U"\u03c3\u03bf\u03c6\u03bf\u03c2"));  // a final sigma
+  CHECK(caseless(U"\u041c\u041e\u0414\u0415\u041b\u042c") ==
+        caseless(U"\u043c\u043e\u0434\u0435\u043b\u044c"));
+  CHECK(caseless(U"\u03a3\u039f\u03a6\u039f\u03a3") ==
+        caseless(U"\u03c3\u03bf\u03c6\u03bf\u03c2"));  // a final sigma
   CHECK(caseless(U"STRASSE") == caseless(U"stra\u00dfe"));
   CHECK(caseless(U"\U00010400") == caseless(U"\U00010428"));
   CHECK(caseless(U"\u0130") == caseless(U"i\u0307"));  // Turkish, without the rules of Turkish
@@ -34,12 +36,13 @@ TEST_CASE("An accent counts the same in a letter and after it, in any order") {
 TEST_CASE("Every code point becomes what Python's unicodedata makes of it") {
   std::uint64_t sum = 0xcbf29ce484222325;
   for (char32_t code = 0; code < 0x110000; ++code) {
-    const bool left_out =
-        (code >= 0xd800 && code < 0xe000) || (code >= 0xf900 && code < 0xfb00) || (code >= 0x2f800 && code < 0x2fa20);
+    const bool left_out = (code >= 0xd800 && code < 0xe000) || (code >= 0xf900 && code < 0xfb00) ||
+                          (code >= 0x2f800 && code < 0x2fa20);
     if (left_out) continue;
     std::string bytes;
     for (const char32_t part : caseless({&code, 1})) flashlm::text::append_utf8(bytes, part);
-    for (const char byte : bytes + "\n") sum = (sum ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    for (const char byte : bytes + "\n")
+      sum = (sum ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   }
   CHECK(sum == detail::kFoldSum);
 }

@@ -114,8 +114,10 @@ TEST_CASE("a child neither prints nor writes files nor flushes what its parent h
 }
 
 TEST_CASE("a message that is larger than agreed ends the child") {
-  CHECK(end_of({.message_bytes = 10}, [](const ChildSend& send) { send('a', "0123456789"); }) == Kind::finished);
-  ChildProcess child({.message_bytes = 10}, [](const ChildSend& send) { send('a', "0123456789x"); });
+  CHECK(end_of({.message_bytes = 10}, [](const ChildSend& send) { send('a', "0123456789"); }) ==
+        Kind::finished);
+  ChildProcess child({.message_bytes = 10},
+                     [](const ChildSend& send) { send('a', "0123456789x"); });
   CHECK_FALSE(child.next());
   CHECK(child.end().kind == Kind::crashed);
 }
@@ -146,7 +148,8 @@ TEST_CASE("children of several threads do not disturb each other") {
   for (std::size_t index = 0; index < finished.size(); ++index) {
     threads.emplace_back([&finished, index] {
       for (int round = 0; round < 10; ++round) {
-        ChildProcess child({}, [&](const ChildSend& send) { send('a', std::string(100'000, 'x')); });
+        ChildProcess child({},
+                           [&](const ChildSend& send) { send('a', std::string(100'000, 'x')); });
         const std::size_t n = all(child).size();
         finished[index] += n == 1 && child.end().kind == Kind::finished;
       }

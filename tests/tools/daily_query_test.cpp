@@ -11,7 +11,8 @@ using namespace flashlm::tools;
 TEST_CASE("A query of values in their range passes, and becomes part of an address") {
   CHECK_NOTHROW(DailyQuery{}.check());
   CHECK(DailyQuery{}.parameters().empty());
-  const DailyQuery day{.topic = "LLM", .top = 3, .date = "2024-02-29", .order = DailyOrder::trend, .days = 31};
+  const DailyQuery day{
+      .topic = "LLM", .top = 3, .date = "2024-02-29", .order = DailyOrder::trend, .days = 31};
   CHECK_NOTHROW(day.check());
   CHECK(day.parameters() == "date=2024-02-29&sort=trending&");
   CHECK(DailyQuery{.week = "2025-W09"}.parameters() == "week=2025-W09&");
@@ -19,8 +20,8 @@ TEST_CASE("A query of values in their range passes, and becomes part of an addre
 }
 
 TEST_CASE("A query of other values is refused") {
-  for (const char* date :
-       {"2025-02-29", "2025-13-01", "2025-00-10", "2025-1-1", "today", "2025-02-28&p=1", "2025-02-2x", " "}) {
+  for (const char* date : {"2025-02-29", "2025-13-01", "2025-00-10", "2025-1-1", "today",
+                           "2025-02-28&p=1", "2025-02-2x", " "}) {
     CAPTURE(date);
     CHECK_THROWS_AS(DailyQuery{.date = date}.check(), ArgumentError);
   }

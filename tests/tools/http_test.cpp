@@ -115,8 +115,10 @@ TEST_CASE("An address that is not allowed is refused before anything is sent") {
 }
 
 TEST_CASE("A busy server gets further tries") {
-  for (const char* status : {"429 Too Many Requests", "500 Oops", "502 Bad", "503 Busy", "504 Late", "408 Late"}) {
-    const LoopbackServer server(in_turn({answer(status, "no"), answer(status, "no")}, answer("200 OK", "yes")));
+  for (const char* status :
+       {"429 Too Many Requests", "500 Oops", "502 Bad", "503 Busy", "504 Late", "408 Late"}) {
+    const LoopbackServer server(
+        in_turn({answer(status, "no"), answer(status, "no")}, answer("200 OK", "yes")));
     CHECK(http_get({.url = server.url()}, kQuick).body == "yes");
     CHECK(server.received().size() == 3);
   }
@@ -137,24 +139,30 @@ TEST_CASE("Tries come to an end") {
 }
 
 TEST_CASE("A refusal is final, and says what the server says") {
-  for (const char* status : {"400 Bad", "401 Who", "403 No", "404 Not Found", "410 Gone", "501 What"}) {
-    const LoopbackServer server(
-        answer(status, "{\"error\":\"no \x01 such \xff date\"}", "Content-Type: application/json\r\n"));
+  for (const char* status :
+       {"400 Bad", "401 Who", "403 No", "404 Not Found", "410 Gone", "501 What"}) {
+    const LoopbackServer server(answer(status, "{\"error\":\"no \x01 such \xff date\"}",
+                                       "Content-Type: application/json\r\n"));
     CHECK_THROWS_WITH(http_get({.url = server.url()}, kQuick),
                       ContainsSubstring(std::string("got ") + std::string(status).substr(0, 3)) &&
-                          ContainsSubstring("\"no   such \xef\xbf\xbd date\"") && ContainsSubstring(server.url()));
+                          ContainsSubstring("\"no   such \xef\xbf\xbd date\"") &&
+                          ContainsSubstring(server.url()));
     CHECK(server.received().size() == 1);
   }
-  const LoopbackServer page(answer("404 Not Found", "<html>long</html>", "Content-Type: text/html\r\n"));
+  const LoopbackServer page(
+      answer("404 Not Found", "<html>long</html>", "Content-Type: text/html\r\n"));
   CHECK_THROWS_WITH(http_get({.url = page.url()}, kPatient), !ContainsSubstring("html"));
   CHECK_THROWS_AS(http_get({.url = page.url()}, kPatient), HttpError);
 }
 
 TEST_CASE("The wait that a server asks for is kept, and its end is told") {
-  const LoopbackServer server(in_turn({answer("429 Too Many", "", "Retry-After: 1\r\n")}, answer("200 OK", "yes")));
+  const LoopbackServer server(
+      in_turn({answer("429 Too Many", "", "Retry-After: 1\r\n")}, answer("200 OK", "yes")));
   double longest = 0;
   HttpOptions options = kQuick;
-  options.progress = [&](const HttpProgress& now) { longest = std::max(longest, now.waiting_seconds); };
+  options.progress = [&](const HttpProgress& now) {
+    longest = std::max(longest, now.waiting_seconds);
+  };
   CHECK(http_get({.url = server.url()}, options).body == "yes");
   const auto seen = server.received();
   REQUIRE(seen.size() == 2);
@@ -176,7 +184,8 @@ TEST_CASE("A wait that is too long is an error that names it") {
 
 TEST_CASE("The time limit is on all tries together") {
   const LoopbackServer server([](const Received&, Connection& client) { client.pause(600); });
-  const HttpOptions options{.stall_seconds = 0.3, .total_seconds = 1.5, .max_tries = 12, .backoff_seconds = 0.001};
+  const HttpOptions options{
+      .stall_seconds = 0.3, .total_seconds = 1.5, .max_tries = 12, .backoff_seconds = 0.001};
   CHECK(error_code({.url = server.url()}, options) == ETIMEDOUT);
   CHECK(server.received().size() <= 5);  // each try takes what a silence takes, or more
 }
@@ -191,14 +200,17 @@ TEST_CASE("What a callback throws ends a transfer and a wait") {
   const auto stop_when_waiting = [](const HttpProgress& now) {
     if (now.waiting_seconds > 0) throw std::runtime_error("enough");
   };
-  CHECK_THROWS_WITH(http_get({.url = server.url()}, with(&HttpOptions::progress, stop_when_waiting)), "enough");
+  CHECK_THROWS_WITH(
+      http_get({.url = server.url()}, with(&HttpOptions::progress, stop_when_waiting)), "enough");
   const auto refuse = [](const std::string&) { throw std::runtime_error("not now"); };
-  CHECK_THROWS_WITH(http_get({.url = server.url()}, with(&HttpOptions::before_request, refuse)), "not now");
+  CHECK_THROWS_WITH(http_get({.url = server.url()}, with(&HttpOptions::before_request, refuse)),
+                    "not now");
   CHECK(server.received().size() == 1);
 }
 
 TEST_CASE("Every request is announced: redirections and tries too") {
-  const LoopbackServer server(in_turn({redirect("/b"), answer("503 Busy", "")}, answer("200 OK", "yes")));
+  const LoopbackServer server(
+      in_turn({redirect("/b"), answer("503 Busy", "")}, answer("200 OK", "yes")));
   std::vector<std::string> asked;
   HttpOptions options = kQuick;
   options.before_request = [&](const std::string& url) { asked.push_back(url); };
@@ -207,14 +219,16 @@ TEST_CASE("Every request is announced: redirections and tries too") {
 }
 
 TEST_CASE("Many threads may fetch at once") {
-  const LoopbackServer server(
-      [](const Received& request, Connection& client) { client.send(answer("200 OK", request.target)); });
+  const LoopbackServer server([](const Received& request, Connection& client) {
+    client.send(answer("200 OK", request.target));
+  });
   std::atomic<int> good = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
       const std::string target = "/" + std::to_string(i);
-      for (int round = 0; round < 5; ++round) good += http_get({.url = server.url(target)}, kPatient).body == target;
+      for (int round = 0; round < 5; ++round)
+        good += http_get({.url = server.url(target)}, kPatient).body == target;
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -30,7 +30,8 @@ HttpOptions patient(HttpOptions options) {
   return options;
 }
 
-HttpResponse run(const LoopbackServer& server, const HttpOptions& options = {}, const HttpRequest& request = {}) {
+HttpResponse run(const LoopbackServer& server, const HttpOptions& options = {},
+                 const HttpRequest& request = {}) {
   const HttpOptions all = patient(options);
   HttpTransfer transfer(all);
   transfer.run(Url::parse(server.url("/x")), request, true, kLong);
@@ -38,7 +39,8 @@ HttpResponse run(const LoopbackServer& server, const HttpOptions& options = {}, 
 }
 
 /// The errno of the failure, and whether it may pass.
-std::pair<int, bool> failure(const LoopbackServer& server, const HttpOptions& options = {}, double seconds = kLong) {
+std::pair<int, bool> failure(const LoopbackServer& server, const HttpOptions& options = {},
+                             double seconds = kLong) {
   const HttpOptions all = patient(options);
   HttpTransfer transfer(all);
   try {
@@ -53,7 +55,8 @@ std::pair<int, bool> failure(const LoopbackServer& server, const HttpOptions& op
 }  // namespace
 
 TEST_CASE("A good answer arrives whole, with its headers") {
-  const LoopbackServer server(answer("200 OK", "hello", "Content-Type:  text/plain \r\nX-Empty:\r\n"));
+  const LoopbackServer server(
+      answer("200 OK", "hello", "Content-Type:  text/plain \r\nX-Empty:\r\n"));
   const HttpResponse response = run(server);
   CHECK(response.status == 200);
   CHECK(response.url == server.url("/x"));
@@ -64,7 +67,8 @@ TEST_CASE("A good answer arrives whole, with its headers") {
 
 TEST_CASE("A request says who asks, what it accepts, and carries headers and token") {
   const LoopbackServer server(answer("200 OK", ""));
-  run(server, {.user_agent = "flashlm-test/1"}, {.url = "", .headers = {{"X-Test", "yes"}}, .token = "hf_secret"});
+  run(server, {.user_agent = "flashlm-test/1"},
+      {.url = "", .headers = {{"X-Test", "yes"}}, .token = "hf_secret"});
   const Received request = server.received().at(0);
   CHECK(request.target == "/x");
   CHECK(request.has("GET /x HTTP/1.1\r\n"));
@@ -81,12 +85,14 @@ TEST_CASE("A header or token that would begin a second line is refused before an
 }
 
 TEST_CASE("A compressed body arrives as it was, and a bomb is stopped at the limit") {
-  CHECK(run(LoopbackServer(answer("200 OK", support::gzip("hello"), "Content-Encoding: gzip\r\n"))).body == "hello");
+  CHECK(run(LoopbackServer(answer("200 OK", support::gzip("hello"), "Content-Encoding: gzip\r\n")))
+            .body == "hello");
   const std::string bomb = support::gzip_bomb(std::size_t{64} << 20);
   REQUIRE(bomb.size() < std::size_t{1} << 20);
   const LoopbackServer server(answer("200 OK", bomb, "Content-Encoding: gzip\r\n"));
   CHECK(failure(server, {.max_bytes = std::uint64_t{1} << 20}) == std::pair(EFBIG, false));
-  CHECK(failure(LoopbackServer(answer("200 OK", "no gzip", "Content-Encoding: gzip\r\n"))).first == EIO);
+  CHECK(failure(LoopbackServer(answer("200 OK", "no gzip", "Content-Encoding: gzip\r\n"))).first ==
+        EIO);
 }
 
 TEST_CASE("A body of the limit arrives, one byte more does not") {
@@ -114,22 +120,27 @@ TEST_CASE("An announced length above the limit is refused without reading it") {
 TEST_CASE("A head without an end is stopped") {
   const LoopbackServer server([](const Received&, Connection& client) {
     client.send("HTTP/1.1 200 OK\r\n");
-    for (int i = 0; client.send("X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n"); ++i) continue;
+    for (int i = 0; client.send("X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n");
+         ++i)
+      continue;
   });
   CHECK(failure(server).first != 0);
 }
 
 TEST_CASE("A body that is cut short is an error that may pass") {
-  const LoopbackServer server("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello");
+  const LoopbackServer server(
+      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello");
   CHECK(failure(server) == std::pair(ECONNRESET, true));
   CHECK(failure(LoopbackServer(std::string())) == std::pair(ECONNRESET, true));
-  CHECK(failure(LoopbackServer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhello")) ==
-        std::pair(ECONNRESET, true));
+  CHECK(
+      failure(LoopbackServer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhello")) ==
+      std::pair(ECONNRESET, true));
 }
 
 TEST_CASE("A body longer than announced ends where it was announced to") {
-  CHECK(run(LoopbackServer("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello, world")).body ==
-        "hello");
+  CHECK(run(LoopbackServer(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello, world"))
+            .body == "hello");
 }
 
 TEST_CASE("What is no HTTP is an error") {
@@ -164,7 +175,8 @@ TEST_CASE("Where nobody listens there is no connection") {
 }
 
 TEST_CASE("A refusal is an answer, of which only the beginning is kept") {
-  const HttpResponse response = run(LoopbackServer(answer("404 Not Found", std::string(1'000'000, 'x'))));
+  const HttpResponse response =
+      run(LoopbackServer(answer("404 Not Found", std::string(1'000'000, 'x'))));
   CHECK(response.status == 404);
   CHECK(response.body.size() <= std::size_t{64} << 10);
 }
@@ -179,7 +191,8 @@ TEST_CASE("A redirection is told, not followed") {
   CHECK(server.received().size() == 1);
 }
 
-TEST_CASE("The time that a server asks for is known, as seconds, as a date, or as the hub writes it") {
+TEST_CASE(
+    "The time that a server asks for is known, as seconds, as a date, or as the hub writes it") {
   const auto wait = [](std::string_view lines) {
     const LoopbackServer server(answer("429 Too Many Requests", "", lines));
     const HttpOptions options = patient({});
@@ -202,6 +215,7 @@ TEST_CASE("Progress is told, and what it throws reaches the caller") {
   CHECK(last.done == 100'000);
   CHECK(last.total == 100'000);
   CHECK(last.attempt == 1);
-  CHECK_THROWS_WITH(run(server, {.progress = [](const HttpProgress&) { throw std::runtime_error("enough"); }}),
-                    "enough");
+  CHECK_THROWS_WITH(
+      run(server, {.progress = [](const HttpProgress&) { throw std::runtime_error("enough"); }}),
+      "enough");
 }

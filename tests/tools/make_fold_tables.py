@@ -15,7 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 TABLES = Path(__file__).parents[2] / "include" / "flashlm" / "tools" / "fold_tables.inc"
-IDEOGRAPHS = (range(0xF900, 0xFB00), range(0x2F800, 0x2FA20))  # second copies of Chinese characters: as they are
+IDEOGRAPHS = (
+    range(0xF900, 0xFB00),
+    range(0x2F800, 0x2FA20),
+)  # second copies of Chinese characters: as they are
 
 
 def code_points() -> Iterator[int]:
@@ -94,7 +97,10 @@ def render() -> str:
     """The text of the .inc file."""
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
-        "// fold_tables.inc: letters that are the same. Generated, not edited: tests/tools/make_fold_tables.py asked",
+        (
+            "// fold_tables.inc: letters that are the same. Generated, not edited: "
+            "tests/tools/make_fold_tables.py asked"
+        ),
         f"// Python's unicodedata (Unicode {unicodedata.unidata_version}) about every code point.",
     ]
     tables: list[tuple[str, str, str, Sequence[tuple[int, ...]]]] = [
@@ -113,13 +119,19 @@ def render() -> str:
                 line = "   "
             line += " " + cell
         lines += [line, "};"]
-    lines += ["", "// FNV-1a of all code points, folded", f"inline constexpr std::uint64_t kFoldSum = {checksum()};"]
+    lines += [
+        "",
+        "// FNV-1a of all code points, folded",
+        f"inline constexpr std::uint64_t kFoldSum = {checksum()};",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare with the file instead of writing it")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the file instead of writing it"
+    )
     arguments = parser.parse_args()
     text = render()
     if not arguments.check:

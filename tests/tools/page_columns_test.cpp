@@ -53,7 +53,8 @@ TEST_CASE("a column knows its rows, whatever the order of words in them") {
   CHECK(rows[1].width == 65);
 }
 
-TEST_CASE("three lines of prose on both sides are columns, two are if they look like wrapped text") {
+TEST_CASE(
+    "three lines of prose on both sides are columns, two are if they look like wrapped text") {
   Lines three;
   for (const double y : {100.0, 112.0, 124.0}) three.line(72, y, kLong).line(300, y, kLong);
   CHECK(three.are_columns());
@@ -61,10 +62,16 @@ TEST_CASE("three lines of prose on both sides are columns, two are if they look 
   for (const double y : {100.0, 112.0}) two.line(72, y, kLong).line(300, y, kLong);
   CHECK(two.are_columns());
   Lines unequal;  // the first line had room for the second one's word
-  unequal.line(72, 100, "a line of it").line(72, 112, kLong).line(300, 100, kLong).line(300, 112, kLong);
+  unequal.line(72, 100, "a line of it")
+      .line(72, 112, kLong)
+      .line(300, 100, kLong)
+      .line(300, 112, kLong);
   CHECK_FALSE(unequal.are_columns());
   Lines ragged;  // on the left side nothing begins at one edge
-  ragged.line(72, 100, kLong).line(95, 112, "a line of prose").line(300, 100, kLong).line(300, 112, kLong);
+  ragged.line(72, 100, kLong)
+      .line(95, 112, "a line of prose")
+      .line(300, 100, kLong)
+      .line(300, 112, kLong);
   CHECK_FALSE(ragged.are_columns());
   Lines cells;
   for (const double y : {100.0, 112.0}) cells.line(72, y, "name").line(300, y, kLong);
@@ -73,11 +80,13 @@ TEST_CASE("three lines of prose on both sides are columns, two are if they look 
   CHECK_FALSE(Lines().line(72, 100, kLong).line(72, 112, kLong).are_columns());
 }
 
-TEST_CASE("a row that stands alone is no part of the columns, whatever the spacing of their lines") {
+TEST_CASE(
+    "a row that stands alone is no part of the columns, whatever the spacing of their lines") {
   for (const double pitch : {12.0, 24.0}) {
     Lines lines;
     lines.line(72, 40, "a running title").line(400, 40, "page 3");
-    for (int row = 0; row < 4; ++row) lines.line(72, 100 + pitch * row, kLong).line(300, 100 + pitch * row, kLong);
+    for (int row = 0; row < 4; ++row)
+      lines.line(72, 100 + pitch * row, kLong).line(300, 100 + pitch * row, kLong);
     CHECK(lines.are_columns());
     CHECK(lines.band.above.size() == 5);
     CHECK(lines.band.below.empty());

@@ -33,13 +33,16 @@ TEST_CASE("a chain of overlaps does not pull lines together") {
 }
 
 TEST_CASE("pieces join where nothing stands between them only") {
-  CHECK(lines_of({{"ef", 0, 0, 10, 10, false}, {"fect", 10, 0, 30, 10, true}, {"x", 35, 0, 40, 10, true}}) ==
-        "effect x\n");
-  CHECK(lines_of({{"left", 0, 0, 20, 10, false}, {"right", 60, 0, 90, 10, false}}) == "left right\n");
+  CHECK(lines_of({{"ef", 0, 0, 10, 10, false},
+                  {"fect", 10, 0, 30, 10, true},
+                  {"x", 35, 0, 40, 10, true}}) == "effect x\n");
+  CHECK(lines_of({{"left", 0, 0, 20, 10, false}, {"right", 60, 0, 90, 10, false}}) ==
+        "left right\n");
 }
 
 TEST_CASE("an empty line stands before a wider gap, and before what is appended") {
-  CHECK(lines_of({{"a", 0, 0, 5, 10}, {"b", 0, 12, 5, 22}, {"c", 0, 24, 5, 34}, {"d", 0, 48, 5, 58}}) ==
+  CHECK(lines_of(
+            {{"a", 0, 0, 5, 10}, {"b", 0, 12, 5, 22}, {"c", 0, 24, 5, 34}, {"d", 0, 48, 5, 58}}) ==
         "a\nb\nc\n\nd\n");
   CHECK(lines_of({{"a", 0, 0, 5, 10}, {"b", 0, 20, 5, 30}, {"c", 0, 40, 5, 50}}) == "a\nb\nc\n");
   CHECK(lines_of({{"b", 0, 0, 5, 10}}, "a\n") == "a\n\nb\n");

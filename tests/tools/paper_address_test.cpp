@@ -93,15 +93,17 @@ TEST_CASE("An id is found in every dress that people give it") {
 }
 
 TEST_CASE("A version, and an id of the old form, are found in the same dresses") {
-  for (const char* text : {"https://arxiv.org/abs/2312.11514v2?context=cs", "https://arxiv.org/pdf/2312.11514v2.pdf",
-                           "arXiv: 2312.11514v2 [cs.CL] 4 Jan 2024", "10.48550/arXiv.2312.11514v2",
-                           "https://www.alphaxiv.org/abs/2312.11514v2/", "`2312.11514V2`"}) {
+  for (const char* text :
+       {"https://arxiv.org/abs/2312.11514v2?context=cs", "https://arxiv.org/pdf/2312.11514v2.pdf",
+        "arXiv: 2312.11514v2 [cs.CL] 4 Jan 2024", "10.48550/arXiv.2312.11514v2",
+        "https://www.alphaxiv.org/abs/2312.11514v2/", "`2312.11514V2`"}) {
     CAPTURE(text);
     CHECK(PaperId::parse(text).text() == "2312.11514v2");
   }
-  for (const char* text : {"math.GT/0309136", "arXiv: math.GT/0309136", "https://arxiv.org/abs/math.GT/0309136/",
-                           "https://arxiv.org/abs/math.GT%2F0309136", "https://arxiv.org/pdf/math.GT/0309136.pdf",
-                           "https://doi.org/10.48550/arXiv.math.GT/0309136", "(math.GT/0309136)"}) {
+  for (const char* text :
+       {"math.GT/0309136", "arXiv: math.GT/0309136", "https://arxiv.org/abs/math.GT/0309136/",
+        "https://arxiv.org/abs/math.GT%2F0309136", "https://arxiv.org/pdf/math.GT/0309136.pdf",
+        "https://doi.org/10.48550/arXiv.math.GT/0309136", "(math.GT/0309136)"}) {
     CAPTURE(text);
     CHECK(PaperId::parse(text).text() == "math.GT/0309136");
   }

@@ -34,8 +34,8 @@ TEST_CASE("A PDF is found by its version, and without one the newest") {
   CHECK(cache.find_pdf(id("2312.11514")) == folder / "a/b/pdf/2312.11514v10.pdf");
   CHECK(cache.find_pdf(id("2312.11514v2")) == folder / "a/b/pdf/2312.11514v2.pdf");
   CHECK_FALSE(cache.find_pdf(id("2312.11514v3")));
-  for (const char* foreign :
-       {"2312.11514v99.pdf.part-1-2", "2312.11514v0.pdf", "2312.11514vx.pdf", "2312.11514v9999999999.pdf"}) {
+  for (const char* foreign : {"2312.11514v99.pdf.part-1-2", "2312.11514v0.pdf", "2312.11514vx.pdf",
+                              "2312.11514v9999999999.pdf"}) {
     support::put(folder / "a/b/pdf" / foreign, std::string("x"));
   }
   CHECK(cache.find_pdf(id("2312.11514")) == folder / "a/b/pdf/2312.11514v10.pdf");
@@ -91,7 +91,8 @@ TEST_CASE("Whatever the id says, its places lie inside the folder") {
   int accepted = 0;
   for (int round = 0; round < 300'000; ++round) {
     std::string text;
-    for (std::uint64_t n = random.next() % 6; n > 0; --n) text += parts[random.next() % std::size(parts)];
+    for (std::uint64_t n = random.next() % 6; n > 0; --n)
+      text += parts[random.next() % std::size(parts)];
     try {
       const PaperId paper = PaperId::parse(text);
       ++accepted;

@@ -46,9 +46,11 @@ TEST_CASE("A paper is read from a list and from a record of its own") {
 }
 
 TEST_CASE("A paper of another archive is left out of a list") {
-  CHECK(parse_papers(R"([{"paper": {"id": "../../x", "title": "T"}}, {"paper": {"id": "2312.11514", "title": "T"}}])",
-                     "a test")
-            .size() == 1);
+  CHECK(
+      parse_papers(
+          R"([{"paper": {"id": "../../x", "title": "T"}}, {"paper": {"id": "2312.11514", "title": "T"}}])",
+          "a test")
+          .size() == 1);
   CHECK(parse_papers("[]", "a test").empty());
   CHECK_THROWS_AS(parse_paper(R"({"id": "../../x", "title": "T"})", "a test"), FormatError);
 }
@@ -56,12 +58,14 @@ TEST_CASE("A paper of another archive is left out of a list") {
 TEST_CASE("JSON of another shape is a FormatError that names where it came from") {
   for (const std::string text :
        {"", "{", "{}", "null", "3", "\"x\"", "[1]", "[null]", "[[]]", "[{}]", R"([{"paper": 3}])",
-        R"([{"paper": null}])", R"([{"paper": {"id": 3, "title": "T"}}])", R"([{"paper": {"id": "2312.11514"}}])",
-        R"([{"paper": {"title": "T"}}])", "<html></html>", "[\"\xff\"]"}) {
+        R"([{"paper": null}])", R"([{"paper": {"id": 3, "title": "T"}}])",
+        R"([{"paper": {"id": "2312.11514"}}])", R"([{"paper": {"title": "T"}}])", "<html></html>",
+        "[\"\xff\"]"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_papers(text, "a test"), FormatError);
     CHECK_THROWS_WITH(parse_papers(text, "a test"), Catch::Matchers::ContainsSubstring("(a test)"));
   }
   const std::size_t deep = 100'000;
-  CHECK_THROWS_AS(parse_papers(std::string(deep, '[') + std::string(deep, ']'), "a test"), FormatError);
+  CHECK_THROWS_AS(parse_papers(std::string(deep, '[') + std::string(deep, ']'), "a test"),
+                  FormatError);
 }

@@ -18,8 +18,9 @@ namespace {
 /// The options of an environment with these variables and none of the others that count.
 PapersOptions options_of(std::initializer_list<std::pair<const char*, std::string>> variables) {
   for (const char* name :
-       {"HF_ENDPOINT", "ARXIV_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HOME",
-        "HF_ASSETS_CACHE", "XDG_CACHE_HOME", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DOWNLOAD_TIMEOUT"}) {
+       {"HF_ENDPOINT", "ARXIV_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_HOME", "HF_ASSETS_CACHE", "XDG_CACHE_HOME",
+        "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DOWNLOAD_TIMEOUT"}) {
     ::unsetenv(name);
   }
   ::setenv("HOME", "/nobody", 1);
@@ -47,12 +48,15 @@ TEST_CASE("Variables choose hosts and folders") {
   CHECK(options_of({{"XDG_CACHE_HOME", "/xdg"}}).cache == "/xdg/huggingface/assets/flashlm/papers");
   CHECK(options_of({{"HF_HOME", "/hf"}, {"HF_ASSETS_CACHE", "/a"}}).cache == "/a/flashlm/papers");
   CHECK(options_of({{"HF_HUB_DOWNLOAD_TIMEOUT", "7"}}).http.stall_seconds == 7);
-  CHECK(options_of({{"HF_HUB_DOWNLOAD_TIMEOUT", "soon"}}).http.stall_seconds == PapersOptions().http.stall_seconds);
+  CHECK(options_of({{"HF_HUB_DOWNLOAD_TIMEOUT", "soon"}}).http.stall_seconds ==
+        PapersOptions().http.stall_seconds);
 }
 
 TEST_CASE("Offline is what the hub's library takes for it") {
-  for (const char* yes : {"1", "ON", "yes", "True"}) CHECK(options_of({{"HF_HUB_OFFLINE", yes}}).offline);
-  for (const char* no : {"0", "", "off", "2"}) CHECK_FALSE(options_of({{"HF_HUB_OFFLINE", no}}).offline);
+  for (const char* yes : {"1", "ON", "yes", "True"})
+    CHECK(options_of({{"HF_HUB_OFFLINE", yes}}).offline);
+  for (const char* no : {"0", "", "off", "2"})
+    CHECK_FALSE(options_of({{"HF_HUB_OFFLINE", no}}).offline);
   CHECK(options_of({{"TRANSFORMERS_OFFLINE", "1"}}).offline);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// papers_test.cpp: the hub's papers, from a hub and an arXiv on loopback, and from the cache without them.
+/// papers_test.cpp: the hub's papers, from a hub and an arXiv on loopback, and from the cache
+/// without them.
 #include "flashlm/tools/papers.hpp"
 
 #include <array>
@@ -30,10 +31,11 @@ namespace {
 
 const std::string kPdf = "%PDF-1.5\n1 0 obj\nendobj\ntrailer\n%%EOF\n";
 
-std::string item(std::string_view id, std::string_view title, int upvotes, std::string_view summary = "Nothing.",
-                 std::string_view day = "2025-11-20", int comments = 0) {
-  return concat(R"({"paper": {"id": ")", id, R"(", "title": ")", title, R"(", "summary": ")", summary,
-                R"(", "upvotes": )", upvotes, R"(, "submittedOnDailyAt": ")", day,
+std::string item(std::string_view id, std::string_view title, int upvotes,
+                 std::string_view summary = "Nothing.", std::string_view day = "2025-11-20",
+                 int comments = 0) {
+  return concat(R"({"paper": {"id": ")", id, R"(", "title": ")", title, R"(", "summary": ")",
+                summary, R"(", "upvotes": )", upvotes, R"(, "submittedOnDailyAt": ")", day,
                 R"(T00:00:00.000Z"}, "numComments": )", comments, "}");
 }
 
@@ -42,8 +44,9 @@ const std::string kToday = "[" + item("2511.00001", "Dogs", 90) + "," +
                            item("2511.00003", "Cats", 70, "Cats for large language models.") + "," +
                            item("2511.00004", "Large language models", 20) + "," +
                            item("2511.00005", "LLM tools", 5, "Tools.", "2025-11-20", 7) + "]";
-const std::string kYesterday = "[" + item("2511.00010", "LLM in a flash", 300, "Flash.", "2025-11-19") + "," +
-                               item("2511.00002", "LLM agents", 5) + "]";
+const std::string kYesterday = "[" +
+                               item("2511.00010", "LLM in a flash", 300, "Flash.", "2025-11-19") +
+                               "," + item("2511.00002", "LLM agents", 5) + "]";
 
 /// A hub with two days, one paper's text, and a search.
 void serve_hub(const Received& request, Connection& client) {
@@ -61,17 +64,20 @@ void serve_hub(const Received& request, Connection& client) {
   } else if (at("/api/papers/search?q=flash%20%26%20neurons&limit=2")) {
     client.send(answer("200 OK", kToday, json));
   } else if (at("/api/papers/2511.00002")) {
-    client.send(answer("200 OK", R"({"id": "2511.00002", "title": "LLM agents", "upvotes": 5})", json));
+    client.send(
+        answer("200 OK", R"({"id": "2511.00002", "title": "LLM agents", "upvotes": 5})", json));
   } else if (at("/papers/2511.00002.md")) {
     client.send(answer("200 OK", "# LLM agents\n\nText\xff.", "Content-Type: text/markdown\r\n"));
   } else if (at("/papers/2511.00003.md")) {
-    client.send(answer("200 OK", "\n <!DOCTYPE html><html></html>", "Content-Type: text/markdown\r\n"));
+    client.send(
+        answer("200 OK", "\n <!DOCTYPE html><html></html>", "Content-Type: text/markdown\r\n"));
   } else {
     client.send(answer("404 Not Found", "{}", json));
   }
 }
 
-PapersOptions options_of(const support::TempFolder& folder, const std::string& hub, const std::string& arxiv = "") {
+PapersOptions options_of(const support::TempFolder& folder, const std::string& hub,
+                         const std::string& arxiv = "") {
   PapersOptions options;
   options.hub = hub;
   options.arxiv = arxiv;
@@ -79,7 +85,8 @@ PapersOptions options_of(const support::TempFolder& folder, const std::string& h
   options.cache = folder.path();
   options.arxiv_interval_seconds = 0.2;
   options.http.backoff_seconds = 0.01;
-  options.http.connect_seconds = options.http.stall_seconds = 600;  // a machine may stop for many seconds
+  options.http.connect_seconds = options.http.stall_seconds =
+      600;  // a machine may stop for many seconds
   return options;
 }
 
@@ -108,7 +115,8 @@ TEST_CASE("Daily papers come by votes, then by comments") {
   const support::TempFolder folder;
   const LoopbackServer hub(&serve_hub);
   const Papers papers(options_of(folder, hub.url()));
-  CHECK(ids(papers.daily()) == Ids{"2511.00001", "2511.00003", "2511.00004", "2511.00005", "2511.00002"});
+  CHECK(ids(papers.daily()) ==
+        Ids{"2511.00001", "2511.00003", "2511.00004", "2511.00005", "2511.00002"});
   CHECK(ids(papers.daily({.top = 2})) == Ids{"2511.00001", "2511.00003"});
   CHECK(ids(papers.daily({.order = DailyOrder::trend})).front() == "2511.00001");
   CHECK(ids(papers.daily({.order = DailyOrder::trend}))[1] == "2511.00002");
@@ -118,18 +126,22 @@ TEST_CASE("Daily papers of a topic: first those about it, then those that mentio
   const support::TempFolder folder;
   const LoopbackServer hub(&serve_hub);
   const Papers papers(options_of(folder, hub.url()));
-  CHECK(ids(papers.daily({.topic = "LLM"})) == Ids{"2511.00004", "2511.00005", "2511.00002", "2511.00003"});
+  CHECK(ids(papers.daily({.topic = "LLM"})) ==
+        Ids{"2511.00004", "2511.00005", "2511.00002", "2511.00003"});
   CHECK(ids(papers.daily({.topic = "llm", .top = 1})) == Ids{"2511.00004"});
   CHECK(ids(papers.daily({.topic = "LLM", .order = DailyOrder::trend})) ==
         Ids{"2511.00002", "2511.00004", "2511.00005", "2511.00003"});
   CHECK(papers.daily({.topic = "quantum chemistry"}).empty());
 }
 
-TEST_CASE("Earlier days are asked only if the later ones have too few, and an unknown day is an empty one") {
+TEST_CASE(
+    "Earlier days are asked only if the later ones have too few, and an unknown day is an empty "
+    "one") {
   const support::TempFolder folder;
   const LoopbackServer hub(&serve_hub);
   const Papers papers(options_of(folder, hub.url()));
-  CHECK(ids(papers.daily({.topic = "LLM", .top = 2, .days = 7})) == Ids{"2511.00004", "2511.00005"});
+  CHECK(ids(papers.daily({.topic = "LLM", .top = 2, .days = 7})) ==
+        Ids{"2511.00004", "2511.00005"});
   CHECK(hub.received().size() == 1);
   CHECK(ids(papers.daily({.topic = "LLM", .days = 4})) ==
         Ids{"2511.00004", "2511.00005", "2511.00002", "2511.00003", "2511.00010"});
@@ -152,7 +164,9 @@ TEST_CASE("A list of several pages is read to its end, and one that repeats itse
     const bool endless = request.target.find("month=2025-01") != std::string::npos;
     const bool first = request.target.ends_with("&p=0");
     const bool second = request.target.ends_with("&p=1");
-    client.send(answer("200 OK", endless || first ? page(0, 100) : second ? page(99, 100) : page(199, 3)));
+    client.send(answer("200 OK", endless || first ? page(0, 100)
+                                 : second         ? page(99, 100)
+                                                  : page(199, 3)));
   });
   const Papers papers(options_of(folder, hub.url()));
   CHECK(papers.daily({.top = 1000, .week = "2025-W09"}).size() == 202);
@@ -181,7 +195,8 @@ TEST_CASE("A paper's record and its Markdown come from the hub, which gets the t
   CHECK_FALSE(papers.markdown(PaperId::parse("2511.09999")));
   CHECK_THROWS_AS(papers.markdown(PaperId::parse("2511.00003")), FormatError);
   CHECK(error_code([&] { papers.info(PaperId::parse("2511.09999")); }) == ENOENT);
-  for (const Received& request : hub.received()) CHECK(request.has("Authorization: Bearer hf_secret\r\n"));
+  for (const Received& request : hub.received())
+    CHECK(request.has("Authorization: Bearer hf_secret\r\n"));
   const std::size_t asked = hub.received().size();
   papers.markdown(kId.with_version(3));
   papers.info(kId);
@@ -192,7 +207,8 @@ TEST_CASE("A paper's record and its Markdown come from the hub, which gets the t
 
 TEST_CASE("A PDF comes from arXiv once, with its version and without the token") {
   const support::TempFolder folder;
-  const LoopbackServer arxiv(answer("200 OK", kPdf, "Content-Disposition: inline; filename=\"2511.00002v3.pdf\"\r\n"));
+  const LoopbackServer arxiv(
+      answer("200 OK", kPdf, "Content-Disposition: inline; filename=\"2511.00002v3.pdf\"\r\n"));
   const Papers papers(options_of(folder, "", arxiv.url()));
   const std::filesystem::path path = papers.pdf(kId);
   CHECK(path == folder / "pdf/2511.00002v3.pdf");
@@ -222,8 +238,9 @@ TEST_CASE("A PDF whose version nobody tells has none; a redirection may tell it"
 }
 
 TEST_CASE("What is no PDF, or not a whole one, is refused and not kept") {
-  for (const std::string& body : {std::string("<html>Please wait</html>"), std::string(),
-                                  std::string("%PDF-1.5\nhalf of it"), std::string(5000, 'x') + kPdf}) {
+  for (const std::string& body :
+       {std::string("<html>Please wait</html>"), std::string(), std::string("%PDF-1.5\nhalf of it"),
+        std::string(5000, 'x') + kPdf}) {
     const support::TempFolder folder;
     const LoopbackServer arxiv(answer("200 OK", body, "Content-Type: text/html\r\n"));
     const Papers papers(options_of(folder, "", arxiv.url()));
@@ -248,7 +265,9 @@ TEST_CASE("A PDF that is too large, missing or cut short is an IoError and not k
   CHECK_FALSE(Papers(options_of(folder, "")).cache().find_pdf(kId));
 }
 
-TEST_CASE("Requests to arXiv keep their distance and their turn: tries, redirections and other threads too") {
+TEST_CASE(
+    "Requests to arXiv keep their distance and their turn: tries, redirections and other threads "
+    "too") {
   const support::TempFolder folder;
   std::atomic<int> count = 0;
   std::atomic<int> open = 0;
@@ -271,10 +290,12 @@ TEST_CASE("Requests to arXiv keep their distance and their turn: tries, redirect
     threads.emplace_back([&options, id] { Papers(options).pdf(PaperId::parse(id)); });
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK(count == 4);  // 503, a redirection and its end, one more paper; the same paper is found in the cache
+  CHECK(count ==
+        4);  // 503, a redirection and its end, one more paper; the same paper is found in the cache
   CHECK_FALSE(crowded);
   // From the start, not from one to the next: a server that is held up sees a request late.
-  for (std::size_t i = 1; i < 4; ++i) CHECK(seconds[i].load() >= 0.2 * static_cast<double>(i) - 0.01);
+  for (std::size_t i = 1; i < 4; ++i)
+    CHECK(seconds[i].load() >= 0.2 * static_cast<double>(i) - 0.01);
 }
 
 TEST_CASE("Offline, what was fetched is there and nothing is asked") {

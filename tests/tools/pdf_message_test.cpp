@@ -10,8 +10,8 @@ using namespace flashlm;
 using namespace flashlm::tools;
 
 TEST_CASE("info and pages arrive as they were sent") {
-  const PdfInfo info = unpack_info(
-      pack_info({.title = "A title", .author = "", .n_pages = 70'000, .encrypted = true, .complete = false}));
+  const PdfInfo info = unpack_info(pack_info(
+      {.title = "A title", .author = "", .n_pages = 70'000, .encrypted = true, .complete = false}));
   CHECK(info.title == "A title");
   CHECK(info.author.empty());
   CHECK(info.n_pages == 70'000);

@@ -73,7 +73,8 @@ Paper paper(std::size_t n_pages, const std::string& name = "") {
     pdf.text(120, 50, "A title over both columns of page " + number, 14);
     add(split_words("A title over both columns of page " + number));
     for (const double x : {60.0, 320.0}) {
-      const auto words = numbered_words(name + (x < 100 ? "l" : "r") + number + ".", 100 + 7 * page);
+      const auto words =
+          numbered_words(name + (x < 100 ? "l" : "r") + number + ".", 100 + 7 * page);
       put_lines(pdf, x, 90, fill_lines(words, 38));
       add(words);
     }
@@ -86,7 +87,8 @@ Paper paper(std::size_t n_pages, const std::string& name = "") {
 
 std::string many_pages(int n) {
   PdfWriter pdf;
-  for (int number = 1; number <= n; ++number) pdf.page().text(72, 72, "page " + std::to_string(number));
+  for (int number = 1; number <= n; ++number)
+    pdf.page().text(72, 72, "page " + std::to_string(number));
   return pdf.bytes();
 }
 
@@ -137,7 +139,8 @@ TEST_CASE("a range of pages counts from 1, and its end may lie beyond the last")
   CHECK_THROWS_AS(file.read({.first_page = 6}), ArgumentError);
   CHECK_THROWS_AS(file.read({.first_page = 0}), ArgumentError);
   CHECK_THROWS_AS(file.read({.first_page = 3, .last_page = 2}), ArgumentError);
-  CHECK_THAT(error_of(file, {.first_page = 6}), ContainsSubstring("[pdf] first_page: expected at most 5, got 6"));
+  CHECK_THAT(error_of(file, {.first_page = 6}),
+             ContainsSubstring("[pdf] first_page: expected at most 5, got 6"));
 }
 
 TEST_CASE("ligatures are spelled out and cut words joined") {
@@ -146,10 +149,11 @@ TEST_CASE("ligatures are spelled out and cut words joined") {
   put_lines(pdf, 72, 72,
             {"an e\x04"
              "cient \x02lter for the o\x05ine",
-             "work\x03ow, its di\x01usion and exam-", "ples of GPT-", "4 in the la\x07 part of a low-rank and",
-             "another low-", "rank"});
+             "work\x03ow, its di\x01usion and exam-", "ples of GPT-",
+             "4 in the la\x07 part of a low-rank and", "another low-", "rank"});
   CHECK(PdfFile(pdf.bytes()).read().text() ==
-        "an efficient filter for the offline\nworkflow, its diffusion and examples\nof GPT-4\nin the last part of a "
+        "an efficient filter for the offline\nworkflow, its diffusion and examples\nof GPT-4\nin "
+        "the last part of a "
         "low-rank and\nanother low-rank\n");
 }
 
@@ -172,7 +176,8 @@ TEST_CASE("a scanned document says that it has no text") {
   PdfWriter pdf;
   const PdfFile file(pdf.page().picture().page().picture().bytes());
   CHECK_THROWS_AS(file.read(), FormatError);
-  CHECK_THAT(error_of(file), ContainsSubstring("expected text, got none on 2 of 2 pages") && ContainsSubstring("OCR"));
+  CHECK_THAT(error_of(file), ContainsSubstring("expected text, got none on 2 of 2 pages") &&
+                                 ContainsSubstring("OCR"));
   const Pdf empty = file.read({.require_text = false});
   CHECK(empty.pages.size() == 2);
   CHECK_FALSE(empty.has_text());
@@ -191,14 +196,16 @@ TEST_CASE("what is no PDF says what it is") {
   CHECK_THAT(error_of(PdfFile("")), ContainsSubstring("expected a PDF, got an empty file"));
   CHECK_THAT(error_of(PdfFile("\n<!doctype html><title>503</title>")),
              ContainsSubstring("expected a PDF, got a web page"));
-  CHECK_THAT(error_of(PdfFile("plain words")), ContainsSubstring("expected a PDF, got something else"));
+  CHECK_THAT(error_of(PdfFile("plain words")),
+             ContainsSubstring("expected a PDF, got something else"));
   CHECK_THAT(error_of(PdfFile("%PDF-1.7\n")), ContainsSubstring("damaged"));
   CHECK_THROWS_AS(read_pdf("no/such/file.pdf"), IoError);
   CHECK_THROWS_AS(read_pdf("."), IoError);
 }
 
 TEST_CASE("a document without pages is a FormatError") {
-  CHECK_THAT(error_of(PdfFile(PdfWriter().bytes())), ContainsSubstring("[pdf] expected pages, got none"));
+  CHECK_THAT(error_of(PdfFile(PdfWriter().bytes())),
+             ContainsSubstring("[pdf] expected pages, got none"));
 }
 
 TEST_CASE("limits say which one it is") {
@@ -207,12 +214,14 @@ TEST_CASE("limits say which one it is") {
   CHECK(error_of(file, {.max_file_bytes = size}) == "no error");
   CHECK_THAT(error_of(file, {.max_file_bytes = size - 1}), ContainsSubstring("max_file_bytes"));
   CHECK(error_of(file, {.max_pages = 5}) == "no error");
-  CHECK_THAT(error_of(file, {.max_pages = 4}), ContainsSubstring("pages: expected at most 4, got 5"));
+  CHECK_THAT(error_of(file, {.max_pages = 4}),
+             ContainsSubstring("pages: expected at most 4, got 5"));
   CHECK(error_of(file, {.first_page = 2, .max_pages = 4}) == "no error");
   CHECK(error_of(file, {.max_text_bytes = 35}) == "no error");
   CHECK_THAT(error_of(file, {.max_text_bytes = 34}), ContainsSubstring("max_text_bytes"));
   CHECK_THAT(error_of(file, {.max_seconds = 1e-9}), ContainsSubstring("max_seconds"));
-  CHECK_THAT(error_of(file, {.max_seconds = 1e-9, .isolate = false}), ContainsSubstring("max_seconds"));
+  CHECK_THAT(error_of(file, {.max_seconds = 1e-9, .isolate = false}),
+             ContainsSubstring("max_seconds"));
   CHECK_THROWS_AS(file.read({.max_seconds = 0}), ArgumentError);
   CHECK_THROWS_AS(file.read({.max_memory_bytes = 0}), ArgumentError);
 }
@@ -220,10 +229,12 @@ TEST_CASE("limits say which one it is") {
 TEST_CASE("a page that takes forever ends at the deadline") {
   PdfWriter pdf;
   std::string forms = "q ";
-  for (int index = 0; index < 2'000'000; ++index) forms += "BT /C 1 Tf 1 0 0 1 9 9 Tm (aaaaaaaaaa) Tj ET ";
+  for (int index = 0; index < 2'000'000; ++index)
+    forms += "BT /C 1 Tf 1 0 0 1 9 9 Tm (aaaaaaaaaa) Tj ET ";
   const PdfFile file(pdf.page().raw(forms).bytes());
   const auto start = std::chrono::steady_clock::now();
-  CHECK_THAT(error_of(file, {.max_seconds = 0.5}), ContainsSubstring("time: expected at most 0.5 s"));
+  CHECK_THAT(error_of(file, {.max_seconds = 0.5}),
+             ContainsSubstring("time: expected at most 0.5 s"));
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::minutes(5));
 }
 
@@ -232,8 +243,8 @@ TEST_CASE("a page that takes too much memory is refused it") {
   PdfWriter pdf;
   std::string words;
   for (int index = 0; index < 1'000'000; ++index)
-    words +=
-        "BT /C 9 Tf 1 0 0 1 " + std::to_string(index % 600) + " " + std::to_string(index % 791) + " Tm (word) Tj ET ";
+    words += "BT /C 9 Tf 1 0 0 1 " + std::to_string(index % 600) + " " +
+             std::to_string(index % 791) + " Tm (word) Tj ET ";
   const PdfFile file(pdf.page().raw(words).bytes());
   CHECK_THAT(error_of(file, {.max_seconds = 600, .max_memory_bytes = std::uint64_t{96} << 20}),
              ContainsSubstring("max_memory_bytes"));
@@ -249,9 +260,11 @@ TEST_CASE("progress counts pages, and what it throws ends the reading") {
                  last = done;
                }});
     CHECK(last == 5);
-    CHECK_THROWS_WITH(file.read({.isolate = isolate,
-                                 .progress = [](std::size_t, std::size_t) { throw std::runtime_error("enough"); }}),
-                      "enough");
+    CHECK_THROWS_WITH(
+        file.read(
+            {.isolate = isolate,
+             .progress = [](std::size_t, std::size_t) { throw std::runtime_error("enough"); }}),
+        "enough");
     CHECK(file.read({.isolate = isolate}).pages.size() == 5);
   }
 }

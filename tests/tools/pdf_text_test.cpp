@@ -22,14 +22,16 @@ std::string repaired(const std::string& text) {
 }  // namespace
 
 TEST_CASE("UTF-16 becomes UTF-8, lone surrogates become U+FFFD") {
-  const std::vector<unsigned short> units = {'a', 0xe9, 0x20ac, 0xd83d, 0xde00, 0xd800, 'b', 0xdc00, 0xd83d};
+  const std::vector<unsigned short> units = {'a',    0xe9, 0x20ac, 0xd83d, 0xde00,
+                                             0xd800, 'b',  0xdc00, 0xd83d};
   CHECK(utf16_to_utf8(units) == "a\u00e9\u20ac\U0001F600\ufffdb\ufffd\ufffd");
   CHECK(utf16_to_utf8({}).empty());
 }
 
 TEST_CASE("ligatures are spelled out") {
-  CHECK(clean_text("e\ufb00ect, \ufb01rst, \ufb02ow, e\ufb03cient, wa\ufb04e, la\ufb06, la\ufb05") ==
-        "effect, first, flow, efficient, waffle, last, last");
+  CHECK(
+      clean_text("e\ufb00ect, \ufb01rst, \ufb02ow, e\ufb03cient, wa\ufb04e, la\ufb06, la\ufb05") ==
+      "effect, first, flow, efficient, waffle, last, last");
 }
 
 TEST_CASE("every space is a space, and what prints nothing is gone") {
@@ -73,17 +75,22 @@ TEST_CASE("a real hyphen stays") {
 }
 
 TEST_CASE("the document decides when it has the word elsewhere") {
-  CHECK(repaired("a low-\nrank matrix. Low-rank is good\n") == "a low-rank\nmatrix. Low-rank is good\n");
-  CHECK(repaired("a low-\nrank matrix. Lowrank is good\n") == "a lowrank\nmatrix. Lowrank is good\n");
-  CHECK(repaired("a fine-\ntuning run\nthe fine tuning\n") == "a fine-tuning\nrun\nthe fine tuning\n");
+  CHECK(repaired("a low-\nrank matrix. Low-rank is good\n") ==
+        "a low-rank\nmatrix. Low-rank is good\n");
+  CHECK(repaired("a low-\nrank matrix. Lowrank is good\n") ==
+        "a lowrank\nmatrix. Lowrank is good\n");
+  CHECK(repaired("a fine-\ntuning run\nthe fine tuning\n") ==
+        "a fine-tuning\nrun\nthe fine tuning\n");
   CHECK(repaired("some-\nthing. something, some thing\n") == "something.\nsomething, some thing\n");
   CHECK(repaired("the end-to-\nend way. to-end\n") == "the end-to-end\nway. to-end\n");
-  CHECK(repaired("a multi-repre-\nsentation, representation\n") == "a multi-representation,\nrepresentation\n");
+  CHECK(repaired("a multi-repre-\nsentation, representation\n") ==
+        "a multi-representation,\nrepresentation\n");
 }
 
 TEST_CASE("dashes and ends are left alone") {
-  for (const std::string text : {"he said -\nand went\n", "a --\nb\n", "list:\n- one\n- two\n", "end-\n",
-                                 "end-\n\n\nnot near\n", "a-\n(b)\n", "-\nx\n", "\n\n", "plain\n"}) {
+  for (const std::string text :
+       {"he said -\nand went\n", "a --\nb\n", "list:\n- one\n- two\n", "end-\n",
+        "end-\n\n\nnot near\n", "a-\n(b)\n", "-\nx\n", "\n\n", "plain\n"}) {
     CHECK(repaired(text) == text);
   }
   CHECK(repaired("").empty());
@@ -105,7 +112,9 @@ TEST_CASE("a hostile text costs no more than its length") {
   const std::vector<std::string> large = hostile(1'000'000);
   for (std::size_t kind = 0; kind < large.size(); ++kind) {
     CAPTURE(kind);
-    const auto repair = [](const std::string& text) { CHECK(repaired(text).size() + 700'000 > text.size()); };
+    const auto repair = [](const std::string& text) {
+      CHECK(repaired(text).size() + 700'000 > text.size());
+    };
     CHECK(support::growth(64, 10, [&] { repair(small[kind]); }, [&] { repair(large[kind]); }) < 10);
   }
 }

@@ -39,7 +39,8 @@ Answers ask(const std::string& bytes, const PdfRequest& request) {
 std::string five_pages() {
   support::PdfWriter pdf;
   pdf.title = "A title";
-  for (int number = 1; number <= 5; ++number) pdf.page().text(72, 72, "page " + std::to_string(number));
+  for (int number = 1; number <= 5; ++number)
+    pdf.page().text(72, 72, "page " + std::to_string(number));
   return pdf.bytes();
 }
 
@@ -65,5 +66,6 @@ TEST_CASE("what is no PDF is an error, and nothing else is sent") {
   const Answers answers = ask("%PDF-1.4 and nothing more", {});
   CHECK(answers.infos.empty());
   REQUIRE(answers.errors.size() == 1);
-  CHECK_THAT(answers.errors[0], Catch::Matchers::ContainsSubstring("expected a PDF, got a damaged one"));
+  CHECK_THAT(answers.errors[0],
+             Catch::Matchers::ContainsSubstring("expected a PDF, got a damaged one"));
 }

@@ -55,7 +55,8 @@ std::vector<std::string> joined(std::initializer_list<std::vector<std::string>> 
 
 TEST_CASE("a page without words has no text") { CHECK(reading_order({}).empty()); }
 
-TEST_CASE("lines come from top to bottom and words from left to right, whatever the order of the boxes") {
+TEST_CASE(
+    "lines come from top to bottom and words from left to right, whatever the order of the boxes") {
   Page page;
   page.lines(72, 72, {"one two three", "four five", "six"});
   std::reverse(page.boxes.begin(), page.boxes.end());
@@ -71,7 +72,9 @@ TEST_CASE("a wider distance of lines is an empty line") {
 
 TEST_CASE("pieces of a word are put together") {
   Page page;
-  page.boxes = {{"ef", 72, 72, 82, 82, false, 0}, {"fect", 82, 72, 102, 82, true, 0}, {"x", 107, 72, 112, 82, true, 0}};
+  page.boxes = {{"ef", 72, 72, 82, 82, false, 0},
+                {"fect", 82, 72, 102, 82, true, 0},
+                {"x", 107, 72, 112, 82, true, 0}};
   CHECK(page.text() == "effect x\n");
 }
 
@@ -123,13 +126,15 @@ TEST_CASE("a title, a wide caption and a footer stand between the columns that t
   page.line(100, 40, "A title over both of the columns of it", 18);
   double y = page.lines(72, 80, fill_lines(a, 40));
   y = std::max(y, page.lines(320, 80, fill_lines(b, 40)));
-  page.line(80, y + 10, "Figure 1: a caption that is wider than a column is and crosses the gutter of the page");
+  page.line(
+      80, y + 10,
+      "Figure 1: a caption that is wider than a column is and crosses the gutter of the page");
   y += 40;
   y = std::max(page.lines(72, y, fill_lines(c, 40)), page.lines(320, y, fill_lines(d, 40)));
   page.line(300, y + 20, "12");
   const auto title = split_words("A title over both of the columns of it");
-  const auto caption =
-      split_words("Figure 1: a caption that is wider than a column is and crosses the gutter of the page");
+  const auto caption = split_words(
+      "Figure 1: a caption that is wider than a column is and crosses the gutter of the page");
   CHECK(page.words() == joined({title, a, b, caption, c, d, {"12"}}));
 }
 
@@ -138,10 +143,11 @@ TEST_CASE("a header and a footer with both ends filled are read as rows") {
   const auto right = numbered_words("right", 150);
   Page page;
   page.line(72, 40, "Published at some conference").line(450, 40, "A running title");
-  const double y = std::max(page.lines(72, 72, fill_lines(left, 40)), page.lines(320, 72, fill_lines(right, 40)));
+  const double y = std::max(page.lines(72, 72, fill_lines(left, 40)),
+                            page.lines(320, 72, fill_lines(right, 40)));
   page.line(72, y + 30, "Version of May 2024").line(450, y + 30, "page 3 of 9");
-  CHECK(page.words() == joined({split_words("Published at some conference A running title"), left, right,
-                                split_words("Version of May 2024 page 3 of 9")}));
+  CHECK(page.words() == joined({split_words("Published at some conference A running title"), left,
+                                right, split_words("Version of May 2024 page 3 of 9")}));
 }
 
 TEST_CASE("three columns are read one after the other") {
@@ -155,7 +161,9 @@ TEST_CASE("three columns are read one after the other") {
   CHECK(page.words() == joined({a, b, c}));
 }
 
-TEST_CASE("columns of two lines are read one after the other, with a title and a footer around them or without") {
+TEST_CASE(
+    "columns of two lines are read one after the other, with a title and a footer around them or "
+    "without") {
   const auto title = split_words("A title over both of the columns of the page here");
   for (const double pitch : {12.0, 18.0, 24.0}) {  // single, one and a half, double spacing
     for (const bool framed : {false, true}) {
@@ -170,7 +178,8 @@ TEST_CASE("columns of two lines are read one after the other, with a title and a
       REQUIRE(fill_lines(right, 40).size() == 2);
       if (framed) page.line(280, 72 + 4 * pitch + 20, "12");
       const std::vector<std::string> number{"12"};
-      CHECK(page.words() == (framed ? joined({title, left, right, number}) : joined({left, right})));
+      CHECK(page.words() ==
+            (framed ? joined({title, left, right, number}) : joined({left, right})));
     }
   }
 }
@@ -198,10 +207,12 @@ TEST_CASE("pages of one to three columns are read in order, however few their li
     for (std::size_t column = 0; column < n_columns; ++column) {
       // Words of a text: of one to nine letters, filled into lines until there are enough.
       std::vector<std::string> words;
-      const std::size_t last = column + 1 < n_columns || n_lines < 3 ? n_lines : n_lines - random.next() % 2;
+      const std::size_t last =
+          column + 1 < n_columns || n_lines < 3 ? n_lines : n_lines - random.next() % 2;
       do {
         std::string word;
-        for (std::uint64_t n = 1 + random.next() % 9; n > 0; --n) word += letters[random.next() % letters.size()];
+        for (std::uint64_t n = 1 + random.next() % 9; n > 0; --n)
+          word += letters[random.next() % letters.size()];
         words.push_back(word);
       } while (fill_lines(words, characters).size() <= last);
       words.pop_back();
@@ -209,7 +220,8 @@ TEST_CASE("pages of one to three columns are read in order, however few their li
                  fill_lines(words, characters), pitch);
       expected.insert(expected.end(), words.begin(), words.end());
     }
-    for (std::size_t n = page.boxes.size(); n > 1; --n) std::swap(page.boxes[n - 1], page.boxes[random.next() % n]);
+    for (std::size_t n = page.boxes.size(); n > 1; --n)
+      std::swap(page.boxes[n - 1], page.boxes[random.next() % n]);
     CAPTURE(round, n_columns, n_lines, pitch, gap, page.text());
     REQUIRE(page.words() == expected);
   }
@@ -227,14 +239,17 @@ TEST_CASE("double-spaced columns are columns from their first line to their last
 TEST_CASE("two rows of a table or a form stay rows") {
   const std::vector<std::vector<std::vector<std::string>>> tables = {
       {{"OPT 6.7B with a window", "24 % of the weights"}, {"Falcon 7B", "5.5 % of them, at best"}},
-      {{"Accepted by the editor on 4 May 2024", "Version 2 of the text"}, {"Received", "4 January 2024 at noon"}},
-      {{"name", "what it does in a longer sentence here"}, {"size", "how many bytes it takes on the disk"}}};
+      {{"Accepted by the editor on 4 May 2024", "Version 2 of the text"},
+       {"Received", "4 January 2024 at noon"}},
+      {{"name", "what it does in a longer sentence here"},
+       {"size", "how many bytes it takes on the disk"}}};
   for (const auto& table : tables) {
     Page page;
     std::vector<std::string> expected;
     for (std::size_t row = 0; row < table.size(); ++row) {
       for (std::size_t column = 0; column < 2; ++column) {
-        page.line(72 + 234 * static_cast<double>(column), 72 + 12 * static_cast<double>(row), table[row][column]);
+        page.line(72 + 234 * static_cast<double>(column), 72 + 12 * static_cast<double>(row),
+                  table[row][column]);
         for (const std::string& word : split_words(table[row][column])) expected.push_back(word);
       }
     }
@@ -244,12 +259,17 @@ TEST_CASE("two rows of a table or a form stay rows") {
 
 TEST_CASE("wide spaces of justified lines that happen to lie below each other are no gutter") {
   Page page;
-  page.lines(72, 72, {"one two three four five six seven", "now two three more words than six", "the end of it"});
-  for (std::size_t n = 0; n < 14; ++n) {  // of the first two lines, which are alike letter by letter
-    page.boxes[n].x_min += 12 * static_cast<double>(n % 7), page.boxes[n].x_max += 12 * static_cast<double>(n % 7);
+  page.lines(
+      72, 72,
+      {"one two three four five six seven", "now two three more words than six", "the end of it"});
+  for (std::size_t n = 0; n < 14;
+       ++n) {  // of the first two lines, which are alike letter by letter
+    page.boxes[n].x_min += 12 * static_cast<double>(n % 7),
+        page.boxes[n].x_max += 12 * static_cast<double>(n % 7);
   }
   CHECK(page.words() ==
-        split_words("one two three four five six seven now two three more words than six the end of it"));
+        split_words(
+            "one two three four five six seven now two three more words than six the end of it"));
 }
 
 TEST_CASE("a table is read row by row") {
@@ -284,7 +304,8 @@ TEST_CASE("what is turned comes last, in its own direction") {
   Page page;
   page.lines(72, 72, fill_lines(numbered_words("w", 60), 60));
   const auto main = numbered_words("w", 60);
-  page.boxes.push_back({"arXiv:1", 20, 300, 30, 340, true, 3});  // upwards: the first word is the lowest
+  page.boxes.push_back(
+      {"arXiv:1", 20, 300, 30, 340, true, 3});  // upwards: the first word is the lowest
   page.boxes.push_back({"stamp", 20, 260, 30, 295, true, 3});
   page.boxes.push_back({"down", 560, 100, 570, 120, true, 1});
   page.boxes.push_back({"wards", 560, 125, 570, 150, true, 1});
@@ -295,7 +316,8 @@ TEST_CASE("a page that lies on its side is read like any other") {
   Page page;
   page.lines(72, 72, {"one two three", "four five six", "seven"});
   const std::string upright = page.text();
-  for (WordBox& box : page.boxes) {  // a quarter turn clockwise: right becomes down, down becomes left
+  for (WordBox& box :
+       page.boxes) {  // a quarter turn clockwise: right becomes down, down becomes left
     box = {box.text, 800 - box.y_max, box.x_min, 800 - box.y_min, box.x_max, true, 1};
   }
   CHECK(page.text() == upright);
@@ -312,8 +334,10 @@ TEST_CASE("every word is there once, whatever the boxes say") {
       const double y = place();
       page.boxes.push_back({"w" + std::to_string(index), x, y, x + place() / 10, y + place() / 40,
                             random.next() % 2 == 0, static_cast<int>(random.next() % 5)});
-      if (random.next() % 50 == 0) page.boxes.back().x_min = std::numeric_limits<double>::quiet_NaN();
-      if (random.next() % 50 == 0) page.boxes.back().y_max = std::numeric_limits<double>::infinity();
+      if (random.next() % 50 == 0)
+        page.boxes.back().x_min = std::numeric_limits<double>::quiet_NaN();
+      if (random.next() % 50 == 0)
+        page.boxes.back().y_max = std::numeric_limits<double>::infinity();
       if (random.next() % 50 == 0) page.boxes.back().y_max = page.boxes.back().y_min;
       page.boxes.back().text += ' ';  // words may touch
     }

@@ -39,7 +39,8 @@ TEST_CASE("A word finds longer ones only if it says enough") {
 }
 
 TEST_CASE("Acronyms and what they stand for find each other") {
-  for (const char* topic : {"LLM", "llm", "LLMs", "large language models", "Large Language Model"}) {
+  for (const char* topic :
+       {"LLM", "llm", "LLMs", "large language models", "Large Language Model"}) {
     CAPTURE(topic);
     CHECK(has(topic, "LLM in a flash"));
     CHECK(has(topic, "LLMs are few-shot learners"));
@@ -63,7 +64,8 @@ TEST_CASE("Acronyms and what they stand for find each other") {
 
 TEST_CASE("Case does not count in any script, nor how accents are written") {
   const char* const small = "\u00e9tude";
-  for (const char* title : {"\u00c9tude de cas", "Une \u00e9tude", "\u00c9TUDES", "e\u0301tude", "E\u0301TUDE"}) {
+  for (const char* title :
+       {"\u00c9tude de cas", "Une \u00e9tude", "\u00c9TUDES", "e\u0301tude", "E\u0301TUDE"}) {
     CAPTURE(title);
     CHECK(has(small, title));
     CHECK(has("\u00c9tude", title));
@@ -98,17 +100,21 @@ TEST_CASE("Quotes, dashes and stops of any script end words") {
 TEST_CASE("Words of other scripts are words") {
   const char* const speech = "\u8bed\u97f3";
   CHECK(has(speech, "\u8bed\u97f3 x"));
-  CHECK(has(speech, "\u57fa\u4e8e\u8bed\u97f3\u7684\u8bc6\u522b"));  // in the middle of a text without spaces
+  CHECK(
+      has(speech,
+          "\u57fa\u4e8e\u8bed\u97f3\u7684\u8bc6\u522b"));  // in the middle of a text without spaces
   CHECK_FALSE(has(speech, "x"));
   CHECK_FALSE(has(speech, "\u8bed\u4e49"));
   CHECK(has("\ubaa8\ub378", "\ubaa8\ub378\uc744"));  // Korean, with a particle
-  CHECK(has("\u0411\u042f\u041c",
-            "\u0411\u043e\u043b\u044c\u0448\u0438\u0435 \u044f\u0437\u044b\u043a\u043e\u0432\u044b\u0435 "
-            "\u043c\u043e\u0434\u0435\u043b\u0438"));  // an acronym
+  CHECK(has(
+      "\u0411\u042f\u041c",
+      "\u0411\u043e\u043b\u044c\u0448\u0438\u0435 \u044f\u0437\u044b\u043a\u043e\u0432\u044b\u0435 "
+      "\u043c\u043e\u0434\u0435\u043b\u0438"));  // an acronym
 }
 
 TEST_CASE("A topic without words is refused") {
-  for (const char* topic : {"", " ", "...", "the", ", ;", "of the", "\u3002", "\u2014", "\u3001", "\xff\xfe"})
+  for (const char* topic :
+       {"", " ", "...", "the", ", ;", "of the", "\u3002", "\u2014", "\u3001", "\xff\xfe"})
     CHECK_THROWS_AS(Topic(topic), ArgumentError);
 }
 

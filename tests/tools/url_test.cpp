@@ -14,8 +14,9 @@ using flashlm::tools::percent_encode;
 using flashlm::tools::Url;
 
 TEST_CASE("https goes anywhere, plain http only to this machine") {
-  for (const char* good : {"https://example.org", "https://example.org:8443/a?b=c", "http://127.0.0.1:8000/x",
-                           "http://localhost/", "http://[::1]:80/", "http://127.1.2.3/", "HTTPS://EXAMPLE.org/"}) {
+  for (const char* good :
+       {"https://example.org", "https://example.org:8443/a?b=c", "http://127.0.0.1:8000/x",
+        "http://localhost/", "http://[::1]:80/", "http://127.1.2.3/", "HTTPS://EXAMPLE.org/"}) {
     CAPTURE(good);
     CHECK_NOTHROW(Url::parse(good));
   }
@@ -47,7 +48,8 @@ TEST_CASE("https goes anywhere, plain http only to this machine") {
 }
 
 TEST_CASE("An error never shows a password") {
-  CHECK_THROWS_WITH(Url::parse("https://user:secret@example.org/"), !Catch::Matchers::ContainsSubstring("secret"));
+  CHECK_THROWS_WITH(Url::parse("https://user:secret@example.org/"),
+                    !Catch::Matchers::ContainsSubstring("secret"));
 }
 
 TEST_CASE("The parts of an address are normal") {
@@ -63,7 +65,8 @@ TEST_CASE("Origins differ in scheme, host or port") {
   CHECK(url.has_origin_of(Url::parse("https://example.org:443/b")));
   CHECK_FALSE(url.has_origin_of(Url::parse("https://example.org:444/a")));
   CHECK_FALSE(url.has_origin_of(Url::parse("https://www.example.org/a")));
-  CHECK_FALSE(Url::parse("http://localhost:443/").has_origin_of(Url::parse("https://localhost:443/")));
+  CHECK_FALSE(
+      Url::parse("http://localhost:443/").has_origin_of(Url::parse("https://localhost:443/")));
 }
 
 TEST_CASE("A redirection may be relative") {
@@ -77,8 +80,9 @@ TEST_CASE("A redirection may be relative") {
 
 TEST_CASE("A redirection never leads from https to http, to this machine, or to a file") {
   const Url away = Url::parse("https://example.org/");
-  for (const char* bad : {"http://example.org/", "http://localhost/", "https://localhost/", "https://127.0.0.1:80/",
-                          "file:///etc/passwd", "javascript:alert(1)", "https://u:p@example.org/", "https://a b/"}) {
+  for (const char* bad :
+       {"http://example.org/", "http://localhost/", "https://localhost/", "https://127.0.0.1:80/",
+        "file:///etc/passwd", "javascript:alert(1)", "https://u:p@example.org/", "https://a b/"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(away.redirected(bad), IoError);
   }
@@ -101,7 +105,8 @@ TEST_CASE("Whatever the text, an address that is accepted is https or of this ma
                                ".",         ":80",       "%00",      " ",     "\t", "x", "1"};
   for (int round = 0; round < 20'000; ++round) {
     std::string text;
-    for (std::uint64_t n = random.next() % 8; n > 0; --n) text += parts[random.next() % std::size(parts)];
+    for (std::uint64_t n = random.next() % 8; n > 0; --n)
+      text += parts[random.next() % std::size(parts)];
     try {
       const Url url = Url::parse(text);
       CAPTURE(text, url.text());

@@ -9,12 +9,13 @@
 
 namespace flashlm::inline FLASHLM_ABI::agent {
 
-/// What the model wants to do. Never throws for a text: one that is no action is Malformed, and says why.
+/// What the model wants to do. Never throws for a text: one that is no action is Malformed, and
+/// says why.
 ///
-/// Reads JSON calls `{"name": ..., "arguments": {...}}`, also with `parameters` (Llama 3), `action` and `action_input`,
-/// `function` and `tool_calls` (OpenAI), one or several, bare, in a list, in fences or in <tool_call> tags (Hermes,
-/// Qwen); and "Action:", "Action Input:", "Final Answer:" (ReAct). The call of `final_answer` is the answer, unless
-/// other calls stand before it.
+/// Reads JSON calls `{"name": ..., "arguments": {...}}`, also with `parameters` (Llama 3), `action`
+/// and `action_input`, `function` and `tool_calls` (OpenAI), one or several, bare, in a list, in
+/// fences or in <tool_call> tags (Hermes, Qwen); and "Action:", "Action Input:", "Final Answer:"
+/// (ReAct). The call of `final_answer` is the answer, unless other calls stand before it.
 ParsedText parse_action(std::string_view text);
 
 }  // namespace flashlm::inline FLASHLM_ABI::agent

@@ -27,7 +27,8 @@ inline std::string_view stripped(std::string_view text) noexcept {
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
-/// The length of the JSON object or array that `text` begins with, by its brackets; 0 if they do not close.
+/// The length of the JSON object or array that `text` begins with, by its brackets; 0 if they do
+/// not close.
 inline std::size_t bracketed(std::string_view text) noexcept {
   constexpr std::size_t kDeepest = 64;
   std::size_t depth = 0;
@@ -97,8 +98,8 @@ class CallReader {
     if (find_arguments(json) != nullptr) return true;
     // {"name": "Ada", "born": 1815} is data; {"name": "now"} is a call without arguments.
     for (auto each = json.begin(); each != json.end(); ++each) {
-      if (each.key() != "name" && each.key() != "tool" && each.key() != "action" && each.key() != "id" &&
-          each.key() != "type" && each.key() != "thought") {
+      if (each.key() != "name" && each.key() != "tool" && each.key() != "action" &&
+          each.key() != "id" && each.key() != "type" && each.key() != "thought") {
         return false;
       }
     }
@@ -126,7 +127,8 @@ class CallReader {
       return;
     }
     const nlohmann::ordered_json* arguments = find_arguments(json);
-    add(find_name(json)->get<std::string>(), arguments == nullptr ? nlohmann::ordered_json::object() : *arguments);
+    add(find_name(json)->get<std::string>(),
+        arguments == nullptr ? nlohmann::ordered_json::object() : *arguments);
   }
 
   void add(std::string name, nlohmann::ordered_json arguments) {
@@ -140,7 +142,8 @@ class CallReader {
       }
     }
     if (arguments.is_null()) arguments = nlohmann::ordered_json::object();
-    if (!arguments.is_object() && name == "final_answer") arguments = {{"answer", std::move(arguments)}};
+    if (!arguments.is_object() && name == "final_answer")
+      arguments = {{"answer", std::move(arguments)}};
     if (!arguments.is_object()) {
       problem = concat("the arguments of ", name, " are no JSON object");
       return;
@@ -149,8 +152,10 @@ class CallReader {
   }
 };
 
-/// Where the line begins that starts with `label`, and what follows the label; npos if there is none.
-inline std::size_t find_label(std::string_view text, std::string_view label, std::size_t from = 0) noexcept {
+/// Where the line begins that starts with `label`, and what follows the label; npos if there is
+/// none.
+inline std::size_t find_label(std::string_view text, std::string_view label,
+                              std::size_t from = 0) noexcept {
   for (std::size_t place = text.find(label, from); place != std::string_view::npos;
        place = text.find(label, place + 1)) {
     const std::string_view before = text.substr(0, place);
@@ -165,8 +170,8 @@ inline std::string clean_thought(std::string_view text) {
   std::string_view thought = stripped(text);
   for (bool changed = true; changed;) {
     changed = false;
-    for (const std::string_view end : {"<tool_call>", "```json", "```", "<|python_tag|>", "Action:", "[TOOL_CALLS]",
-                                       "Calling tools:", "Final Answer:"}) {
+    for (const std::string_view end : {"<tool_call>", "```json", "```", "<|python_tag|>", "Action:",
+                                       "[TOOL_CALLS]", "Calling tools:", "Final Answer:"}) {
       if (!thought.ends_with(end)) continue;
       thought = stripped(thought.substr(0, thought.size() - end.size()));
       changed = true;
@@ -189,8 +194,9 @@ inline std::string answer_text(const nlohmann::ordered_json& arguments) {
   const auto named = arguments.find("answer");
   const nlohmann::ordered_json& answer =
       named != arguments.end() ? *named : (arguments.size() == 1 ? *arguments.begin() : arguments);
-  return answer.is_string() ? answer.get<std::string>()
-                            : answer.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return answer.is_string()
+             ? answer.get<std::string>()
+             : answer.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 /// "Action: NAME" and "Action Input: ..." of ReAct; nothing if there is no such pair.
@@ -201,10 +207,12 @@ inline std::optional<ParsedText> parse_react(std::string_view text) {
   if (action == std::string_view::npos) return std::nullopt;
   const std::size_t input = find_label(text, kInput, action);
   if (input == std::string_view::npos) return std::nullopt;
-  const std::string_view name = stripped(text.substr(action + kAction.size(), input - action - kAction.size()));
+  const std::string_view name =
+      stripped(text.substr(action + kAction.size(), input - action - kAction.size()));
   if (name.empty() || name.find_first_of(" \n{") != std::string_view::npos) return std::nullopt;
   std::string_view given = stripped(text.substr(input + kInput.size()));
-  if (!given.empty() && given.front() == '{') given = given.substr(0, std::max<std::size_t>(bracketed(given), 1));
+  if (!given.empty() && given.front() == '{')
+    given = given.substr(0, std::max<std::size_t>(bracketed(given), 1));
   const nlohmann::ordered_json call = {{"name", name}, {"arguments", given}};
   CallReader reader;
   reader.read(call);
@@ -232,7 +240,8 @@ FLASHLM_INLINE ParsedText parse_action(std::string_view text) {
     bool parsed = false;
     try {
       if (length > 0) {
-        const nlohmann::ordered_json json = nlohmann::ordered_json::parse(text.substr(place, length));
+        const nlohmann::ordered_json json =
+            nlohmann::ordered_json::parse(text.substr(place, length));
         parsed = true;
         if (reader.read(json) && first == std::string_view::npos) first = place;
       } else if (text[place] == '{') {
@@ -240,21 +249,25 @@ FLASHLM_INLINE ParsedText parse_action(std::string_view text) {
       }
     } catch (const nlohmann::json::exception& error) {
       const std::string_view message = error.what();
-      if (text[place] == '{') problem = concat("its JSON is broken: ", message.substr(message.find("] ") + 2));
+      if (text[place] == '{')
+        problem = concat("its JSON is broken: ", message.substr(message.find("] ") + 2));
     }
     if (!parsed && ++attempts == kMostAttempts) break;
     place = text.find_first_of("{[", parsed ? place + length : place + 1);
   }
-  if (reader.problem) return {detail::clean_thought(text.substr(0, first)), Malformed{*reader.problem}};
+  if (reader.problem)
+    return {detail::clean_thought(text.substr(0, first)), Malformed{*reader.problem}};
   if (reader.calls.empty() && final_answer != std::string_view::npos) {
     return {detail::clean_thought(text.substr(0, final_answer)),
             FinalAnswer{std::string(detail::stripped(text.substr(final_answer + kFinal.size())))}};
   }
   if (reader.calls.empty()) return {detail::clean_thought(text), Malformed{std::move(problem)}};
-  std::string thought = reader.thought.empty() ? detail::clean_thought(text.substr(0, first)) : reader.thought;
+  std::string thought =
+      reader.thought.empty() ? detail::clean_thought(text.substr(0, first)) : reader.thought;
   const auto end = std::find_if(reader.calls.begin(), reader.calls.end(),
                                 [](const ToolCall& call) { return call.name == "final_answer"; });
-  if (end == reader.calls.begin()) return {std::move(thought), FinalAnswer{detail::answer_text(end->arguments)}};
+  if (end == reader.calls.begin())
+    return {std::move(thought), FinalAnswer{detail::answer_text(end->arguments)}};
   reader.calls.erase(end, reader.calls.end());
   return {std::move(thought), CallTools{std::move(reader.calls)}};
 }

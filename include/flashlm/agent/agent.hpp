@@ -32,7 +32,8 @@ struct AgentOptions {
   double max_seconds = 0;                 // 0: no limit. A text is broken off, a tool is not
   std::size_t observation_tokens = 1024;  // longer results are cut, with a note
   bool constrained = true;                // the model can write nothing but a call that fits
-  text::ChatOptions chat{.generation = {.max_new_tokens = 512}};  // of each text; json_schema has no effect
+  text::ChatOptions chat{
+      .generation = {.max_new_tokens = 512}};  // of each text; json_schema has no effect
 };
 
 /// Where a task stands.
@@ -40,7 +41,8 @@ enum class AgentStatus { idle, running, answered, out_of_steps, out_of_tokens, o
 
 /// "idle", "running", "answered", "out_of_steps", "out_of_tokens", "out_of_time".
 constexpr std::string_view name(AgentStatus status) noexcept {
-  constexpr std::string_view kNames[] = {"idle", "running", "answered", "out_of_steps", "out_of_tokens", "out_of_time"};
+  constexpr std::string_view kNames[] = {"idle",         "running",       "answered",
+                                         "out_of_steps", "out_of_tokens", "out_of_time"};
   return kNames[static_cast<std::size_t>(status)];
 }
 
@@ -51,26 +53,28 @@ constexpr std::string_view name(AgentStatus status) noexcept {
 ///     while (const std::optional<Step> step = agent.next()) std::cout << to_string(*step);
 ///     std::cout << agent.answer();
 ///
-/// What the model does wrong is data: a text that is no call, a tool that does not exist, arguments that do not fit,
-/// and what a tool throws are told to the model, which tries again. What goes wrong around it is thrown: errors of the
-/// model, such as IoError. A step that throws leaves the task as it was; `next` may be called again. Not thread-safe.
+/// What the model does wrong is data: a text that is no call, a tool that does not exist, arguments
+/// that do not fit, and what a tool throws are told to the model, which tries again. What goes
+/// wrong around it is thrown: errors of the model, such as IoError. A step that throws leaves the
+/// task as it was; `next` may be called again. Not thread-safe.
 class Agent {
  public:
   /// Throws ArgumentError for tools that no model could call, and limits of nothing.
   Agent(std::shared_ptr<text::ChatModel> model, std::vector<Tool> tools, AgentOptions options = {});
 
-  /// What the tools' schemas ask for and no grammar knows: calls are not held to it, the tools have to check it.
-  /// "search: 'contains' at #/properties/tags" each.
+  /// What the tools' schemas ask for and no grammar knows: calls are not held to it, the tools have
+  /// to check it. "search: 'contains' at #/properties/tags" each.
   const std::vector<std::string>& left_to_tools() const noexcept { return known_.left; }
 
   /// Begins a task, and forgets the one before.
   void start(std::string task);
 
-  /// Does one step; nothing when the task has ended, or none was given. Throws what the model throws, and what a
-  /// tool throws that is no std::exception.
+  /// Does one step; nothing when the task has ended, or none was given. Throws what the model
+  /// throws, and what a tool throws that is no std::exception.
   std::optional<Step> next();
 
-  /// Begins a task and does all its steps. The answer; nothing if a limit came first, which `status` names.
+  /// Begins a task and does all its steps. The answer; nothing if a limit came first, which
+  /// `status` names.
   std::optional<std::string> run(std::string task);
 
   AgentStatus status() const noexcept { return status_; }
@@ -80,14 +84,15 @@ class Agent {
   /// The answer to the task; empty until there is one.
   std::string answer() const;
 
-  /// What the model is asked in the next step. Old observations are left out where the context is too small for them.
+  /// What the model is asked in the next step. Old observations are left out where the context is
+  /// too small for them.
   std::vector<text::ChatMessage> messages() const;
 
   /// The task and its steps, from which `load` goes on.
   nlohmann::ordered_json save() const;
 
-  /// Takes over a task that `save` wrote, or its text; the limits count what was done then. Throws FormatError for
-  /// anything else, and then the task is as it was.
+  /// Takes over a task that `save` wrote, or its text; the limits count what was done then. Throws
+  /// FormatError for anything else, and then the task is as it was.
   void load(std::string_view json);
   template <std::same_as<nlohmann::ordered_json> Json>
   void load(const Json& json) {
@@ -100,7 +105,9 @@ class Agent {
   /// Breaks a text off. Never leaves this class.
   struct TimeUp {};
 
-  static double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+  static double since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
 
   static AgentStatus read_status(const storage::JsonField& field);
 

@@ -13,15 +13,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::agent {
 
-FLASHLM_INLINE Agent::Agent(std::shared_ptr<text::ChatModel> model, std::vector<Tool> tools, AgentOptions options)
+FLASHLM_INLINE Agent::Agent(std::shared_ptr<text::ChatModel> model, std::vector<Tool> tools,
+                            AgentOptions options)
     : model_(std::move(model)), tools_(std::move(tools)), options_(std::move(options)) {
   check_tools(tools_);
   if (!model_) throw ArgumentError("[agent] model: expected one, got none");
   if (options_.max_steps == 0) throw ArgumentError("[agent] max_steps: expected at least 1, got 0");
   if (!(options_.max_seconds >= 0)) {
-    throw ArgumentError(concat("[agent] max_seconds: expected at least 0, got ", options_.max_seconds));
+    throw ArgumentError(
+        concat("[agent] max_seconds: expected at least 0, got ", options_.max_seconds));
   }
-  if (options_.observation_tokens == 0) throw ArgumentError("[agent] observation_tokens: expected at least 1, got 0");
+  if (options_.observation_tokens == 0)
+    throw ArgumentError("[agent] observation_tokens: expected at least 1, got 0");
   if (options_.constrained) known_ = known_tools(tools_);
 }
 
@@ -71,18 +74,24 @@ FLASHLM_INLINE std::string Agent::answer() const {
 }
 
 FLASHLM_INLINE std::vector<text::ChatMessage> Agent::messages() const {
-  const std::size_t answer = std::min(options_.chat.generation.max_new_tokens, model_->context() / 2);
+  const std::size_t answer =
+      std::min(options_.chat.generation.max_new_tokens, model_->context() / 2);
   const std::size_t budget = model_->context() - answer;
   std::size_t left_out = 0;
   std::vector<text::ChatMessage> messages = messages_without(0);
-  while (left_out < steps_.size() && count(messages) > budget) messages = messages_without(++left_out);
+  while (left_out < steps_.size() && count(messages) > budget)
+    messages = messages_without(++left_out);
   return messages;
 }
 
 FLASHLM_INLINE nlohmann::ordered_json Agent::save() const {
   nlohmann::ordered_json steps = nlohmann::ordered_json::array();
   for (const Step& step : steps_) steps.push_back(to_json(step));
-  return {{"version", 1u}, {"task", task_}, {"status", name(status_)}, {"seconds", seconds_}, {"steps", steps}};
+  return {{"version", 1u},
+          {"task", task_},
+          {"status", name(status_)},
+          {"seconds", seconds_},
+          {"steps", steps}};
 }
 
 FLASHLM_INLINE void Agent::load(std::string_view json) {
@@ -97,18 +106,21 @@ FLASHLM_INLINE void Agent::load(std::string_view json) {
   });
   const AgentStatus status = read_status(fields["status"]);
   const bool ends = !steps.empty() && std::holds_alternative<FinalAnswer>(steps.back().action);
-  if (ends != (status == AgentStatus::answered)) fields["status"].wrong("answered where the last step is an answer");
+  if (ends != (status == AgentStatus::answered))
+    fields["status"].wrong("answered where the last step is an answer");
   const double seconds = fields["seconds"].number();
   task_ = fields["task"].string();
   seconds_ = seconds;
   // A limit that was reached may be a larger one now.
-  status_ = status == AgentStatus::idle || status == AgentStatus::answered ? status : AgentStatus::running;
+  status_ = status == AgentStatus::idle || status == AgentStatus::answered ? status
+                                                                           : AgentStatus::running;
   steps_ = std::move(steps);
 }
 
 FLASHLM_INLINE AgentStatus Agent::read_status(const storage::JsonField& field) {
   for (int status = 0; status <= static_cast<int>(AgentStatus::out_of_time); ++status) {
-    if (field.string() == name(static_cast<AgentStatus>(status))) return static_cast<AgentStatus>(status);
+    if (field.string() == name(static_cast<AgentStatus>(status)))
+      return static_cast<AgentStatus>(status);
   }
   field.wrong("the status of a task");
 }
@@ -126,25 +138,29 @@ FLASHLM_INLINE void Agent::check_limits() {
   std::size_t tokens = 0;
   for (const Step& step : steps_) tokens += step.output_tokens;
   if (steps_.size() >= options_.max_steps) status_ = AgentStatus::out_of_steps;
-  if (options_.max_tokens > 0 && tokens >= options_.max_tokens) status_ = AgentStatus::out_of_tokens;
-  if (options_.max_seconds > 0 && seconds_ >= options_.max_seconds) status_ = AgentStatus::out_of_time;
+  if (options_.max_tokens > 0 && tokens >= options_.max_tokens)
+    status_ = AgentStatus::out_of_tokens;
+  if (options_.max_seconds > 0 && seconds_ >= options_.max_seconds)
+    status_ = AgentStatus::out_of_time;
 }
 
 FLASHLM_INLINE std::string Agent::ask(Clock::time_point begin) {
   text::ChatOptions chat = options_.chat;
   chat.json_schema.clear();
   if (options_.constrained) {
-    chat.json_schema = call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(known_.tools),
-                                   n_calls() >= options_.min_calls);
+    chat.json_schema =
+        call_schema(is_last_step() ? std::span<const Tool>() : std::span<const Tool>(known_.tools),
+                    n_calls() >= options_.min_calls);
   } else {
-    chat.generation.stop.push_back("\nObservation:");  // the model may not make up what its tools say
+    chat.generation.stop.push_back(
+        "\nObservation:");  // the model may not make up what its tools say
   }
   if (options_.max_seconds > 0) {
     const auto check = [this, begin] {
       if (seconds_ + since(begin) >= options_.max_seconds) throw TimeUp();
     };
-    chat.generation.on_prefill = [check, told = options_.chat.generation.on_prefill](std::size_t done,
-                                                                                     std::size_t total) {
+    chat.generation.on_prefill = [check, told = options_.chat.generation.on_prefill](
+                                     std::size_t done, std::size_t total) {
       check();
       if (told) told(done, total);
     };
@@ -161,13 +177,15 @@ FLASHLM_INLINE void Agent::act(CallTools& tools, Step& step) const {
     ToolCall& call = tools.calls[index];
     call.id = concat("call_", step.number, "_", index + 1);
     ToolResult result = call_tool(tools_, call.name, call.arguments);
-    step.observations.push_back(
-        {call.id, call.name, cut_to_tokens(result.text, options_.observation_tokens, *model_), result.failed});
+    step.observations.push_back({call.id, call.name,
+                                 cut_to_tokens(result.text, options_.observation_tokens, *model_),
+                                 result.failed});
   }
 }
 
 FLASHLM_INLINE std::vector<text::ChatMessage> Agent::messages_without(std::size_t left_out) const {
-  std::vector<text::ChatMessage> messages = {{"system", agent_prompt(tools_, options_.instructions)}, {"user", task_}};
+  std::vector<text::ChatMessage> messages = {
+      {"system", agent_prompt(tools_, options_.instructions)}, {"user", task_}};
   for (std::size_t index = 0; index < steps_.size(); ++index) {
     messages.push_back({"assistant", steps_[index].output});
     messages.push_back({"user", reply(steps_[index], index < left_out)});
@@ -178,13 +196,13 @@ FLASHLM_INLINE std::vector<text::ChatMessage> Agent::messages_without(std::size_
 
 FLASHLM_INLINE std::string Agent::reply(const Step& step, bool left_out) {
   if (const auto* malformed = std::get_if<Malformed>(&step.action)) {
-    return concat("That was no call of a tool: ", malformed->problem, ". Answer with one JSON object such as\n",
-                  kCallExample);
+    return concat("That was no call of a tool: ", malformed->problem,
+                  ". Answer with one JSON object such as\n", kCallExample);
   }
   std::string text;
   for (const Observation& seen : step.observations) {
-    text += concat(text.empty() ? "" : "\n", seen.failed ? "Error of " : "Observation of ", seen.tool, ":\n",
-                   left_out ? "[left out, to save space]" : seen.text);
+    text += concat(text.empty() ? "" : "\n", seen.failed ? "Error of " : "Observation of ",
+                   seen.tool, ":\n", left_out ? "[left out, to save space]" : seen.text);
   }
   return text;
 }
@@ -192,7 +210,8 @@ FLASHLM_INLINE std::string Agent::reply(const Step& step, bool left_out) {
 FLASHLM_INLINE std::size_t Agent::count(const std::vector<text::ChatMessage>& messages) const {
   constexpr std::size_t kAround = 12;  // tokens that a chat format writes around a message
   std::size_t tokens = 4 * kAround;    // a system message of the model's own
-  for (const text::ChatMessage& message : messages) tokens += model_->count_tokens(message.content) + kAround;
+  for (const text::ChatMessage& message : messages)
+    tokens += model_->count_tokens(message.content) + kAround;
   return tokens;
 }
 

@@ -15,7 +15,8 @@ namespace flashlm::inline FLASHLM_ABI::agent {
 /// Tools as a grammar sees them: their schemas without what it does not know.
 struct KnownTools {
   std::vector<Tool> tools;
-  std::vector<std::string> left;  // to the tools themselves: "search: 'contains' at #/properties/tags"
+  std::vector<std::string>
+      left;  // to the tools themselves: "search: 'contains' at #/properties/tags"
 };
 
 /// What ends a task: the tool that every agent has.
@@ -28,8 +29,8 @@ inline constexpr std::string_view kCallExample =
 /// The system message: the form of a call, the tools, then `instructions` as they are.
 std::string agent_prompt(std::span<const Tool> tools, std::string_view instructions);
 
-/// The JSON schema of one call: a short thought, then the name and the arguments of one of `tools` or, where the task
-/// may end, of final_answer.
+/// The JSON schema of one call: a short thought, then the name and the arguments of one of `tools`
+/// or, where the task may end, of final_answer.
 std::string call_schema(std::span<const Tool> tools, bool may_end = true);
 
 /// Leaves to the tools what the grammar of their calls does not know, so that no schema ends a run.

@@ -18,15 +18,20 @@ namespace flashlm::inline FLASHLM_ABI::agent {
 FLASHLM_INLINE Tool final_answer_tool() {
   return {.name = "final_answer",
           .description = "Ends the task. Call it when you know the answer.",
-          .parameters = json_schema(R"({"answer": {"type": "string", "description": "The answer to the task."}})"),
+          .parameters = json_schema(
+              R"({"answer": {"type": "string", "description": "The answer to the task."}})"),
           .run = {}};
 }
 
-FLASHLM_INLINE std::string agent_prompt(std::span<const Tool> tools, std::string_view instructions) {
+FLASHLM_INLINE std::string agent_prompt(std::span<const Tool> tools,
+                                        std::string_view instructions) {
   std::string text =
-      "You solve the user's task step by step with tools. Each of your answers is one JSON object, such as\n";
+      "You solve the user's task step by step with tools. Each of your answers is one JSON object, "
+      "such as\n";
   text += kCallExample;
-  text += "\nAfter each call you are shown its result. Use only these tools, and end the task with final_answer:\n";
+  text +=
+      "\nAfter each call you are shown its result. Use only these tools, and end the task with "
+      "final_answer:\n";
   const auto describe = [&](const Tool& tool) {
     const nlohmann::ordered_json shown = {
         {"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}};
@@ -40,14 +45,17 @@ FLASHLM_INLINE std::string agent_prompt(std::span<const Tool> tools, std::string
 
 FLASHLM_INLINE std::string call_schema(std::span<const Tool> tools, bool may_end) {
   using Json = nlohmann::ordered_json;
-  constexpr std::size_t kLongestThought = 300;  // characters: a small model would think until its tokens are gone
+  constexpr std::size_t kLongestThought =
+      300;  // characters: a small model would think until its tokens are gone
   Json choices = Json::array();
   const auto add = [&](const Tool& tool) {
     Json arguments = tool.parameters;
     // References in it count from its own beginning.
     const bool refers =
-        arguments.dump(-1, ' ', true, Json::error_handler_t::replace).find("\"$ref\"") != std::string::npos;
-    if (refers && arguments.is_object() && !arguments.contains("$id")) arguments["$id"] = concat("flashlm:", tool.name);
+        arguments.dump(-1, ' ', true, Json::error_handler_t::replace).find("\"$ref\"") !=
+        std::string::npos;
+    if (refers && arguments.is_object() && !arguments.contains("$id"))
+      arguments["$id"] = concat("flashlm:", tool.name);
     const Json properties = {{"thought", {{"type", "string"}, {"maxLength", kLongestThought}}},
                              {"name", {{"const", tool.name}}},
                              {"arguments", arguments}};

@@ -19,7 +19,8 @@ inline constexpr int kDeepestSchema = 32;
 inline bool has_type(const nlohmann::ordered_json& value, std::string_view type) {
   if (type == "string") return value.is_string();
   if (type == "integer") {
-    return value.is_number_integer() || (value.is_number() && std::floor(value.get<double>()) == value.get<double>());
+    return value.is_number_integer() ||
+           (value.is_number() && std::floor(value.get<double>()) == value.get<double>());
   }
   if (type == "number") return value.is_number();
   if (type == "boolean") return value.is_boolean();
@@ -53,16 +54,18 @@ inline std::string shown(const nlohmann::ordered_json& json) {
 }
 
 inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema,
-                                                const nlohmann::ordered_json& value, const std::string& where,
-                                                int depth);
+                                                const nlohmann::ordered_json& value,
+                                                const std::string& where, int depth);
 
 inline std::optional<std::string> type_problem(const nlohmann::ordered_json& schema,
-                                               const nlohmann::ordered_json& value, const std::string& where) {
+                                               const nlohmann::ordered_json& value,
+                                               const std::string& where) {
   const auto type = schema.find("type");
   if (type == schema.end() || (value.is_null() && is_nullable(schema))) return std::nullopt;
   bool fits = false;
   std::string expected;
-  for (const nlohmann::ordered_json& one : type->is_array() ? *type : nlohmann::ordered_json::array({*type})) {
+  for (const nlohmann::ordered_json& one :
+       type->is_array() ? *type : nlohmann::ordered_json::array({*type})) {
     if (!one.is_string()) return std::nullopt;
     fits = fits || has_type(value, one.get_ref<const std::string&>());
     expected += concat(expected.empty() ? "" : " or ", one.get_ref<const std::string&>());
@@ -72,8 +75,8 @@ inline std::optional<std::string> type_problem(const nlohmann::ordered_json& sch
 }
 
 inline std::optional<std::string> object_problem(const nlohmann::ordered_json& schema,
-                                                 const nlohmann::ordered_json& value, const std::string& where,
-                                                 int depth) {
+                                                 const nlohmann::ordered_json& value,
+                                                 const std::string& where, int depth) {
   const auto properties = schema.find("properties");
   if (properties == schema.end() || !properties->is_object()) return std::nullopt;
   const auto required = schema.find("required");
@@ -92,9 +95,11 @@ inline std::optional<std::string> object_problem(const nlohmann::ordered_json& s
       for (auto one = properties->begin(); one != properties->end(); ++one) {
         names += concat(names.empty() ? "" : ", ", one.key());
       }
-      return concat(where, ": there is no '", each.key(), "'. Expected: ", names.empty() ? "nothing" : names);
+      return concat(where, ": there is no '", each.key(),
+                    "'. Expected: ", names.empty() ? "nothing" : names);
     }
-    if (auto problem = value_problem(*property, each.value(), concat(where, ".", each.key()), depth + 1)) {
+    if (auto problem =
+            value_problem(*property, each.value(), concat(where, ".", each.key()), depth + 1)) {
       return problem;
     }
   }
@@ -102,19 +107,21 @@ inline std::optional<std::string> object_problem(const nlohmann::ordered_json& s
 }
 
 inline std::optional<std::string> value_problem(const nlohmann::ordered_json& schema,
-                                                const nlohmann::ordered_json& value, const std::string& where,
-                                                int depth) {
+                                                const nlohmann::ordered_json& value,
+                                                const std::string& where, int depth) {
   if (!schema.is_object() || depth > kDeepestSchema) return std::nullopt;
   if (auto problem = type_problem(schema, value, where)) return problem;
   if (const auto choices = schema.find("enum"); choices != schema.end() && choices->is_array()) {
     bool found = value.is_null() && is_nullable(schema);
-    for (const nlohmann::ordered_json& choice : *choices) found = found || text::same_value(choice, value);
+    for (const nlohmann::ordered_json& choice : *choices)
+      found = found || text::same_value(choice, value);
     if (!found) return concat(where, ": expected one of ", shown(*choices), ", got ", shown(value));
   }
   if (value.is_object()) return object_problem(schema, value, where, depth);
   if (value.is_array() && schema.contains("items") && schema["items"].is_object()) {
     for (std::size_t index = 0; index < value.size(); ++index) {
-      if (auto problem = value_problem(schema["items"], value[index], concat(where, "[", index, "]"), depth + 1)) {
+      if (auto problem = value_problem(schema["items"], value[index],
+                                       concat(where, "[", index, "]"), depth + 1)) {
         return problem;
       }
     }
@@ -124,8 +131,8 @@ inline std::optional<std::string> value_problem(const nlohmann::ordered_json& sc
 
 }  // namespace detail
 
-FLASHLM_INLINE std::optional<std::string> arguments_problem(const nlohmann::ordered_json& schema,
-                                                            const nlohmann::ordered_json& arguments) {
+FLASHLM_INLINE std::optional<std::string> arguments_problem(
+    const nlohmann::ordered_json& schema, const nlohmann::ordered_json& arguments) {
   return detail::value_problem(schema, arguments, "arguments", 0);
 }
 

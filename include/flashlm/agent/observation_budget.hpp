@@ -14,12 +14,14 @@
 
 namespace flashlm::inline FLASHLM_ABI::agent {
 
-/// The beginning of `text` of at most `budget` tokens, and a note if something is left out. Broken UTF-8 becomes
-/// U+FFFD. `count_tokens` counts the tokens of a text.
+/// The beginning of `text` of at most `budget` tokens, and a note if something is left out. Broken
+/// UTF-8 becomes U+FFFD. `count_tokens` counts the tokens of a text.
 template <class CountTokens>
   requires std::is_invocable_r_v<std::size_t, const CountTokens&, const std::string&>
-std::string cut_to_tokens(std::string_view text, std::size_t budget, const CountTokens& count_tokens) {
-  constexpr std::size_t kLongestToken = 128;  // bytes; what lies beyond this many a token is not even counted
+std::string cut_to_tokens(std::string_view text, std::size_t budget,
+                          const CountTokens& count_tokens) {
+  constexpr std::size_t kLongestToken =
+      128;  // bytes; what lies beyond this many a token is not even counted
   const std::size_t whole = text.size();
   if (text.size() / kLongestToken > budget) text = text.substr(0, budget * kLongestToken);
   std::string kept = text::utf8_lossy(text);

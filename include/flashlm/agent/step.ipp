@@ -17,8 +17,10 @@ FLASHLM_INLINE std::string to_string(const Step& step) {
   if (const auto* tools = std::get_if<CallTools>(&step.action)) {
     for (std::size_t index = 0; index < tools->calls.size(); ++index) {
       const ToolCall& call = tools->calls[index];
-      text += concat("  Action: ", call.name, " ",
-                     call.arguments.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), "\n");
+      text += concat(
+          "  Action: ", call.name, " ",
+          call.arguments.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
+          "\n");
       if (index < step.observations.size()) {
         const Observation& seen = step.observations[index];
         text += concat(seen.failed ? "  Error: " : "  Observation: ", seen.text, "\n");
@@ -37,7 +39,8 @@ FLASHLM_INLINE nlohmann::ordered_json to_json(const Step& step) {
   if (const auto* tools = std::get_if<CallTools>(&step.action)) {
     action["calls"] = nlohmann::ordered_json::array();
     for (const ToolCall& call : tools->calls) {
-      action["calls"].push_back({{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
+      action["calls"].push_back(
+          {{"id", call.id}, {"name", call.name}, {"arguments", call.arguments}});
     }
   } else if (const auto* answer = std::get_if<FinalAnswer>(&step.action)) {
     action["answer"] = answer->text;
@@ -46,10 +49,12 @@ FLASHLM_INLINE nlohmann::ordered_json to_json(const Step& step) {
   }
   nlohmann::ordered_json observations = nlohmann::ordered_json::array();
   for (const Observation& seen : step.observations) {
-    observations.push_back({{"call", seen.call}, {"tool", seen.tool}, {"text", seen.text}, {"failed", seen.failed}});
+    observations.push_back(
+        {{"call", seen.call}, {"tool", seen.tool}, {"text", seen.text}, {"failed", seen.failed}});
   }
-  return {{"number", step.number},  {"output", step.output},        {"thought", step.thought},
-          {"action", action},       {"observations", observations}, {"output_tokens", step.output_tokens},
+  return {{"number", step.number},        {"output", step.output},
+          {"thought", step.thought},      {"action", action},
+          {"observations", observations}, {"output_tokens", step.output_tokens},
           {"seconds", step.seconds}};
 }
 
@@ -74,8 +79,8 @@ FLASHLM_INLINE Step read_step(const storage::JsonField& json) {
     step.action = Malformed{action["problem"].string()};
   }
   json["observations"].elements([&](const storage::JsonField& seen) {
-    step.observations.push_back(
-        {seen["call"].string(), seen["tool"].string(), seen["text"].string(), seen["failed"].flag()});
+    step.observations.push_back({seen["call"].string(), seen["tool"].string(),
+                                 seen["text"].string(), seen["failed"].flag()});
   });
   step.output_tokens = json["output_tokens"].count();
   step.seconds = json["seconds"].number();

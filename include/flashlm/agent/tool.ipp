@@ -21,29 +21,39 @@
 namespace flashlm::inline FLASHLM_ABI::agent {
 
 FLASHLM_INLINE nlohmann::ordered_json json_schema(std::string_view properties) {
-  const auto json = nlohmann::ordered_json::parse(properties.begin(), properties.end(), nullptr, false);
+  const auto json =
+      nlohmann::ordered_json::parse(properties.begin(), properties.end(), nullptr, false);
   if (!json.is_object()) throw ArgumentError("[tool] properties: expected a JSON object");
   nlohmann::ordered_json names = nlohmann::ordered_json::array();
   for (auto each = json.begin(); each != json.end(); ++each) names.push_back(each.key());
-  return {{"type", "object"}, {"properties", json}, {"required", names}, {"additionalProperties", false}};
+  return {{"type", "object"},
+          {"properties", json},
+          {"required", names},
+          {"additionalProperties", false}};
 }
 
 FLASHLM_INLINE void check_tools(std::span<const Tool> tools) {
   for (const Tool& tool : tools) {
     const bool spelled = std::all_of(tool.name.begin(), tool.name.end(), [](unsigned char letter) {
-      return letter == '_' || (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
-             (letter >= 'A' && letter <= 'Z');
+      return letter == '_' || (letter >= '0' && letter <= '9') ||
+             (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
     });
     if (tool.name.empty() || !spelled || tool.name == "final_answer") {
       throw ArgumentError(
-          concat("[tool] name: expected letters, digits and '_', not final_answer, got '", tool.name, "'"));
+          concat("[tool] name: expected letters, digits and '_', not final_answer, got '",
+                 tool.name, "'"));
     }
-    const auto same = std::count_if(tools.begin(), tools.end(), [&](const Tool& one) { return one.name == tool.name; });
+    const auto same = std::count_if(tools.begin(), tools.end(),
+                                    [&](const Tool& one) { return one.name == tool.name; });
     if (same > 1)
-      throw ArgumentError(concat("[tool] name: expected each once, got '", tool.name, "' ", same, " times"));
-    if (!tool.run) throw ArgumentError(concat("[tool] run: expected a function, got none (", tool.name, ")"));
-    if (!tool.parameters.is_object() || !tool.parameters.contains("type") || tool.parameters["type"] != "object") {
-      throw ArgumentError(concat("[tool] parameters: expected the schema of an object (", tool.name, ")"));
+      throw ArgumentError(
+          concat("[tool] name: expected each once, got '", tool.name, "' ", same, " times"));
+    if (!tool.run)
+      throw ArgumentError(concat("[tool] run: expected a function, got none (", tool.name, ")"));
+    if (!tool.parameters.is_object() || !tool.parameters.contains("type") ||
+        tool.parameters["type"] != "object") {
+      throw ArgumentError(
+          concat("[tool] parameters: expected the schema of an object (", tool.name, ")"));
     }
   }
 }
@@ -61,7 +71,8 @@ inline ToolResult run_tool(const std::function<std::string(const nlohmann::order
 }
 
 /// The same in a thread that is left alone after `seconds`.
-inline ToolResult run_tool_within(const Tool& tool, const nlohmann::ordered_json& arguments, double seconds) {
+inline ToolResult run_tool_within(const Tool& tool, const nlohmann::ordered_json& arguments,
+                                  double seconds) {
   struct Shared {
     std::mutex mutex;
     std::condition_variable changed;
@@ -100,7 +111,8 @@ inline ToolResult run_tool_within(const Tool& tool, const nlohmann::ordered_json
 
 FLASHLM_INLINE ToolResult call_tool(std::span<const Tool> tools, std::string_view name,
                                     const nlohmann::ordered_json& arguments) {
-  const auto tool = std::find_if(tools.begin(), tools.end(), [&](const Tool& one) { return one.name == name; });
+  const auto tool =
+      std::find_if(tools.begin(), tools.end(), [&](const Tool& one) { return one.name == name; });
   if (tool == tools.end()) {
     std::string known = "final_answer";
     for (const Tool& one : tools) known += ", " + one.name;

@@ -41,11 +41,13 @@ class MemoryLock {
 
 namespace detail {
 
-/// Maps anonymous memory, `bytes` of whole pages; null when the system gives none. Where a huge page fits, the first
-/// begins where the memory does: a disk that is told of memory page by page can be several times slower.
+/// Maps anonymous memory, `bytes` of whole pages; null when the system gives none. Where a huge
+/// page fits, the first begins where the memory does: a disk that is told of memory page by page
+/// can be several times slower.
 std::byte* map_memory(std::size_t bytes, int protection, int flags) noexcept;
 
-/// Asks for huge pages where whole ones fit, and only there: they never cost memory that was not asked for.
+/// Asks for huge pages where whole ones fit, and only there: they never cost memory that was not
+/// asked for.
 void prefer_huge_pages(std::byte* memory, std::size_t bytes) noexcept;
 
 /// Writes a zero to every page, so that no later step pays for it.
@@ -53,10 +55,11 @@ void touch(std::byte* memory, std::size_t bytes) noexcept;
 
 }  // namespace detail
 
-/// Owns zeroed, page-aligned, anonymous memory. Every page is touched once, so that no later step pays for it.
+/// Owns zeroed, page-aligned, anonymous memory. Every page is touched once, so that no later step
+/// pays for it.
 ///
-/// Throws std::bad_alloc when the system gives no more, IoError if a MemoryLock is wanted and forbidden. Not
-/// thread-safe.
+/// Throws std::bad_alloc when the system gives no more, IoError if a MemoryLock is wanted and
+/// forbidden. Not thread-safe.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -85,7 +88,8 @@ class AlignedBuffer {
     return {reinterpret_cast<const T*>(data_), size_ / sizeof(T)};
   }
 
-  /// Keeps the first `bytes` and gives whole pages behind them back to the system. Larger than now: nothing happens.
+  /// Keeps the first `bytes` and gives whole pages behind them back to the system. Larger than now:
+  /// nothing happens.
   void shrink(std::size_t bytes) noexcept;
 
  private:

@@ -23,9 +23,9 @@ FLASHLM_INLINE std::size_t page_bytes() noexcept {
 
 FLASHLM_INLINE void MemoryLock::lock(const void* memory, std::size_t bytes) {
   if (::mlock(memory, bytes) == 0) return;
-  throw IoError(
-      concat("[memory] cannot lock ", bytes, " more bytes; raise the limit (ulimit -l, LimitMEMLOCK, CAP_IPC_LOCK)"),
-      errno, "mlock");
+  throw IoError(concat("[memory] cannot lock ", bytes,
+                       " more bytes; raise the limit (ulimit -l, LimitMEMLOCK, CAP_IPC_LOCK)"),
+                errno, "mlock");
 }
 
 FLASHLM_INLINE bool& MemoryLock::flag() noexcept {
@@ -62,7 +62,8 @@ FLASHLM_INLINE void prefer_huge_pages(std::byte* memory, std::size_t bytes) noex
 }
 
 FLASHLM_INLINE void touch(std::byte* memory, std::size_t bytes) noexcept {
-  for (std::size_t at = 0; at < bytes; at += page_bytes()) static_cast<volatile std::byte*>(memory)[at] = std::byte{0};
+  for (std::size_t at = 0; at < bytes; at += page_bytes())
+    static_cast<volatile std::byte*>(memory)[at] = std::byte{0};
 }
 
 }  // namespace detail

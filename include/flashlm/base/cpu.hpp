@@ -8,7 +8,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// The instruction sets that kernels are written for. neon is that of 64-bit Arm, the others but scalar are x86-64's.
+/// The instruction sets that kernels are written for. neon is that of 64-bit Arm, the others but
+/// scalar are x86-64's.
 enum class Isa { scalar, neon, avx2, avx512 };
 
 /// "scalar", "neon", "avx2", "avx512".
@@ -25,8 +26,8 @@ constexpr std::string_view name(Isa isa) noexcept {
 /// Whether this processor and its system can run `isa`.
 bool supports(Isa isa) noexcept;
 
-/// The instruction set that the environment variable FLASHLM_ISA names (scalar, neon, avx2, avx512); without it the
-/// one with the widest vectors that the processor has.
+/// The instruction set that the environment variable FLASHLM_ISA names (scalar, neon, avx2,
+/// avx512); without it the one with the widest vectors that the processor has.
 ///
 /// Throws ArgumentError if FLASHLM_ISA names an unknown or unsupported one.
 Isa choose_isa();

@@ -39,15 +39,16 @@ FLASHLM_INLINE bool supports(Isa isa) noexcept {
 #endif
     case Isa::avx2:
 #if defined(__x86_64__)
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::supports_f16c();
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             detail::supports_f16c();
 #else
       return false;
 #endif
     case Isa::avx512:
 #if defined(__x86_64__)
-      return supports(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") &&
-             __builtin_cpu_supports("avx512vl");
+      return supports(Isa::avx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl");
 #else
       return false;
 #endif
@@ -65,9 +66,11 @@ FLASHLM_INLINE Isa choose_isa() {
       for (Isa one : known) {
         if (supports(one)) here += concat(here.empty() ? "" : ", ", name(one));
       }
-      throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected what this processor has, ", here, "; got ", forced));
+      throw ArgumentError(
+          concat("[cpu] FLASHLM_ISA: expected what this processor has, ", here, "; got ", forced));
     }
-    throw ArgumentError(concat("[cpu] FLASHLM_ISA: expected scalar, neon, avx2 or avx512, got '", forced, "'"));
+    throw ArgumentError(
+        concat("[cpu] FLASHLM_ISA: expected scalar, neon, avx2 or avx512, got '", forced, "'"));
   }
   for (Isa isa : known) {
     if (supports(isa)) return isa;

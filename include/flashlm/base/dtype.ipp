@@ -23,7 +23,8 @@ FLASHLM_INLINE DType parse_dtype(std::string_view word) {
     if (format.name == word) return format.dtype;
   }
   constexpr auto any = [](DType) { return true; };
-  throw FormatError(concat("[dtype] unknown number format: expected ", names_of(any), ", got '", word, "'"));
+  throw FormatError(
+      concat("[dtype] unknown number format: expected ", names_of(any), ", got '", word, "'"));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI

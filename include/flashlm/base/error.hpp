@@ -3,10 +3,11 @@
 ///
 ///     Error                std::runtime_error
 ///       IoError            the system refused or broke a read or a write     (Python: OSError too)
-///       FormatError        the content of a file is wrong                    (Python: ValueError too)
-///       ShapeError         two sizes disagree                                (Python: ValueError too)
-///       ArgumentError      a value lies outside its documented range         (Python: ValueError too)
-///       BudgetError        it cannot fit; says what would                    (Python: MemoryError too)
+///       FormatError        the content of a file is wrong                    (Python: ValueError
+///       too) ShapeError         two sizes disagree                                (Python:
+///       ValueError too) ArgumentError      a value lies outside its documented range (Python:
+///       ValueError too) BudgetError        it cannot fit; says what would (Python: MemoryError
+///       too)
 ///
 /// A message reads `[where] what: expected X, got Y (path, tensor, layer). Hint.`
 #pragma once
@@ -81,13 +82,15 @@ std::string concat(const Parts&... parts) {
 
 }  // namespace flashlm::inline FLASHLM_ABI
 
-/// A caller's bug inside the library: checked in debug builds, where it throws; free in release builds.
+/// A caller's bug inside the library: checked in debug builds, where it throws; free in release
+/// builds.
 #ifdef NDEBUG
 #define FLASHLM_ASSERT(condition) ((void)0)
 #else
-#define FLASHLM_ASSERT(condition) \
-  ((condition) ? (void)0          \
-               : throw std::logic_error(::flashlm::concat("[", __FILE__, ":", __LINE__, "] not true: ", #condition)))
+#define FLASHLM_ASSERT(condition)        \
+  ((condition) ? (void)0                 \
+               : throw std::logic_error( \
+                     ::flashlm::concat("[", __FILE__, ":", __LINE__, "] not true: ", #condition)))
 #endif
 
 #if !defined(FLASHLM_COMPILED)

@@ -23,10 +23,12 @@ struct MatrixView {
   MatrixView slice(std::size_t first, std::size_t count) const noexcept;
 
   /// A matrix without gaps between its rows.
-  static MatrixView dense(const std::byte* data, DType dtype, std::size_t rows, std::size_t cols) noexcept;
+  static MatrixView dense(const std::byte* data, DType dtype, std::size_t rows,
+                          std::size_t cols) noexcept;
 };
 
-/// [n_rows, cols] of `dtype` whose rows lie anywhere: row i begins at rows[i] + offset. Owns nothing.
+/// [n_rows, cols] of `dtype` whose rows lie anywhere: row i begins at rows[i] + offset. Owns
+/// nothing.
 struct RowsView {
   const std::byte* const* rows = nullptr;  // [n_rows]
   std::size_t offset = 0;                  // bytes

@@ -12,8 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// What bounds the memory of a process: nothing that is known, the machine's DRAM, a control group, or one of the
-/// limits that `ulimit -v` and `ulimit -d` set.
+/// What bounds the memory of a process: nothing that is known, the machine's DRAM, a control group,
+/// or one of the limits that `ulimit -v` and `ulimit -d` set.
 enum class MemoryBound : std::uint8_t { none, machine, group, address_space, data };
 
 /// One limit of memory, in bytes.
@@ -24,8 +24,9 @@ struct MemoryLimit {
   std::uint64_t capacity = kUnlimited;  // all that the limit allows
   std::uint64_t room = kUnlimited;      // of these free, page cache that can go counted as free
 
-  /// What memory="auto" keeps back for everybody else: a tenth of the room, at least 1 GiB; where the limit allows less
-  /// than 4 GiB, at least a quarter of it; never less than 64 MiB, which the process itself needs beside its budget.
+  /// What memory="auto" keeps back for everybody else: a tenth of the room, at least 1 GiB; where
+  /// the limit allows less than 4 GiB, at least a quarter of it; never less than 64 MiB, which the
+  /// process itself needs beside its budget.
   std::uint64_t reserve() const noexcept;
   /// What a budget may take: the room without the reserve, or 0.
   std::uint64_t spare() const noexcept;
@@ -39,12 +40,14 @@ struct MemoryState {
 
   std::uint64_t room = kUnlimited;  // bytes until the machine or a control group is full
   std::uint64_t major_faults = 0;   // of this process, since its start
-  double stalled_seconds = 0;       // in which some process of the system waited for memory, since it started
-  MemoryLimit limit{};              // the one that leaves a budget the least, limits of the process among them
+  double stalled_seconds =
+      0;                // in which some process of the system waited for memory, since it started
+  MemoryLimit limit{};  // the one that leaves a budget the least, limits of the process among them
 };
 
-/// Reads the limits of the control groups that this process is in (version 1 and 2, and all groups above it),
-/// /proc/meminfo, /proc/pressure/memory, getrlimit and getrusage. What a system does not have is left out.
+/// Reads the limits of the control groups that this process is in (version 1 and 2, and all groups
+/// above it), /proc/meminfo, /proc/pressure/memory, getrlimit and getrusage. What a system does not
+/// have is left out.
 ///
 /// `read` allocates nothing. Thread-safe.
 class MemorySensor {
@@ -64,13 +67,15 @@ class MemorySensor {
     std::string stat;
   };
 
-  /// The group at `path` and those above it. In a container the path may be that of the host: then the root is ours.
+  /// The group at `path` and those above it. In a container the path may be that of the host: then
+  /// the root is ours.
   void add_groups(const std::string& root, std::string path, const char* limit, const char* usage);
 
   /// Bytes of a group's limit, or kUnlimited.
   static std::uint64_t limit_of(const Group& group) noexcept;
 
-  /// Page cache and kernel caches that the kernel takes from a group before it ends a process, in bytes.
+  /// Page cache and kernel caches that the kernel takes from a group before it ends a process, in
+  /// bytes.
   static std::uint64_t reclaimable(const char* stat) noexcept;
 
   /// Keeps the limit that leaves a budget less.

@@ -41,11 +41,12 @@ struct Parallel::Team {
 #if defined(_OPENMP)
   explicit Team(int n_threads) : n_threads_(n_threads) { let_children_start_teams(); }
 
-  /// GCC's OpenMP keeps a thread's team for its next region, and a forked child would wait for that team for ever: so
-  /// the thread that forks gives its team back first. (LLVM's sees to it itself.)
+  /// GCC's OpenMP keeps a thread's team for its next region, and a forked child would wait for that
+  /// team for ever: so the thread that forks gives its team back first. (LLVM's sees to it itself.)
   static void let_children_start_teams() noexcept {
 #if defined(__GNUC__) && !defined(__clang__)
-    static const int registered = ::pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
+    static const int registered =
+        ::pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
     static_cast<void>(registered);
 #endif
   }
@@ -59,7 +60,8 @@ struct Parallel::Team {
 
   int n_threads_;
 #else
-  /// Which parts of which range are taken, in one word: whoever takes a part knows that its range is the current one.
+  /// Which parts of which range are taken, in one word: whoever takes a part knows that its range
+  /// is the current one.
   struct State {
     std::uint32_t generation;
     std::uint16_t n_parts;
@@ -77,7 +79,8 @@ struct Parallel::Team {
   explicit Team(int n_threads) {
     workers_.reserve(static_cast<std::size_t>(n_threads - 1));
     try {
-      for (int index = 1; index < n_threads; ++index) workers_.emplace_back([this, index] { work(index); });
+      for (int index = 1; index < n_threads; ++index)
+        workers_.emplace_back([this, index] { work(index); });
     } catch (...) {
       stop();
       throw;
@@ -92,7 +95,8 @@ struct Parallel::Team {
     call_ = call;
     context_ = context;
     pending_.store(static_cast<std::uint32_t>(n_parts), std::memory_order_relaxed);
-    state_.store(State{generation_ + 1, static_cast<std::uint16_t>(n_parts), 0}.packed(), std::memory_order_release);
+    state_.store(State{generation_ + 1, static_cast<std::uint16_t>(n_parts), 0}.packed(),
+                 std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
     take_parts(0);
@@ -105,7 +109,9 @@ struct Parallel::Team {
     for (;;) {
       const State now = State::unpacked(word);
       if (now.next >= now.n_parts) return;
-      if (!state_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      if (!state_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel,
+                                        std::memory_order_acquire))
+        continue;
       // The range can not end before this part is done, so these are its own.
       guarded(call_, context_, thread, now.next);
       if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
@@ -113,7 +119,8 @@ struct Parallel::Team {
     }
   }
 
-  /// Spins for a while, then sleeps: a wake-up costs more than the usual gap between two ranges of a pass.
+  /// Spins for a while, then sleeps: a wake-up costs more than the usual gap between two ranges of
+  /// a pass.
   template <class Done>
   static void wait_until(const std::atomic<std::uint32_t>& value, Done done) noexcept {
     constexpr int kSpins = 5000;  // trades idle power for wake-ups; no result depends on it
@@ -164,9 +171,11 @@ struct Parallel::Team {
 
 FLASHLM_INLINE int Parallel::count(int n_threads) {
   if (n_threads < 0 || n_threads > kMostThreads) {
-    throw ArgumentError(concat("[parallel] threads: expected 1 to ", kMostThreads, ", or 0 for all, got ", n_threads));
+    throw ArgumentError(concat("[parallel] threads: expected 1 to ", kMostThreads,
+                               ", or 0 for all, got ", n_threads));
   }
-  return n_threads != 0 ? n_threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return n_threads != 0 ? n_threads
+                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 FLASHLM_INLINE Parallel::Parallel(int n_threads) : n_threads_(count(n_threads)) {

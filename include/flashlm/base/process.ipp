@@ -11,12 +11,13 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-FLASHLM_INLINE Origin::Origin() noexcept : forks_(forks().load(std::memory_order_relaxed)), pid_(::getpid()) {}
+FLASHLM_INLINE Origin::Origin() noexcept
+    : forks_(forks().load(std::memory_order_relaxed)), pid_(::getpid()) {}
 
 FLASHLM_INLINE void Origin::require_here(const char* where, const char* what) const {
   if (is_here()) return;
-  throw Error(concat("[", where, "] process: expected the one that opened ", what, " (process ", pid_,
-                     "), got a fork of it (process ", ::getpid(), "). Open ", what,
+  throw Error(concat("[", where, "] process: expected the one that opened ", what, " (process ",
+                     pid_, "), got a fork of it (process ", ::getpid(), "). Open ", what,
                      " in the child, or start children by \"spawn\"."));
 }
 

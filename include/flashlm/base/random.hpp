@@ -8,7 +8,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// xoshiro256** (Blackman and Vigna, 2018), its state filled by splitmix64 from `seed`. Not thread-safe.
+/// xoshiro256** (Blackman and Vigna, 2018), its state filled by splitmix64 from `seed`. Not
+/// thread-safe.
 class Random {
  public:
   explicit Random(std::uint64_t seed = 0) noexcept;

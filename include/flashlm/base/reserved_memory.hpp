@@ -11,8 +11,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// Addresses for everything, memory for what is committed: neighbours keep their places when pages between them come
-/// and go. Addresses cost nothing.
+/// Addresses for everything, memory for what is committed: neighbours keep their places when pages
+/// between them come and go. Addresses cost nothing.
 ///
 /// Not thread-safe.
 class ReservedMemory {
@@ -32,7 +32,8 @@ class ReservedMemory {
 
   /// Brings [offset, offset + bytes), whole pages, into DRAM: zeroed, and touched by all threads.
   ///
-  /// Throws std::bad_alloc when the system gives no more, IoError if memory is to be locked and must not.
+  /// Throws std::bad_alloc when the system gives no more, IoError if memory is to be locked and
+  /// must not.
   void commit(std::size_t offset, std::size_t bytes, Parallel& parallel);
 
   /// Gives [offset, offset + bytes), whole pages, back to the system.

@@ -11,7 +11,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-FLASHLM_INLINE ReservedMemory::ReservedMemory(std::size_t bytes) : size_(round_up(bytes, page_bytes())) {
+FLASHLM_INLINE ReservedMemory::ReservedMemory(std::size_t bytes)
+    : size_(round_up(bytes, page_bytes())) {
   if (size_ == 0) return;
   data_ = detail::map_memory(size_, PROT_NONE, kFlags);
   if (data_ == nullptr) throw std::bad_alloc();
@@ -26,13 +27,15 @@ FLASHLM_INLINE ReservedMemory::~ReservedMemory() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
-FLASHLM_INLINE void ReservedMemory::commit(std::size_t offset, std::size_t bytes, Parallel& parallel) {
+FLASHLM_INLINE void ReservedMemory::commit(std::size_t offset, std::size_t bytes,
+                                           Parallel& parallel) {
   if (bytes == 0) return;
   std::byte* const begin = data_ + offset;
   if (::mprotect(begin, bytes, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
   detail::prefer_huge_pages(begin, bytes);
-  parallel.for_range(bytes, kTouchGrain,
-                     [&](std::size_t first, std::size_t end) { detail::touch(begin + first, end - first); });
+  parallel.for_range(bytes, kTouchGrain, [&](std::size_t first, std::size_t end) {
+    detail::touch(begin + first, end - first);
+  });
   if (MemoryLock::active()) MemoryLock::lock(begin, bytes);
 }
 

@@ -6,7 +6,8 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-FLASHLM_INLINE const std::byte* TilesView::tile(std::size_t strip, std::size_t block) const noexcept {
+FLASHLM_INLINE const std::byte* TilesView::tile(std::size_t strip,
+                                                std::size_t block) const noexcept {
   return data + strip * strip_stride + block * tile_stride;
 }
 

@@ -16,20 +16,24 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// A lock for work that takes long: fair, so that nobody starves behind a thread that asks again at once; a wait can be
-/// ended; and neither a callback nor a forked child hangs in it.
+/// A lock for work that takes long: fair, so that nobody starves behind a thread that asks again at
+/// once; a wait can be ended; and neither a callback nor a forked child hangs in it.
 ///
 ///     const Turns::Turn turn(turns, on_wait);      // held until the end of the block
 class Turns {
  public:
-  /// Called about ten times a second while a thread waits for its turn; may throw to stop waiting: Ctrl-C.
+  /// Called about ten times a second while a thread waits for its turn; may throw to stop waiting:
+  /// Ctrl-C.
   using OnWait = std::function<void()>;
 
   class Turn {
    public:
-    /// Throws ArgumentError if this thread has the turn already: a callback called what it was called from. Throws
-    /// Error in a forked child, and what `on_wait` throws; then it is as if nobody had asked.
-    explicit Turn(Turns& turns, const OnWait& on_wait = {}) : turns_(turns) { turns_.enter(on_wait); }
+    /// Throws ArgumentError if this thread has the turn already: a callback called what it was
+    /// called from. Throws Error in a forked child, and what `on_wait` throws; then it is as if
+    /// nobody had asked.
+    explicit Turn(Turns& turns, const OnWait& on_wait = {}) : turns_(turns) {
+      turns_.enter(on_wait);
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
     ~Turn() { turns_.leave(); }

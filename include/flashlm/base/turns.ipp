@@ -30,7 +30,8 @@ FLASHLM_INLINE void Turns::enter(const OnWait& on_wait) {
   owner_ = me;
 }
 
-FLASHLM_INLINE void Turns::wait(std::unique_lock<std::mutex>& lock, std::uint64_t mine, const OnWait& on_wait) {
+FLASHLM_INLINE void Turns::wait(std::unique_lock<std::mutex>& lock, std::uint64_t mine,
+                                const OnWait& on_wait) {
   const auto is_ours = [&] { return serving_ == mine; };
   if (!on_wait) return changed_.wait(lock, is_ours);
   while (!changed_.wait_for(lock, kSlice, is_ours)) {

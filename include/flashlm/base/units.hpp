@@ -11,11 +11,13 @@
 
 namespace flashlm::inline FLASHLM_ABI {
 
-/// A memory budget: bytes for everything, a share of the packed weights (cache and scratch on top), or what is free.
+/// A memory budget: bytes for everything, a share of the packed weights (cache and scratch on top),
+/// or what is free.
 struct MemorySize {
   std::uint64_t bytes = 0;
   std::optional<double> share{};  // 0.5 for "50%"
-  bool automatic = false;         // "auto": what the system can spare when a model is opened, which `bytes` says then
+  bool automatic =
+      false;  // "auto": what the system can spare when a model is opened, which `bytes` says then
 };
 
 /// "auto", "4GiB", "512 MiB", "1.5GB" (decimal), "800000000" or "50%".

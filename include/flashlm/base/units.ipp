@@ -19,7 +19,8 @@ namespace flashlm::inline FLASHLM_ABI {
 FLASHLM_INLINE MemorySize parse_memory(std::string_view text) {
   const auto fail = [&] {
     return ArgumentError(
-        concat("[memory] size: expected auto, bytes, a number with KiB, MiB, GiB, kB, MB or GB, or a share "
+        concat("[memory] size: expected auto, bytes, a number with KiB, MiB, GiB, kB, MB or GB, or "
+               "a share "
                "such as 50%, more than 0, got '",
                text, "'"));
   };

@@ -11,9 +11,11 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 /// gate[i] = activation(gate[i]) * up[i], in place. gate, up [n].
 ///
-/// exp is a polynomial of our own, within 2 units in the last place, and erf one within 1.5e-7, so that no bit depends
-/// on the system's math library. `threshold` is that of fatrelu. Allocates nothing. Thread-safe.
-void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up);
+/// exp is a polynomial of our own, within 2 units in the last place, and erf one within 1.5e-7, so
+/// that no bit depends on the system's math library. `threshold` is that of fatrelu. Allocates
+/// nothing. Thread-safe.
+void activate(Activation activation, float threshold, std::span<float> gate,
+              std::span<const float> up);
 
 /// x[i] = activation(x[i]), in place. Allocates nothing. Thread-safe.
 void activate(Activation activation, float threshold, std::span<float> x);

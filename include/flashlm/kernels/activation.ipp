@@ -13,8 +13,8 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 namespace detail {
 
-/// x[i] = 0 where x[i] < threshold; a NaN stays. One rounding per element at most, so a plain loop has the same bits
-/// under all flags.
+/// x[i] = 0 where x[i] < threshold; a NaN stays. One rounding per element at most, so a plain loop
+/// has the same bits under all flags.
 inline void rectify(float threshold, bool squared, std::span<float> x) {
   for (float& value : x) value = value < threshold ? 0.0f : value;
   if (!squared) return;
@@ -23,12 +23,15 @@ inline void rectify(float threshold, bool squared, std::span<float> x) {
 
 }  // namespace detail
 
-FLASHLM_INLINE void activate(Activation activation, float threshold, std::span<float> gate, std::span<const float> up) {
+FLASHLM_INLINE void activate(Activation activation, float threshold, std::span<float> gate,
+                             std::span<const float> up) {
   FLASHLM_ASSERT(up.size() == gate.size());
   switch (activation) {
     case Activation::silu:
     case Activation::gelu_erf:
-    case Activation::gelu_tanh: active().smooth(activation, gate.data(), up.data(), gate.data(), gate.size()); return;
+    case Activation::gelu_tanh:
+      active().smooth(activation, gate.data(), up.data(), gate.data(), gate.size());
+      return;
     case Activation::relu:
     case Activation::relu2:
     case Activation::fatrelu:
@@ -44,7 +47,9 @@ FLASHLM_INLINE void activate(Activation activation, float threshold, std::span<f
   switch (activation) {
     case Activation::silu:
     case Activation::gelu_erf:
-    case Activation::gelu_tanh: active().smooth(activation, x.data(), nullptr, x.data(), x.size()); return;
+    case Activation::gelu_tanh:
+      active().smooth(activation, x.data(), nullptr, x.data(), x.size());
+      return;
     case Activation::relu: return detail::rectify(0, false, x);
     case Activation::relu2: return detail::rectify(0, true, x);
     case Activation::fatrelu: return detail::rectify(threshold, false, x);

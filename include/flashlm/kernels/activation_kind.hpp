@@ -18,7 +18,8 @@ enum class Activation {
   fatrelu,         // x where x >= threshold, else 0 (ProSparse, arXiv:2402.13516, section 3.4)
   gelu_erf,        // x / 2 * (1 + erf(x / sqrt(2))) (arXiv:1606.08415)
   gelu_tanh,       // its approximation by tanh
-  clamped_swiglu,  // gpt-oss: min(g, limit) * sigmoid(alpha * g) * (1 + clamp(u, limit)); not computed yet
+  clamped_swiglu,  // gpt-oss: min(g, limit) * sigmoid(alpha * g) * (1 + clamp(u, limit)); not
+                   // computed yet
 };
 
 /// The name in flashlm.json, which is that of the enumerator.

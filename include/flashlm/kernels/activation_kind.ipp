@@ -13,8 +13,8 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 namespace detail {
 
-inline constexpr std::string_view kActivationNames[] = {"silu",     "relu",      "relu2",         "fatrelu",
-                                                        "gelu_erf", "gelu_tanh", "clamped_swiglu"};
+inline constexpr std::string_view kActivationNames[] = {
+    "silu", "relu", "relu2", "fatrelu", "gelu_erf", "gelu_tanh", "clamped_swiglu"};
 
 }  // namespace detail
 

@@ -20,7 +20,8 @@ FLASHLM_INLINE bool can_round(DType dtype) { return active().from_f32(dtype, nul
 FLASHLM_INLINE void from_f32(std::span<const float> x, DType dtype, std::byte* row) {
   FLASHLM_ASSERT(x.size() % format_of(dtype).numbers == 0);
   if (active().from_f32(dtype, x.data(), row, x.size())) return;
-  throw ArgumentError(concat("[from_f32] number format: expected ", names_of(can_round), ", got ", name(dtype)));
+  throw ArgumentError(
+      concat("[from_f32] number format: expected ", names_of(can_round), ", got ", name(dtype)));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels

@@ -33,22 +33,26 @@ namespace detail {
 
 FLASHLM_INLINE void require_number(DType dtype, const char* where) {
   if (is_number(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_number), ", got ", name(dtype)));
+  throw ArgumentError(
+      concat("[", where, "] number format: expected ", names_of(is_number), ", got ", name(dtype)));
 }
 
 FLASHLM_INLINE void require_plain(DType dtype, const char* where) {
   if (is_plain(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_plain), ", got ", name(dtype)));
+  throw ArgumentError(
+      concat("[", where, "] number format: expected ", names_of(is_plain), ", got ", name(dtype)));
 }
 
 FLASHLM_INLINE void require_block(DType dtype, const char* where) {
   if (is_block(dtype)) return;
-  throw ArgumentError(concat("[", where, "] number format: expected ", names_of(is_block), ", got ", name(dtype)));
+  throw ArgumentError(
+      concat("[", where, "] number format: expected ", names_of(is_block), ", got ", name(dtype)));
 }
 
 FLASHLM_INLINE void require_f32_or_f16(DType dtype, const char* where) {
   if (dtype == DType::f32 || dtype == DType::f16) return;
-  throw ArgumentError(concat("[", where, "] number format: expected f32 or f16, got ", name(dtype)));
+  throw ArgumentError(
+      concat("[", where, "] number format: expected f32 or f16, got ", name(dtype)));
 }
 
 }  // namespace detail

@@ -14,8 +14,8 @@ FLASHLM_INLINE void gather_dots(const RowsView& rows, const float* x, float* y) 
   active().gather_dots(rows, x, y);
 }
 
-FLASHLM_INLINE void gather_sum(const RowsView& rows, const float* h, float* y, std::size_t begin_col,
-                               std::size_t end_col) {
+FLASHLM_INLINE void gather_sum(const RowsView& rows, const float* h, float* y,
+                               std::size_t begin_col, std::size_t end_col) {
   detail::require_plain(rows.dtype, "gather_sum");
   FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
   active().gather_sum(rows, h, y, begin_col, end_col);

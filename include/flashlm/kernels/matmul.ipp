@@ -9,8 +9,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
-FLASHLM_INLINE void matmul(const MatrixView& weights, const float* x, std::size_t x_stride, std::size_t n_tokens,
-                           float* y, std::size_t y_stride) {
+FLASHLM_INLINE void matmul(const MatrixView& weights, const float* x, std::size_t x_stride,
+                           std::size_t n_tokens, float* y, std::size_t y_stride) {
   detail::require_number(weights.dtype, "matmul");
   FLASHLM_ASSERT(weights.cols % format_of(weights.dtype).numbers == 0);
   FLASHLM_ASSERT(weights.rows < 2 || weights.stride >= row_bytes(weights.dtype, weights.cols));

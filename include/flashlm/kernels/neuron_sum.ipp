@@ -9,9 +9,9 @@
 
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
-FLASHLM_INLINE void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride, std::size_t n_tokens,
-                               float* y, std::size_t y_stride, std::size_t begin_col, std::size_t end_col,
-                               const std::byte* next) {
+FLASHLM_INLINE void neuron_sum(const MatrixView& rows, const float* h, std::size_t h_stride,
+                               std::size_t n_tokens, float* y, std::size_t y_stride,
+                               std::size_t begin_col, std::size_t end_col, const std::byte* next) {
   detail::require_plain(rows.dtype, "neuron_sum");
   FLASHLM_ASSERT(begin_col <= end_col && end_col <= rows.cols);
   FLASHLM_ASSERT(rows.rows < 2 || rows.stride >= row_bytes(rows.dtype, rows.cols));

@@ -15,8 +15,8 @@ FLASHLM_INLINE void rms_norm(std::span<const float> x, std::span<const float> we
   active().rms_norm(x.data(), weight.data(), epsilon, out.data(), x.size());
 }
 
-FLASHLM_INLINE void layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
-                               float epsilon, std::span<float> out) {
+FLASHLM_INLINE void layer_norm(std::span<const float> x, std::span<const float> weight,
+                               std::span<const float> bias, float epsilon, std::span<float> out) {
   FLASHLM_ASSERT(weight.size() == x.size() && bias.size() == x.size() && out.size() == x.size());
   active().layer_norm(x.data(), weight.data(), bias.data(), epsilon, out.data(), x.size());
 }

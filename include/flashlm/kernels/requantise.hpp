@@ -20,8 +20,9 @@ struct Loss {
 
 /// Writes `n` numbers of `from` as numbers of `to`, as `from_f32` rounds, and tells what was lost.
 ///
-/// Rows of a block format are whole blocks. With `from` = `to` it only looks: `out` stays as it is, and of the loss
-/// `largest` alone is told. Throws ArgumentError for u8. Allocates nothing. Thread-safe.
+/// Rows of a block format are whole blocks. With `from` = `to` it only looks: `out` stays as it is,
+/// and of the loss `largest` alone is told. Throws ArgumentError for u8. Allocates nothing.
+/// Thread-safe.
 Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out);
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels

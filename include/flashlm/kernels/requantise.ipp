@@ -16,7 +16,8 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 FLASHLM_INLINE Loss& Loss::operator+=(const Loss& other) noexcept {
   // As whole numbers infinity is above every finite magnitude, and NaN above infinity.
-  if (std::bit_cast<std::uint32_t>(other.largest) > std::bit_cast<std::uint32_t>(largest)) largest = other.largest;
+  if (std::bit_cast<std::uint32_t>(other.largest) > std::bit_cast<std::uint32_t>(largest))
+    largest = other.largest;
   squares += other.squares;
   squared_error += other.squared_error;
   return *this;
@@ -27,11 +28,13 @@ namespace detail {
 /// The largest magnitude; not finite if one of the numbers is not.
 inline float largest_of(std::span<const float> numbers) noexcept {
   std::uint32_t largest = 0;
-  for (const float number : numbers) largest = std::max(largest, std::bit_cast<std::uint32_t>(number) & 0x7fffffffu);
+  for (const float number : numbers)
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(number) & 0x7fffffffu);
   return std::bit_cast<float>(largest);
 }
 
-/// The loss between numbers that came in and what became of them; sums in eight lanes, so that they can be vectors.
+/// The loss between numbers that came in and what became of them; sums in eight lanes, so that they
+/// can be vectors.
 inline Loss loss_of(std::span<const float> in, std::span<const float> out) noexcept {
   constexpr std::size_t kLanes = 8;
   std::array<double, kLanes> squares{}, errors{};
@@ -52,7 +55,8 @@ inline Loss loss_of(std::span<const float> in, std::span<const float> out) noexc
 
 }  // namespace detail
 
-FLASHLM_INLINE Loss requantise(DType from, const std::byte* row, std::size_t n, DType to, std::byte* out) {
+FLASHLM_INLINE Loss requantise(DType from, const std::byte* row, std::size_t n, DType to,
+                               std::byte* out) {
   constexpr std::size_t kRun = 1024;  // numbers at a time: whole blocks, in cache
   std::array<float, kRun> numbers, result;
   Loss loss;

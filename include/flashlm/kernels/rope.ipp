@@ -9,7 +9,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
-FLASHLM_INLINE void rope(std::span<float> head, std::span<const float> cosines, std::span<const float> sines) {
+FLASHLM_INLINE void rope(std::span<float> head, std::span<const float> cosines,
+                         std::span<const float> sines) {
   FLASHLM_ASSERT(head.size() == 2 * cosines.size() && sines.size() == cosines.size());
   active().rope(head.data(), cosines.data(), sines.data(), cosines.size());
 }

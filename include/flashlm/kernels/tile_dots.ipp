@@ -14,11 +14,13 @@ FLASHLM_INLINE void to_blocks(std::span<const float> x, ActivationBlock* blocks)
   active().to_blocks(x.data(), blocks, x.size() / kActivationNumbers);
 }
 
-FLASHLM_INLINE void tile_dots(const TilesView& tiles, const ActivationBlock* x, std::size_t x_stride,
-                              std::size_t n_tokens, float* y, std::size_t y_stride) {
+FLASHLM_INLINE void tile_dots(const TilesView& tiles, const ActivationBlock* x,
+                              std::size_t x_stride, std::size_t n_tokens, float* y,
+                              std::size_t y_stride) {
   detail::require_block(tiles.dtype, "tile_dots");
   FLASHLM_ASSERT(tiles.cols % tile_cols(tiles.dtype) == 0);
-  FLASHLM_ASSERT(n_tokens < 2 || (x_stride >= tiles.cols / kActivationNumbers && y_stride >= tiles.rows));
+  FLASHLM_ASSERT(n_tokens < 2 ||
+                 (x_stride >= tiles.cols / kActivationNumbers && y_stride >= tiles.rows));
   active().tile_dots(tiles, x, x_stride, n_tokens, y, y_stride);
 }
 

@@ -9,10 +9,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
-/// Makes tiles of rows of blocks, strip after strip; rows that are missing in the last strip become zeros.
+/// Makes tiles of rows of blocks, strip after strip; rows that are missing in the last strip become
+/// zeros.
 ///
-/// rows [rows, cols] in a format of blocks, cols whole blocks; `tiles` has tiles_bytes(). Throws ArgumentError for a
-/// format without blocks. Allocates nothing. Thread-safe.
+/// rows [rows, cols] in a format of blocks, cols whole blocks; `tiles` has tiles_bytes(). Throws
+/// ArgumentError for a format without blocks. Allocates nothing. Thread-safe.
 void to_tiles(const MatrixView& rows, std::byte* tiles);
 
 }  // namespace flashlm::inline FLASHLM_ABI::kernels

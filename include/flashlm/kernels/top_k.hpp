@@ -14,7 +14,8 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 /// Throws ArgumentError if x is empty. Thread-safe.
 std::size_t argmax(std::span<const float> x);
 
-/// out[0, k) = the indices of the k largest numbers of x, the largest first; equals by rising index, NaN last.
+/// out[0, k) = the indices of the k largest numbers of x, the largest first; equals by rising
+/// index, NaN last.
 ///
 /// Throws ArgumentError if k is more than x or out holds. Allocates nothing. Thread-safe.
 void top_k(std::span<const float> x, std::size_t k, std::span<std::size_t> out);

@@ -12,7 +12,8 @@ namespace flashlm::inline FLASHLM_ABI::kernels {
 
 namespace detail {
 
-/// Whether index a goes before index b: the larger number, then the lower index; NaN after all numbers.
+/// Whether index a goes before index b: the larger number, then the lower index; NaN after all
+/// numbers.
 struct Before {
   const float* x;
   bool operator()(std::size_t a, std::size_t b) const noexcept {
@@ -37,8 +38,10 @@ FLASHLM_INLINE std::size_t argmax(std::span<const float> x) {
 }
 
 FLASHLM_INLINE void top_k(std::span<const float> x, std::size_t k, std::span<std::size_t> out) {
-  if (k > x.size()) throw ArgumentError(concat("[top_k] k: expected at most ", x.size(), ", got ", k));
-  if (k > out.size()) throw ArgumentError(concat("[top_k] room for indices: expected ", k, ", got ", out.size()));
+  if (k > x.size())
+    throw ArgumentError(concat("[top_k] k: expected at most ", x.size(), ", got ", k));
+  if (k > out.size())
+    throw ArgumentError(concat("[top_k] room for indices: expected ", k, ", got ", out.size()));
   if (k == 0) return;
   const detail::Before before{x.data()};
   const auto heap = out.first(k);  // its front is the worst index kept

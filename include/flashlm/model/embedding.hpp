@@ -16,10 +16,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Looks up rows by id. Rows that are not pinned are read, many at once. Holds scratch only. Not thread-safe.
+/// Looks up rows by id. Rows that are not pinned are read, many at once. Holds scratch only. Not
+/// thread-safe.
 class Embedding {
  public:
-  /// `stream` and `reader` must outlive this object; `file_bytes` is the size of the embedding's file.
+  /// `stream` and `reader` must outlive this object; `file_bytes` is the size of the embedding's
+  /// file.
   Embedding(const Matrix& matrix, const sparse::WeightStream& stream, storage::Reader& reader,
             std::uint64_t file_bytes);
 

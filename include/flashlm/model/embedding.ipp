@@ -13,8 +13,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE Embedding::Embedding(const Matrix& matrix, const sparse::WeightStream& stream, storage::Reader& reader,
-                                    std::uint64_t file_bytes)
+FLASHLM_INLINE Embedding::Embedding(const Matrix& matrix, const sparse::WeightStream& stream,
+                                    storage::Reader& reader, std::uint64_t file_bytes)
     : matrix_(matrix),
       stream_(&stream),
       reader_(&reader),

@@ -37,9 +37,10 @@ namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Owns what all sessions of a model share: threads, reader, pinned weights, stream, scratch.
 ///
-/// A step allocates nothing. Results depend on no option but the policy paper (docs/architecture.md, numerics).
-/// Thread-safe: one step at a time, others wait in the order in which they came. Only for the process that made it: in
-/// a forked child every call that computes throws Error, and what reads numbers or destroys works.
+/// A step allocates nothing. Results depend on no option but the policy paper
+/// (docs/architecture.md, numerics). Thread-safe: one step at a time, others wait in the order in
+/// which they came. Only for the process that made it: in a forked child every call that computes
+/// throws Error, and what reads numbers or destroys works.
 class Engine {
  public:
   /// Reads the weights that stay in DRAM. Without a `reader`, opens the one that the options name.
@@ -59,17 +60,18 @@ class Engine {
   /// Names what results depend on beside the model: the policy paper and its window; else empty.
   std::string numerics() const;
 
-  /// A KV cache for one more session. Beyond the sessions of the plan (option parallel), pinned weights make room for
-  /// it; with an automatic budget, what the system can spare does first.
+  /// A KV cache for one more session. Beyond the sessions of the plan (option parallel), pinned
+  /// weights make room for it; with an automatic budget, what the system can spare does first.
   ///
   /// Throws BudgetError, with nothing changed, when there is no room left to make.
   KvCache add_session();
 
-  /// Tells that a session's cache is gone; its room serves the next session. Waits for nobody: sessions are dropped
-  /// anywhere, by a collector of garbage within a step too.
+  /// Tells that a session's cache is gone; its room serves the next session. Waits for nobody:
+  /// sessions are dropped anywhere, by a collector of garbage within a step too.
   void remove_session() noexcept { n_sessions_.fetch_sub(1); }
 
-  /// What a wait for this engine, or for a session of it, calls about ten times a second; may be empty.
+  /// What a wait for this engine, or for a session of it, calls about ten times a second; may be
+  /// empty.
   const std::function<void()>& on_wait() const noexcept { return options_.on_wait; }
 
   /// Throws Error in a forked child.
@@ -78,19 +80,21 @@ class Engine {
   /// Whether this is a forked child, and a step was running at the fork.
   bool is_torn() const noexcept { return turns_.is_torn(); }
 
-  /// Runs `tokens` at positions first, first + 1, ... of a session and stores their keys and values in `kv`.
+  /// Runs `tokens` at positions first, first + 1, ... of a session and stores their keys and values
+  /// in `kv`.
   ///
-  /// tokens [n], 1 <= n <= max_batch; logits [m, vocab_size] with m <= n: those of the last m tokens.
-  /// Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below `first` are then as before. Throws
-  /// ArgumentError if a callback of this engine calls it.
-  void forward(KvCache& kv, std::size_t first, std::span<const Token> tokens, std::span<float> logits, Phase phase,
-               Stats& stats);
+  /// tokens [n], 1 <= n <= max_batch; logits [m, vocab_size] with m <= n: those of the last m
+  /// tokens. Adds to `stats`. Throws ShapeError, or IoError if a read fails; positions below
+  /// `first` are then as before. Throws ArgumentError if a callback of this engine calls it.
+  void forward(KvCache& kv, std::size_t first, std::span<const Token> tokens,
+               std::span<float> logits, Phase phase, Stats& stats);
 
-  /// Shows the activations of every layer to `observer` from now on, of all sessions; an empty one ends it.
+  /// Shows the activations of every layer to `observer` from now on, of all sessions; an empty one
+  /// ends it.
   ///
-  /// The observer is called in the middle of a step and may throw to stop it. Takes max_batch * hidden_dim floats
-  /// beside the budget. A step throws FormatError for activations that are not finite. Throws ArgumentError unless the
-  /// selector is dense.
+  /// The observer is called in the middle of a step and may throw to stop it. Takes max_batch *
+  /// hidden_dim floats beside the budget. A step throws FormatError for activations that are not
+  /// finite. Throws ArgumentError unless the selector is dense.
   void observe(sparse::ActivationTap::Observer observer);
 
  private:
@@ -102,7 +106,8 @@ class Engine {
 
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept;
 
-  /// Between two steps: gives rows of neurons and pinned weights back if the system needs their memory.
+  /// Between two steps: gives rows of neurons and pinned weights back if the system needs their
+  /// memory.
   void govern();
 
   /// Between two steps: gives back what `plan` does not hold any more.
@@ -111,8 +116,11 @@ class Engine {
   /// Between two layers: lets the caller stop the step.
   void check_in();
 
-  double waited_seconds() const noexcept { return stream_.waited_seconds() + embedding_.waited_seconds(); }
-  /// x [n_tokens, dim] = the embeddings of the tokens, scaled, plus those of their positions where the graph has them.
+  double waited_seconds() const noexcept {
+    return stream_.waited_seconds() + embedding_.waited_seconds();
+  }
+  /// x [n_tokens, dim] = the embeddings of the tokens, scaled, plus those of their positions where
+  /// the graph has them.
   void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
 
   /// logits [n, vocab_size] of the last n tokens of x.
@@ -136,8 +144,9 @@ class Engine {
   Governor governor_;
   double next_check_in_ = 0;
   std::atomic<std::size_t> n_sessions_{0};
-  mutable ForkMutex plan_mutex_;  // plan_, for those who have not the turn; it changes with the turn only
-  Turns turns_;                   // everything else
+  mutable ForkMutex
+      plan_mutex_;  // plan_, for those who have not the turn; it changes with the turn only
+  Turns turns_;     // everything else
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -27,8 +27,10 @@ FLASHLM_INLINE Engine::Engine(std::shared_ptr<const Model> model, EngineOptions 
       parallel_(options_.n_threads),
       plan_(MemoryPlan::resolve(needs(), options_.memory, options_.parallel)),
       weights_(&model_->weights()),
-      reader_(reader ? std::move(reader) : storage::open_reader(options_.reader, model_->bundles().files())),
-      stream_(plan_.layout, *reader_, model_->bundles().file_bytes(), plan_.pinned_pieces, plan_.ring, parallel_),
+      reader_(reader ? std::move(reader)
+                     : storage::open_reader(options_.reader, model_->bundles().files())),
+      stream_(plan_.layout, *reader_, model_->bundles().file_bytes(), plan_.pinned_pieces,
+              plan_.ring, parallel_),
       embedding_(weights_->embedding(), stream_, *reader_, model_->bundles().files().back().size()),
       ffn_(model_->bundles(), stream_, model_->neuron_segments(), parallel_, options_.max_batch),
       selector_(model_->selector().load()),
@@ -55,12 +57,15 @@ FLASHLM_INLINE std::string Engine::numerics() const {
 FLASHLM_INLINE void Engine::observe(sparse::ActivationTap::Observer observer) {
   const Turns::Turn turn(turns_);
   if (selective_) {
-    throw ArgumentError(concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
+    throw ArgumentError(
+        concat("[engine] observe: expected the dense selector, got ", model_->selector().name));
   }
   ffn_.observe(std::move(observer));
 }
 
-FLASHLM_INLINE MemoryNeeds Engine::needs() const { return memory_needs(*model_, options_, parallel_.n_threads()); }
+FLASHLM_INLINE MemoryNeeds Engine::needs() const {
+  return memory_needs(*model_, options_, parallel_.n_threads());
+}
 
 FLASHLM_INLINE std::unique_ptr<sparse::SelectiveFfn> Engine::make_selective() {
   return std::make_unique<sparse::SelectiveFfn>(
@@ -69,8 +74,10 @@ FLASHLM_INLINE std::unique_ptr<sparse::SelectiveFfn> Engine::make_selective() {
       windowed_options(options_, plan_.n_rows));
 }
 
-FLASHLM_INLINE std::span<float> Engine::activations(std::size_t index, std::size_t n_tokens) noexcept {
-  return activations_.as<float>().subspan(index * options_.max_batch * spec().dim, n_tokens * spec().dim);
+FLASHLM_INLINE std::span<float> Engine::activations(std::size_t index,
+                                                    std::size_t n_tokens) noexcept {
+  return activations_.as<float>().subspan(index * options_.max_batch * spec().dim,
+                                          n_tokens * spec().dim);
 }
 
 FLASHLM_INLINE void Engine::govern() {
@@ -92,7 +99,8 @@ FLASHLM_INLINE void Engine::shrink(MemoryPlan plan) {
     const std::lock_guard lock(plan_mutex_);
     plan_ = std::move(plan);
   }
-  if (plan_.n_rows != 0 && !selective_) selective_ = make_selective();  // what was in the rows is read again
+  if (plan_.n_rows != 0 && !selective_)
+    selective_ = make_selective();  // what was in the rows is read again
 }
 
 FLASHLM_INLINE void Engine::check_in() {
@@ -106,7 +114,8 @@ FLASHLM_INLINE KvCache Engine::add_session() {
   if (const std::size_t n = n_sessions_.load(); n >= plan_.sessions) {
     if (options_.memory.automatic) {  // what is held now, and what is free beside it
       options_.limit = options_.sensor().limit;
-      options_.memory.bytes = plan_.total + std::min(options_.limit.spare(), MemoryLimit::kUnlimited - plan_.total);
+      options_.memory.bytes =
+          plan_.total + std::min(options_.limit.spare(), MemoryLimit::kUnlimited - plan_.total);
     }
     shrink(MemoryPlan::resolve(needs(), options_.memory, n + 1, &plan_));
   }
@@ -156,13 +165,15 @@ FLASHLM_INLINE void Engine::forward(KvCache& kv, std::size_t first, std::span<co
   (decode ? stats.tokens : stats.prefill_tokens) += n;
   stats.bytes_read += after.bytes_read - before.bytes_read;
   if (decode) stats.count_decode(earlier);
-  stats.gap_bytes += after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
+  stats.gap_bytes +=
+      after.gap_bytes - before.gap_bytes + stream_.gap_bytes() + embedding_.gap_bytes() - gap;
   stats.reads += after.reads - before.reads;
-  stats.compute_seconds +=
-      seconds - (stats.io_seconds - earlier.io_seconds) - (stats.memory_seconds - earlier.memory_seconds);
+  stats.compute_seconds += seconds - (stats.io_seconds - earlier.io_seconds) -
+                           (stats.memory_seconds - earlier.memory_seconds);
 }
 
-FLASHLM_INLINE void Engine::embed(std::span<const Token> tokens, std::size_t first, std::span<float> x) {
+FLASHLM_INLINE void Engine::embed(std::span<const Token> tokens, std::size_t first,
+                                  std::span<float> x) {
   embedding_.run(tokens, x);
   if (spec().embedding.scale != 1) kernels::scale(x, spec().embedding.scale);
   if (!spec().embedding.positions) return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// governor.hpp: gives memory of weights back before a limit is hit, or when having it costs more than it saves.
+/// governor.hpp: gives memory of weights back before a limit is hit, or when having it costs more
+/// than it saves.
 #pragma once
 
 #include <cstddef>
@@ -13,15 +14,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Decides, between two steps, how much of the memory for weights goes back to the system: rows of neurons first, since
-/// not every token needs them, then pinned weights.
+/// Decides, between two steps, how much of the memory for weights goes back to the system: rows of
+/// neurons first, since not every token needs them, then pinned weights.
 ///
-/// * Less than kLow bytes of room: as much as brings it back to kHigh. Between the two nothing happens.
-/// * Room is short (below kShort), and the process waits for pages that were taken from it (major faults), or the
+/// * Less than kLow bytes of room: as much as brings it back to kHigh. Between the two nothing
+/// happens.
+/// * Room is short (below kShort), and the process waits for pages that were taken from it (major
+/// faults), or the
 ///   system waits for memory at all: a sixteenth, at most once in kPatience seconds.
 ///
-/// What was given back is not taken again. A limit that falls below what is held between two steps is not seen in time:
-/// the kernel then ends the process. Not thread-safe.
+/// What was given back is not taken again. A limit that falls below what is held between two steps
+/// is not seen in time: the kernel then ends the process. Not thread-safe.
 class Governor {
  public:
   using Sensor = std::function<MemoryState()>;
@@ -32,7 +35,8 @@ class Governor {
   static constexpr std::uint64_t kManyFaults = 64;  // major faults between two looks
   static constexpr double kHighPressure = 0.1;      // of the time between two looks
   static constexpr double kPatience = 1;
-  static constexpr double kInterval = 0.05;  // seconds between two looks: they cost some microseconds
+  static constexpr double kInterval =
+      0.05;  // seconds between two looks: they cost some microseconds
 
   explicit Governor(Sensor sensor) : sensor_(std::move(sensor)) {}
 

@@ -12,8 +12,10 @@ FLASHLM_INLINE std::uint64_t Governor::look(double now, std::uint64_t held) {
   if (now < next_look_) return 0;
   next_look_ = now + kInterval;
   const MemoryState state = sensor_();
-  const std::uint64_t faults = seen_ ? state.major_faults - std::min(faults_, state.major_faults) : 0;
-  const double pressure = seen_ ? (state.stalled_seconds - stalled_seconds_) / (now - last_look_) : 0;
+  const std::uint64_t faults =
+      seen_ ? state.major_faults - std::min(faults_, state.major_faults) : 0;
+  const double pressure =
+      seen_ ? (state.stalled_seconds - stalled_seconds_) / (now - last_look_) : 0;
   faults_ = state.major_faults;
   stalled_seconds_ = state.stalled_seconds;
   last_look_ = now;

@@ -33,7 +33,8 @@ class KvCache {
   /// Bytes of one position of one run.
   std::size_t row_size() const noexcept { return row_bytes(dtype_, head_dim_); }
 
-  /// Pieces of memory in which positions are neighbours: one for each layer, keys and values, head; in this order.
+  /// Pieces of memory in which positions are neighbours: one for each layer, keys and values, head;
+  /// in this order.
   std::size_t n_runs() const noexcept { return 2 * n_layers_ * n_kv_heads_; }
 
   /// The bytes of `n` positions of a run, from `first` on: [n, head_dim].
@@ -46,10 +47,12 @@ class KvCache {
   MatrixView values(std::size_t layer, std::size_t kv_head, std::size_t n) const noexcept;
 
   /// Stores one position: key and value are [n_kv_heads * head_dim].
-  void write(std::size_t layer, std::size_t position, std::span<const float> key, std::span<const float> value);
+  void write(std::size_t layer, std::size_t position, std::span<const float> key,
+             std::span<const float> value);
 
  private:
-  std::size_t offset(std::size_t layer, std::size_t kind, std::size_t kv_head, std::size_t position) const noexcept;
+  std::size_t offset(std::size_t layer, std::size_t kind, std::size_t kv_head,
+                     std::size_t position) const noexcept;
 
   std::size_t n_layers_;
   std::size_t n_kv_heads_;

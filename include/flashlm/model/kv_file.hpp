@@ -24,17 +24,20 @@ namespace flashlm::inline FLASHLM_ABI::model {
 /// Whether a written file must be on the device before the call returns.
 enum class Durability { synced, unsynced };
 
-/// A KV file that is open to read: its head is checked, its content is checked as it is read. Not thread-safe.
+/// A KV file that is open to read: its head is checked, its content is checked as it is read. Not
+/// thread-safe.
 class KvFile {
  public:
-  /// Opens a file and checks its head, and that its size fits. Throws IoError; FormatError if it is no KV file, is
-  /// damaged, or belongs to another model than `model`, whose caches are shaped like `kv`.
-  static KvFile open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
-                     storage::FileMode mode = storage::FileMode::buffered);
+  /// Opens a file and checks its head, and that its size fits. Throws IoError; FormatError if it is
+  /// no KV file, is damaged, or belongs to another model than `model`, whose caches are shaped like
+  /// `kv`.
+  static KvFile open(const std::filesystem::path& path, const storage::Digest& model,
+                     const KvCache& kv, storage::FileMode mode = storage::FileMode::buffered);
 
   const KvRange& range() const noexcept { return range_; }
 
-  /// The tokens [n_tokens]. They are only to be trusted after `read` or `check`. Throws IoError, FormatError.
+  /// The tokens [n_tokens]. They are only to be trusted after `read` or `check`. Throws IoError,
+  /// FormatError.
   std::vector<Token> tokens() const;
 
   /// Throws ShapeError if `kv` has too few positions.
@@ -42,7 +45,8 @@ class KvFile {
 
   /// Reads keys and values into their positions in `kv`, then compares the checksum.
   ///
-  /// Throws ShapeError as `check_room` does; IoError or FormatError: the positions of the range then hold anything.
+  /// Throws ShapeError as `check_room` does; IoError or FormatError: the positions of the range
+  /// then hold anything.
   void read(KvCache& kv) const;
 
   /// Compares the checksum and keeps nothing. Throws IoError, FormatError.
@@ -52,12 +56,13 @@ class KvFile {
   static std::uint64_t bytes(const KvCache& kv, std::uint64_t n_tokens) noexcept;
 
  private:
-  friend void write_kv_file(const std::filesystem::path&, const KvRange&, std::span<const Token>, const KvCache&,
-                            Durability);
+  friend void write_kv_file(const std::filesystem::path&, const KvRange&, std::span<const Token>,
+                            const KvCache&, Durability);
 
   static constexpr std::size_t kPiece = std::size_t{1} << 20;  // one read
   static constexpr std::size_t kInFlight = 4;
-  static constexpr std::size_t kWorthPlacing = std::size_t{128} << 10;  // shorter reads cost more than a copy
+  static constexpr std::size_t kWorthPlacing = std::size_t{128}
+                                               << 10;  // shorter reads cost more than a copy
 
   /// A part of the file: a read into its rows, or into a buffer to be copied from.
   struct Piece {
@@ -75,7 +80,8 @@ class KvFile {
 
   bool can_place(const KvCache& kv) const;
   void scan(KvCache* kv) const;
-  std::uint32_t scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv, std::uint32_t crc) const;
+  std::uint32_t scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
+                        std::uint32_t crc) const;
 
   std::vector<storage::File> files_;  // one
   KvRange range_;
@@ -84,13 +90,14 @@ class KvFile {
   std::uint64_t rows_end_ = 0;
 };
 
-/// Writes positions [first, first + n_tokens) of `kv`, whose tokens are `tokens` [n_tokens], beside `path` and then by
-/// rename: readers see what stood there before or the whole file.
+/// Writes positions [first, first + n_tokens) of `kv`, whose tokens are `tokens` [n_tokens], beside
+/// `path` and then by rename: readers see what stood there before or the whole file.
 ///
-/// Without syncing, a power cut may leave a file whose bytes never came to the device; its checksum tells.
-/// Throws IoError; what stood at `path` is then untouched.
-void write_kv_file(const std::filesystem::path& path, const KvRange& range, std::span<const Token> tokens,
-                   const KvCache& kv, Durability durability = Durability::synced);
+/// Without syncing, a power cut may leave a file whose bytes never came to the device; its checksum
+/// tells. Throws IoError; what stood at `path` is then untouched.
+void write_kv_file(const std::filesystem::path& path, const KvRange& range,
+                   std::span<const Token> tokens, const KvCache& kv,
+                   Durability durability = Durability::synced);
 
 }  // namespace flashlm::inline FLASHLM_ABI::model
 

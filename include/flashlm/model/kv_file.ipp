@@ -45,8 +45,9 @@ FLASHLM_ONCE FormatError KvFile::fail(const std::string& what) const {
   return FormatError(concat("[kv_file] ", what, " (", path(), ")"));
 }
 
-FLASHLM_ONCE void write_kv_file(const std::filesystem::path& path, const KvRange& range, std::span<const Token> tokens,
-                                const KvCache& kv, Durability durability) {
+FLASHLM_ONCE void write_kv_file(const std::filesystem::path& path, const KvRange& range,
+                                std::span<const Token> tokens, const KvCache& kv,
+                                Durability durability) {
   FLASHLM_ASSERT(tokens.size() == range.n_tokens && range.first + range.n_tokens <= kv.context());
   storage::BesideFile beside(path);
   storage::FileWriter writer(beside.path());
@@ -58,7 +59,8 @@ FLASHLM_ONCE void write_kv_file(const std::filesystem::path& path, const KvRange
   writer.write(kv_head(range, kv));
   write(std::as_bytes(tokens));
   const std::array<std::byte, kKvAlignment> zeros{};
-  write(std::span(zeros).first(static_cast<std::size_t>(kv_rows_begin(tokens.size()) - writer.offset())));
+  write(std::span(zeros).first(
+      static_cast<std::size_t>(kv_rows_begin(tokens.size()) - writer.offset())));
   for (std::size_t run = 0; run < kv.n_runs(); ++run) {
     write(kv.run(run, static_cast<std::size_t>(range.first), tokens.size()));
   }
@@ -71,13 +73,14 @@ FLASHLM_ONCE void write_kv_file(const std::filesystem::path& path, const KvRange
   if (durability == Durability::synced) storage::sync_folder(path.parent_path());
 }
 
-FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storage::Digest& model, const KvCache& kv,
-                                 storage::FileMode mode) {
+FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storage::Digest& model,
+                                 const KvCache& kv, storage::FileMode mode) {
   KvFile file(storage::File::open(path, mode));
   const std::uint64_t size = file.files_.front().size();
   std::array<std::byte, kKvHeadBytes> head;
   const auto refuse_foreign = [&] {
-    std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(size, storage::kForeignBytes)));
+    std::vector<std::byte> begin(
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, storage::kForeignBytes)));
     file.files_.front().read(0, begin);
     storage::refuse_foreign(begin, storage::FileKind::kv, "kv_file", file.path());
   };
@@ -90,10 +93,12 @@ FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storag
     refuse_foreign();
     throw file.fail("content: expected a KV file of this version of flashlm, got something else");
   }
-  const std::uint32_t expected = static_cast<std::uint32_t>(kv_number(head.data() + kKvHeadBytes - 4, 4));
-  if (const std::uint32_t got = storage::crc32(std::span(head).first(kKvHeadBytes - 4)); got != expected) {
-    throw file.fail(concat("head: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(got),
-                           "; the file was changed or damaged"));
+  const std::uint32_t expected =
+      static_cast<std::uint32_t>(kv_number(head.data() + kKvHeadBytes - 4, 4));
+  if (const std::uint32_t got = storage::crc32(std::span(head).first(kKvHeadBytes - 4));
+      got != expected) {
+    throw file.fail(concat("head: expected checksum ", storage::crc32_hex(expected), ", got ",
+                           storage::crc32_hex(got), "; the file was changed or damaged"));
   }
   KvRange& range = file.range_;
   std::copy_n(head.data() + 8, range.model.size(), range.model.data());
@@ -101,9 +106,10 @@ FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storag
   range.first = kv_number(head.data() + 72, 8);
   range.n_tokens = kv_number(head.data() + 80, 8);
   if (range.model != model) {
-    throw file.fail(concat("model: expected ", storage::hex(std::span(model).first(8)), "..., got ",
-                           storage::hex(std::span(range.model).first(8)),
-                           "...; it was stored with another model, number format, instruction set or version"));
+    throw file.fail(
+        concat("model: expected ", storage::hex(std::span(model).first(8)), "..., got ",
+               storage::hex(std::span(range.model).first(8)),
+               "...; it was stored with another model, number format, instruction set or version"));
   }
   constexpr std::uint64_t kMostTokens = std::numeric_limits<std::int32_t>::max();
   if (range.first > kMostTokens || range.n_tokens > kMostTokens || head != kv_head(range, kv)) {
@@ -113,19 +119,21 @@ FLASHLM_ONCE KvFile KvFile::open(const std::filesystem::path& path, const storag
   file.rows_begin_ = kv_rows_begin(range.n_tokens);
   file.rows_end_ = bytes(kv, range.n_tokens) - 4;
   if (size != file.rows_end_ + 4) {
-    throw file.fail(concat("size: expected ", file.rows_end_ + 4, " bytes for ", range.n_tokens, " tokens, got ", size,
-                           ". Was the copy cut short?"));
+    throw file.fail(concat("size: expected ", file.rows_end_ + 4, " bytes for ", range.n_tokens,
+                           " tokens, got ", size, ". Was the copy cut short?"));
   }
   return file;
 }
 
-/// Whether reads can go into the rows themselves: they are long, and file and memory are aligned alike.
+/// Whether reads can go into the rows themselves: they are long, and file and memory are aligned
+/// alike.
 FLASHLM_ONCE bool KvFile::can_place(const KvCache& kv) const {
   const std::uint64_t run_bytes = range_.n_tokens * row_size_;
   if (run_bytes < kWorthPlacing) return false;
   const std::size_t unit = files_.front().alignment();
   const auto begin = [&](std::size_t run) {
-    return reinterpret_cast<std::uintptr_t>(kv.run(run, static_cast<std::size_t>(range_.first), 1).data());
+    return reinterpret_cast<std::uintptr_t>(
+        kv.run(run, static_cast<std::size_t>(range_.first), 1).data());
   };
   const bool alike = kv.n_runs() < 2 || (begin(1) - begin(0)) % unit == 0;
   return alike && begin(0) % unit == 0 && rows_begin_ % unit == 0 && run_bytes % unit == 0;
@@ -136,7 +144,8 @@ FLASHLM_ONCE void KvFile::scan(KvCache* kv) const {
   const std::uint64_t size = files_.front().size();
   const std::uint64_t run_bytes = range_.n_tokens * row_size_;
   const bool places = kv != nullptr && can_place(*kv);
-  const std::size_t slot = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, places ? rows_begin_ : size));
+  const std::size_t slot =
+      static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, places ? rows_begin_ : size));
   AlignedBuffer buffer(kInFlight * round_up(slot, kKvAlignment));
   std::size_t n_pieces = 0;
   std::uint64_t next = 0;
@@ -145,12 +154,14 @@ FLASHLM_ONCE void KvFile::scan(KvCache* kv) const {
     if (piece.placed) {
       const std::uint64_t run = (next - rows_begin_) / run_bytes;
       const std::uint64_t inside = (next - rows_begin_) % run_bytes;
-      const auto rows = kv->run(run, static_cast<std::size_t>(range_.first), static_cast<std::size_t>(range_.n_tokens));
+      const auto rows = kv->run(run, static_cast<std::size_t>(range_.first),
+                                static_cast<std::size_t>(range_.n_tokens));
       piece.bytes = rows.subspan(inside, std::min<std::size_t>(kPiece, rows.size() - inside));
     } else {
       const std::uint64_t end = places && next < rows_begin_ ? rows_begin_ : size;
-      piece.bytes = buffer.bytes().subspan(n_pieces % kInFlight * round_up(slot, kKvAlignment),
-                                           static_cast<std::size_t>(std::min<std::uint64_t>(slot, end - next)));
+      piece.bytes = buffer.bytes().subspan(
+          n_pieces % kInFlight * round_up(slot, kKvAlignment),
+          static_cast<std::size_t>(std::min<std::uint64_t>(slot, end - next)));
     }
     next += piece.bytes.size();
     ++n_pieces;
@@ -173,23 +184,26 @@ FLASHLM_ONCE void KvFile::scan(KvCache* kv) const {
     const Piece piece = pieces.front();
     pieces.pop_front();
     if (reader) reader->wait(piece.ticket);
-    crc = piece.placed ? storage::crc32(piece.bytes, crc) : scatter(piece.bytes, piece.offset, kv, crc);
+    crc = piece.placed ? storage::crc32(piece.bytes, crc)
+                       : scatter(piece.bytes, piece.offset, kv, crc);
     for (std::size_t i = 0; i < end.size(); ++i) {
       const std::uint64_t at = rows_end_ + i;
-      if (at >= piece.offset && at - piece.offset < piece.bytes.size()) end[i] = piece.bytes[at - piece.offset];
+      if (at >= piece.offset && at - piece.offset < piece.bytes.size())
+        end[i] = piece.bytes[at - piece.offset];
     }
     if (next < size) submit();
   }
   const std::uint32_t expected = static_cast<std::uint32_t>(kv_number(end.data(), end.size()));
   if (crc != expected) {
-    throw fail(concat("content: expected checksum ", storage::crc32_hex(expected), ", got ", storage::crc32_hex(crc),
-                      "; the file was changed or damaged"));
+    throw fail(concat("content: expected checksum ", storage::crc32_hex(expected), ", got ",
+                      storage::crc32_hex(crc), "; the file was changed or damaged"));
   }
 }
 
-/// Takes the bytes at `offset` of the file: into the checksum between head and end, and rows into their places.
-FLASHLM_ONCE std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset, KvCache* kv,
-                                           std::uint32_t crc) const {
+/// Takes the bytes at `offset` of the file: into the checksum between head and end, and rows into
+/// their places.
+FLASHLM_ONCE std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std::uint64_t offset,
+                                           KvCache* kv, std::uint32_t crc) const {
   const std::uint64_t begin = std::max<std::uint64_t>(offset, kKvHeadBytes);
   const std::uint64_t stop = std::min<std::uint64_t>(offset + bytes.size(), rows_end_);
   if (begin >= stop) return crc;
@@ -199,7 +213,8 @@ FLASHLM_ONCE std::uint32_t KvFile::scatter(std::span<const std::byte> bytes, std
     const std::uint64_t run = (at - rows_begin_) / run_bytes;
     const std::uint64_t inside = (at - rows_begin_) % run_bytes;
     const std::uint64_t n = std::min(run_bytes - inside, stop - at);
-    const auto into = kv->run(run, static_cast<std::size_t>(range_.first), static_cast<std::size_t>(range_.n_tokens));
+    const auto into = kv->run(run, static_cast<std::size_t>(range_.first),
+                              static_cast<std::size_t>(range_.n_tokens));
     std::copy_n(bytes.data() + (at - offset), n, into.data() + inside);
     at += n;
   }

@@ -32,7 +32,8 @@ FLASHLM_ONCE std::array<std::byte, kKvHeadBytes> kv_head(const KvRange& range, c
   put(range.before.data(), range.before.size());
   put_number(range.first, 8);
   put_number(range.n_tokens, 8);
-  for (const std::size_t value : {kv.n_layers(), kv.n_kv_heads(), kv.head_dim()}) put_number(value, 4);
+  for (const std::size_t value : {kv.n_layers(), kv.n_kv_heads(), kv.head_dim()})
+    put_number(value, 4);
   put_number(row_bytes(kv.dtype(), 1), 4);
   at = head.data() + kKvHeadBytes - 4;
   put_number(storage::crc32(std::span(head).first(kKvHeadBytes - 4)), 4);

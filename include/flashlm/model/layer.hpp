@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// layer.hpp: one layer of the graph: its parts, their norms, and what they add to the residual stream.
+/// layer.hpp: one layer of the graph: its parts, their norms, and what they add to the residual
+/// stream.
 #pragma once
 
 #include <cstddef>
@@ -18,22 +19,26 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Runs any layer of a model on a batch of tokens. Holds scratch only, which the layers share. Not thread-safe.
+/// Runs any layer of a model on a batch of tokens. Holds scratch only, which the layers share. Not
+/// thread-safe.
 class Layer {
  public:
-  /// `parallel` and `product` must outlive this object; batches of up to `max_tokens`, positions below `context`.
-  Layer(const ModelSpec& spec, Parallel& parallel, Product& product, std::size_t max_tokens, std::size_t context);
+  /// `parallel` and `product` must outlive this object; batches of up to `max_tokens`, positions
+  /// below `context`.
+  Layer(const ModelSpec& spec, Parallel& parallel, Product& product, std::size_t max_tokens,
+        std::size_t context);
 
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(const ModelSpec& spec, std::size_t max_tokens, std::size_t context);
 
-  /// x += group(x), group after group; a group is the sum of its parts, a part after(does(before(x))).
+  /// x += group(x), group after group; a group is the sum of its parts, a part
+  /// after(does(before(x))).
   ///
-  /// Token t of x [n_tokens, dim] has position first + t. `ffn` is what computes the feed-forward network of a layer:
-  /// sparse::StreamedFfn, or another class with its `run`.
+  /// Token t of x [n_tokens, dim] has position first + t. `ffn` is what computes the feed-forward
+  /// network of a layer: sparse::StreamedFfn, or another class with its `run`.
   template <class Ffn>
-  void run(std::size_t index, const LayerSpec& spec, const LayerWeights& weights, Ffn& ffn, KvCache& kv,
-           std::size_t first, std::size_t n_tokens, std::span<float> x, Stats& stats) {
+  void run(std::size_t index, const LayerSpec& spec, const LayerWeights& weights, Ffn& ffn,
+           KvCache& kv, std::size_t first, std::size_t n_tokens, std::span<float> x, Stats& stats) {
     for (std::size_t at = 0; at < spec.parts.size(); ++at) {
       const PartSpec& part = spec.parts[at];
       const PartWeights& mine = weights.parts[at];
@@ -43,7 +48,8 @@ class Layer {
       const std::span<float> output = buffer(begins ? Buffer::sum : Buffer::part, x.size());
       switch (part.does) {
         case PartKind::attention:
-          attention_.forward(index, part.attention, mine.attention, kv, first, input, n_tokens, output);
+          attention_.forward(index, part.attention, mine.attention, kv, first, input, n_tokens,
+                             output);
           break;
         case PartKind::ffn:
           ffn.run(index, mine.ffn.parameters, input, n_tokens, output, stats);
@@ -75,11 +81,13 @@ class Layer {
 
   static void add_bias(std::span<const float> bias, std::span<float> rows);
 
-  /// The norm and the factor behind a part; adds it to the sum of its group where it is not the first.
+  /// The norm and the factor behind a part; adds it to the sum of its group where it is not the
+  /// first.
   void finish(const PartSpec& part, const PartWeights& weights, std::span<float> output, bool adds);
 
   /// x += the sum of a group, behind its norm.
-  void add_group(const std::optional<NormSpec>& norm, const NormWeights& weights, std::span<float> x);
+  void add_group(const std::optional<NormSpec>& norm, const NormWeights& weights,
+                 std::span<float> x);
 
   static void scale_output(const LayerWeights& weights, std::span<float> x);
 

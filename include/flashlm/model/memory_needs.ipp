@@ -20,7 +20,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE sparse::WindowedFfnOptions windowed_options(const EngineOptions& options, std::size_t n_rows) {
+FLASHLM_INLINE sparse::WindowedFfnOptions windowed_options(const EngineOptions& options,
+                                                           std::size_t n_rows) {
   sparse::WindowedFfnOptions windowed;
   windowed.max_tokens = options.max_batch;
   windowed.n_rows = n_rows;
@@ -51,8 +52,10 @@ inline WeightKind weight_kind(TensorKind kind) {
 
 }  // namespace detail
 
-FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions& options, int n_threads) {
-  constexpr std::size_t kLeastRowsShare = 16;  // rows for a part of a layer: fewer reads at once are slow
+FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions& options,
+                                        int n_threads) {
+  constexpr std::size_t kLeastRowsShare =
+      16;  // rows for a part of a layer: fewer reads at once are slow
   const ModelSpec& spec = model.spec();
   MemoryNeeds needs;
   needs.segments = model.segments();
@@ -61,7 +64,8 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
   for (const GraphTensor& tensor : model.tensors()) {
     if (tensor.segment) needs.kinds[*tensor.segment] = detail::weight_kind(tensor.kind);
   }
-  if (const sparse::SelectorChoice& selector = model.selector(); selector.name != sparse::DenseSelector::kName) {
+  if (const sparse::SelectorChoice& selector = model.selector();
+      selector.name != sparse::DenseSelector::kName) {
     for (const std::size_t segment : model.neuron_segments()) {
       needs.window.neurons += needs.segments[segment].bytes();
       needs.window.most_rows += needs.segments[segment].n_units;
@@ -72,11 +76,12 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
     needs.window.working_set = selector.working_set;
     needs.window.row_bytes = sparse::SelectiveFfn::row_bytes(model.bundles(), windowed.eviction);
     needs.window.least_rows = std::max(spec.ffn().hidden / kLeastRowsShare + 1, spec.n_layers());
-    needs.scratch +=
-        sparse::SelectiveFfn::bytes(model.bundles(), windowed) + selector.scratch_bytes(options.max_batch, n_threads);
+    needs.scratch += sparse::SelectiveFfn::bytes(model.bundles(), windowed) +
+                     selector.scratch_bytes(options.max_batch, n_threads);
   }
   needs.resident = model.weights().bytes();
-  needs.kv = KvCache::bytes(spec, options.context, model.kv_dtype()) + spec.vocab_size * sizeof(float);
+  needs.kv =
+      KvCache::bytes(spec, options.context, model.kv_dtype()) + spec.vocab_size * sizeof(float);
   needs.scratch += activation_bytes(spec, options) + Embedding::bytes(model.weights().embedding()) +
                    sparse::StreamedFfn::bytes(model.bundles(), options.max_batch) +
                    Product::bytes(options.max_batch, model.tile_cols()) +
@@ -88,12 +93,14 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
 
 namespace detail {
 
-/// The budgets that contexts of one model need at least: all but KV caches and scratch is the same for each.
+/// The budgets that contexts of one model need at least: all but KV caches and scratch is the same
+/// for each.
 class LeastBudgets {
  public:
   LeastBudgets(const Model& model, const EngineOptions& options)
       : model_(model), options_(options), n_threads_(Parallel::count(options.n_threads)) {
-    const MemoryPlan any = MemoryPlan::resolve(needs(1), {.bytes = MemoryLimit::kUnlimited}, options.parallel);
+    const MemoryPlan any =
+        MemoryPlan::resolve(needs(1), {.bytes = MemoryLimit::kUnlimited}, options.parallel);
     weights_ = any.smallest - any.kv - any.scratch;
   }
 
@@ -173,7 +180,8 @@ FLASHLM_INLINE std::size_t largest_context(const Model& model, EngineOptions opt
 
 FLASHLM_INLINE MemoryPlan plan_memory(const Model& model, const EngineOptions& options) {
   const EngineOptions all = complete(options, model);
-  return MemoryPlan::resolve(memory_needs(model, all, Parallel::count(all.n_threads)), all.memory, all.parallel);
+  return MemoryPlan::resolve(memory_needs(model, all, Parallel::count(all.n_threads)), all.memory,
+                             all.parallel);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -29,12 +29,12 @@ inline constexpr std::size_t kWeightKinds = 4;
 struct MemoryNeeds {
   std::vector<sparse::Segment> segments;  // weights that may stay on flash, in the order of a pass
   std::vector<WeightKind> kinds;          // of the segments
-  std::size_t n_passed = 0;               // segments that every pass needs; the others are asked for by row
-  std::uint64_t resident = 0;             // weights that always stay: norms, biases
-  std::uint64_t kv = 0;                   // one session
-  std::uint64_t scratch = 0;              // activations, logits, rope table
-  std::size_t context = 0;                // positions a session
-  MemoryLimit limit{};                    // what bounds an automatic budget
+  std::size_t n_passed = 0;    // segments that every pass needs; the others are asked for by row
+  std::uint64_t resident = 0;  // weights that always stay: norms, biases
+  std::uint64_t kv = 0;        // one session
+  std::uint64_t scratch = 0;   // activations, logits, rope table
+  std::size_t context = 0;     // positions a session
+  MemoryLimit limit{};         // what bounds an automatic budget
 
   /// Rows for single neurons that a selector chooses; the segments hold none of them then.
   struct Window {
@@ -43,7 +43,8 @@ struct MemoryNeeds {
     std::size_t row_bytes = 0;   // 0: there is no window
     std::size_t least_rows = 0;
     std::size_t most_rows = 0;
-    std::size_t working_set = 0;  // neurons of all layers that a token is expected to have; 0: unknown
+    std::size_t working_set =
+        0;  // neurons of all layers that a token is expected to have; 0: unknown
   };
   Window window{};
 };
@@ -73,13 +74,15 @@ struct MemoryPlan {
   std::size_t least_rows = 0;
   std::size_t context = 0;  // positions a session
   std::size_t sessions = 1;
-  MemoryLimit limit{};             // what bounds an automatic budget, as it was found; no bound for others
+  MemoryLimit limit{};  // what bounds an automatic budget, as it was found; no bound for others
   std::vector<std::string> notes;  // what is known beforehand and worth saying
   std::shared_ptr<const sparse::PassLayout> layout;
   std::vector<bool> pinned_pieces;  // [layout->pieces()]
   sparse::Ring ring;
 
-  const Share& share(WeightKind kind) const noexcept { return shares[static_cast<std::size_t>(kind)]; }
+  const Share& share(WeightKind kind) const noexcept {
+    return shares[static_cast<std::size_t>(kind)];
+  }
   /// What a pass reads, before alignment.
   std::uint64_t streamed() const noexcept;
   /// The share of all weights' bytes that stays in DRAM.
@@ -87,19 +90,19 @@ struct MemoryPlan {
 
   /// Splits `memory` for `sessions` conversations.
   ///
-  /// Bytes are everything that flashlm allocates; a share counts packed weights, with KV cache, scratch and the rest of
-  /// pages that are not full on top; an automatic budget is its bytes, but no more than everything takes. `before` is
-  /// the plan for fewer sessions: what it streams is streamed still. Throws BudgetError, which names the smallest
-  /// budget that works.
-  static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory, std::size_t sessions = 1,
-                            const MemoryPlan* before = nullptr);
+  /// Bytes are everything that flashlm allocates; a share counts packed weights, with KV cache,
+  /// scratch and the rest of pages that are not full on top; an automatic budget is its bytes, but
+  /// no more than everything takes. `before` is the plan for fewer sessions: what it streams is
+  /// streamed still. Throws BudgetError, which names the smallest budget that works.
+  static MemoryPlan resolve(const MemoryNeeds& needs, const MemorySize& memory,
+                            std::size_t sessions = 1, const MemoryPlan* before = nullptr);
 
-  /// The same with at most `bytes` in rows of neurons, pinned weights and ring, or as few as work. Rows go first: a
-  /// pinned weight saves its bytes for every token.
+  /// The same with at most `bytes` in rows of neurons, pinned weights and ring, or as few as work.
+  /// Rows go first: a pinned weight saves its bytes for every token.
   MemoryPlan shrunk(const MemoryNeeds& needs, std::uint64_t bytes) const;
 
-  /// Whether `shrunk` has something to give: rows beyond the least, or pinned weights and slots beyond two. Allocates
-  /// nothing.
+  /// Whether `shrunk` has something to give: rows beyond the least, or pinned weights and slots
+  /// beyond two. Allocates nothing.
   bool can_shrink() const noexcept { return n_rows > least_rows || can_stream_more(); }
 
   /// A table for people, a line each part.
@@ -111,7 +114,8 @@ struct MemoryPlan {
 };
 
 constexpr std::string_view name(WeightKind kind) noexcept {
-  constexpr std::array<std::string_view, kWeightKinds> kNames{"attention", "neurons", "head", "embedding"};
+  constexpr std::array<std::string_view, kWeightKinds> kNames{"attention", "neurons", "head",
+                                                              "embedding"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -26,12 +26,14 @@ namespace flashlm::inline FLASHLM_ABI::model {
 /// Immutable: shared by any number of engines and sessions. Thread-safe.
 class Model {
  public:
-  /// Opens a packed folder and checks everything but the weights' data (`flashlm verify` checks that).
+  /// Opens a packed folder and checks everything but the weights' data (`flashlm verify` checks
+  /// that).
   ///
-  /// Makes gates.safetensors for the selector gate where there is none. `manifest`: the text of a flashlm.json to take
-  /// in place of the folder's; empty: the folder's. Throws IoError, FormatError, or ArgumentError for an unknown
-  /// selector and one that the model can not have.
-  static std::shared_ptr<const Model> open(const std::filesystem::path& folder, std::string_view selector = "auto",
+  /// Makes gates.safetensors for the selector gate where there is none. `manifest`: the text of a
+  /// flashlm.json to take in place of the folder's; empty: the folder's. Throws IoError,
+  /// FormatError, or ArgumentError for an unknown selector and one that the model can not have.
+  static std::shared_ptr<const Model> open(const std::filesystem::path& folder,
+                                           std::string_view selector = "auto",
                                            const std::string& manifest = {});
 
   const std::filesystem::path& folder() const noexcept { return folder_; }
@@ -45,15 +47,15 @@ class Model {
   /// The most columns of a quantised matrix of attention; 0 if none is quantised.
   std::size_t tile_cols() const noexcept;
 
-  /// How keys and values are kept: f32 in a folder of f32, which promises exact logits; f16 where weights have fewer
-  /// bits.
+  /// How keys and values are kept: f32 in a folder of f32, which promises exact logits; f16 where
+  /// weights have fewer bits.
   DType kv_dtype() const noexcept;
 
   /// What is small and always in DRAM, and the places of the other matrices.
   const Weights& weights() const noexcept { return weights_; }
 
-  /// All weights that may stay on flash, in the order of a pass (`GraphTensor::segment`). Files are those of
-  /// `bundles().files()`.
+  /// All weights that may stay on flash, in the order of a pass (`GraphTensor::segment`). Files are
+  /// those of `bundles().files()`.
   const std::vector<sparse::Segment>& segments() const noexcept { return segments_; }
   /// Of these, the neurons of each layer.
   const std::vector<std::size_t>& neuron_segments() const noexcept { return neuron_segments_; }
@@ -61,13 +63,15 @@ class Model {
   std::size_t n_passed() const noexcept { return weights_.head().segment + 1; }
 
  private:
-  Model(const std::filesystem::path& folder, std::string_view selector, const std::string& manifest);
+  Model(const std::filesystem::path& folder, std::string_view selector,
+        const std::string& manifest);
 
   void check() const;
 
   void place_segments(std::uint32_t resident);
 
-  [[noreturn]] void mismatch(std::string_view what, std::size_t expected, std::size_t got, std::size_t layer) const;
+  [[noreturn]] void mismatch(std::string_view what, std::size_t expected, std::size_t got,
+                             std::size_t layer) const;
 
   static constexpr const char* kResidentFile = "resident.safetensors";
 

@@ -14,16 +14,19 @@ namespace flashlm::inline FLASHLM_ABI::model {
 
 namespace detail {
 
-inline storage::Manifest open_manifest(const std::filesystem::path& folder, const std::string& text) {
+inline storage::Manifest open_manifest(const std::filesystem::path& folder,
+                                       const std::string& text) {
   if (text.empty()) return storage::Manifest::open(folder);
-  storage::Manifest manifest = storage::Manifest::parse(text, (folder / storage::Manifest::kFileName).string());
+  storage::Manifest manifest =
+      storage::Manifest::parse(text, (folder / storage::Manifest::kFileName).string());
   manifest.check_files(folder);
   return manifest;
 }
 
 }  // namespace detail
 
-FLASHLM_INLINE std::shared_ptr<const Model> Model::open(const std::filesystem::path& folder, std::string_view selector,
+FLASHLM_INLINE std::shared_ptr<const Model> Model::open(const std::filesystem::path& folder,
+                                                        std::string_view selector,
                                                         const std::string& manifest) {
   return std::shared_ptr<const Model>(new Model(folder, selector, manifest));
 }
@@ -43,7 +46,8 @@ FLASHLM_INLINE DType Model::kv_dtype() const noexcept {
   return DType::f32;
 }
 
-FLASHLM_INLINE Model::Model(const std::filesystem::path& folder, std::string_view selector, const std::string& manifest)
+FLASHLM_INLINE Model::Model(const std::filesystem::path& folder, std::string_view selector,
+                            const std::string& manifest)
     : folder_(folder),
       manifest_(detail::open_manifest(folder, manifest)),
       bundles_(storage::BundleFile::open(folder, manifest_, storage::FileMode::direct)) {
@@ -52,24 +56,30 @@ FLASHLM_INLINE Model::Model(const std::filesystem::path& folder, std::string_vie
   require_runs(spec_, path);
   tensors_ = model::tensors(spec_);
   check();
-  selector_ = sparse::choose_selector(selector, folder_, manifest_, bundles_, spec_.ffn().activation);
+  selector_ =
+      sparse::choose_selector(selector, folder_, manifest_, bundles_, spec_.ffn().activation);
   weights_ = Weights::open(folder_ / kResidentFile, spec_, tensors_);
-  place_segments(bundles_.add(storage::File::open(folder_ / kResidentFile, storage::FileMode::direct)));
+  place_segments(
+      bundles_.add(storage::File::open(folder_ / kResidentFile, storage::FileMode::direct)));
 }
 
 FLASHLM_INLINE void Model::check() const {
-  const auto is_resident = [](const storage::FileRecord& file) { return file.name == kResidentFile; };
+  const auto is_resident = [](const storage::FileRecord& file) {
+    return file.name == kResidentFile;
+  };
   if (std::none_of(manifest_.files.begin(), manifest_.files.end(), is_resident)) {
-    throw FormatError(concat("[model] file: flashlm.json does not list ", kResidentFile, " (", folder_.string(), ")"));
+    throw FormatError(concat("[model] file: flashlm.json does not list ", kResidentFile, " (",
+                             folder_.string(), ")"));
   }
   const auto check_token = [&](Token token, std::string_view what) {
     if (static_cast<std::size_t>(token) < spec_.vocab_size) return;
-    throw FormatError(concat("[model] tokens.", what, ": expected an id below ", spec_.vocab_size, ", got ", token,
-                             " (", folder_.string(), ")"));
+    throw FormatError(concat("[model] tokens.", what, ": expected an id below ", spec_.vocab_size,
+                             ", got ", token, " (", folder_.string(), ")"));
   };
   if (manifest_.bos) check_token(*manifest_.bos, "bos");
   for (const Token token : manifest_.eos) check_token(token, "eos");
-  if (bundles_.n_layers() != spec_.n_layers()) mismatch("layers", spec_.n_layers(), bundles_.n_layers(), 0);
+  if (bundles_.n_layers() != spec_.n_layers())
+    mismatch("layers", spec_.n_layers(), bundles_.n_layers(), 0);
   for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
     const storage::BundleLayout& layout = bundles_.layout(layer);
     const FfnSpec& ffn = spec_.layer(layer).find(PartKind::ffn)->ffn;
@@ -90,14 +100,16 @@ FLASHLM_INLINE void Model::place_segments(std::uint32_t resident) {
     neuron_segments_.push_back(*tensor.segment);
   }
   for (const Matrix& matrix : weights_.matrices()) {
-    segments_[matrix.segment] = {resident, matrix.extent.offset, matrix.n_units(), matrix.unit_bytes()};
+    segments_[matrix.segment] = {resident, matrix.extent.offset, matrix.n_units(),
+                                 matrix.unit_bytes()};
   }
 }
 
 FLASHLM_INLINE void Model::mismatch(std::string_view what, std::size_t expected, std::size_t got,
                                     std::size_t layer) const {
-  throw FormatError(concat("[model] ", what, ": the graph says ", expected, ", the record of the layer says ", got,
-                           " (", (folder_ / storage::Manifest::kFileName).string(), ", layer ", layer, ")"));
+  throw FormatError(
+      concat("[model] ", what, ": the graph says ", expected, ", the record of the layer says ",
+             got, " (", (folder_ / storage::Manifest::kFileName).string(), ", layer ", layer, ")"));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -11,9 +11,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Normalizes every row of x [rows, n] into `out` [rows, n], which may be x. Allocates nothing. Thread-safe.
-void normalize(const NormSpec& spec, std::span<const float> x, const NormWeights& weights, std::size_t n,
-               std::span<float> out);
+/// Normalizes every row of x [rows, n] into `out` [rows, n], which may be x. Allocates nothing.
+/// Thread-safe.
+void normalize(const NormSpec& spec, std::span<const float> x, const NormWeights& weights,
+               std::size_t n, std::span<float> out);
 
 }  // namespace flashlm::inline FLASHLM_ABI::model
 

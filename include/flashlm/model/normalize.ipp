@@ -8,14 +8,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE void normalize(const NormSpec& spec, std::span<const float> x, const NormWeights& weights, std::size_t n,
-                              std::span<float> out) {
+FLASHLM_INLINE void normalize(const NormSpec& spec, std::span<const float> x,
+                              const NormWeights& weights, std::size_t n, std::span<float> out) {
   for (std::size_t at = 0; at < x.size(); at += n) {
     switch (spec.kind) {
       case NormKind::layer:
-        kernels::layer_norm(x.subspan(at, n), weights.weight, weights.bias, spec.epsilon, out.subspan(at, n));
+        kernels::layer_norm(x.subspan(at, n), weights.weight, weights.bias, spec.epsilon,
+                            out.subspan(at, n));
         break;
-      case NormKind::rms: kernels::rms_norm(x.subspan(at, n), weights.weight, spec.epsilon, out.subspan(at, n)); break;
+      case NormKind::rms:
+        kernels::rms_norm(x.subspan(at, n), weights.weight, spec.epsilon, out.subspan(at, n));
+        break;
     }
   }
 }

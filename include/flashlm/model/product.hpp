@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// product.hpp: products of activations with the weight matrices of attention and head, wherever these are.
+/// product.hpp: products of activations with the weight matrices of attention and head, wherever
+/// these are.
 #pragma once
 
 #include <cstddef>
@@ -17,27 +18,28 @@ namespace flashlm::inline FLASHLM_ABI::model {
 
 /// Multiplies with matrices that a stream hands out, the rows split among threads.
 ///
-/// Activations are f32 for rows, of any number format; for tiles they are rounded to 8 bits in blocks of 32
-/// (kernels::tile_dots).
-/// Holds scratch only. Not thread-safe.
+/// Activations are f32 for rows, of any number format; for tiles they are rounded to 8 bits in
+/// blocks of 32 (kernels::tile_dots). Holds scratch only. Not thread-safe.
 class Product {
  public:
-  /// Batches of up to `max_tokens`; tiles, if there are any, have up to `tile_cols` columns. `parallel` and `stream`
-  /// must outlive this object.
-  Product(Parallel& parallel, sparse::WeightStream& stream, std::size_t max_tokens, std::size_t tile_cols);
+  /// Batches of up to `max_tokens`; tiles, if there are any, have up to `tile_cols` columns.
+  /// `parallel` and `stream` must outlive this object.
+  Product(Parallel& parallel, sparse::WeightStream& stream, std::size_t max_tokens,
+          std::size_t tile_cols);
 
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(std::size_t max_tokens, std::size_t tile_cols) noexcept;
 
   /// y[t, r] = matrix[r] . x[t] + bias[r].
   ///
-  /// x [n_tokens, matrix.cols], y [n_tokens, matrix.rows], row-major; bias [matrix.rows] or empty. Throws IoError.
+  /// x [n_tokens, matrix.cols], y [n_tokens, matrix.rows], row-major; bias [matrix.rows] or empty.
+  /// Throws IoError.
   void run(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens, std::span<float> y,
            std::span<const float> bias = {});
 
  private:
-  void multiply(const MatrixView& rows, std::span<const float> x, std::size_t n_tokens, float* y, std::size_t y_stride,
-                std::span<const float> bias);
+  void multiply(const MatrixView& rows, std::span<const float> x, std::size_t n_tokens, float* y,
+                std::size_t y_stride, std::span<const float> bias);
 
   void multiply(const TilesView& tiles, std::size_t n_tokens, float* y, std::size_t y_stride,
                 std::span<const float> bias);

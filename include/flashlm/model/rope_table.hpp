@@ -12,10 +12,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// cos and sin of position * frequency, times the attention factor, for every position of a context.
+/// cos and sin of position * frequency, times the attention factor, for every position of a
+/// context.
 ///
-/// Angles are float32 products, as transformers computes them, so that long positions round alike; their cosine and
-/// sine are taken in double. Immutable. Thread-safe.
+/// Angles are float32 products, as transformers computes them, so that long positions round alike;
+/// their cosine and sine are taken in double. Immutable. Thread-safe.
 class RopeTable {
  public:
   RopeTable(const RopeSpec& rope, std::size_t context);
@@ -31,7 +32,8 @@ class RopeTable {
   AlignedBuffer table_;  // [context, 2, dims / 2]: cosines, sines
 };
 
-/// The angles of all layers of a model: layers with equal ropes share a table. Immutable. Thread-safe.
+/// The angles of all layers of a model: layers with equal ropes share a table. Immutable.
+/// Thread-safe.
 class RopeTables {
  public:
   RopeTables(const ModelSpec& spec, std::size_t context);

@@ -16,8 +16,10 @@ FLASHLM_INLINE RopeTable::RopeTable(const RopeSpec& rope, std::size_t context)
   for (std::size_t position = 0; position < context; ++position) {
     for (std::size_t at = 0; at < half_; ++at) {
       const float angle = static_cast<float>(position) * rope.frequencies[at];
-      out[2 * position * half_ + at] = static_cast<float>(factor * std::cos(static_cast<double>(angle)));
-      out[(2 * position + 1) * half_ + at] = static_cast<float>(factor * std::sin(static_cast<double>(angle)));
+      out[2 * position * half_ + at] =
+          static_cast<float>(factor * std::cos(static_cast<double>(angle)));
+      out[(2 * position + 1) * half_ + at] =
+          static_cast<float>(factor * std::sin(static_cast<double>(angle)));
     }
   }
 }
@@ -60,7 +62,8 @@ FLASHLM_INLINE std::vector<const RopeSpec*> RopeTables::different(const ModelSpe
     for (const PartSpec& part : layer.parts) {
       if (part.does != PartKind::attention || !part.attention.rope) continue;
       const RopeSpec& rope = *part.attention.rope;
-      const bool is_known = std::any_of(ropes.begin(), ropes.end(), [&](const auto* other) { return *other == rope; });
+      const bool is_known = std::any_of(ropes.begin(), ropes.end(),
+                                        [&](const auto* other) { return *other == rope; });
       if (!is_known) ropes.push_back(&rope);
     }
   }

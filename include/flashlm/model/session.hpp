@@ -23,13 +23,16 @@ class Engine;
 class KvCache;
 enum class Phase;
 
-/// The mutable state of one conversation. It goes on from the longest common prefix of what it is given.
+/// The mutable state of one conversation. It goes on from the longest common prefix of what it is
+/// given.
 ///
-/// Several sessions of one engine may be used from several threads. Threads that share one session take turns: each
-/// holds a Turn of `turns` for as long as the session has to stay as it is. `stats` and `copy_tokens` need none.
+/// Several sessions of one engine may be used from several threads. Threads that share one session
+/// take turns: each holds a Turn of `turns` for as long as the session has to stay as it is.
+/// `stats` and `copy_tokens` need none.
 class Session {
  public:
-  /// on_progress(done, total) counts the tokens of a prompt after every batch; it may throw to stop.
+  /// on_progress(done, total) counts the tokens of a prompt after every batch; it may throw to
+  /// stop.
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
   /// Throws BudgetError if the engine has no room for another KV cache.
@@ -39,56 +42,69 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  /// Makes `tokens` the whole text of the session and returns the logits after its last token [vocab_size].
+  /// Makes `tokens` the whole text of the session and returns the logits after its last token
+  /// [vocab_size].
   ///
-  /// What the session has already computed of it is kept; at least the last token is computed again.
-  /// tokens: 1 to `context`. The logits stay valid until the next call.
-  /// Throws ShapeError for a bad length, IoError if a read fails; the session then holds what was computed.
+  /// What the session has already computed of it is kept; at least the last token is computed
+  /// again. tokens: 1 to `context`. The logits stay valid until the next call. Throws ShapeError
+  /// for a bad length, IoError if a read fails; the session then holds what was computed.
   std::span<const float> prefill(std::span<const Token> tokens, const Progress& on_progress = {});
 
-  /// Appends some tokens and returns the logits after the last one [vocab_size], valid until the next call.
+  /// Appends some tokens and returns the logits after the last one [vocab_size], valid until the
+  /// next call.
   ///
-  /// Throws ShapeError beyond the context, IoError if a read fails; the session then holds what was computed.
+  /// Throws ShapeError beyond the context, IoError if a read fails; the session then holds what was
+  /// computed.
   std::span<const float> extend(std::span<const Token> tokens, const Progress& on_progress = {});
 
   /// Appends one token and returns the logits after it [vocab_size], valid until the next call.
   ///
-  /// Throws ShapeError when the context is full, IoError if a read fails; the session is then as before.
+  /// Throws ShapeError when the context is full, IoError if a read fails; the session is then as
+  /// before.
   std::span<const float> step(Token token);
 
-  /// Appends up to max_batch tokens and writes the logits after each: logits [tokens.size(), vocab_size].
+  /// Appends up to max_batch tokens and writes the logits after each: logits [tokens.size(),
+  /// vocab_size].
   ///
   /// Throws ShapeError beyond the context, IoError if a read fails; the session is then as before.
   void append(std::span<const Token> tokens, std::span<float> logits);
 
-  /// Makes `tokens` the whole text and writes the logits after every token: logits [tokens.size(), vocab_size].
+  /// Makes `tokens` the whole text and writes the logits after every token: logits [tokens.size(),
+  /// vocab_size].
   ///
-  /// Throws ShapeError for a bad length, IoError if a read fails; the session then holds what was computed.
-  void score(std::span<const Token> tokens, std::span<float> logits, const Progress& on_progress = {});
+  /// Throws ShapeError for a bad length, IoError if a read fails; the session then holds what was
+  /// computed.
+  void score(std::span<const Token> tokens, std::span<float> logits,
+             const Progress& on_progress = {});
 
   /// Forgets the text; the memory stays.
   void reset() noexcept { hold({}); }
 
-  /// Writes the text with its keys and values to `path`, so that `load` goes on from there, in any process.
+  /// Writes the text with its keys and values to `path`, so that `load` goes on from there, in any
+  /// process.
   ///
-  /// The file appears whole, and only when it is on the device. Throws IoError; what stood there is then untouched.
+  /// The file appears whole, and only when it is on the device. Throws IoError; what stood there is
+  /// then untouched.
   void save(const std::filesystem::path& path) const;
 
   /// Takes the text of a saved session in place of its own.
   ///
-  /// Throws FormatError if the file is damaged or of another model, ShapeError if the text is longer than the context,
-  /// IoError; the session is then as before. (Should the file change while it is read, the session is empty.)
+  /// Throws FormatError if the file is damaged or of another model, ShapeError if the text is
+  /// longer than the context, IoError; the session is then as before. (Should the file change while
+  /// it is read, the session is empty.)
   void load(const std::filesystem::path& path);
 
-  /// Writes positions [first, first + n_tokens) to a file of their own; `before` is the SHA-256 of the tokens before
-  /// them. A power cut may leave a damaged file, which `load_block` refuses. Throws IoError.
+  /// Writes positions [first, first + n_tokens) to a file of their own; `before` is the SHA-256 of
+  /// the tokens before them. A power cut may leave a damaged file, which `load_block` refuses.
+  /// Throws IoError.
   void save_block(const std::filesystem::path& path, std::size_t first, std::size_t n_tokens,
                   const storage::Digest& before) const;
 
-  /// Makes text[0, first + n_tokens) the text of the session; it has text[0, first) already, `path` has the rest.
+  /// Makes text[0, first + n_tokens) the text of the session; it has text[0, first) already, `path`
+  /// has the rest.
   ///
-  /// Throws FormatError if the file is damaged or holds other tokens, IoError; the session then holds a beginning of
-  /// what it held, at least text[0, first).
+  /// Throws FormatError if the file is damaged or holds other tokens, IoError; the session then
+  /// holds a beginning of what it held, at least text[0, first).
   void load_block(const std::filesystem::path& path, std::span<const Token> text, std::size_t first,
                   std::size_t n_tokens, const storage::Digest& before);
 
@@ -140,7 +156,8 @@ class Session {
   storage::Digest fingerprint_;
   std::vector<float> logits_;  // [vocab_size]
   Turns turns_;
-  mutable ForkMutex shown_;    // what follows is written with it, and read with it by those who have not the turn
+  mutable ForkMutex
+      shown_;  // what follows is written with it, and read with it by those who have not the turn
   std::vector<Token> tokens_;  // at most context
   Stats stats_;
 };

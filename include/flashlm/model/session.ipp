@@ -32,27 +32,32 @@ FLASHLM_INLINE Session::~Session() = default;
 
 FLASHLM_INLINE std::size_t Session::context() const noexcept { return kv_->context(); }
 
-FLASHLM_INLINE bool Session::is_torn() const noexcept { return turns_.is_torn() || engine_->is_torn(); }
+FLASHLM_INLINE bool Session::is_torn() const noexcept {
+  return turns_.is_torn() || engine_->is_torn();
+}
 
 FLASHLM_INLINE void Session::append(std::span<const Token> tokens, std::span<float> logits) {
   run(tokens, logits, Phase::prefill);
 }
 
-FLASHLM_INLINE std::span<const float> Session::prefill(std::span<const Token> tokens, const Progress& on_progress) {
+FLASHLM_INLINE std::span<const float> Session::prefill(std::span<const Token> tokens,
+                                                       const Progress& on_progress) {
   if (tokens.empty() || tokens.size() > kv_->context()) {
-    throw ShapeError(concat("[session] prompt: expected 1 to ", kv_->context(), " tokens, got ", tokens.size(),
-                            ". A larger context takes more memory."));
+    throw ShapeError(concat("[session] prompt: expected 1 to ", kv_->context(), " tokens, got ",
+                            tokens.size(), ". A larger context takes more memory."));
   }
   const std::size_t kept = std::min(common_prefix(tokens), tokens.size() - 1);
   cut(kept, kept);
   return extend(tokens.subspan(kept), on_progress);
 }
 
-FLASHLM_INLINE std::span<const float> Session::extend(std::span<const Token> tokens, const Progress& on_progress) {
+FLASHLM_INLINE std::span<const float> Session::extend(std::span<const Token> tokens,
+                                                      const Progress& on_progress) {
   for (std::size_t done = 0; done < tokens.size();) {
     const std::size_t n = std::min(engine_->max_batch(), tokens.size() - done);
     const bool last = done + n == tokens.size();
-    run(tokens.subspan(done, n), last ? std::span<float>(logits_) : std::span<float>(), Phase::prefill);
+    run(tokens.subspan(done, n), last ? std::span<float>(logits_) : std::span<float>(),
+        Phase::prefill);
     done += n;
     if (on_progress) on_progress(done, tokens.size());
   }
@@ -68,8 +73,9 @@ FLASHLM_INLINE void Session::score(std::span<const Token> tokens, std::span<floa
                                    const Progress& on_progress) {
   const std::size_t vocab_size = engine_->spec().vocab_size;
   if (tokens.size() > kv_->context() || logits.size() != tokens.size() * vocab_size) {
-    throw ShapeError(concat("[session] tokens: expected at most ", kv_->context(), " and as many rows of ", vocab_size,
-                            " logits, got ", tokens.size(), " and ", logits.size(),
+    throw ShapeError(concat("[session] tokens: expected at most ", kv_->context(),
+                            " and as many rows of ", vocab_size, " logits, got ", tokens.size(),
+                            " and ", logits.size(),
                             " floats. A larger context takes more memory."));
   }
   reset();
@@ -91,8 +97,9 @@ FLASHLM_INLINE void Session::load(const std::filesystem::path& path) {
   storage::BesideFile::remove_leftovers(path);
   const KvFile file = KvFile::open(path, fingerprint_, *kv_, storage::FileMode::direct);
   if (file.range().first != 0) {
-    throw FormatError(concat("[session] file: expected a text from its beginning, got one from token ",
-                             file.range().first, " (", path.string(), ")"));
+    throw FormatError(
+        concat("[session] file: expected a text from its beginning, got one from token ",
+               file.range().first, " (", path.string(), ")"));
   }
   file.check_room(*kv_);
   const std::vector<Token> tokens = file.tokens();
@@ -103,21 +110,24 @@ FLASHLM_INLINE void Session::load(const std::filesystem::path& path) {
   hold(tokens);
 }
 
-FLASHLM_INLINE void Session::save_block(const std::filesystem::path& path, std::size_t first, std::size_t n_tokens,
-                                        const storage::Digest& before) const {
+FLASHLM_INLINE void Session::save_block(const std::filesystem::path& path, std::size_t first,
+                                        std::size_t n_tokens, const storage::Digest& before) const {
   FLASHLM_ASSERT(first + n_tokens <= tokens_.size());
-  write_kv_file(path, {fingerprint_, before, first, n_tokens}, std::span(tokens_).subspan(first, n_tokens), *kv_,
-                Durability::unsynced);
+  write_kv_file(path, {fingerprint_, before, first, n_tokens},
+                std::span(tokens_).subspan(first, n_tokens), *kv_, Durability::unsynced);
 }
 
-FLASHLM_INLINE void Session::load_block(const std::filesystem::path& path, std::span<const Token> text,
-                                        std::size_t first, std::size_t n_tokens, const storage::Digest& before) {
+FLASHLM_INLINE void Session::load_block(const std::filesystem::path& path,
+                                        std::span<const Token> text, std::size_t first,
+                                        std::size_t n_tokens, const storage::Digest& before) {
   FLASHLM_ASSERT(common_prefix(text) >= first && first + n_tokens <= text.size());
   const KvFile file = KvFile::open(path, fingerprint_, *kv_);
   const std::span<const Token> wanted = text.subspan(first, n_tokens);
-  if (file.range() != KvRange{fingerprint_, before, first, n_tokens} || !std::ranges::equal(file.tokens(), wanted)) {
-    throw FormatError(concat("[session] block: expected the ", n_tokens, " tokens of the text from ", first,
-                             " on, got others (", path.string(), ")"));
+  if (file.range() != KvRange{fingerprint_, before, first, n_tokens} ||
+      !std::ranges::equal(file.tokens(), wanted)) {
+    throw FormatError(concat("[session] block: expected the ", n_tokens,
+                             " tokens of the text from ", first, " on, got others (", path.string(),
+                             ")"));
   }
   file.check_room(*kv_);
   cut(first);
@@ -153,16 +163,18 @@ FLASHLM_INLINE Session::Place::~Place() {
   if (taken) engine->remove_session();
 }
 
-FLASHLM_INLINE void Session::check_vocabulary(std::span<const Token> tokens, const std::filesystem::path& path) const {
+FLASHLM_INLINE void Session::check_vocabulary(std::span<const Token> tokens,
+                                              const std::filesystem::path& path) const {
   const std::size_t vocab_size = engine_->spec().vocab_size;
   for (const Token token : tokens) {
     if (token >= 0 && static_cast<std::size_t>(token) < vocab_size) continue;
-    throw FormatError(
-        concat("[session] token: expected an id below ", vocab_size, ", got ", token, " (", path.string(), ")"));
+    throw FormatError(concat("[session] token: expected an id below ", vocab_size, ", got ", token,
+                             " (", path.string(), ")"));
   }
 }
 
-FLASHLM_INLINE void Session::run(std::span<const Token> tokens, std::span<float> logits, Phase phase) {
+FLASHLM_INLINE void Session::run(std::span<const Token> tokens, std::span<float> logits,
+                                 Phase phase) {
   Stats stats = stats_;
   try {
     engine_->forward(*kv_, tokens_.size(), tokens, logits, phase, stats);

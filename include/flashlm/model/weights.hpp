@@ -23,8 +23,9 @@ namespace flashlm::inline FLASHLM_ABI::model {
 
 /// A matrix that may be in DRAM, on flash, or a part here and a part there: its place.
 ///
-/// Its bytes are handed out in units: rows, or, of a quantised matrix of a layer, strips of 32 rows in tiles. Embedding
-/// and head have rows in any format: one is looked up, and the other sees activations that are not rounded.
+/// Its bytes are handed out in units: rows, or, of a quantised matrix of a layer, strips of 32 rows
+/// in tiles. Embedding and head have rows in any format: one is looked up, and the other sees
+/// activations that are not rounded.
 struct Matrix {
   DType dtype = DType::f32;
   std::size_t rows = 0;
@@ -83,21 +84,26 @@ struct LayerWeights {
   std::span<const float> output_scale;   // [1]
 };
 
-/// What resident.safetensors holds: the places of the matrices that a budget may leave on flash (attention, head and
-/// embedding), and everything else, which is small and always in DRAM. Immutable. Thread-safe.
+/// What resident.safetensors holds: the places of the matrices that a budget may leave on flash
+/// (attention, head and embedding), and everything else, which is small and always in DRAM.
+/// Immutable. Thread-safe.
 class Weights {
  public:
-  /// Reads what always stays, and checks every tensor of the file against `tensors`, the list of `spec`.
+  /// Reads what always stays, and checks every tensor of the file against `tensors`, the list of
+  /// `spec`.
   ///
-  /// Throws IoError, or FormatError for a tensor that is missing or left over, a wrong shape or a dtype that no kernel
-  /// knows.
-  static Weights open(const std::filesystem::path& path, const ModelSpec& spec, std::span<const GraphTensor> tensors);
+  /// Throws IoError, or FormatError for a tensor that is missing or left over, a wrong shape or a
+  /// dtype that no kernel knows.
+  static Weights open(const std::filesystem::path& path, const ModelSpec& spec,
+                      std::span<const GraphTensor> tensors);
 
   const Matrix& embedding() const noexcept { return embedding_; }      // [vocab_size, dim]
   const MatrixView& positions() const noexcept { return positions_; }  // [rows, dim], or empty
   const NormWeights& final_norm() const noexcept { return final_norm_; }
-  const Matrix& head() const noexcept { return head_; }                          // [vocab_size, dim]
-  std::span<const float> head_bias() const noexcept { return head_bias_; }       // [vocab_size], or empty
+  const Matrix& head() const noexcept { return head_; }  // [vocab_size, dim]
+  std::span<const float> head_bias() const noexcept {
+    return head_bias_;
+  }  // [vocab_size], or empty
   const LayerWeights& layer(std::size_t index) const { return layers_[index]; }  // index < n_layers
   /// All matrices that a budget may leave on flash, in the order of a pass.
   const std::vector<Matrix>& matrices() const noexcept { return matrices_; }
@@ -107,10 +113,13 @@ class Weights {
   void lock() const { MemoryLock::lock(data_.data(), data_.size()); }
 
  private:
-  static std::size_t aligned(std::uint64_t bytes) { return round_up(static_cast<std::size_t>(bytes), 64); }
+  static std::size_t aligned(std::uint64_t bytes) {
+    return round_up(static_cast<std::size_t>(bytes), 64);
+  }
 
   /// Puts a tensor where the graph looks for it. `data`: of one that always stays.
-  void bind(const storage::Safetensors& file, const ModelSpec& spec, const GraphTensor& tensor, const std::byte* data);
+  void bind(const storage::Safetensors& file, const ModelSpec& spec, const GraphTensor& tensor,
+            const std::byte* data);
 
   AlignedBuffer data_;  // tensors that always stay
   std::vector<Matrix> matrices_;

@@ -30,12 +30,14 @@ inline std::string shape_text(std::span<const std::uint64_t> shape) {
 }
 
 /// Compares the shape in the file with that of the graph.
-inline const storage::TensorInfo& check_shape(const storage::Safetensors& file, const std::string& name,
+inline const storage::TensorInfo& check_shape(const storage::Safetensors& file,
+                                              const std::string& name,
                                               const std::vector<std::uint64_t>& shape) {
   const storage::TensorInfo& info = file.at(name);
   if (info.shape == shape) return info;
-  throw FormatError(concat("[weights] shape: expected ", shape_text(shape), ", got ", shape_text(info.shape), " (",
-                           file.file().path().string(), ", ", name, "). Does flashlm.json belong to these weights?"));
+  throw FormatError(concat("[weights] shape: expected ", shape_text(shape), ", got ",
+                           shape_text(info.shape), " (", file.file().path().string(), ", ", name,
+                           "). Does flashlm.json belong to these weights?"));
 }
 
 /// A matrix: in tiles if it is quantised and of a layer.
@@ -44,25 +46,33 @@ inline Matrix read_matrix(const storage::Safetensors& file, const GraphTensor& t
   const DType dtype = storage::number_format(file, tensor.name);
   const bool bytes = is_block(dtype);  // blocks are bytes in the file
   if (dtype == DType::u8 || cols % format_of(dtype).numbers != 0) {
-    throw FormatError(concat("[weights] dtype: expected ", names_of(is_number), " in whole blocks, got ", name(dtype),
-                             " with rows of ", cols, " (", file.file().path().string(), ", ", tensor.name, ")"));
+    throw FormatError(concat("[weights] dtype: expected ", names_of(is_number),
+                             " in whole blocks, got ", name(dtype), " with rows of ", cols, " (",
+                             file.file().path().string(), ", ", tensor.name, ")"));
   }
-  Matrix matrix{dtype, rows, cols, {}, tensor.segment.value_or(0), bytes && tensor.kind == TensorKind::matrix};
-  matrix.extent = check_shape(file, tensor.name, {matrix.n_units(), bytes ? matrix.unit_bytes() : cols}).extent;
+  Matrix matrix{dtype,
+                rows,
+                cols,
+                {},
+                tensor.segment.value_or(0),
+                bytes && tensor.kind == TensorKind::matrix};
+  matrix.extent =
+      check_shape(file, tensor.name, {matrix.n_units(), bytes ? matrix.unit_bytes() : cols}).extent;
   return matrix;
 }
 
-inline std::span<const float> read_vector(const storage::Safetensors& file, const GraphTensor& tensor,
-                                          const std::byte* data) {
+inline std::span<const float> read_vector(const storage::Safetensors& file,
+                                          const GraphTensor& tensor, const std::byte* data) {
   if (check_shape(file, tensor.name, {tensor.shape.at(0)}).dtype != "F32") {
-    throw FormatError(concat("[weights] vector: expected F32, got ", file.at(tensor.name).dtype, " (",
-                             file.file().path().string(), ", ", tensor.name, ")"));
+    throw FormatError(concat("[weights] vector: expected F32, got ", file.at(tensor.name).dtype,
+                             " (", file.file().path().string(), ", ", tensor.name, ")"));
   }
   return {reinterpret_cast<const float*>(data), tensor.shape.at(0)};
 }
 
 /// Throws FormatError for a tensor that the graph has no place for.
-inline void refuse_left_over(const storage::Safetensors& file, std::span<const GraphTensor> tensors) {
+inline void refuse_left_over(const storage::Safetensors& file,
+                             std::span<const GraphTensor> tensors) {
   std::set<std::string_view> names;
   for (const GraphTensor& tensor : tensors) names.insert(tensor.name);
   for (const storage::TensorInfo& info : file.tensors()) {
@@ -90,8 +100,9 @@ FLASHLM_INLINE Weights Weights::open(const std::filesystem::path& path, const Mo
   weights.data_ = AlignedBuffer(bytes);
   for (std::size_t index = 0; index < spec.n_layers(); ++index) {
     const LayerSpec& layer = spec.layer(index);
-    weights.layers_.push_back(
-        {std::vector<PartWeights>(layer.parts.size()), std::vector<NormWeights>(layer.group_after.size()), {}});
+    weights.layers_.push_back({std::vector<PartWeights>(layer.parts.size()),
+                               std::vector<NormWeights>(layer.group_after.size()),
+                               {}});
   }
   std::size_t at = 0;
   for (const GraphTensor& tensor : tensors) {
@@ -116,8 +127,8 @@ FLASHLM_INLINE Weights Weights::open(const std::filesystem::path& path, const Mo
   return weights;
 }
 
-FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, const ModelSpec& spec, const GraphTensor& tensor,
-                                  const std::byte* data) {
+FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, const ModelSpec& spec,
+                                  const GraphTensor& tensor, const std::byte* data) {
   const auto vector = [&] { return detail::read_vector(file, tensor, data); };
   const auto matrix = [&] { return matrices_.emplace_back(detail::read_matrix(file, tensor)); };
   const auto norm = [&](NormWeights& to) { (tensor.is_bias ? to.bias : to.weight) = vector(); };

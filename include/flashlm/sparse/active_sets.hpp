@@ -12,7 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// A set of neurons for every token of a batch. Threads may fill different words at once. Allocates when constructed.
+/// A set of neurons for every token of a batch. Threads may fill different words at once. Allocates
+/// when constructed.
 class ActiveSets {
  public:
   using Word = std::uint64_t;
@@ -23,8 +24,12 @@ class ActiveSets {
   static std::size_t bytes(std::size_t max_tokens, std::size_t max_neurons) noexcept;
 
   /// Neurons 64 index to 64 index + 63 of a token; bits of neurons that do not exist are 0.
-  Word& word(std::size_t token, std::size_t index) noexcept { return words_[token * n_words_ + index]; }
-  Word word(std::size_t token, std::size_t index) const noexcept { return words_[token * n_words_ + index]; }
+  Word& word(std::size_t token, std::size_t index) noexcept {
+    return words_[token * n_words_ + index];
+  }
+  Word word(std::size_t token, std::size_t index) const noexcept {
+    return words_[token * n_words_ + index];
+  }
 
   bool has(std::size_t token, NeuronId neuron) const noexcept;
 

@@ -13,7 +13,8 @@ namespace flashlm::inline FLASHLM_ABI::sparse {
 FLASHLM_INLINE ActiveSets::ActiveSets(std::size_t max_tokens, std::size_t max_neurons)
     : n_words_((max_neurons + kWordNeurons - 1) / kWordNeurons), words_(max_tokens * n_words_) {}
 
-FLASHLM_INLINE std::size_t ActiveSets::bytes(std::size_t max_tokens, std::size_t max_neurons) noexcept {
+FLASHLM_INLINE std::size_t ActiveSets::bytes(std::size_t max_tokens,
+                                             std::size_t max_neurons) noexcept {
   return max_tokens * ((max_neurons + kWordNeurons - 1) / kWordNeurons) * sizeof(Word);
 }
 
@@ -21,18 +22,21 @@ FLASHLM_INLINE bool ActiveSets::has(std::size_t token, NeuronId neuron) const no
   return (word(token, neuron / kWordNeurons) >> (neuron % kWordNeurons) & 1) != 0;
 }
 
-FLASHLM_INLINE std::size_t ActiveSets::list(std::size_t token, std::size_t n_neurons, std::span<NeuronId> ids) const {
+FLASHLM_INLINE std::size_t ActiveSets::list(std::size_t token, std::size_t n_neurons,
+                                            std::span<NeuronId> ids) const {
   std::size_t n = 0;
   for (std::size_t at = 0; at * kWordNeurons < n_neurons; ++at) {
     for (Word bits = word(token, at); bits != 0; bits &= bits - 1) {
       FLASHLM_ASSERT(n < ids.size());
-      ids[n++] = static_cast<NeuronId>(at * kWordNeurons + static_cast<std::size_t>(std::countr_zero(bits)));
+      ids[n++] = static_cast<NeuronId>(at * kWordNeurons +
+                                       static_cast<std::size_t>(std::countr_zero(bits)));
     }
   }
   return n;
 }
 
-FLASHLM_INLINE std::size_t ActiveSets::count(std::size_t token, std::size_t n_neurons) const noexcept {
+FLASHLM_INLINE std::size_t ActiveSets::count(std::size_t token,
+                                             std::size_t n_neurons) const noexcept {
   std::size_t n = 0;
   for (std::size_t at = 0; at * kWordNeurons < n_neurons; ++at) {
     n += static_cast<std::size_t>(std::popcount(word(token, at)));

@@ -25,19 +25,22 @@ FLASHLM_INLINE std::string numerics(const Eviction& eviction) {
 }
 
 FLASHLM_INLINE Eviction make_eviction(std::string_view name, std::optional<std::uint32_t> window) {
-  if (window && *window == 0) throw ArgumentError("[eviction] window: expected 1 token or more, got 0");
-  if (name == WindowEviction::kName || (name == "auto" && window)) return WindowEviction{window.value_or(0)};
+  if (window && *window == 0)
+    throw ArgumentError("[eviction] window: expected 1 token or more, got 0");
+  if (name == WindowEviction::kName || (name == "auto" && window))
+    return WindowEviction{window.value_or(0)};
   if (name == PaperEviction::kName) return PaperEviction{window.value_or(PaperEviction().n_tokens)};
   if (window) {
-    throw ArgumentError(concat("[eviction] window: expected none for the policy ", name, ", got ", *window,
-                               ". It belongs to the policies window and paper."));
+    throw ArgumentError(concat("[eviction] window: expected none for the policy ", name, ", got ",
+                               *window, ". It belongs to the policies window and paper."));
   }
   if (name == CombinedEviction::kName || name == "auto") return CombinedEviction{};
   if (name == LruEviction::kName) return LruEviction{};
   if (name == FrequencyEviction::kName) return FrequencyEviction{};
   if (name == NoEviction::kName) return NoEviction{};
-  throw ArgumentError(
-      concat("[eviction] policy: expected auto, window, lru, frequency, combined, paper or none, got '", name, "'"));
+  throw ArgumentError(concat(
+      "[eviction] policy: expected auto, window, lru, frequency, combined, paper or none, got '",
+      name, "'"));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::sparse

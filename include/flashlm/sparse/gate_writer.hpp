@@ -27,12 +27,13 @@ GateCopies copy_gates(const storage::BundleFile& file, std::size_t layer);
 
 /// Writes gates.safetensors into a packed folder, whole or not at all; nothing else there changes.
 ///
-/// Holds one layer in DRAM. on_progress(done, total) counts layers and may throw to stop. Throws IoError, FormatError,
-/// or ArgumentError if `dim` is no multiple of 32.
+/// Holds one layer in DRAM. on_progress(done, total) counts layers and may throw to stop. Throws
+/// IoError, FormatError, or ArgumentError if `dim` is no multiple of 32.
 void write_gates(const std::filesystem::path& folder,
                  const std::function<void(std::size_t, std::size_t)>& on_progress = {});
 
-/// The same file with holes for its data, for a hollow folder: what such gates would take can then be planned.
+/// The same file with holes for its data, for a hollow folder: what such gates would take can then
+/// be planned.
 void write_hollow_gates(const std::filesystem::path& folder);
 
 }  // namespace flashlm::inline FLASHLM_ABI::sparse

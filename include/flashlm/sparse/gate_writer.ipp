@@ -44,14 +44,17 @@ inline void copy_gate_row(std::span<const float> row, GateCopies& copies) {
     std::memcpy(&half, blocks + block * format_of(DType::q8_0).bytes, sizeof half);
     const double scale = std::abs(static_cast<double>(f16_to_f32(half)));
     for (std::size_t k = block * kGateBlock; k < (block + 1) * kGateBlock; ++k) {
-      const double w = static_cast<double>(row[k]), q = static_cast<double>(copy[k]), off = std::abs(w - q);
-      if (off > 0) ratio = std::max(ratio, off / scale);  // infinite for a scale of 0: then the norms bound
+      const double w = static_cast<double>(row[k]), q = static_cast<double>(copy[k]),
+                   off = std::abs(w - q);
+      if (off > 0)
+        ratio = std::max(ratio, off / scale);  // infinite for a scale of 0: then the norms bound
       error += off * off;
       own += w * w;
       copied += q * q;
     }
   }
-  copies.facts.push_back({at_least(ratio), at_least(std::sqrt(error)), at_least(std::sqrt(own) + std::sqrt(copied))});
+  copies.facts.push_back(
+      {at_least(ratio), at_least(std::sqrt(error)), at_least(std::sqrt(own) + std::sqrt(copied))});
 }
 
 FLASHLM_ONCE GateCopies copy_gates(const storage::BundleFile& file, std::size_t layer) {
@@ -66,7 +69,8 @@ FLASHLM_ONCE GateCopies copy_gates(const storage::BundleFile& file, std::size_t 
     const storage::Place place = file.locate(layer, first, n);
     file.files()[place.file].read(place.extent.offset, buffer.bytes().first(n * layout.stride));
     for (std::size_t bundle = 0; bundle < n; ++bundle) {
-      const storage::BundleView view = storage::view(layout, buffer.data() + bundle * layout.stride, first + bundle);
+      const storage::BundleView view =
+          storage::view(layout, buffer.data() + bundle * layout.stride, first + bundle);
       const MatrixView& rows = layout.gated ? view.gate : view.up;
       for (std::size_t at = 0; at < rows.rows; ++at) {
         kernels::to_f32(rows.dtype, rows.row(at), row);
@@ -83,22 +87,26 @@ inline std::vector<storage::TensorSpec> gate_tensors(const storage::BundleFile& 
   for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
     const storage::BundleLayout& layout = file.layout(layer);
     if (is_block(layout.dtype)) {
-      throw ArgumentError(concat("[gate_writer] number format: expected f32, f16 or bf16, got ", name(layout.dtype),
-                                 ". The gate selector needs bundles of one neuron, and a quantised model has 32."));
+      throw ArgumentError(
+          concat("[gate_writer] number format: expected f32, f16 or bf16, got ", name(layout.dtype),
+                 ". The gate selector needs bundles of one neuron, and a quantised model has 32."));
     }
     if (layout.dim % kGateBlock != 0) {
-      throw ArgumentError(concat("[gate_writer] dim: expected a multiple of ", kGateBlock, ", got ", layout.dim,
-                                 ". The gate selector is not for this model."));
+      throw ArgumentError(concat("[gate_writer] dim: expected a multiple of ", kGateBlock, ", got ",
+                                 layout.dim, ". The gate selector is not for this model."));
     }
     const std::string prefix = concat("layers.", layer, ".");
-    specs.push_back({prefix + "facts", DType::u8, {layout.n_neurons, sizeof(GateSelector::RowFacts)}});
-    specs.push_back({prefix + "gate", DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
+    specs.push_back(
+        {prefix + "facts", DType::u8, {layout.n_neurons, sizeof(GateSelector::RowFacts)}});
+    specs.push_back(
+        {prefix + "gate", DType::u8, {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
   }
   specs.push_back({SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});
   return specs;
 }
 
-inline storage::SafetensorsWriter gates_writer(const std::filesystem::path& path, const storage::BundleFile& file,
+inline storage::SafetensorsWriter gates_writer(const std::filesystem::path& path,
+                                               const storage::BundleFile& file,
                                                const storage::Manifest& manifest) {
   return {path,
           gate_tensors(file),
@@ -112,7 +120,8 @@ inline storage::SafetensorsWriter gates_writer(const std::filesystem::path& path
 FLASHLM_ONCE void write_gates(const std::filesystem::path& folder,
                               const std::function<void(std::size_t, std::size_t)>& on_progress) {
   const storage::Manifest manifest = storage::Manifest::open(folder);
-  const storage::BundleFile file = storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
+  const storage::BundleFile file =
+      storage::BundleFile::open(folder, manifest, storage::FileMode::direct);
   storage::BesideFile beside(folder / GateSelector::kFileName);
   storage::SafetensorsWriter writer = detail::gates_writer(beside.path(), file, manifest);
   std::vector<std::byte> sums;
@@ -141,7 +150,8 @@ FLASHLM_ONCE void write_gates(const std::filesystem::path& folder,
 
 FLASHLM_ONCE void write_hollow_gates(const std::filesystem::path& folder) {
   const storage::Manifest manifest = storage::Manifest::open(folder);
-  detail::gates_writer(folder / GateSelector::kFileName, storage::BundleFile::open(folder, manifest), manifest)
+  detail::gates_writer(folder / GateSelector::kFileName,
+                       storage::BundleFile::open(folder, manifest), manifest)
       .finish_hollow();
 }
 

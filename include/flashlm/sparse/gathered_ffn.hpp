@@ -15,10 +15,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Computes h of neurons that are here, then of those that have arrived, and adds h * down of all in ascending order.
+/// Computes h of neurons that are here, then of those that have arrived, and adds h * down of all
+/// in ascending order.
 ///
-/// h has the bits that SparseFfn gives it. Where the gate makes it zero, the up row is not looked at; where it is zero,
-/// the down column is not. Allocates when constructed. Not thread-safe.
+/// h has the bits that SparseFfn gives it. Where the gate makes it zero, the up row is not looked
+/// at; where it is zero, the down column is not. Allocates when constructed. Not thread-safe.
 class GatheredFfn {
  public:
   /// For up to `most` neurons; `parallel` must outlive this object.
@@ -29,15 +30,16 @@ class GatheredFfn {
   /// Forgets all neurons.
   void clear() noexcept;
 
-  /// The next neuron, in ascending order, with its bundle at `row`; that of a miss is read meanwhile.
+  /// The next neuron, in ascending order, with its bundle at `row`; that of a miss is read
+  /// meanwhile.
   void add_hit(const std::byte* row) { add(hits_, row); }
   void add_miss(const std::byte* row) { add(misses_, row); }
 
   /// ids [n]: the numbers of all neurons that were added. x [dim].
-  void compute_hits(const storage::BundleLayout& layout, const FfnParameters& ffn, std::span<const NeuronId> ids,
-                    std::span<const float> x);
-  void compute_misses(const storage::BundleLayout& layout, const FfnParameters& ffn, std::span<const NeuronId> ids,
-                      std::span<const float> x);
+  void compute_hits(const storage::BundleLayout& layout, const FfnParameters& ffn,
+                    std::span<const NeuronId> ids, std::span<const float> x);
+  void compute_misses(const storage::BundleLayout& layout, const FfnParameters& ffn,
+                      std::span<const NeuronId> ids, std::span<const float> x);
 
   /// y += h * down over what fires; every h is computed. y [dim].
   void sum(const storage::BundleLayout& layout, std::span<float> y);
@@ -58,10 +60,12 @@ class GatheredFfn {
                std::span<const NeuronId> ids, std::span<const float> x);
 
   void plain(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end);
+             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
+             std::size_t end);
 
   void gated(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin, std::size_t end);
+             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
+             std::size_t end);
 
   Parallel* parallel_;
   // All [most].

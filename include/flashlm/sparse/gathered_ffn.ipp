@@ -10,7 +10,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE GatheredFfn::GatheredFfn(Parallel& parallel, std::size_t most) : parallel_(&parallel) {
+FLASHLM_INLINE GatheredFfn::GatheredFfn(Parallel& parallel, std::size_t most)
+    : parallel_(&parallel) {
   for (auto* rows : {&hits_.rows, &misses_.rows, &firing_rows_, &all_}) rows->reserve(most);
   for (auto* places : {&hits_.places, &misses_.places}) places->reserve(most);
   for (auto* numbers : {&h_, &firing_}) numbers->reserve(most);
@@ -31,13 +32,17 @@ FLASHLM_INLINE void GatheredFfn::clear() noexcept {
   all_.clear();
 }
 
-FLASHLM_INLINE void GatheredFfn::compute_hits(const storage::BundleLayout& layout, const FfnParameters& ffn,
-                                              std::span<const NeuronId> ids, std::span<const float> x) {
+FLASHLM_INLINE void GatheredFfn::compute_hits(const storage::BundleLayout& layout,
+                                              const FfnParameters& ffn,
+                                              std::span<const NeuronId> ids,
+                                              std::span<const float> x) {
   compute(hits_, layout, ffn, ids, x);
 }
 
-FLASHLM_INLINE void GatheredFfn::compute_misses(const storage::BundleLayout& layout, const FfnParameters& ffn,
-                                                std::span<const NeuronId> ids, std::span<const float> x) {
+FLASHLM_INLINE void GatheredFfn::compute_misses(const storage::BundleLayout& layout,
+                                                const FfnParameters& ffn,
+                                                std::span<const NeuronId> ids,
+                                                std::span<const float> x) {
   compute(misses_, layout, ffn, ids, x);
 }
 
@@ -51,9 +56,10 @@ FLASHLM_INLINE void GatheredFfn::sum(const storage::BundleLayout& layout, std::s
   }
   const std::size_t offset = (layout.n_matrices() - 1) * layout.matrix_bytes();
   const RowsView down{firing_rows_.data(), offset, layout.dtype, firing_rows_.size(), layout.dim};
-  parallel_->for_range(
-      layout.dim, column_grain(layout.dim, parallel_->n_threads()),
-      [&](std::size_t begin, std::size_t end) { kernels::gather_sum(down, firing_.data(), y.data(), begin, end); });
+  parallel_->for_range(layout.dim, column_grain(layout.dim, parallel_->n_threads()),
+                       [&](std::size_t begin, std::size_t end) {
+                         kernels::gather_sum(down, firing_.data(), y.data(), begin, end);
+                       });
 }
 
 FLASHLM_INLINE void GatheredFfn::Part::clear() noexcept {
@@ -80,11 +86,13 @@ FLASHLM_INLINE void GatheredFfn::compute(const Part& part, const storage::Bundle
   });
 }
 
-FLASHLM_INLINE void GatheredFfn::plain(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-                                       std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
+FLASHLM_INLINE void GatheredFfn::plain(const Part& part, const storage::BundleLayout& layout,
+                                       const FfnParameters& ffn, std::span<const NeuronId> ids,
+                                       std::span<const float> x, std::size_t begin,
                                        std::size_t end) {
   const std::span<float> ups = std::span(scratch_).subspan(begin, end - begin);
-  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, ups.size(), layout.dim}, x.data(), ups.data());
+  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, ups.size(), layout.dim},
+                       x.data(), ups.data());
   for (std::size_t at = begin; at < end && !ffn.up_bias.empty(); ++at) {
     ups[at - begin] += ffn.up_bias[ids[part.places[at]]];
   }
@@ -92,11 +100,13 @@ FLASHLM_INLINE void GatheredFfn::plain(const Part& part, const storage::BundleLa
   for (std::size_t at = begin; at < end; ++at) h_[part.places[at]] = ups[at - begin];
 }
 
-FLASHLM_INLINE void GatheredFfn::gated(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-                                       std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
+FLASHLM_INLINE void GatheredFfn::gated(const Part& part, const storage::BundleLayout& layout,
+                                       const FfnParameters& ffn, std::span<const NeuronId> ids,
+                                       std::span<const float> x, std::size_t begin,
                                        std::size_t end) {
   const std::span<float> gates = std::span(scratch_).subspan(begin, end - begin);
-  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, gates.size(), layout.dim}, x.data(), gates.data());
+  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, gates.size(), layout.dim},
+                       x.data(), gates.data());
   // Rectified here to see what fires; `activate` does the same to its own copy.
   std::size_t n = 0;
   const bool sparse = kernels::is_sparse(ffn.activation);
@@ -110,8 +120,9 @@ FLASHLM_INLINE void GatheredFfn::gated(const Part& part, const storage::BundleLa
     ++n;
   }
   const std::span<float> ups = std::span(ups_).subspan(begin, n);
-  kernels::gather_dots({scratch_rows_.data() + begin, layout.matrix_bytes(), layout.dtype, n, layout.dim}, x.data(),
-                       ups.data());
+  kernels::gather_dots(
+      {scratch_rows_.data() + begin, layout.matrix_bytes(), layout.dtype, n, layout.dim}, x.data(),
+      ups.data());
   for (std::size_t at = 0; at < n && !ffn.up_bias.empty(); ++at) {
     ups[at] += ffn.up_bias[ids[scratch_ids_[begin + at]]];
   }

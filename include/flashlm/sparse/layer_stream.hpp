@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// layer_stream.hpp: a batch's feed-forward network from a whole layer that passes through DRAM in big pieces.
+/// layer_stream.hpp: a batch's feed-forward network from a whole layer that passes through DRAM in
+/// big pieces.
 #pragma once
 
 #include <algorithm>
@@ -19,42 +20,47 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Streams layers for batches whose tokens together need most of them; each token has its own set all the same.
+/// Streams layers for batches whose tokens together need most of them; each token has its own set
+/// all the same.
 ///
 /// The pieces pass through `staging`, which serves joined reads of single neurons at other times.
 /// Allocates when constructed. Not thread-safe.
 class LayerStream {
  public:
   /// All must outlive this object.
-  LayerStream(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const ActiveSets& sets,
-              std::size_t max_tokens, std::size_t staging_bytes);
+  LayerStream(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
+              const ActiveSets& sets, std::size_t max_tokens, std::size_t staging_bytes);
 
-  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens, std::size_t staging_bytes);
+  static std::size_t bytes(const storage::BundleFile& file, std::size_t max_tokens,
+                           std::size_t staging_bytes);
 
   std::span<std::byte> staging() noexcept { return staging_.bytes(); }
 
   /// Waits for pieces that a run left under way; throws what a hook of the reader throws.
   void settle() { pending_.settle(); }
 
-  /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in order count half.
+  /// Whether reading a whole layer at once is less work than the neurons of each token; bytes in
+  /// order count half.
   bool is_less_work(std::size_t layer, std::size_t n_tokens) const noexcept;
 
   /// So many neurons of a layer were read for a token.
   void missed(std::size_t layer, std::size_t n) noexcept;
 
-  /// y += the feed-forward network of `layer`, some pieces under way while one is computed. Calls visit(data, first, n)
-  /// for neurons [first, first + n), which lie at `data` a stride apart until it returns.
+  /// y += the feed-forward network of `layer`, some pieces under way while one is computed. Calls
+  /// visit(data, first, n) for neurons [first, first + n), which lie at `data` a stride apart until
+  /// it returns.
   ///
-  /// x, y [n_tokens, dim]. Throws IoError or FormatError if a read fails, and what a hook of the reader throws;
-  /// `settle` comes before the staging is used again then.
+  /// x, y [n_tokens, dim]. Throws IoError or FormatError if a read fails, and what a hook of the
+  /// reader throws; `settle` comes before the staging is used again then.
   template <class Visit>
-  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
-           std::span<float> y, Stats& stats, Visit&& visit) {
+  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
+           std::size_t n_tokens, std::span<float> y, Stats& stats, Visit&& visit) {
     const storage::BundleLayout& layout = file_->layout(layer);
-    const std::size_t slots =
-        std::clamp<std::size_t>(staging_.size() / round_up(layout.stride, kPageBytes), kLeastPieces, kMostPieces);
+    const std::size_t slots = std::clamp<std::size_t>(
+        staging_.size() / round_up(layout.stride, kPageBytes), kLeastPieces, kMostPieces);
     const std::size_t slot_bytes = staging_.size() / slots / kPageBytes * kPageBytes;
-    const std::size_t most = slot_bytes / layout.stride, n_pieces = (layout.n_neurons + most - 1) / most;
+    const std::size_t most = slot_bytes / layout.stride,
+                      n_pieces = (layout.n_neurons + most - 1) / most;
     storage::Ticket tickets[kMostPieces];
     const auto submit = [&](std::size_t piece) {
       const std::size_t first = piece * most, n = std::min(most, layout.n_neurons - first);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// neuron_cache.hpp: single neurons that are in DRAM because tokens used them (arXiv:2312.11514, section 3.3).
+/// neuron_cache.hpp: single neurons that are in DRAM because tokens used them (arXiv:2312.11514,
+/// section 3.3).
 #pragma once
 
 #include <cstddef>
@@ -14,20 +15,23 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Rows of DRAM for the neurons of all layers, taken once. Which layer has how many follows what its tokens use.
+/// Rows of DRAM for the neurons of all layers, taken once. Which layer has how many follows what
+/// its tokens use.
 ///
-/// A neuron is read into a free row and becomes known by `keep`, when its bytes are there: a read that fails changes
-/// nothing. Rows are freed after a step's reads, not before, so that there is always room for the next ones; how much
-/// follows what the last steps needed. Where not even one token's neurons fit, policies that go by time would find
-/// nothing that they kept: then nothing is kept (`window` is 0), and every neuron passes through.
-/// Allocates when constructed. Not thread-safe.
+/// A neuron is read into a free row and becomes known by `keep`, when its bytes are there: a read
+/// that fails changes nothing. Rows are freed after a step's reads, not before, so that there is
+/// always room for the next ones; how much follows what the last steps needed. Where not even one
+/// token's neurons fit, policies that go by time would find nothing that they kept: then nothing is
+/// kept (`window` is 0), and every neuron passes through. Allocates when constructed. Not
+/// thread-safe.
 class NeuronCache {
  public:
   using Row = std::uint32_t;
   static constexpr Row kNoRow = ~Row{0};
 
   /// neurons [n_layers]; n_rows >= 1 rows of `row_bytes` each.
-  NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes, Eviction eviction);
+  NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
+              Eviction eviction);
 
   /// Bytes that an object of that shape holds, beside the rows themselves.
   static std::size_t index_bytes(std::size_t n_neurons, std::size_t n_rows) noexcept;
@@ -36,7 +40,9 @@ class NeuronCache {
   void begin_token();
 
   /// The row of a neuron, or kNoRow.
-  Row find(std::size_t layer, NeuronId neuron) const noexcept { return layers_[layer].entries[neuron].row; }
+  Row find(std::size_t layer, NeuronId neuron) const noexcept {
+    return layers_[layer].entries[neuron].row;
+  }
   std::byte* data(Row row) noexcept { return memory_.data() + row * row_bytes_; }
   std::size_t row_bytes() const noexcept { return row_bytes_; }
 
@@ -52,14 +58,16 @@ class NeuronCache {
   /// The next free row holds that neuron from now on.
   void keep(std::size_t layer, NeuronId neuron);
 
-  /// Frees rows until those that `wanted` reads at once may need are free, or as many as there should be.
+  /// Frees rows until those that `wanted` reads at once may need are free, or as many as there
+  /// should be.
   void make_room(std::size_t wanted);
 
-  /// Keeps `n_rows` rows, one or more, and gives the memory behind them back to the system. Neurons leave by their keys
-  /// until the others fit. Pointers to rows are not good any more.
+  /// Keeps `n_rows` rows, one or more, and gives the memory behind them back to the system. Neurons
+  /// leave by their keys until the others fit. Pointers to rows are not good any more.
   void shrink(std::size_t n_rows);
 
-  /// Whether rows are only passed through: by the policy, or since it would find nothing that it kept.
+  /// Whether rows are only passed through: by the policy, or since it would find nothing that it
+  /// kept.
   bool keeps_nothing() const noexcept;
 
   /// Neurons that had to leave, since the beginning.
@@ -86,15 +94,17 @@ class NeuronCache {
     Row row;
   };
 
-  Entry& entry(Row row) noexcept { return layers_[owners_[row].layer].entries[owners_[row].neuron]; }
+  Entry& entry(Row row) noexcept {
+    return layers_[owners_[row].layer].entries[owners_[row].neuron];
+  }
 
   /// Evicts the next victim, unless it was used again since it was found.
   void make_room_for_one();
 
   void evict(Row row);
 
-  /// The rows that leave next, in the order in which they stand from the back: a sixteenth of all, since looking at all
-  /// keys costs time.
+  /// The rows that leave next, in the order in which they stand from the back: a sixteenth of all,
+  /// since looking at all keys costs time.
   void find_victims();
 
   Eviction eviction_;

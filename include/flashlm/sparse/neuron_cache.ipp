@@ -14,8 +14,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_ONCE NeuronCache::NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
-                                      Eviction eviction)
+FLASHLM_ONCE NeuronCache::NeuronCache(std::span<const std::size_t> neurons, std::size_t n_rows,
+                                      std::size_t row_bytes, Eviction eviction)
     : eviction_(eviction), row_bytes_(row_bytes), memory_(n_rows * row_bytes), owners_(n_rows) {
   if (n_rows == 0) throw ShapeError("[neuron_cache] rows: expected 1 or more, got 0");
   for (const std::size_t n : neurons) layers_.push_back({std::vector<Entry>(n)});
@@ -24,7 +24,8 @@ FLASHLM_ONCE NeuronCache::NeuronCache(std::span<const std::size_t> neurons, std:
   victims_.reserve(n_rows);
 }
 
-FLASHLM_INLINE std::size_t NeuronCache::index_bytes(std::size_t n_neurons, std::size_t n_rows) noexcept {
+FLASHLM_INLINE std::size_t NeuronCache::index_bytes(std::size_t n_neurons,
+                                                    std::size_t n_rows) noexcept {
   return n_neurons * sizeof(Entry) + n_rows * (sizeof(Owner) + sizeof(Row) + 2 * sizeof(Candidate));
 }
 
@@ -84,8 +85,8 @@ FLASHLM_INLINE void NeuronCache::shrink(std::size_t n_rows) {
 
 FLASHLM_INLINE bool NeuronCache::keeps_nothing() const noexcept {
   if (std::holds_alternative<NoEviction>(eviction_)) return true;
-  const bool by_time =
-      std::holds_alternative<WindowEviction>(eviction_) || std::holds_alternative<LruEviction>(eviction_);
+  const bool by_time = std::holds_alternative<WindowEviction>(eviction_) ||
+                       std::holds_alternative<LruEviction>(eviction_);
   return by_time && std::max(working_set_, used_) > n_rows();
 }
 

@@ -24,7 +24,8 @@ struct NeuronRange {
   bool operator==(const NeuronRange&) const = default;
 };
 
-/// A set of neurons as ascending ranges that neither overlap nor touch, so that a dense layer costs one range.
+/// A set of neurons as ascending ranges that neither overlap nor touch, so that a dense layer costs
+/// one range.
 ///
 /// Adding allocates nothing once `reserve` has made room. Not thread-safe.
 class NeuronSet {
@@ -33,7 +34,8 @@ class NeuronSet {
 
   void clear() noexcept;
 
-  /// Adds neurons that lie behind all neurons added before; a range that touches the last one extends it.
+  /// Adds neurons that lie behind all neurons added before; a range that touches the last one
+  /// extends it.
   void push(NeuronRange range);
 
   std::span<const NeuronRange> ranges() const noexcept { return ranges_; }

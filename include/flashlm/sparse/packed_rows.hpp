@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// packed_rows.hpp: the paper's own structure for the neurons that are in DRAM (arXiv:2312.11514, section 3.3, fig. 6).
+/// packed_rows.hpp: the paper's own structure for the neurons that are in DRAM (arXiv:2312.11514,
+/// section 3.3, fig. 6).
 #pragma once
 
 #include <cstddef>
@@ -13,19 +14,21 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// The neurons of the last tokens, in rows of each layer that lie next to each other, so that one product multiplies
-/// all of them. Every layer has its rows from the beginning: its share of all, by its neurons.
+/// The neurons of the last tokens, in rows of each layer that lie next to each other, so that one
+/// product multiplies all of them. Every layer has its rows from the beginning: its share of all,
+/// by its neurons.
 ///
-/// New ones are appended; those that have left the window are deleted by moving the last rows into their places. Rows
-/// run short before a window is full: then the oldest leave. The paper's `num_used` is used(), its `pointer` ids(); its
-/// `last_k_active` is the token that used a row last. Each layer counts its own tokens.
-/// Allocates when constructed. Not thread-safe.
+/// New ones are appended; those that have left the window are deleted by moving the last rows into
+/// their places. Rows run short before a window is full: then the oldest leave. The paper's
+/// `num_used` is used(), its `pointer` ids(); its `last_k_active` is the token that used a row
+/// last. Each layer counts its own tokens. Allocates when constructed. Not thread-safe.
 class PackedRows {
  public:
   static constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
 
   /// neurons [n_layers]; rows of `row_bytes`, at least one a layer; a window of `n_tokens`.
-  PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes, std::uint32_t n_tokens);
+  PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
+             std::uint32_t n_tokens);
 
   /// Bytes that an object of that shape holds, beside the rows themselves.
   static std::size_t index_bytes(std::size_t n_neurons, std::size_t n_rows) noexcept;
@@ -41,19 +44,25 @@ class PackedRows {
   /// Row `index` of a layer, below capacity(layer); the next one is row_bytes() further.
   std::byte* row(std::size_t layer, std::size_t index) noexcept;
   /// The row of a neuron, or kNoRow.
-  std::uint32_t find(std::size_t layer, NeuronId neuron) const noexcept { return layers_[layer].rows[neuron]; }
+  std::uint32_t find(std::size_t layer, NeuronId neuron) const noexcept {
+    return layers_[layer].rows[neuron];
+  }
 
-  /// The row behind the used ones holds that neuron from now on; this token uses it. n_free(layer) > 0.
+  /// The row behind the used ones holds that neuron from now on; this token uses it. n_free(layer)
+  /// > 0.
   void append(std::size_t layer, NeuronId neuron, float bias);
 
   /// This token uses a row.
-  void use(std::size_t layer, std::uint32_t row) noexcept { layers_[layer].used_at[row] = layers_[layer].now; }
+  void use(std::size_t layer, std::uint32_t row) noexcept {
+    layers_[layer].used_at[row] = layers_[layer].now;
+  }
 
-  /// Deletes the neurons that were not used for longest until `n` rows are free; n <= capacity(layer).
+  /// Deletes the neurons that were not used for longest until `n` rows are free; n <=
+  /// capacity(layer).
   void make_room(std::size_t layer, std::size_t n);
 
-  /// A token is through: deletes what no token of the window used, and makes room for the neurons of the next one,
-  /// as far as the last ones tell: `n_read` is what this one needed.
+  /// A token is through: deletes what no token of the window used, and makes room for the neurons
+  /// of the next one, as far as the last ones tell: `n_read` is what this one needed.
   void end_token(std::size_t layer, std::size_t n_read);
 
   /// Tokens whose neurons are all here now: of the layer where these are fewest.
@@ -76,7 +85,8 @@ class PackedRows {
     std::uint32_t window = 0;
   };
 
-  /// Deletes the rows that `leaves_` marks. Each hole is filled with the last row that stays behind it.
+  /// Deletes the rows that `leaves_` marks. Each hole is filled with the last row that stays behind
+  /// it.
   void remove(Layer& at);
 
   std::size_t row_bytes_;

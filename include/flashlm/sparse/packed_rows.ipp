@@ -12,11 +12,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_ONCE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows, std::size_t row_bytes,
-                                    std::uint32_t n_tokens)
+FLASHLM_ONCE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::size_t n_rows,
+                                    std::size_t row_bytes, std::uint32_t n_tokens)
     : row_bytes_(row_bytes), n_tokens_(n_tokens) {
   if (n_rows < neurons.size()) {
-    throw ShapeError(concat("[packed_rows] rows: expected one a layer, ", neurons.size(), ", got ", n_rows));
+    throw ShapeError(
+        concat("[packed_rows] rows: expected one a layer, ", neurons.size(), ", got ", n_rows));
   }
   std::size_t all = 0, most = 0;
   for (const std::size_t n : neurons) all += n;
@@ -24,7 +25,8 @@ FLASHLM_ONCE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::s
   std::size_t left = n_rows;
   for (std::size_t index = 0; index < neurons.size(); ++index) {
     const std::size_t others = neurons.size() - index - 1;  // each of them gets a row at least
-    const std::size_t capacity = std::clamp<std::size_t>(n_rows * neurons[index] / all, 1, left - others);
+    const std::size_t capacity =
+        std::clamp<std::size_t>(n_rows * neurons[index] / all, 1, left - others);
     Layer layer;
     layer.first = n_rows - left;
     layer.ids.resize(capacity);
@@ -41,7 +43,8 @@ FLASHLM_ONCE PackedRows::PackedRows(std::span<const std::size_t> neurons, std::s
   ages_.resize(most);
 }
 
-FLASHLM_INLINE std::size_t PackedRows::index_bytes(std::size_t n_neurons, std::size_t n_rows) noexcept {
+FLASHLM_INLINE std::size_t PackedRows::index_bytes(std::size_t n_neurons,
+                                                   std::size_t n_rows) noexcept {
   return n_neurons * sizeof(std::uint32_t) +
          n_rows * (sizeof(NeuronId) + sizeof(float) + 2 * sizeof(std::uint32_t) + 1);
 }
@@ -76,7 +79,8 @@ FLASHLM_INLINE void PackedRows::make_room(std::size_t layer, std::size_t n) {
   std::nth_element(ages_.begin(), ages_.begin() + static_cast<std::ptrdiff_t>(surplus - 1),
                    ages_.begin() + static_cast<std::ptrdiff_t>(at.used));
   const std::uint32_t last = ages_[surplus - 1];
-  // Of those that were used at the same time, the last rows leave: nothing has to be moved into them.
+  // Of those that were used at the same time, the last rows leave: nothing has to be moved into
+  // them.
   std::size_t older = 0;
   for (std::size_t row = 0; row < at.used; ++row) older += at.used_at[row] < last ? 1 : 0;
   std::size_t equal = surplus - older;
@@ -97,7 +101,8 @@ FLASHLM_INLINE void PackedRows::end_token(std::size_t layer, std::size_t n_read)
   }
   if (any) remove(at);
   at.demand = std::max(at.demand - at.demand / 16, n_read + n_read / 4);
-  const std::size_t others = at.rows.size() - at.used, half = std::max<std::size_t>(1, capacity(layer) / 2);
+  const std::size_t others = at.rows.size() - at.used,
+                    half = std::max<std::size_t>(1, capacity(layer) / 2);
   make_room(layer, std::min({at.demand, half, others}));
   at.window = std::min(at.tight, at.now);
   at.tight = n_tokens_;

@@ -33,22 +33,25 @@ struct PaperFfnOptions {
   NeuronReadOptions reads{};
 };
 
-/// Selects neurons, appends those that are not in DRAM, and multiplies all that are (arXiv:2312.11514, section 3.3):
+/// Selects neurons, appends those that are not in DRAM, and multiplies all that are
+/// (arXiv:2312.11514, section 3.3):
 ///
 ///     y = sum over the used rows, in their order, of h[row] * down[row]
 ///
-/// This is no exact computation: rows that an earlier token brought count too, and the order is that in which they
-/// came, so a result depends on the tokens before, on the budget, and on how a prompt is cut. With an activation that
-/// makes zeros, what counts beside the token's own set is what the selector missed. WindowedFfn is the exact one.
+/// This is no exact computation: rows that an earlier token brought count too, and the order is
+/// that in which they came, so a result depends on the tokens before, on the budget, and on how a
+/// prompt is cut. With an activation that makes zeros, what counts beside the token's own set is
+/// what the selector missed. WindowedFfn is the exact one.
 ///
 /// A batch that would need most of a layer streams it, and gives each token its own set.
-/// A read that fails leaves the rows of one part as they were; tokens that need more rows than their layer has are done
-/// in parts. A step allocates nothing. Not thread-safe.
+/// A read that fails leaves the rows of one part as they were; tokens that need more rows than
+/// their layer has are done in parts. A step allocates nothing. Not thread-safe.
 class PaperFfn {
  public:
-  /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one neuron.
-  PaperFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const Selector& selector,
-           std::size_t selector_scratch_bytes, PaperFfnOptions options);
+  /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one
+  /// neuron.
+  PaperFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
+           const Selector& selector, std::size_t selector_scratch_bytes, PaperFfnOptions options);
   PaperFfn(const PaperFfn&) = delete;  // parts point to each other
   PaperFfn& operator=(const PaperFfn&) = delete;
 
@@ -57,13 +60,14 @@ class PaperFfn {
   /// Bytes of a row and what is known of it.
   static std::size_t row_bytes(const storage::BundleFile& file);
 
-  /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
+  /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of
+  /// neurons and times.
   ///
   /// x, y [n_tokens, dim], row-major; y may not overlap x.
-  /// Throws IoError or FormatError if a read fails, and what a hook of the reader throws; the next call works, after
-  /// it has waited for what is still under way.
-  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
-           std::span<float> y, Stats& stats);
+  /// Throws IoError or FormatError if a read fails, and what a hook of the reader throws; the next
+  /// call works, after it has waited for what is still under way.
+  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
+           std::size_t n_tokens, std::span<float> y, Stats& stats);
 
   /// Waits for reads that a run left under way; throws what a hook of the reader throws.
   void settle();
@@ -74,28 +78,30 @@ class PaperFfn {
   static constexpr std::size_t kRowGrain = 32;     // floats: threads share no cache line of h
   static constexpr std::size_t kColumnGrain = 64;  // floats: whole cache lines of y
 
-  PaperFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
-           const Selector& selector, std::size_t selector_scratch_bytes, PaperFfnOptions options);
+  PaperFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader,
+           Parallel& parallel, const Selector& selector, std::size_t selector_scratch_bytes,
+           PaperFfnOptions options);
 
   /// One token: usually in one part; in several where a layer has fewer rows than the token needs.
-  void run_token(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn, std::size_t token,
-                 std::span<const float> x, std::span<float> y, Stats& stats);
+  void run_token(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
+                 std::size_t token, std::span<const float> x, std::span<float> y, Stats& stats);
 
   /// The matrices of rows [begin, end): `index` counts them in a bundle.
-  MatrixView matrix(std::size_t layer, const storage::BundleLayout& layout, std::size_t index, std::size_t begin,
-                    std::size_t end) noexcept;
+  MatrixView matrix(std::size_t layer, const storage::BundleLayout& layout, std::size_t index,
+                    std::size_t begin, std::size_t end) noexcept;
 
-  /// h of rows [begin, end), into gates_. The biases of rows that are read just now are known when they are appended.
-  void compute(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn, std::size_t first,
-               std::size_t last, std::span<const float> x);
+  /// h of rows [begin, end), into gates_. The biases of rows that are read just now are known when
+  /// they are appended.
+  void compute(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
+               std::size_t first, std::size_t last, std::span<const float> x);
 
   /// y += h * down over rows [begin, end), in their order.
-  void sum(std::size_t layer, const storage::BundleLayout& layout, std::size_t begin, std::size_t end,
-           std::span<float> y);
+  void sum(std::size_t layer, const storage::BundleLayout& layout, std::size_t begin,
+           std::size_t end, std::span<float> y);
 
   /// Keeps what the last token of a batch used, as far as there are free rows.
-  void warm(std::size_t layer, const FfnParameters& ffn, const std::byte* data, std::size_t first, std::size_t n,
-            std::size_t token, Stats& stats);
+  void warm(std::size_t layer, const FfnParameters& ffn, const std::byte* data, std::size_t first,
+            std::size_t n, std::size_t token, Stats& stats);
 
   const storage::BundleFile* file_;
   Parallel* parallel_;

@@ -14,14 +14,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE PaperFfn::PaperFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
-                                  const Selector& selector, std::size_t selector_scratch_bytes, PaperFfnOptions options)
-    : PaperFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes, options) {}
+FLASHLM_INLINE PaperFfn::PaperFfn(const storage::BundleFile& file, storage::Reader& reader,
+                                  Parallel& parallel, const Selector& selector,
+                                  std::size_t selector_scratch_bytes, PaperFfnOptions options)
+    : PaperFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes,
+               options) {}
 
-FLASHLM_INLINE std::size_t PaperFfn::bytes(const storage::BundleFile& file, const PaperFfnOptions& options) {
+FLASHLM_INLINE std::size_t PaperFfn::bytes(const storage::BundleFile& file,
+                                           const PaperFfnOptions& options) {
   const SingleNeurons all(file);
   return PackedRows::index_bytes(all.total, 0) + ActiveSets::bytes(options.max_tokens, all.most) +
-         NeuronReads::bytes(all.most) + LayerStream::bytes(file, options.max_tokens, options.staging_bytes) +
+         NeuronReads::bytes(all.most) +
+         LayerStream::bytes(file, options.max_tokens, options.staging_bytes) +
          all.most * (2 * sizeof(float) + 2 * sizeof(NeuronId) + sizeof(std::byte*));
 }
 
@@ -29,19 +33,22 @@ FLASHLM_INLINE std::size_t PaperFfn::row_bytes(const storage::BundleFile& file) 
   return SingleNeurons(file).stride + PackedRows::index_bytes(0, 1);
 }
 
-FLASHLM_INLINE void PaperFfn::run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
-                                  std::size_t n_tokens, std::span<float> y, Stats& stats) {
+FLASHLM_INLINE void PaperFfn::run(std::size_t layer, const FfnParameters& ffn,
+                                  std::span<const float> x, std::size_t n_tokens,
+                                  std::span<float> y, Stats& stats) {
   const storage::BundleLayout& layout = file_->layout(layer);
   settle();
   const double start = now_seconds();
-  select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
+  select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(),
+         sets_);
   stats.select_seconds += now_seconds() - start;
   std::fill(y.begin(), y.end(), 0.0f);
   const std::uint64_t evictions = rows_.evictions();
   if (n_tokens > 1 && stream_.is_less_work(layer, n_tokens)) {
-    stream_.run(layer, ffn, x, n_tokens, y, stats, [&](const std::byte* data, std::size_t first, std::size_t n) {
-      warm(layer, ffn, data, first, n, n_tokens - 1, stats);
-    });
+    stream_.run(layer, ffn, x, n_tokens, y, stats,
+                [&](const std::byte* data, std::size_t first, std::size_t n) {
+                  warm(layer, ffn, data, first, n, n_tokens - 1, stats);
+                });
     rows_.end_token(layer, 0);
   } else {
     for (std::size_t token = 0; token < n_tokens; ++token) {
@@ -58,8 +65,9 @@ FLASHLM_INLINE void PaperFfn::settle() {
   stream_.settle();
 }
 
-FLASHLM_INLINE PaperFfn::PaperFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader,
-                                  Parallel& parallel, const Selector& selector, std::size_t selector_scratch_bytes,
+FLASHLM_INLINE PaperFfn::PaperFfn(const SingleNeurons& all, const storage::BundleFile& file,
+                                  storage::Reader& reader, Parallel& parallel,
+                                  const Selector& selector, std::size_t selector_scratch_bytes,
                                   PaperFfnOptions options)
     : file_(&file),
       parallel_(&parallel),
@@ -77,10 +85,12 @@ FLASHLM_INLINE PaperFfn::PaperFfn(const SingleNeurons& all, const storage::Bundl
 }
 
 FLASHLM_INLINE void PaperFfn::run_token(std::size_t layer, const storage::BundleLayout& layout,
-                                        const FfnParameters& ffn, std::size_t token, std::span<const float> x,
-                                        std::span<float> y, Stats& stats) {
+                                        const FfnParameters& ffn, std::size_t token,
+                                        std::span<const float> x, std::span<float> y,
+                                        Stats& stats) {
   double start = now_seconds();
-  const std::span<const NeuronId> ids = std::span(ids_).first(sets_.list(token, layout.n_neurons, ids_));
+  const std::span<const NeuronId> ids =
+      std::span(ids_).first(sets_.list(token, layout.n_neurons, ids_));
   miss_ids_.clear();
   for (const NeuronId id : ids) {
     const std::uint32_t row = rows_.find(layer, id);
@@ -97,7 +107,8 @@ FLASHLM_INLINE void PaperFfn::run_token(std::size_t layer, const storage::Bundle
   rows_.make_room(layer, std::min(miss_ids_.size(), rows_.capacity(layer) - n_hits));
   std::size_t begin = 0, at = 0;  // rows below `begin` and misses below `at` are in y
   do {
-    const std::size_t used = rows_.used(layer), n = std::min(miss_ids_.size() - at, rows_.n_free(layer));
+    const std::size_t used = rows_.used(layer),
+                      n = std::min(miss_ids_.size() - at, rows_.n_free(layer));
     const std::span<const NeuronId> part = std::span(miss_ids_).subspan(at, n);
     miss_rows_.clear();
     for (std::size_t i = 0; i < n; ++i) miss_rows_.push_back(rows_.row(layer, used + i));
@@ -110,13 +121,15 @@ FLASHLM_INLINE void PaperFfn::run_token(std::size_t layer, const storage::Bundle
     if (n != 0) reads_.finish();
     stats.io_seconds += now_seconds() - start;
     if (n != 0) stats.gap_bytes += reads_.gap_bytes();
-    for (const NeuronId id : part) rows_.append(layer, id, ffn.up_bias.empty() ? 0.0f : ffn.up_bias[id]);
+    for (const NeuronId id : part)
+      rows_.append(layer, id, ffn.up_bias.empty() ? 0.0f : ffn.up_bias[id]);
     compute(layer, layout, ffn, used, used + n, x);
     sum(layer, layout, begin, used + n, y);
     start = now_seconds();
     at += n;
     if (at < miss_ids_.size()) {
-      rows_.make_room(layer, std::min(miss_ids_.size() - at, std::max<std::size_t>(1, rows_.capacity(layer) / 2)));
+      rows_.make_room(layer, std::min(miss_ids_.size() - at,
+                                      std::max<std::size_t>(1, rows_.capacity(layer) / 2)));
     }
     begin = rows_.used(layer);
   } while (at < miss_ids_.size());
@@ -125,14 +138,16 @@ FLASHLM_INLINE void PaperFfn::run_token(std::size_t layer, const storage::Bundle
   stats.memory_seconds += now_seconds() - start;
 }
 
-FLASHLM_INLINE MatrixView PaperFfn::matrix(std::size_t layer, const storage::BundleLayout& layout, std::size_t index,
-                                           std::size_t begin, std::size_t end) noexcept {
-  return {rows_.row(layer, begin) + index * layout.matrix_bytes(), layout.dtype, end - begin, layout.dim,
-          rows_.row_bytes()};
+FLASHLM_INLINE MatrixView PaperFfn::matrix(std::size_t layer, const storage::BundleLayout& layout,
+                                           std::size_t index, std::size_t begin,
+                                           std::size_t end) noexcept {
+  return {rows_.row(layer, begin) + index * layout.matrix_bytes(), layout.dtype, end - begin,
+          layout.dim, rows_.row_bytes()};
 }
 
-FLASHLM_INLINE void PaperFfn::compute(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
-                                      std::size_t first, std::size_t last, std::span<const float> x) {
+FLASHLM_INLINE void PaperFfn::compute(std::size_t layer, const storage::BundleLayout& layout,
+                                      const FfnParameters& ffn, std::size_t first, std::size_t last,
+                                      std::span<const float> x) {
   parallel_->for_range(last - first, kRowGrain, [&](std::size_t begin, std::size_t end) {
     begin += first;
     end += first;
@@ -152,17 +167,19 @@ FLASHLM_INLINE void PaperFfn::compute(std::size_t layer, const storage::BundleLa
   });
 }
 
-FLASHLM_INLINE void PaperFfn::sum(std::size_t layer, const storage::BundleLayout& layout, std::size_t begin,
-                                  std::size_t end, std::span<float> y) {
+FLASHLM_INLINE void PaperFfn::sum(std::size_t layer, const storage::BundleLayout& layout,
+                                  std::size_t begin, std::size_t end, std::span<float> y) {
   if (begin == end) return;
   const MatrixView down = matrix(layer, layout, layout.n_matrices() - 1, begin, end);
   parallel_->for_range(layout.dim, kColumnGrain, [&](std::size_t first, std::size_t last) {
-    kernels::neuron_sum(down, gates_.data() + begin, end - begin, 1, y.data(), layout.dim, first, last);
+    kernels::neuron_sum(down, gates_.data() + begin, end - begin, 1, y.data(), layout.dim, first,
+                        last);
   });
 }
 
-FLASHLM_INLINE void PaperFfn::warm(std::size_t layer, const FfnParameters& ffn, const std::byte* data,
-                                   std::size_t first, std::size_t n, std::size_t token, Stats& stats) {
+FLASHLM_INLINE void PaperFfn::warm(std::size_t layer, const FfnParameters& ffn,
+                                   const std::byte* data, std::size_t first, std::size_t n,
+                                   std::size_t token, Stats& stats) {
   const double start = now_seconds();
   const std::size_t stride = file_->layout(layer).stride;
   for (std::size_t at = 0; at < n; ++at) {

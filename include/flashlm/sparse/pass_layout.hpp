@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// pass_layout.hpp: the weights of a pass in their order, cut into pieces that are pinned or streamed.
+/// pass_layout.hpp: the weights of a pass in their order, cut into pieces that are pinned or
+/// streamed.
 #pragma once
 
 #include <algorithm>
@@ -15,12 +16,13 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Cuts segments into pieces that are read with one request each. Cuts are between units, so they change no sum.
+/// Cuts segments into pieces that are read with one request each. Cuts are between units, so they
+/// change no sum.
 ///
-/// A piece may hold the end of one segment and the beginning of the next, where both are neighbours in a file. Every
-/// byte has an address in an *arena*, in which neighbours in a file are neighbours too, at the same place within a
-/// page: what is pinned can be read there directly, and neighbouring pinned pieces are one matrix.
-/// Immutable. Thread-safe.
+/// A piece may hold the end of one segment and the beginning of the next, where both are neighbours
+/// in a file. Every byte has an address in an *arena*, in which neighbours in a file are neighbours
+/// too, at the same place within a page: what is pinned can be read there directly, and
+/// neighbouring pinned pieces are one matrix. Immutable. Thread-safe.
 class PassLayout {
  public:
   /// Some units of a segment within a piece.
@@ -43,8 +45,8 @@ class PassLayout {
     std::uint64_t bytes = 0;
   };
 
-  /// The first `n_passed` segments are needed by every pass, in this order; units of the others are asked for by
-  /// number. A piece has at most `piece_bytes`, or one unit.
+  /// The first `n_passed` segments are needed by every pass, in this order; units of the others are
+  /// asked for by number. A piece has at most `piece_bytes`, or one unit.
   PassLayout(std::vector<Segment> segments, std::size_t n_passed, std::size_t piece_bytes);
 
   const std::vector<Segment>& segments() const noexcept { return segments_; }
@@ -61,7 +63,9 @@ class PassLayout {
   /// Bytes of addresses that the arena needs.
   std::size_t arena_bytes() const noexcept { return round_up(arena_end_, kPageBytes); }
   /// Bytes of a buffer that holds any piece, wherever it begins within a page.
-  std::size_t slot_bytes() const noexcept { return round_up(largest_piece_, kPageBytes) + kPageBytes; }
+  std::size_t slot_bytes() const noexcept {
+    return round_up(largest_piece_, kPageBytes) + kPageBytes;
+  }
 
   /// Which pages of the arena hold bytes of the chosen pieces.
   std::vector<bool> pages(const std::vector<bool>& chosen) const;
@@ -69,11 +73,12 @@ class PassLayout {
   /// Bytes of the pages of everything.
   std::uint64_t all_bytes() const;
 
-  /// Pins pieces for `spare` bytes. Of pieces that a pass needs, those that stay are spread evenly over the pass, in
-  /// stretches of some neighbours: then computing them takes as long everywhere, and hides the reading of the others.
-  /// What is only asked for by number comes last: pinning it saves some units a pass, not all its bytes.
-  /// `among`: only of these, or null for all.
-  Pinned pin(std::uint64_t spare, std::size_t stretch, const std::vector<bool>* among = nullptr) const;
+  /// Pins pieces for `spare` bytes. Of pieces that a pass needs, those that stay are spread evenly
+  /// over the pass, in stretches of some neighbours: then computing them takes as long everywhere,
+  /// and hides the reading of the others. What is only asked for by number comes last: pinning it
+  /// saves some units a pass, not all its bytes. `among`: only of these, or null for all.
+  Pinned pin(std::uint64_t spare, std::size_t stretch,
+             const std::vector<bool>* among = nullptr) const;
 
  private:
   void add(std::size_t index, std::size_t piece_bytes);

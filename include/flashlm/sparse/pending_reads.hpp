@@ -11,15 +11,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Submits batches and waits for them. Where an exception comes between the two, or a hook of the reader ends a wait,
-/// a batch stays under way, with buffers that must not be used: `settle` waits for what is left of such.
+/// Submits batches and waits for them. Where an exception comes between the two, or a hook of the
+/// reader ends a wait, a batch stays under way, with buffers that must not be used: `settle` waits
+/// for what is left of such.
 ///
-/// So a step that is stopped because a device stalls ends at once, and the next one waits. Allocates when constructed.
-/// `reader` must outlive this object. Not thread-safe.
+/// So a step that is stopped because a device stalls ends at once, and the next one waits.
+/// Allocates when constructed. `reader` must outlive this object. Not thread-safe.
 class PendingReads {
  public:
   /// For at most `most` batches at a time.
-  PendingReads(storage::Reader& reader, std::size_t most) : reader_(&reader) { open_.reserve(most); }
+  PendingReads(storage::Reader& reader, std::size_t most) : reader_(&reader) {
+    open_.reserve(most);
+  }
 
   PendingReads(const PendingReads&) = delete;
   PendingReads& operator=(const PendingReads&) = delete;
@@ -31,7 +34,8 @@ class PendingReads {
   /// Throws as Reader::wait does.
   void wait(storage::Ticket ticket);
 
-  /// Waits for all batches, whose results nobody wants; throws what a hook throws, to be called again.
+  /// Waits for all batches, whose results nobody wants; throws what a hook throws, to be called
+  /// again.
   void settle();
 
   bool empty() const noexcept { return open_.empty(); }

@@ -17,13 +17,15 @@
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
 /// `place` and as much around it as makes whole units of a device, which moves them without a copy.
-storage::Place whole_units(const storage::Place& place, std::size_t unit, std::uint64_t file_bytes) noexcept;
+storage::Place whole_units(const storage::Place& place, std::size_t unit,
+                           std::uint64_t file_bytes) noexcept;
 
-/// Memory for some pieces of a layout, each where the arena has it. Memory is only ever given back. Not thread-safe.
+/// Memory for some pieces of a layout, each where the arena has it. Memory is only ever given back.
+/// Not thread-safe.
 class PinnedWeights {
  public:
-  /// `pieces` [n_pieces] are those that stay. `layout` must outlive this object. Throws BudgetError where the system
-  /// has no addresses for all of them.
+  /// `pieces` [n_pieces] are those that stay. `layout` must outlive this object. Throws BudgetError
+  /// where the system has no addresses for all of them.
   PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel);
 
   PinnedWeights(PassLayout&& layout, std::vector<bool> pieces, Parallel& parallel) = delete;
@@ -34,8 +36,8 @@ class PinnedWeights {
   /// The address of a part of a piece that stays.
   const std::byte* data(const PassLayout::Part& part) const noexcept;
 
-  /// Reads everything; `file_bytes` are the sizes of the reader's files. on_progress(done, total) counts bytes and may
-  /// throw to stop. Throws IoError or FormatError.
+  /// Reads everything; `file_bytes` are the sizes of the reader's files. on_progress(done, total)
+  /// counts bytes and may throw to stop. Throws IoError or FormatError.
   void load(storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
             const std::function<void(std::size_t, std::size_t)>& on_progress = {});
 

@@ -27,19 +27,24 @@ inline ReservedMemory reserve_addresses(std::size_t bytes) {
   try {
     return ReservedMemory(bytes);
   } catch (const std::bad_alloc&) {
-    throw BudgetError(concat("[pinned_weights] addresses: expected room for ", bytes,
-                             " bytes, of which only what stays takes memory, got a refusal of the system. Does ",
-                             "`ulimit -v` allow less?"),
-                      bytes);
+    throw BudgetError(
+        concat("[pinned_weights] addresses: expected room for ", bytes,
+               " bytes, of which only what stays takes memory, got a refusal of the system. Does ",
+               "`ulimit -v` allow less?"),
+        bytes);
   }
 }
 
 }  // namespace detail
 
-FLASHLM_ONCE PinnedWeights::PinnedWeights(const PassLayout& layout, std::vector<bool> pieces, Parallel& parallel)
-    : layout_(&layout), pieces_(std::move(pieces)), arena_(detail::reserve_addresses(layout.arena_bytes())) {
+FLASHLM_ONCE PinnedWeights::PinnedWeights(const PassLayout& layout, std::vector<bool> pieces,
+                                          Parallel& parallel)
+    : layout_(&layout),
+      pieces_(std::move(pieces)),
+      arena_(detail::reserve_addresses(layout.arena_bytes())) {
   FLASHLM_ASSERT(pieces_.size() == layout.pieces().size());
-  for_page_runs(layout.pages(pieces_), [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
+  for_page_runs(layout.pages(pieces_),
+                [&](std::size_t at, std::size_t bytes) { arena_.commit(at, bytes, parallel); });
 }
 
 FLASHLM_INLINE const std::byte* PinnedWeights::data(const PassLayout::Part& part) const noexcept {
@@ -54,8 +59,9 @@ FLASHLM_ONCE void PinnedWeights::shrink(std::vector<bool> pieces) {
   pieces_ = std::move(pieces);
 }
 
-FLASHLM_ONCE void PinnedWeights::load(storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
-                                      const std::function<void(std::size_t, std::size_t)>& on_progress) {
+FLASHLM_ONCE void PinnedWeights::load(
+    storage::Reader& reader, std::span<const std::uint64_t> file_bytes,
+    const std::function<void(std::size_t, std::size_t)>& on_progress) {
   const std::vector<PassLayout::Piece>& pieces = layout_->pieces();
   std::size_t total = 0, done = 0;
   for (std::size_t index = 0; index < pieces.size(); ++index) {
@@ -73,15 +79,19 @@ FLASHLM_ONCE void PinnedWeights::load(storage::Reader& reader, std::span<const s
       ++index;
       continue;
     }
-    // A run of pinned neighbours, and around it as much as makes whole units of the device: those pages are ours.
+    // A run of pinned neighbours, and around it as much as makes whole units of the device: those
+    // pages are ours.
     storage::Place run = pieces[index].place;
     const std::size_t at = pieces[index].at;
-    for (++index; index < pieces.size() && pieces_[index] && pieces[index].at == at + run.extent.bytes &&
-                  pieces[index].place.file == run.file && pieces[index].place.extent.offset == run.extent.end();
+    for (++index;
+         index < pieces.size() && pieces_[index] && pieces[index].at == at + run.extent.bytes &&
+         pieces[index].place.file == run.file &&
+         pieces[index].place.extent.offset == run.extent.end();
          ++index) {
       run.extent.bytes += pieces[index].place.extent.bytes;
     }
-    const storage::Place wide = whole_units(run, std::min(reader.alignment(), kPageBytes), file_bytes[run.file]);
+    const storage::Place wide =
+        whole_units(run, std::min(reader.alignment(), kPageBytes), file_bytes[run.file]);
     std::byte* const into = arena_.data() + at - (run.extent.offset - wide.extent.offset);
     for (std::size_t from = 0; from < wide.extent.bytes; from += kLoadReadBytes) {
       const std::size_t count = std::min<std::size_t>(kLoadReadBytes, wide.extent.bytes - from);

@@ -15,12 +15,14 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// One predictor a layer: logits = B (A x) + bias, and a neuron is active where its logit is above the threshold.
+/// One predictor a layer: logits = B (A x) + bias, and a neuron is active where its logit is above
+/// the threshold.
 ///
-/// x is this layer's attention output, as the feed-forward network gets it: normed, with the residual in it. A is
-/// [rank, dim], B [n_neurons, rank]. A layer without one (rank 0) takes every neuron, as does a threshold of -infinity.
-/// The sigmoid of the paper is left out: a probability p is the logit log(p / (1 - p)). A logit that is not a number
-/// selects. Immutable after construction; `select` has scratch of the caller's. Thread-compatible.
+/// x is this layer's attention output, as the feed-forward network gets it: normed, with the
+/// residual in it. A is [rank, dim], B [n_neurons, rank]. A layer without one (rank 0) takes every
+/// neuron, as does a threshold of -infinity. The sigmoid of the paper is left out: a probability p
+/// is the logit log(p / (1 - p)). A logit that is not a number selects. Immutable after
+/// construction; `select` has scratch of the caller's. Thread-compatible.
 class Predictor {
  public:
   static constexpr std::string_view kName = "predictor";
@@ -37,11 +39,14 @@ class Predictor {
   float threshold(std::size_t layer) const noexcept { return layers_[layer].threshold; }
 
   /// Bytes of scratch for a batch, with layers of at most that rank.
-  static std::size_t scratch_bytes(std::size_t rank, std::size_t max_tokens, int n_threads) noexcept;
+  static std::size_t scratch_bytes(std::size_t rank, std::size_t max_tokens,
+                                   int n_threads) noexcept;
 
-  /// Fills the sets of all tokens of x [n_tokens, dim]. A token's set does not depend on the others.
-  void select(std::size_t index, std::size_t n_neurons, std::span<const float> x, std::size_t n_tokens,
-              Parallel& parallel, std::span<float> scratch, ActiveSets& sets) const;
+  /// Fills the sets of all tokens of x [n_tokens, dim]. A token's set does not depend on the
+  /// others.
+  void select(std::size_t index, std::size_t n_neurons, std::span<const float> x,
+              std::size_t n_tokens, Parallel& parallel, std::span<float> scratch,
+              ActiveSets& sets) const;
 
  private:
   static constexpr std::size_t kRankGrain = 16;

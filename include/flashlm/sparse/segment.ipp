@@ -8,6 +8,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE std::size_t Ring::bytes() const noexcept { return n_slots * round_up(slot_bytes, kPageBytes); }
+FLASHLM_INLINE std::size_t Ring::bytes() const noexcept {
+  return n_slots * round_up(slot_bytes, kPageBytes);
+}
 
 }  // namespace flashlm::inline FLASHLM_ABI::sparse

@@ -6,28 +6,36 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE SelectiveFfn::SelectiveFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
-                                          const Selector& selector, std::size_t selector_scratch_bytes,
+FLASHLM_INLINE SelectiveFfn::SelectiveFfn(const storage::BundleFile& file, storage::Reader& reader,
+                                          Parallel& parallel, const Selector& selector,
+                                          std::size_t selector_scratch_bytes,
                                           const WindowedFfnOptions& options) {
   if (std::holds_alternative<PaperEviction>(options.eviction)) {
-    one_.emplace<PaperFfn>(file, reader, parallel, selector, selector_scratch_bytes, paper(options));
+    one_.emplace<PaperFfn>(file, reader, parallel, selector, selector_scratch_bytes,
+                           paper(options));
   } else {
     one_.emplace<WindowedFfn>(file, reader, parallel, selector, selector_scratch_bytes, options);
   }
 }
 
-FLASHLM_INLINE std::size_t SelectiveFfn::bytes(const storage::BundleFile& file, const WindowedFfnOptions& options) {
-  return std::holds_alternative<PaperEviction>(options.eviction) ? PaperFfn::bytes(file, paper(options))
-                                                                 : WindowedFfn::bytes(file, options);
+FLASHLM_INLINE std::size_t SelectiveFfn::bytes(const storage::BundleFile& file,
+                                               const WindowedFfnOptions& options) {
+  return std::holds_alternative<PaperEviction>(options.eviction)
+             ? PaperFfn::bytes(file, paper(options))
+             : WindowedFfn::bytes(file, options);
 }
 
-FLASHLM_INLINE std::size_t SelectiveFfn::row_bytes(const storage::BundleFile& file, const Eviction& eviction) {
-  return std::holds_alternative<PaperEviction>(eviction) ? PaperFfn::row_bytes(file) : WindowedFfn::row_bytes(file);
+FLASHLM_INLINE std::size_t SelectiveFfn::row_bytes(const storage::BundleFile& file,
+                                                   const Eviction& eviction) {
+  return std::holds_alternative<PaperEviction>(eviction) ? PaperFfn::row_bytes(file)
+                                                         : WindowedFfn::row_bytes(file);
 }
 
-FLASHLM_INLINE void SelectiveFfn::run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
-                                      std::size_t n_tokens, std::span<float> y, Stats& stats) {
-  if (auto* paper = std::get_if<PaperFfn>(&one_)) return paper->run(layer, ffn, x, n_tokens, y, stats);
+FLASHLM_INLINE void SelectiveFfn::run(std::size_t layer, const FfnParameters& ffn,
+                                      std::span<const float> x, std::size_t n_tokens,
+                                      std::span<float> y, Stats& stats) {
+  if (auto* paper = std::get_if<PaperFfn>(&one_))
+    return paper->run(layer, ffn, x, n_tokens, y, stats);
   std::get<WindowedFfn>(one_).run(layer, ffn, x, n_tokens, y, stats);
 }
 

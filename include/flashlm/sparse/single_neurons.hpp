@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// single_neurons.hpp: the sizes of a model whose bundles hold one neuron each, as selectors want them.
+/// single_neurons.hpp: the sizes of a model whose bundles hold one neuron each, as selectors want
+/// them.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,8 @@ FLASHLM_INLINE SingleNeurons::SingleNeurons(const storage::BundleFile& file) {
   for (std::size_t layer = 0; layer < file.n_layers(); ++layer) {
     const storage::BundleLayout& layout = file.layout(layer);
     if (layout.neurons_per_bundle != 1) {
-      throw ShapeError(concat("[single_neurons] neurons_per_bundle: expected 1, got ", layout.neurons_per_bundle));
+      throw ShapeError(concat("[single_neurons] neurons_per_bundle: expected 1, got ",
+                              layout.neurons_per_bundle));
     }
     counts.push_back(layout.n_neurons);
     most = std::max(most, layout.n_neurons);

@@ -15,19 +15,21 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// For gated networks with silu, none of whose neurons is ever exactly zero: a neuron is active where |silu(q . x)| is
-/// above its layer's threshold, q being a q8_0 copy of its gate row that stays in DRAM.
+/// For gated networks with silu, none of whose neurons is ever exactly zero: a neuron is active
+/// where |silu(q . x)| is above its layer's threshold, q being a q8_0 copy of its gate row that
+/// stays in DRAM.
 ///
-/// The result is not dense's: thresholds are calibrated for a share of neurons to leave out, and what that costs has to
-/// be measured. A value that is not a number selects. Immutable. Thread-compatible.
+/// The result is not dense's: thresholds are calibrated for a share of neurons to leave out, and
+/// what that costs has to be measured. A value that is not a number selects. Immutable.
+/// Thread-compatible.
 class ThresholdSelector {
  public:
   static constexpr std::string_view kName = "threshold";
   static constexpr const char* kFormat = "flashlm thresholds";
   static constexpr const char* kFileName = "thresholds.safetensors";
 
-  /// Takes a file that is loaded. neurons [n_layers]: how many each layer has. Throws FormatError for another shape,
-  /// and for thresholds that are NaN.
+  /// Takes a file that is loaded. neurons [n_layers]: how many each layer has. Throws FormatError
+  /// for another shape, and for thresholds that are NaN.
   ThresholdSelector(SelectorFile file, std::size_t dim, std::span<const std::size_t> neurons);
 
   std::size_t bytes() const noexcept { return file_.bytes(); }
@@ -35,9 +37,11 @@ class ThresholdSelector {
   /// Bytes of scratch for a batch.
   static std::size_t scratch_bytes(std::size_t max_tokens, int n_threads) noexcept;
 
-  /// Fills the sets of all tokens of x [n_tokens, dim]. A token's set does not depend on the others.
-  void select(std::size_t index, std::size_t n_neurons, std::span<const float> x, std::size_t n_tokens,
-              Parallel& parallel, std::span<float> scratch, ActiveSets& sets) const;
+  /// Fills the sets of all tokens of x [n_tokens, dim]. A token's set does not depend on the
+  /// others.
+  void select(std::size_t index, std::size_t n_neurons, std::span<const float> x,
+              std::size_t n_tokens, Parallel& parallel, std::span<float> scratch,
+              ActiveSets& sets) const;
 
  private:
   struct Layer {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// weight_stream.hpp: hands out the weights of a pass in their order: pinned ones from DRAM, the others as they arrive.
+/// weight_stream.hpp: hands out the weights of a pass in their order: pinned ones from DRAM, the
+/// others as they arrive.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +21,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-/// Holds pinned pieces and streams the others, pass after pass, through a ring of slots in big reads ahead of their
-/// use.
+/// Holds pinned pieces and streams the others, pass after pass, through a ring of slots in big
+/// reads ahead of their use.
 ///
-/// Every pass needs every piece, so reading ahead is certain to pay, across the end of a pass too: the first pieces of
-/// the next pass are read while the sampler works. Nothing is allocated while passes run. Not thread-safe.
+/// Every pass needs every piece, so reading ahead is certain to pay, across the end of a pass too:
+/// the first pieces of the next pass are read while the sampler works. Nothing is allocated while
+/// passes run. Not thread-safe.
 class WeightStream {
  public:
   /// Units [first, first + n) of a segment in DRAM, one behind the other.
@@ -35,28 +37,32 @@ class WeightStream {
     bool pinned = false;
   };
 
-  /// `pinned` [n_pieces]. An empty ring fits a model that is pinned whole; else it needs two slots or more of
-  /// `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader` must outlive the stream.
-  WeightStream(std::shared_ptr<const PassLayout> layout, storage::Reader& reader, std::vector<std::uint64_t> file_bytes,
-               std::vector<bool> pinned, Ring ring, Parallel& parallel);
+  /// `pinned` [n_pieces]. An empty ring fits a model that is pinned whole; else it needs two slots
+  /// or more of `layout->slot_bytes()`. `file_bytes` are the sizes of the reader's files. `reader`
+  /// must outlive the stream.
+  WeightStream(std::shared_ptr<const PassLayout> layout, storage::Reader& reader,
+               std::vector<std::uint64_t> file_bytes, std::vector<bool> pinned, Ring ring,
+               Parallel& parallel);
 
   WeightStream(const WeightStream&) = delete;
   WeightStream& operator=(const WeightStream&) = delete;
   ~WeightStream() { reader_->drain(); }
 
-  /// Reads what is pinned; on_progress(done, total) counts bytes and may throw to stop. Throws IoError or FormatError.
+  /// Reads what is pinned; on_progress(done, total) counts bytes and may throw to stop. Throws
+  /// IoError or FormatError.
   void load(const std::function<void(std::size_t, std::size_t)>& on_progress = {});
 
   /// Begins a pass over the first `n_segments`; what lies behind them is not read for it.
   ///
-  /// After `restart`, waits for what is still under way; throws what a hook of the reader throws, to be called again.
+  /// After `restart`, waits for what is still under way; throws what a hook of the reader throws,
+  /// to be called again.
   void begin(std::size_t n_segments);
 
   /// Calls body(Units) until all units of a segment were handed out, ascending.
   ///
-  /// Segments come in the order of a pass, each once; any other order throws Error: results would be the same, but
-  /// what was read ahead would be read again. Throws IoError or FormatError if a read failed, and what `body` throws;
-  /// call `restart` before the next pass then.
+  /// Segments come in the order of a pass, each once; any other order throws Error: results would
+  /// be the same, but what was read ahead would be read again. Throws IoError or FormatError if a
+  /// read failed, and what `body` throws; call `restart` before the next pass then.
   template <class Body>
   void use(std::size_t segment, Body&& body) {
     enter(segment);
@@ -67,7 +73,8 @@ class WeightStream {
       Units units{part.first, part.n_units, nullptr, pinned_.has(part.piece)};
       units.data = units.pinned ? pinned_.data(part) : take(part.piece) + part.offset;
       // Pinned neighbours lie next to each other: they are one matrix.
-      for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at) units.n += parts[at].n_units;
+      for (++at; units.pinned && at < end && pinned_.has(parts[at].piece); ++at)
+        units.n += parts[at].n_units;
       body(std::as_const(units));
       const PassLayout::Piece& piece = layout_->pieces()[part.piece];
       if (!units.pinned && at == piece.first_part + piece.n_parts) release();
@@ -77,11 +84,12 @@ class WeightStream {
   /// The address of one unit if it is pinned, else null.
   const std::byte* find(std::size_t segment, std::size_t unit) const;
 
-  /// Forgets what is under way; the next pass begins at the first segment. Does not wait for a device that stalls.
+  /// Forgets what is under way; the next pass begins at the first segment. Does not wait for a
+  /// device that stalls.
   void restart() noexcept { abandoned_ = true; }
 
-  /// Pins fewer pieces: those of `pinned`, a part of what is pinned now. The memory of the others goes back to the
-  /// system. Not within a pass.
+  /// Pins fewer pieces: those of `pinned`, a part of what is pinned now. The memory of the others
+  /// goes back to the system. Not within a pass.
   void shrink(std::vector<bool> pinned, Ring ring);
 
   const PassLayout& layout() const noexcept { return *layout_; }
@@ -117,7 +125,8 @@ class WeightStream {
   /// Waits for reads that nobody wants any more: their buffers are needed.
   void settle();
 
-  /// The bytes of a streamed piece, once they are here. Pieces that nobody wants any more are passed over.
+  /// The bytes of a streamed piece, once they are here. Pieces that nobody wants any more are
+  /// passed over.
   const std::byte* take(std::size_t piece);
 
   /// Gives the taken slot to the next read.

@@ -11,9 +11,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE WeightStream::WeightStream(std::shared_ptr<const PassLayout> layout, storage::Reader& reader,
-                                          std::vector<std::uint64_t> file_bytes, std::vector<bool> pinned, Ring ring,
-                                          Parallel& parallel)
+FLASHLM_INLINE WeightStream::WeightStream(std::shared_ptr<const PassLayout> layout,
+                                          storage::Reader& reader,
+                                          std::vector<std::uint64_t> file_bytes,
+                                          std::vector<bool> pinned, Ring ring, Parallel& parallel)
     : layout_(std::move(layout)),
       reader_(&reader),
       file_bytes_(std::move(file_bytes)),
@@ -22,7 +23,8 @@ FLASHLM_INLINE WeightStream::WeightStream(std::shared_ptr<const PassLayout> layo
   make_ring(ring);
 }
 
-FLASHLM_INLINE void WeightStream::load(const std::function<void(std::size_t, std::size_t)>& on_progress) {
+FLASHLM_INLINE void WeightStream::load(
+    const std::function<void(std::size_t, std::size_t)>& on_progress) {
   pinned_.load(*reader_, file_bytes_, on_progress);
 }
 
@@ -31,14 +33,17 @@ FLASHLM_INLINE void WeightStream::begin(std::size_t n_segments) {
   ++pass_;
   next_segment_ = 0;
   next_pass_ = std::max(next_pass_, pass_);
-  pass_end_ = n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
+  pass_end_ =
+      n_segments < layout_->n_passed() ? first_piece(n_segments) : layout_->n_passed_pieces();
   read_ahead();
 }
 
 FLASHLM_INLINE void WeightStream::enter(std::size_t segment) {
-  while (next_segment_ < segment && layout_->segments()[next_segment_].n_units == 0) ++next_segment_;
+  while (next_segment_ < segment && layout_->segments()[next_segment_].n_units == 0)
+    ++next_segment_;
   if (segment != next_segment_) {
-    throw Error(concat("[weight_stream] segment: expected ", next_segment_, ", the next of the pass, got ", segment));
+    throw Error(concat("[weight_stream] segment: expected ", next_segment_,
+                       ", the next of the pass, got ", segment));
   }
   ++next_segment_;
 }
@@ -50,7 +55,8 @@ FLASHLM_INLINE const std::byte* WeightStream::find(std::size_t segment, std::siz
 }
 
 FLASHLM_INLINE void WeightStream::shrink(std::vector<bool> pinned, Ring ring) {
-  if (pinned == pinned_.pieces() && ring.n_slots == slots_.size() && ring.bytes() == memory_.size()) return;
+  if (pinned == pinned_.pieces() && ring.n_slots == slots_.size() && ring.bytes() == memory_.size())
+    return;
   restart();
   settle();
   pinned_.shrink(std::move(pinned));
@@ -59,7 +65,8 @@ FLASHLM_INLINE void WeightStream::shrink(std::vector<bool> pinned, Ring ring) {
 
 FLASHLM_INLINE std::uint64_t WeightStream::bytes_per_pass() const noexcept {
   std::uint64_t bytes = 0;
-  for (const std::size_t piece : streamed_) bytes += around(layout_->pieces()[piece].place).extent.bytes;
+  for (const std::size_t piece : streamed_)
+    bytes += around(layout_->pieces()[piece].place).extent.bytes;
   return bytes;
 }
 
@@ -87,8 +94,9 @@ FLASHLM_INLINE void WeightStream::make_ring(Ring ring) {
   }
   if (streamed_.empty()) ring = {};
   if (!streamed_.empty() && (ring.n_slots < 2 || ring.slot_bytes < layout_->slot_bytes())) {
-    throw ShapeError(concat("[weight_stream] ring: expected 2 or more slots of ", layout_->slot_bytes(), " bytes, got ",
-                            ring.n_slots, " of ", ring.slot_bytes));
+    throw ShapeError(concat("[weight_stream] ring: expected 2 or more slots of ",
+                            layout_->slot_bytes(), " bytes, got ", ring.n_slots, " of ",
+                            ring.slot_bytes));
   }
   if (memory_.size() == ring.bytes() && slots_.size() == ring.n_slots) return;
   slots_.assign(ring.n_slots, {});
@@ -156,7 +164,9 @@ FLASHLM_INLINE void WeightStream::read_ahead() {
     slot.piece = streamed_[next_];
     slot.skew = static_cast<std::size_t>(place.extent.offset - wide.extent.offset);
     const storage::Read read{
-        wide.file, wide.extent.offset, {memory_.data() + submitted_ % slots_.size() * slot_bytes_, wide.extent.bytes}};
+        wide.file,
+        wide.extent.offset,
+        {memory_.data() + submitted_ % slots_.size() * slot_bytes_, wide.extent.bytes}};
     slot.ticket = reader_->submit({&read, 1});
     slot.open = true;
     gap_bytes_ += wide.extent.bytes - place.extent.bytes;

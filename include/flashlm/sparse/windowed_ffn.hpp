@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// windowed_ffn.hpp: feed-forward networks of which each token gets the neurons that it needs, from DRAM or from flash.
+/// windowed_ffn.hpp: feed-forward networks of which each token gets the neurons that it needs, from
+/// DRAM or from flash.
 #pragma once
 
 #include <cstddef>
@@ -33,22 +34,27 @@ struct WindowedFfnOptions {
   NeuronReadOptions reads{};
 };
 
-/// Selects neurons, reads those that are not in DRAM while it computes with those that are, and sums what fires:
+/// Selects neurons, reads those that are not in DRAM while it computes with those that are, and
+/// sums what fires:
 ///
 ///     y = sum over n active and h[n] != 0, ascending, of h[n] * down[n]
 ///
-/// A neuron whose h is 0 adds nothing, as it would if it were multiplied: y begins at +0, and the sign of a zero is
-/// lost at the end. (Weights that are not finite are the exception: 0 times infinity is NaN where all neurons are
-/// multiplied.) Hence neurons that are not active differ from those that do not fire in nothing but reading.
+/// A neuron whose h is 0 adds nothing, as it would if it were multiplied: y begins at +0, and the
+/// sign of a zero is lost at the end. (Weights that are not finite are the exception: 0 times
+/// infinity is NaN where all neurons are multiplied.) Hence neurons that are not active differ from
+/// those that do not fire in nothing but reading.
 ///
-/// One token goes neuron by neuron. A batch streams whole layers in big pieces where that is less work, and gives each
-/// token its own set all the same; both ways give the same bits, whatever is in DRAM.
-/// A read that fails leaves what is in DRAM as it was. A step allocates nothing. Not thread-safe.
+/// One token goes neuron by neuron. A batch streams whole layers in big pieces where that is less
+/// work, and gives each token its own set all the same; both ways give the same bits, whatever is
+/// in DRAM. A read that fails leaves what is in DRAM as it was. A step allocates nothing. Not
+/// thread-safe.
 class WindowedFfn {
  public:
-  /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one neuron.
-  WindowedFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel, const Selector& selector,
-              std::size_t selector_scratch_bytes, WindowedFfnOptions options);
+  /// `file`, `reader`, `parallel` and `selector` must outlive this object. All bundles hold one
+  /// neuron.
+  WindowedFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
+              const Selector& selector, std::size_t selector_scratch_bytes,
+              WindowedFfnOptions options);
   WindowedFfn(const WindowedFfn&) = delete;  // parts point to each other
   WindowedFfn& operator=(const WindowedFfn&) = delete;
 
@@ -57,16 +63,18 @@ class WindowedFfn {
   /// Bytes of a row and what is known of it.
   static std::size_t row_bytes(const storage::BundleFile& file);
 
-  /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of neurons and times.
+  /// y = the feed-forward network of `layer`, without the bias of down; adds to the statistics of
+  /// neurons and times.
   ///
-  /// x, y [n_tokens, dim], row-major; y may not overlap x. Layers run in order; layer 0 begins a token.
-  /// Throws IoError or FormatError if a read fails, and what a hook of the reader throws; the next call works, after
-  /// it has waited for what is still under way.
-  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x, std::size_t n_tokens,
-           std::span<float> y, Stats& stats);
+  /// x, y [n_tokens, dim], row-major; y may not overlap x. Layers run in order; layer 0 begins a
+  /// token. Throws IoError or FormatError if a read fails, and what a hook of the reader throws;
+  /// the next call works, after it has waited for what is still under way.
+  void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
+           std::size_t n_tokens, std::span<float> y, Stats& stats);
 
-  /// Keeps `n_rows` rows of neurons, one or more; the memory of the others goes back to the system. Waits for reads
-  /// that a run left under way; throws what a hook of the reader throws, with nothing changed. Not within `run`.
+  /// Keeps `n_rows` rows of neurons, one or more; the memory of the others goes back to the system.
+  /// Waits for reads that a run left under way; throws what a hook of the reader throws, with
+  /// nothing changed. Not within `run`.
   void shrink(std::size_t n_rows);
 
   const NeuronCache& cache() const noexcept { return cache_; }
@@ -74,12 +82,14 @@ class WindowedFfn {
  private:
   static constexpr std::size_t kWarmTokens = 4;  // the last ones of a batch, whose neurons stay
 
-  WindowedFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
-              const Selector& selector, std::size_t selector_scratch_bytes, WindowedFfnOptions options);
+  WindowedFfn(const SingleNeurons& all, const storage::BundleFile& file, storage::Reader& reader,
+              Parallel& parallel, const Selector& selector, std::size_t selector_scratch_bytes,
+              WindowedFfnOptions options);
 
-  /// One token, neuron by neuron: in as many parts as the free rows ask for, each in ascending order, usually one.
-  void run_token(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn, std::size_t token,
-                 std::span<const float> x, std::span<float> y, Stats& stats);
+  /// One token, neuron by neuron: in as many parts as the free rows ask for, each in ascending
+  /// order, usually one.
+  void run_token(std::size_t layer, const storage::BundleLayout& layout, const FfnParameters& ffn,
+                 std::size_t token, std::span<const float> x, std::span<float> y, Stats& stats);
 
   /// Finds rows for neurons from `at` on, as many as there is room for; returns the end.
   std::size_t place(std::size_t layer, std::span<const NeuronId> ids, std::size_t at);
@@ -88,8 +98,8 @@ class WindowedFfn {
   void remember(std::size_t layer, std::span<const NeuronId> part);
 
   /// Keeps what the last tokens of a batch used, as far as there are free rows.
-  void warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data, std::size_t first,
-            std::size_t n, std::size_t n_tokens, Stats& stats);
+  void warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data,
+            std::size_t first, std::size_t n, std::size_t n_tokens, Stats& stats);
 
   const storage::BundleFile* file_;
   Parallel* parallel_;

@@ -10,12 +10,15 @@
 
 namespace flashlm::inline FLASHLM_ABI::sparse {
 
-FLASHLM_INLINE WindowedFfn::WindowedFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
-                                        const Selector& selector, std::size_t selector_scratch_bytes,
+FLASHLM_INLINE WindowedFfn::WindowedFfn(const storage::BundleFile& file, storage::Reader& reader,
+                                        Parallel& parallel, const Selector& selector,
+                                        std::size_t selector_scratch_bytes,
                                         WindowedFfnOptions options)
-    : WindowedFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes, options) {}
+    : WindowedFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes,
+                  options) {}
 
-FLASHLM_INLINE std::size_t WindowedFfn::bytes(const storage::BundleFile& file, const WindowedFfnOptions& options) {
+FLASHLM_INLINE std::size_t WindowedFfn::bytes(const storage::BundleFile& file,
+                                              const WindowedFfnOptions& options) {
   const SingleNeurons all(file);
   return NeuronCache::index_bytes(all.total, 0) + ActiveSets::bytes(options.max_tokens, all.most) +
          NeuronReads::bytes(all.most) + GatheredFfn::bytes(all.most) +
@@ -27,21 +30,24 @@ FLASHLM_INLINE std::size_t WindowedFfn::row_bytes(const storage::BundleFile& fil
   return SingleNeurons(file).stride + NeuronCache::index_bytes(0, 1);
 }
 
-FLASHLM_INLINE void WindowedFfn::run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
-                                     std::size_t n_tokens, std::span<float> y, Stats& stats) {
+FLASHLM_INLINE void WindowedFfn::run(std::size_t layer, const FfnParameters& ffn,
+                                     std::span<const float> x, std::size_t n_tokens,
+                                     std::span<float> y, Stats& stats) {
   const storage::BundleLayout& layout = file_->layout(layer);
   reads_.settle();
   stream_.settle();
   const double start = now_seconds();
-  select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(), sets_);
+  select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(),
+         sets_);
   stats.select_seconds += now_seconds() - start;
   std::fill(y.begin(), y.end(), 0.0f);
   const std::uint64_t evictions = cache_.evictions();
   if (layer == 0) cache_.begin_token();
   if (n_tokens > 1 && stream_.is_less_work(layer, n_tokens)) {
-    stream_.run(layer, ffn, x, n_tokens, y, stats, [&](const std::byte* data, std::size_t first, std::size_t n) {
-      warm(layer, layout, data, first, n, n_tokens, stats);
-    });
+    stream_.run(layer, ffn, x, n_tokens, y, stats,
+                [&](const std::byte* data, std::size_t first, std::size_t n) {
+                  warm(layer, layout, data, first, n, n_tokens, stats);
+                });
   } else {
     for (std::size_t token = 0; token < n_tokens; ++token) {
       run_token(layer, layout, ffn, token, x.subspan(token * layout.dim, layout.dim),
@@ -60,8 +66,10 @@ FLASHLM_INLINE void WindowedFfn::shrink(std::size_t n_rows) {
 }
 
 FLASHLM_INLINE WindowedFfn::WindowedFfn(const SingleNeurons& all, const storage::BundleFile& file,
-                                        storage::Reader& reader, Parallel& parallel, const Selector& selector,
-                                        std::size_t selector_scratch_bytes, WindowedFfnOptions options)
+                                        storage::Reader& reader, Parallel& parallel,
+                                        const Selector& selector,
+                                        std::size_t selector_scratch_bytes,
+                                        WindowedFfnOptions options)
     : file_(&file),
       parallel_(&parallel),
       selector_(&selector),
@@ -77,8 +85,9 @@ FLASHLM_INLINE WindowedFfn::WindowedFfn(const SingleNeurons& all, const storage:
 }
 
 FLASHLM_INLINE void WindowedFfn::run_token(std::size_t layer, const storage::BundleLayout& layout,
-                                           const FfnParameters& ffn, std::size_t token, std::span<const float> x,
-                                           std::span<float> y, Stats& stats) {
+                                           const FfnParameters& ffn, std::size_t token,
+                                           std::span<const float> x, std::span<float> y,
+                                           Stats& stats) {
   double start = now_seconds();
   const std::size_t n = sets_.list(token, layout.n_neurons, ids_);
   const std::span<const NeuronId> ids = std::span(ids_).first(n);
@@ -109,7 +118,8 @@ FLASHLM_INLINE void WindowedFfn::run_token(std::size_t layer, const storage::Bun
   stats.memory_seconds += now_seconds() - start;
 }
 
-FLASHLM_INLINE std::size_t WindowedFfn::place(std::size_t layer, std::span<const NeuronId> ids, std::size_t at) {
+FLASHLM_INLINE std::size_t WindowedFfn::place(std::size_t layer, std::span<const NeuronId> ids,
+                                              std::size_t at) {
   miss_ids_.clear();
   miss_rows_.clear();
   gathered_.clear();
@@ -136,13 +146,15 @@ FLASHLM_INLINE void WindowedFfn::remember(std::size_t layer, std::span<const Neu
   cache_.make_room(miss_ids_.size());
 }
 
-FLASHLM_INLINE void WindowedFfn::warm(std::size_t layer, const storage::BundleLayout& layout, const std::byte* data,
-                                      std::size_t first, std::size_t n, std::size_t n_tokens, Stats& stats) {
+FLASHLM_INLINE void WindowedFfn::warm(std::size_t layer, const storage::BundleLayout& layout,
+                                      const std::byte* data, std::size_t first, std::size_t n,
+                                      std::size_t n_tokens, Stats& stats) {
   const double start = now_seconds();
   for (std::size_t at = 0; at < n && !cache_.keeps_nothing(); ++at) {
     const NeuronId id = static_cast<NeuronId>(first + at);
     bool wanted = false;
-    for (std::size_t token = n_tokens - std::min(n_tokens, kWarmTokens); token < n_tokens; ++token) {
+    for (std::size_t token = n_tokens - std::min(n_tokens, kWarmTokens); token < n_tokens;
+         ++token) {
       wanted = wanted || sets_.has(token, id);
     }
     if (!wanted) continue;

@@ -26,15 +26,18 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 namespace detail {
 
-/// Whether a lock may hold on one machine only, so that a file without one may be another machine's.
+/// Whether a lock may hold on one machine only, so that a file without one may be another
+/// machine's.
 inline bool is_shared(int fd) noexcept {
 #if defined(__linux__)
   // statfs(2): nfs, smb, cifs, smb2, fuse, 9p, afs, ceph, lustre.
-  constexpr std::array<std::uint32_t, 9> kShared = {0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x65735546,
-                                                    0x01021997, 0x5346414f, 0x00c36400, 0x0bd00bd0};
+  constexpr std::array<std::uint32_t, 9> kShared = {0x6969,     0x517b,     0xff534d42,
+                                                    0xfe534d42, 0x65735546, 0x01021997,
+                                                    0x5346414f, 0x00c36400, 0x0bd00bd0};
   struct statfs system{};
   return ::fstatfs(fd, &system) != 0 ||
-         std::find(kShared.begin(), kShared.end(), static_cast<std::uint32_t>(system.f_type)) != kShared.end();
+         std::find(kShared.begin(), kShared.end(), static_cast<std::uint32_t>(system.f_type)) !=
+             kShared.end();
 #else
   static_cast<void>(fd);
   return false;
@@ -48,7 +51,8 @@ FLASHLM_ONCE void remove_if_abandoned(const std::filesystem::path& path, bool fo
   struct stat status{};
   const bool ours = ::fstat(fd, &status) == 0 && status.st_uid == ::geteuid() &&
                     (S_ISREG(status.st_mode) || (folders && S_ISDIR(status.st_mode)));
-  if (ours && ::flock(fd, LOCK_EX | LOCK_NB) == 0 && (!is_shared(fd) || status.st_mtime + kDay < std::time(nullptr))) {
+  if (ours && ::flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+      (!is_shared(fd) || status.st_mtime + kDay < std::time(nullptr))) {
     std::error_code ignored;
     std::filesystem::remove_all(path, ignored);
   }
@@ -70,7 +74,8 @@ FLASHLM_ONCE BesideFile::BesideFile(std::filesystem::path target) : target_(std:
     path_ += concat(kSuffix, ::getpid(), "-", counter().fetch_add(1, std::memory_order_relaxed));
     do fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     while (fd_ < 0 && errno == EINTR);
-    if (fd_ < 0 && errno == EEXIST) continue;  // of a process with our number in another container, or long gone
+    if (fd_ < 0 && errno == EEXIST)
+      continue;  // of a process with our number in another container, or long gone
     if (fd_ < 0) throw IoError("[file_writer] cannot create", errno, path_.string());
     if (claim(fd_)) return;
     ::close(std::exchange(fd_, -1));
@@ -81,8 +86,8 @@ FLASHLM_ONCE BesideFile::BesideFile(std::filesystem::path target) : target_(std:
 FLASHLM_ONCE BesideFile::~BesideFile() {
   if (fd_ < 0) return;
   struct stat ours{}, there{};
-  if (origin_.is_here() && !replaced_ && ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &there) == 0 &&
-      ours.st_ino == there.st_ino) {
+  if (origin_.is_here() && !replaced_ && ::fstat(fd_, &ours) == 0 &&
+      ::lstat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino) {
     ::unlink(path_.c_str());
   }
   ::close(fd_);

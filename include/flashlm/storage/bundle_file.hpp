@@ -16,7 +16,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// The open weight files of the layers, and the places of their bundles. It reads no weights: that is a Reader's work.
+/// The open weight files of the layers, and the places of their bundles. It reads no weights: that
+/// is a Reader's work.
 ///
 /// Thread-safe.
 class BundleFile {
@@ -32,14 +33,16 @@ class BundleFile {
   /// `layer` must be below n_layers().
   const BundleLayout& layout(std::size_t layer) const;
 
-  /// The files that `Place::file` counts; a Reader is made of them. A move of this object does not move them.
+  /// The files that `Place::file` counts; a Reader is made of them. A move of this object does not
+  /// move them.
   const std::vector<File>& files() const noexcept { return files_; }
   std::vector<std::uint64_t> file_bytes() const;
 
   /// Opens a further file of the folder, to be read by the same Reader; its number.
   std::uint32_t add(File file);
 
-  /// Where bundles [first_bundle, first_bundle + n_bundles) of a layer are: they lie next to each other.
+  /// Where bundles [first_bundle, first_bundle + n_bundles) of a layer are: they lie next to each
+  /// other.
   ///
   /// Throws ArgumentError if there are no such bundles.
   Place locate(std::size_t layer, std::size_t first_bundle, std::size_t n_bundles = 1) const;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// bundle_layout.hpp: how the neurons of a layer lie in a file (row-column bundling, arXiv:2312.11514, section 3.2).
+/// bundle_layout.hpp: how the neurons of a layer lie in a file (row-column bundling,
+/// arXiv:2312.11514, section 3.2).
 ///
-/// Neuron i of a feed-forward network needs row i of the gate and up matrices and column i of the down matrix. A bundle
-/// holds all of these for a run of neurons, so that one read brings everything that they need:
+/// Neuron i of a feed-forward network needs row i of the gate and up matrices and column i of the
+/// down matrix. A bundle holds all of these for a run of neurons, so that one read brings
+/// everything that they need:
 ///
 ///     gate rows [neurons_per_bundle, dim]      where the network is gated
 ///     up rows   [neurons_per_bundle, dim]
@@ -11,10 +13,12 @@
 ///
 /// The last bundle may hold fewer neurons; its missing rows are zeros.
 ///
-/// Of a quantised layer a bundle has 32 neurons, and each of its matrices lies in tiles (base/tiles.hpp):
+/// Of a quantised layer a bundle has 32 neurons, and each of its matrices lies in tiles
+/// (base/tiles.hpp):
 ///
 ///     gate [32, dim], up [32, dim]: a strip each
-///     down [dim, 32], as it is in the model: its blocks run along the neurons, so that 32 neurons keep them whole
+///     down [dim, 32], as it is in the model: its blocks run along the neurons, so that 32 neurons
+///     keep them whole
 #pragma once
 
 #include <cstddef>
@@ -37,11 +41,12 @@ struct BundleLayout {
   DType dtype = DType::f32;
   std::size_t stride = 0;  // bytes from one bundle to the next
 
-  /// A layout with the stride that suits flash: the payload padded to sectors, to pages where that costs under 5 %.
+  /// A layout with the stride that suits flash: the payload padded to sectors, to pages where that
+  /// costs under 5 %.
   ///
   /// Throws ArgumentError if a count is 0, the bytes overflow, or the numbers are no weights.
-  static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim, bool gated,
-                           DType dtype);
+  static BundleLayout make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim,
+                           bool gated, DType dtype);
 
   std::size_t n_bundles() const noexcept;
 
@@ -58,33 +63,38 @@ struct BundleLayout {
   std::size_t payload_bytes() const noexcept { return n_matrices() * matrix_bytes(); }
 
   /// Bytes of all bundles.
-  std::uint64_t total_bytes() const noexcept { return static_cast<std::uint64_t>(n_bundles()) * stride; }
+  std::uint64_t total_bytes() const noexcept {
+    return static_cast<std::uint64_t>(n_bundles()) * stride;
+  }
 
-  /// What is wrong with the numbers, as words for an error message; empty if nothing is. No other call overflows then.
+  /// What is wrong with the numbers, as words for an error message; empty if nothing is. No other
+  /// call overflows then.
   std::string problem() const;
 
   friend bool operator==(const BundleLayout&, const BundleLayout&) noexcept = default;
 
  private:
-  static constexpr std::size_t kSectorBytes = 512;               // the smallest unit of direct I/O
-  static constexpr std::size_t kLargest = std::size_t{1} << 62;  // sums of two such sizes do not overflow
+  static constexpr std::size_t kSectorBytes = 512;  // the smallest unit of direct I/O
+  static constexpr std::size_t kLargest = std::size_t{1}
+                                          << 62;  // sums of two such sizes do not overflow
 
   std::string shape_problem() const;
 };
 
-/// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty without a gate.
+/// The matrices of one bundle, one row a neuron: each [neurons_in(bundle), dim]. `gate` is empty
+/// without a gate.
 struct BundleView {
   MatrixView gate;
   MatrixView up;
   MatrixView down;
 };
 
-/// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below n_bundles(). Not for a
-/// quantised layer.
+/// The matrices of bundle number `index`, whose bytes begin at `bundle`. `index` must be below
+/// n_bundles(). Not for a quantised layer.
 BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index);
 
-/// The matrices of some bundles of a quantised layer together: gate and up [neurons, dim], down [dim, neurons]. `gate`
-/// is empty without a gate.
+/// The matrices of some bundles of a quantised layer together: gate and up [neurons, dim], down
+/// [dim, neurons]. `gate` is empty without a gate.
 struct BundleTiles {
   TilesView gate;
   TilesView up;

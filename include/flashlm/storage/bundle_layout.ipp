@@ -9,7 +9,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE BundleLayout BundleLayout::make(std::size_t n_neurons, std::size_t neurons_per_bundle, std::size_t dim,
+FLASHLM_INLINE BundleLayout BundleLayout::make(std::size_t n_neurons,
+                                               std::size_t neurons_per_bundle, std::size_t dim,
                                                bool gated, DType dtype) {
   BundleLayout layout{n_neurons, neurons_per_bundle, dim, gated, dtype, 0};
   if (const std::string problem = layout.shape_problem(); !problem.empty()) {
@@ -51,21 +52,28 @@ FLASHLM_INLINE std::string BundleLayout::shape_problem() const {
   }
   if (dtype == DType::u8) return concat("expected numbers in ", names_of(is_number), ", got u8");
   const std::size_t numbers = format_of(dtype).numbers;
-  if (is_block(dtype) && (numbers != kBundleNeurons || neurons_per_bundle != numbers || n_neurons % numbers != 0)) {
-    return concat("expected whole bundles of ", kBundleNeurons, " neurons, since a block of ", name(dtype),
-                  " spans as many, got ", n_neurons, " neurons, ", neurons_per_bundle, " neurons per bundle");
+  if (is_block(dtype) &&
+      (numbers != kBundleNeurons || neurons_per_bundle != numbers || n_neurons % numbers != 0)) {
+    return concat("expected whole bundles of ", kBundleNeurons, " neurons, since a block of ",
+                  name(dtype), " spans as many, got ", n_neurons, " neurons, ", neurons_per_bundle,
+                  " neurons per bundle");
   }
   if (dim % numbers != 0) {
-    return concat("expected a dim that is a multiple of ", numbers, " for ", name(dtype), ", got ", dim);
+    return concat("expected a dim that is a multiple of ", numbers, " for ", name(dtype), ", got ",
+                  dim);
   }
-  const std::size_t bytes = (is_block(dtype) ? 2 : row_bytes(dtype, 1)) * n_matrices();  // of a number, at most
-  if (n_neurons > kLargest || dim > kLargest / bytes || neurons_per_bundle > kLargest / (dim * bytes)) {
-    return concat("expected bundles of at most 2^62 bytes, got ", neurons_per_bundle, " neurons of dim ", dim);
+  const std::size_t bytes =
+      (is_block(dtype) ? 2 : row_bytes(dtype, 1)) * n_matrices();  // of a number, at most
+  if (n_neurons > kLargest || dim > kLargest / bytes ||
+      neurons_per_bundle > kLargest / (dim * bytes)) {
+    return concat("expected bundles of at most 2^62 bytes, got ", neurons_per_bundle,
+                  " neurons of dim ", dim);
   }
   return {};
 }
 
-FLASHLM_INLINE BundleView view(const BundleLayout& layout, const std::byte* bundle, std::size_t index) {
+FLASHLM_INLINE BundleView view(const BundleLayout& layout, const std::byte* bundle,
+                               std::size_t index) {
   FLASHLM_ASSERT(index < layout.n_bundles() && !is_block(layout.dtype));
   const std::size_t rows = layout.neurons_in(index);
   const std::size_t step = layout.matrix_bytes();
@@ -79,7 +87,8 @@ FLASHLM_INLINE BundleView view(const BundleLayout& layout, const std::byte* bund
   return result;
 }
 
-FLASHLM_INLINE BundleTiles tiles(const BundleLayout& layout, const std::byte* bundles, std::size_t n_bundles) {
+FLASHLM_INLINE BundleTiles tiles(const BundleLayout& layout, const std::byte* bundles,
+                                 std::size_t n_bundles) {
   FLASHLM_ASSERT(is_block(layout.dtype) && n_bundles <= layout.n_bundles());
   const std::size_t n = n_bundles * kTileRows, tile = tile_bytes(layout.dtype);
   BundleTiles result;

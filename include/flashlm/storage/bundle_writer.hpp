@@ -26,14 +26,17 @@ class BundleWriter {
   /// Throws IoError, or ArgumentError if the layout has a problem.
   BundleWriter(const std::filesystem::path& path, std::size_t layer, const BundleLayout& layout);
 
-  /// Appends the next neurons, one row each: gate, up and down [k, dim]. Row i of `down` is column i of the matrix.
+  /// Appends the next neurons, one row each: gate, up and down [k, dim]. Row i of `down` is column
+  /// i of the matrix.
   ///
-  /// k is a multiple of neurons_per_bundle, except where the layer ends. `gate` is empty without a gate. Of a quantised
-  /// layer `down` is [dim, k], columns of the matrix as they are; all three become tiles here.
-  /// Throws ShapeError if a shape or number format differs from the layout's, with nothing written; IoError.
+  /// k is a multiple of neurons_per_bundle, except where the layer ends. `gate` is empty without a
+  /// gate. Of a quantised layer `down` is [dim, k], columns of the matrix as they are; all three
+  /// become tiles here. Throws ShapeError if a shape or number format differs from the layout's,
+  /// with nothing written; IoError.
   void write(const MatrixView& gate, const MatrixView& up, const MatrixView& down);
 
-  /// Waits until the file is on the device; what the manifest has to know. Throws ShapeError if neurons are missing.
+  /// Waits until the file is on the device; what the manifest has to know. Throws ShapeError if
+  /// neurons are missing.
   std::pair<FileRecord, LayerRecord> finish();
 
   /// As SafetensorsWriter::finish_hollow.
@@ -44,8 +47,8 @@ class BundleWriter {
 
   template <class Got>
   ShapeError fail(const char* what, const std::string& expected, const Got& got) const {
-    return ShapeError(concat("[bundle_writer] ", what, ": expected ", expected, ", got ", got, " (", record_.file, ", ",
-                             tensor_, ")"));
+    return ShapeError(concat("[bundle_writer] ", what, ": expected ", expected, ", got ", got, " (",
+                             record_.file, ", ", tensor_, ")"));
   }
 
   void check(const char* what, const MatrixView& matrix, std::size_t rows, std::size_t cols) const;

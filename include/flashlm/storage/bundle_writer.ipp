@@ -14,14 +14,16 @@ FLASHLM_ONCE BundleWriter::BundleWriter(const std::filesystem::path& path, std::
                                         const BundleLayout& layout)
     : layout_(checked(layout)),
       tensor_(concat("layers.", layer, ".bundles")),
-      writer_(path, {{tensor_, DType::u8, {layout.n_bundles(), layout.stride}}}, {{"format", "flashlm"}}),
+      writer_(path, {{tensor_, DType::u8, {layout.n_bundles(), layout.stride}}},
+              {{"format", "flashlm"}}),
       bundle_(layout.stride) {
   record_.file = path.filename().string();
   record_.tensor = tensor_;
   record_.layout = layout;
 }
 
-FLASHLM_ONCE void BundleWriter::write(const MatrixView& gate, const MatrixView& up, const MatrixView& down) {
+FLASHLM_ONCE void BundleWriter::write(const MatrixView& gate, const MatrixView& up,
+                                      const MatrixView& down) {
   const std::size_t n = up.rows;
   check("up", up, n, layout_.dim);
   if (is_block(layout_.dtype)) {
@@ -36,7 +38,9 @@ FLASHLM_ONCE void BundleWriter::write(const MatrixView& gate, const MatrixView& 
   }
   const std::size_t left = layout_.n_neurons - done_;
   if (n > left || (n < left && n % layout_.neurons_per_bundle != 0)) {
-    throw fail("rows", concat("the last ", left, " or fewer by whole bundles of ", layout_.neurons_per_bundle), n);
+    throw fail(
+        "rows",
+        concat("the last ", left, " or fewer by whole bundles of ", layout_.neurons_per_bundle), n);
   }
   for (std::size_t first = 0; first < n; first += layout_.neurons_per_bundle) {
     const std::size_t rows = std::min(layout_.neurons_per_bundle, n - first);
@@ -46,7 +50,9 @@ FLASHLM_ONCE void BundleWriter::write(const MatrixView& gate, const MatrixView& 
     if (layout_.gated) into = put(gate.slice(first, rows), into);
     into = put(up.slice(first, rows), into);
     if (is_block(layout_.dtype)) {
-      put({down.data + row_bytes(layout_.dtype, first), layout_.dtype, layout_.dim, rows, down.stride}, into);
+      put({down.data + row_bytes(layout_.dtype, first), layout_.dtype, layout_.dim, rows,
+           down.stride},
+          into);
     } else {
       put(down.slice(first, rows), into);
     }
@@ -80,7 +86,8 @@ FLASHLM_ONCE std::byte* BundleWriter::put(const MatrixView& matrix, std::byte* i
     return into + layout_.matrix_bytes();
   }
   const std::size_t bytes = row_bytes(layout_.dtype, layout_.dim);
-  for (std::size_t row = 0; row < matrix.rows; ++row) std::copy_n(matrix.row(row), bytes, into + row * bytes);
+  for (std::size_t row = 0; row < matrix.rows; ++row)
+    std::copy_n(matrix.row(row), bytes, into + row * bytes);
   return into + layout_.matrix_bytes();
 }
 

@@ -9,8 +9,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// Sums up the time in which a count was not zero. Looks at the clock only where it leaves or reaches zero.
-/// Not thread-safe.
+/// Sums up the time in which a count was not zero. Looks at the clock only where it leaves or
+/// reaches zero. Not thread-safe.
 class BusyTime {
  public:
   /// From now on `n` are in flight.
@@ -18,7 +18,9 @@ class BusyTime {
   void set(std::size_t n, double now) noexcept;
 
   /// The time so far, that of what is in flight included.
-  double seconds(double now = now_seconds()) const noexcept { return seconds_ + (busy_ ? now - since_ : 0); }
+  double seconds(double now = now_seconds()) const noexcept {
+    return seconds_ + (busy_ ? now - since_ : 0);
+  }
 
  private:
   bool busy_ = false;

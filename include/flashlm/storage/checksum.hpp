@@ -13,7 +13,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 namespace detail {
 
-/// The checksum's register after `bytes`, from `crc` on; slicing by 16 (after Kounavis and Berry, 2005).
+/// The checksum's register after `bytes`, from `crc` on; slicing by 16 (after Kounavis and Berry,
+/// 2005).
 std::uint32_t crc_by_tables(std::span<const std::byte> bytes, std::uint32_t crc) noexcept;
 
 }  // namespace detail

@@ -43,32 +43,37 @@ std::uint32_t crc_word(std::uint32_t word) noexcept {
          kCrcTables[Behind + 1][(word >> 16) & 0xffu] ^ kCrcTables[Behind][word >> 24];
 }
 
-FLASHLM_INLINE std::uint32_t crc_by_tables(std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
+FLASHLM_INLINE std::uint32_t crc_by_tables(std::span<const std::byte> bytes,
+                                           std::uint32_t crc) noexcept {
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
   for (; left >= 16; left -= 16, at += 16) {
     // Four words that do not wait for each other; only the first meets the checksum so far.
-    crc = crc_word<12>(load_u32(at) ^ crc) ^ crc_word<8>(load_u32(at + 4)) ^ crc_word<4>(load_u32(at + 8)) ^
-          crc_word<0>(load_u32(at + 12));
+    crc = crc_word<12>(load_u32(at) ^ crc) ^ crc_word<8>(load_u32(at + 4)) ^
+          crc_word<4>(load_u32(at + 8)) ^ crc_word<0>(load_u32(at + 12));
   }
-  for (; left > 0; --left, ++at) crc = (crc >> 8) ^ kCrcTables[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xffu];
+  for (; left > 0; --left, ++at)
+    crc = (crc >> 8) ^ kCrcTables[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xffu];
   return crc;
 }
 
 #if defined(__x86_64__)
-typedef long long CrcPair __attribute__((vector_size(16)));  // 128 bits of the message, the first one lowest
+typedef long long CrcPair
+    __attribute__((vector_size(16)));  // 128 bits of the message, the first one lowest
 
-/// x^n modulo the polynomial, as a factor that moves 64 bits of the message: bits reversed, one place up.
+/// x^n modulo the polynomial, as a factor that moves 64 bits of the message: bits reversed, one
+/// place up.
 constexpr long long crc_factor(int n) noexcept {
   std::uint32_t power = 0x80000000u;
   for (int i = 0; i < n; ++i) power = (power >> 1) ^ ((power & 1u) ? 0xedb88320u : 0u);
   return static_cast<long long>(power) << 1;
 }
 
-/// The same as `crc_by_tables`, for at least 64 bytes: four lanes of 16 bytes are multiplied without carries onto the
-/// bytes 64 later (after Gopal et al., "Fast CRC computation using PCLMULQDQ", 2009). Some four times as fast.
-__attribute__((target("pclmul,sse4.1"))) inline std::uint32_t crc_by_products(std::span<const std::byte> bytes,
-                                                                              std::uint32_t crc) noexcept {
+/// The same as `crc_by_tables`, for at least 64 bytes: four lanes of 16 bytes are multiplied
+/// without carries onto the bytes 64 later (after Gopal et al., "Fast CRC computation using
+/// PCLMULQDQ", 2009). Some four times as fast.
+__attribute__((target("pclmul,sse4.1"))) inline std::uint32_t crc_by_products(
+    std::span<const std::byte> bytes, std::uint32_t crc) noexcept {
   constexpr CrcPair kBy64{crc_factor(4 * 128 + 32), crc_factor(4 * 128 - 32)};
   constexpr CrcPair kBy16{crc_factor(128 + 32), crc_factor(128 - 32)};
   const std::byte* at = bytes.data();
@@ -81,7 +86,8 @@ __attribute__((target("pclmul,sse4.1"))) inline std::uint32_t crc_by_products(st
     std::memcpy(next, at, sizeof next);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      lanes[i] = next[i] ^ static_cast<CrcPair>(__builtin_ia32_pclmulqdq128(lanes[i], kBy64, 0x00)) ^
+      lanes[i] = next[i] ^
+                 static_cast<CrcPair>(__builtin_ia32_pclmulqdq128(lanes[i], kBy64, 0x00)) ^
                  static_cast<CrcPair>(__builtin_ia32_pclmulqdq128(lanes[i], kBy64, 0x11));
     }
   }
@@ -100,7 +106,8 @@ __attribute__((target("pclmul,sse4.1"))) inline std::uint32_t crc_by_products(st
 
 FLASHLM_INLINE std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
 #if defined(__x86_64__)
-  static const bool multiplies = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+  static const bool multiplies =
+      __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
   if (multiplies && bytes.size() >= 64) return ~detail::crc_by_products(bytes, ~seed);
 #endif
   return ~detail::crc_by_tables(bytes, ~seed);
@@ -108,7 +115,8 @@ FLASHLM_INLINE std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32
 
 FLASHLM_INLINE std::string crc32_hex(std::uint32_t crc) {
   std::string text(8, '0');
-  for (std::size_t digit = 0; digit < 8; ++digit) text[digit] = "0123456789abcdef"[(crc >> (28 - 4 * digit)) & 0xfu];
+  for (std::size_t digit = 0; digit < 8; ++digit)
+    text[digit] = "0123456789abcdef"[(crc >> (28 - 4 * digit)) & 0xfu];
   return text;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// compiled.cpp: the bodies of storage/, for programs whose files all define FLASHLM_COMPILED (version.hpp).
+/// compiled.cpp: the bodies of storage/, for programs whose files all define FLASHLM_COMPILED
+/// (version.hpp).
 #if !defined(FLASHLM_COMPILED)
 #error "compiled.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif

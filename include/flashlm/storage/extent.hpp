@@ -17,7 +17,9 @@ struct Extent {
   constexpr bool empty() const noexcept { return bytes == 0; }
 
   /// Whether it lies inside the first `size` bytes, for any values: `offset + bytes` may overflow.
-  constexpr bool inside(std::uint64_t size) const noexcept { return offset <= size && bytes <= size - offset; }
+  constexpr bool inside(std::uint64_t size) const noexcept {
+    return offset <= size && bytes <= size - offset;
+  }
 
   /// Whether `other` lies inside.
   constexpr bool contains(const Extent& other) const noexcept {

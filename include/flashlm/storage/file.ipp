@@ -25,7 +25,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 FLASHLM_ONCE File File::open(const std::filesystem::path& path, FileMode mode) {
   File file;
   file.path_ = path;
-  // O_NONBLOCK keeps the opening of a named pipe from waiting for a writer; regular files ignore it.
+  // O_NONBLOCK keeps the opening of a named pipe from waiting for a writer; regular files ignore
+  // it.
   constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
   do file.fd_ = ::open(path.c_str(), kFlags);
   while (file.fd_ < 0 && errno == EINTR);
@@ -33,7 +34,8 @@ FLASHLM_ONCE File File::open(const std::filesystem::path& path, FileMode mode) {
   struct stat status{};
   if (::fstat(file.fd_, &status) != 0) throw IoError("[file] cannot stat", errno, path.string());
   if (S_ISDIR(status.st_mode)) throw IoError("[file] cannot open", EISDIR, path.string());
-  if (!S_ISREG(status.st_mode)) throw FormatError(concat("[file] expected a regular file (", path.string(), ")"));
+  if (!S_ISREG(status.st_mode))
+    throw FormatError(concat("[file] expected a regular file (", path.string(), ")"));
   file.size_ = static_cast<std::uint64_t>(status.st_size);
   if (mode == FileMode::direct) file.try_direct();
   return file;
@@ -59,7 +61,8 @@ FLASHLM_INLINE void File::read(std::uint64_t offset, std::span<std::byte> into) 
   read(offset, into, bounce.bytes());
 }
 
-FLASHLM_INLINE void File::read(std::uint64_t offset, std::span<std::byte> into, std::span<std::byte> bounce) const {
+FLASHLM_INLINE void File::read(std::uint64_t offset, std::span<std::byte> into,
+                               std::span<std::byte> bounce) const {
   if (!Extent{offset, into.size()}.inside(size_)) throw ended_early(offset, into.size(), size_);
   const std::size_t room = bounce.size() & ~(alignment_ - 1);
   while (!into.empty()) {
@@ -83,7 +86,8 @@ FLASHLM_INLINE void File::read(std::uint64_t offset, std::span<std::byte> into, 
   }
 }
 
-FLASHLM_INLINE bool File::bounces(std::uint64_t offset, std::span<const std::byte> into) const noexcept {
+FLASHLM_INLINE bool File::bounces(std::uint64_t offset,
+                                  std::span<const std::byte> into) const noexcept {
   return ((offset | address(into) | into.size()) & (alignment_ - 1)) != 0;
 }
 
@@ -91,21 +95,24 @@ FLASHLM_INLINE std::uintptr_t File::address(std::span<const std::byte> bytes) no
   return reinterpret_cast<std::uintptr_t>(bytes.data());
 }
 
-FLASHLM_ONCE FormatError File::ended_early(std::uint64_t offset, std::uint64_t wanted, std::uint64_t end) const {
-  return FormatError(concat("[file] too short: expected ", wanted, " bytes at ", offset, ", got an end at ", end, " (",
-                            path_.string(), "). Was the copy cut short?"));
+FLASHLM_ONCE FormatError File::ended_early(std::uint64_t offset, std::uint64_t wanted,
+                                           std::uint64_t end) const {
+  return FormatError(concat("[file] too short: expected ", wanted, " bytes at ", offset,
+                            ", got an end at ", end, " (", path_.string(),
+                            "). Was the copy cut short?"));
 }
 
 FLASHLM_INLINE void File::read_aligned(std::uint64_t offset, std::byte* into, std::size_t length,
                                        std::size_t needed) const {
   std::size_t done = 0;
   while (done < needed) {
-    const ssize_t n =
-        ::pread(fd_, into + done, std::min(length - done, kLargestRead), static_cast<off_t>(offset + done));
+    const ssize_t n = ::pread(fd_, into + done, std::min(length - done, kLargestRead),
+                              static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw IoError("[file] cannot read", errno, path_.string());
     const std::size_t reached = done + static_cast<std::size_t>(n);
-    // A direct read goes on at an aligned place only: what a short read left beyond it is read once more.
+    // A direct read goes on at an aligned place only: what a short read left beyond it is read once
+    // more.
     const std::size_t next = reached < needed ? reached & ~(alignment_ - 1) : reached;
     if (next == done) throw ended_early(offset, needed, offset + reached);
     done = next;
@@ -115,11 +122,13 @@ FLASHLM_INLINE void File::read_aligned(std::uint64_t offset, std::byte* into, st
 FLASHLM_ONCE void File::try_direct() noexcept {
 #if defined(O_DIRECT)
   const int flags = ::fcntl(fd_, F_GETFL);
-  if (size_ == 0 || flags < 0 || in_memory() || ::fcntl(fd_, F_SETFL, flags | O_DIRECT) != 0) return;
+  if (size_ == 0 || flags < 0 || in_memory() || ::fcntl(fd_, F_SETFL, flags | O_DIRECT) != 0)
+    return;
   std::size_t candidates[] = {512, kPageBytes};
 #if defined(STATX_DIOALIGN)
   struct statx status{};
-  if (::statx(fd_, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 && (status.stx_mask & STATX_DIOALIGN) != 0) {
+  if (::statx(fd_, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 &&
+      (status.stx_mask & STATX_DIOALIGN) != 0) {
     candidates[0] = std::max(status.stx_dio_mem_align, status.stx_dio_offset_align);
   }
 #endif
@@ -171,8 +180,8 @@ FLASHLM_INLINE void File::swap(File& other) noexcept {
 FLASHLM_ONCE std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
   const File file = File::open(path);
   if (file.size() > limit) {
-    throw FormatError(
-        concat("[file] too long: expected at most ", limit, " bytes, got ", file.size(), " (", path.string(), ")"));
+    throw FormatError(concat("[file] too long: expected at most ", limit, " bytes, got ",
+                             file.size(), " (", path.string(), ")"));
   }
   std::string text(static_cast<std::size_t>(file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));

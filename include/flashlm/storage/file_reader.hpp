@@ -17,8 +17,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A Reader of open files; what is left to do is the reading.
 ///
-/// Takes no lock: a reader with threads of its own guards the batches itself. In a forked child every call that would
-/// read throws Error, and nothing waits.
+/// Takes no lock: a reader with threads of its own guards the batches itself. In a forked child
+/// every call that would read throws Error, and nothing waits.
 class FileReader : public Reader {
  public:
   std::size_t alignment() const noexcept final { return alignment_; }
@@ -33,7 +33,8 @@ class FileReader : public Reader {
     std::size_t failed_read = 0;  // the index of the read that `failure` is of
     Read first;                   // of its reads
     std::exception_ptr failure;
-    std::exception_ptr interruption;  // what a hook threw while `submit` waited for room: the rest was not started
+    std::exception_ptr
+        interruption;  // what a hook threw while `submit` waited for room: the rest was not started
   };
 
   /// How long a wait has lasted, and whether it was told of.
@@ -54,7 +55,8 @@ class FileReader : public Reader {
   std::span<const File> files() const noexcept { return files_; }
   Batch& batch(std::size_t slot) noexcept { return batches_[slot]; }
 
-  /// Whether this process made the reader; a forked child has a copy without threads and without the kernel's ring.
+  /// Whether this process made the reader; a forked child has a copy without threads and without
+  /// the kernel's ring.
   bool is_own() const noexcept { return origin_.is_here(); }
   void require_own() const { origin_.require_here("reader", "the files"); }
 
@@ -69,15 +71,19 @@ class FileReader : public Reader {
   /// What is told of a batch that does not come: its first read.
   Stall stall_of(std::size_t slot, double seconds) const;
 
-  Ticket ticket_of(std::size_t slot) const noexcept { return batches_[slot].ticket * batches_.size() + slot; }
+  Ticket ticket_of(std::size_t slot) const noexcept {
+    return batches_[slot].ticket * batches_.size() + slot;
+  }
 
   /// Throws ArgumentError for a ticket that is not open, Error in a forked child.
   std::size_t slot_of(Ticket ticket) const;
 
-  /// Keeps the first failure in the order of the batch, whatever came first in time: errors are the same in every run.
+  /// Keeps the first failure in the order of the batch, whatever came first in time: errors are the
+  /// same in every run.
   void fail(std::size_t slot, std::size_t index, std::exception_ptr& failure) noexcept;
 
-  /// A hook ended the wait for room before read `index` was started: `wait` tells it, then the batch fails.
+  /// A hook ended the wait for room before read `index` was started: `wait` tells it, then the
+  /// batch fails.
   void interrupt(std::size_t slot, std::size_t index, std::exception_ptr thrown) noexcept;
 
   /// Throws what a hook threw while this batch was submitted, once.

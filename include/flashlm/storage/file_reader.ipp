@@ -30,7 +30,8 @@ FLASHLM_INLINE void FileReader::check(std::span<const Read> reads) const {
   require_own();
   for (const Read& read : reads) {
     if (read.file < files_.size()) continue;
-    throw ArgumentError(concat("[", name(), "_reader] file: expected one below ", files_.size(), ", got ", read.file));
+    throw ArgumentError(concat("[", name(), "_reader] file: expected one below ", files_.size(),
+                               ", got ", read.file));
   }
 }
 
@@ -64,20 +65,24 @@ FLASHLM_INLINE std::size_t FileReader::slot_of(Ticket ticket) const {
   require_own();
   const std::size_t slot = ticket % batches_.size();
   if (batches_[slot].open && batches_[slot].ticket == ticket / batches_.size()) return slot;
-  throw ArgumentError(concat("[", name(), "_reader] ticket: expected one that is open, got ", ticket));
+  throw ArgumentError(
+      concat("[", name(), "_reader] ticket: expected one that is open, got ", ticket));
 }
 
-FLASHLM_INLINE void FileReader::fail(std::size_t slot, std::size_t index, std::exception_ptr& failure) noexcept {
+FLASHLM_INLINE void FileReader::fail(std::size_t slot, std::size_t index,
+                                     std::exception_ptr& failure) noexcept {
   Batch& failed = batches_[slot];
   if (failed.failure && failed.failed_read <= index) return;
   std::swap(failed.failure, failure);
   failed.failed_read = index;
 }
 
-FLASHLM_INLINE void FileReader::interrupt(std::size_t slot, std::size_t index, std::exception_ptr thrown) noexcept {
+FLASHLM_INLINE void FileReader::interrupt(std::size_t slot, std::size_t index,
+                                          std::exception_ptr thrown) noexcept {
   batches_[slot].interruption = std::move(thrown);
   try {
-    throw IoError("[reader] a batch was interrupted", EINTR, file(batches_[slot].first).path().string());
+    throw IoError("[reader] a batch was interrupted", EINTR,
+                  file(batches_[slot].first).path().string());
   } catch (...) {
     std::exception_ptr failure = std::current_exception();
     fail(slot, index, failure);

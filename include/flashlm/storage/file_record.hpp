@@ -16,8 +16,9 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Size and checksums of a file of a model folder.
 ///
-/// A weight file (header_bytes > 0) has one checksum for its header and one for the data behind it, so that opening a
-/// folder checks the headers without reading the weights. A small file has one checksum for all of it.
+/// A weight file (header_bytes > 0) has one checksum for its header and one for the data behind it,
+/// so that opening a folder checks the headers without reading the weights. A small file has one
+/// checksum for all of it.
 struct FileRecord {
   std::string name;  // inside the folder
   std::uint64_t bytes = 0;
@@ -31,12 +32,15 @@ struct FileRecord {
   friend bool operator==(const FileRecord&, const FileRecord&) noexcept = default;
 };
 
-/// The checksum of an extent of a file, in bounded memory; `seen(bytes)` is called as pieces are done.
+/// The checksum of an extent of a file, in bounded memory; `seen(bytes)` is called as pieces are
+/// done.
 ///
 /// Throws what File::read throws, and what `seen` throws.
-std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen = {});
+std::uint32_t crc32_of(const File& file, Extent extent,
+                       const std::function<void(std::uint64_t)>& seen = {});
 
-/// The record of a file without weights: `folder / name` as it is now. Throws IoError or FormatError as File does.
+/// The record of a file without weights: `folder / name` as it is now. Throws IoError or
+/// FormatError as File does.
 FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name);
 
 /// `record` as it stands in flashlm.json.

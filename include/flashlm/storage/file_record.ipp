@@ -13,8 +13,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_ONCE std::uint32_t crc32_of(const File& file, Extent extent, const std::function<void(std::uint64_t)>& seen) {
-  constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // bytes in memory, and between two calls of `seen`
+FLASHLM_ONCE std::uint32_t crc32_of(const File& file, Extent extent,
+                                    const std::function<void(std::uint64_t)>& seen) {
+  constexpr std::uint64_t kPiece = std::uint64_t{1}
+                                   << 20;  // bytes in memory, and between two calls of `seen`
   AlignedBuffer buffer(static_cast<std::size_t>(std::min(kPiece, extent.bytes)));
   std::uint32_t crc = 0;
   while (!extent.empty()) {
@@ -28,7 +30,8 @@ FLASHLM_ONCE std::uint32_t crc32_of(const File& file, Extent extent, const std::
   return crc;
 }
 
-FLASHLM_ONCE FileRecord record_small_file(const std::filesystem::path& folder, const std::string& name) {
+FLASHLM_ONCE FileRecord record_small_file(const std::filesystem::path& folder,
+                                          const std::string& name) {
   const File file = File::open(folder / name);
   return {name, file.size(), 0, 0, crc32_of(file, {0, file.size()})};
 }
@@ -52,7 +55,8 @@ FLASHLM_ONCE FileRecord read_file_record(const JsonField& fields) {
     const std::string& text = field.string();
     std::uint32_t value = 0;
     for (const char digit : text) {
-      value = value << 4 | static_cast<std::uint32_t>(std::string_view("0123456789abcdef").find(digit));
+      value =
+          value << 4 | static_cast<std::uint32_t>(std::string_view("0123456789abcdef").find(digit));
     }
     // Compared as text: one way only to write a checksum, and it also catches what is no digit.
     if (text != crc32_hex(value)) field.wrong("8 lower-case hexadecimal digits");

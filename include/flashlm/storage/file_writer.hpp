@@ -14,8 +14,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Writes a new file from its beginning to its end, in place of what stood at `path`.
 ///
-/// All calls throw IoError if the system refuses; `code()` is ENOSPC when the disk is full. A file that is not closed
-/// by `close` or `sync_and_close` is removed. Not thread-safe.
+/// All calls throw IoError if the system refuses; `code()` is ENOSPC when the disk is full. A file
+/// that is not closed by `close` or `sync_and_close` is removed. Not thread-safe.
 class FileWriter {
  public:
   explicit FileWriter(std::filesystem::path path);
@@ -32,7 +32,8 @@ class FileWriter {
   /// Appends `bytes`. After an error the file is incomplete and can only be dropped.
   void write(std::span<const std::byte> bytes);
 
-  /// Goes `n` bytes on: what is left out reads as zeros, and takes no room where files can have holes.
+  /// Goes `n` bytes on: what is left out reads as zeros, and takes no room where files can have
+  /// holes.
   void skip(std::uint64_t n);
 
   /// Waits until the bytes are on the device, and closes.
@@ -61,9 +62,11 @@ class FileWriter {
 /// Makes the names in `folder` last: a rename is on the device only after this. Throws IoError.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Puts `bytes` at `path`, beside it first and then by rename: readers see the old file or the new one, never a part.
+/// Puts `bytes` at `path`, beside it first and then by rename: readers see the old file or the new
+/// one, never a part.
 ///
-/// Throws IoError; what stood at `path` is then untouched and nothing is left beside it. Thread-safe.
+/// Throws IoError; what stood at `path` is then untouched and nothing is left beside it.
+/// Thread-safe.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 }  // namespace flashlm::inline FLASHLM_ABI::storage

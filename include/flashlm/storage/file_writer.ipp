@@ -83,7 +83,8 @@ FLASHLM_ONCE void FileWriter::fail(const char* verb, int code) {
 FLASHLM_ONCE void FileWriter::abandon() noexcept {
   if (fd_ < 0) return;
   ::close(std::exchange(fd_, -1));
-  if (origin_.is_here()) ::unlink(path_.c_str());  // in a forked child it is the parent's, which goes on writing
+  if (origin_.is_here())
+    ::unlink(path_.c_str());  // in a forked child it is the parent's, which goes on writing
 }
 
 FLASHLM_ONCE void sync_folder(const std::filesystem::path& folder) {

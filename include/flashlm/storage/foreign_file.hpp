@@ -46,15 +46,19 @@ inline constexpr std::size_t kForeignBytes = 512;
 
 /// What a file is, by its first bytes, that is not as `expected`; nothing if they do not tell.
 ///
-/// Ask it about a file that was refused: that a file is as expected is not checked here. (A JSON object may be asked
-/// about at once: one that begins as the errors of servers do is no file of a model.)
+/// Ask it about a file that was refused: that a file is as expected is not checked here. (A JSON
+/// object may be asked about at once: one that begins as the errors of servers do is no file of a
+/// model.)
 std::optional<ForeignFile> foreign_file(std::string_view begin, FileKind expected);
 
-/// Throws a FormatError `[where] file: expected ..., got ... (path). Hint.` if `foreign_file` knows what it is.
-void refuse_foreign(std::string_view begin, FileKind expected, std::string_view where, std::string_view path);
+/// Throws a FormatError `[where] file: expected ..., got ... (path). Hint.` if `foreign_file` knows
+/// what it is.
+void refuse_foreign(std::string_view begin, FileKind expected, std::string_view where,
+                    std::string_view path);
 
 /// The same for bytes.
-void refuse_foreign(std::span<const std::byte> begin, FileKind expected, std::string_view where, std::string_view path);
+void refuse_foreign(std::span<const std::byte> begin, FileKind expected, std::string_view where,
+                    std::string_view path);
 
 }  // namespace flashlm::inline FLASHLM_ABI::storage
 

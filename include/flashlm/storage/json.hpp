@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json.hpp: reading JSON that comes from files, where every surprise is a FormatError that names the field.
+/// json.hpp: reading JSON that comes from files, where every surprise is a FormatError that names
+/// the field.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +16,20 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// `text`, the content of a file of another program, as a JSON object. `where` names the module and `file` the file in
-/// messages. Throws FormatError if it is no JSON or no object.
+/// `text`, the content of a file of another program, as a JSON object. `where` names the module and
+/// `file` the file in messages. Throws FormatError if it is no JSON or no object.
 ///
-/// The object may be nested as deeply as the text likes: walk it with JsonField, do not print it. Of equal keys the
-/// last one counts.
+/// The object may be nested as deeply as the text likes: walk it with JsonField, do not print it.
+/// Of equal keys the last one counts.
 Json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file);
 
-/// The same for a file whose bytes flashlm lays down. Throws FormatError also if it is nested deeper than 64, or if an
-/// object has the same key twice: what one reader takes for the value and what another takes must not differ.
+/// The same for a file whose bytes flashlm lays down. Throws FormatError also if it is nested
+/// deeper than 64, or if an object has the same key twice: what one reader takes for the value and
+/// what another takes must not differ.
 Json parse_json(std::string_view text, std::string_view where, std::string_view file);
 
-/// A place in a JSON document: its value, and its name for errors. What is not as expected there is a FormatError
+/// A place in a JSON document: its value, and its name for errors. What is not as expected there is
+/// a FormatError
 /// `[where] path: expected X, got Y (file)`.
 ///
 /// A view: the document, `where` and `file` must outlive it.
@@ -44,7 +47,8 @@ class JsonField {
   /// Whether this object has the member `key`; a null counts.
   bool has(std::string_view key) const;
 
-  /// The member `key` of this object. If it is not there, the result is null, and all that needs a value throws.
+  /// The member `key` of this object. If it is not there, the result is null, and all that needs a
+  /// value throws.
   JsonField operator[](std::string_view key) const;
 
   /// The element `index` of an array, which must exist.
@@ -75,13 +79,16 @@ class JsonField {
     }
   }
 
-  /// Throws if this object has a member that is not in `known`: a misspelt field must not pass for an absent one.
+  /// Throws if this object has a member that is not in `known`: a misspelt field must not pass for
+  /// an absent one.
   void only(std::initializer_list<std::string_view> known) const;
 
   const std::string& string() const;
 
   /// The same, or `fallback` for a null.
-  std::string string(std::string_view fallback) const { return is_null() ? std::string(fallback) : string(); }
+  std::string string(std::string_view fallback) const {
+    return is_null() ? std::string(fallback) : string();
+  }
 
   /// A string that is not empty.
   const std::string& word() const;

@@ -28,7 +28,9 @@ class JsonReader {
   bool boolean(bool flag) { return document.add(flag), true; }
   bool number_integer(std::int64_t number) { return document.add(number), true; }
   bool number_unsigned(std::uint64_t number) { return document.add(number), true; }
-  bool number_float(double number, const std::string& written) { return document.add(number, written), true; }
+  bool number_float(double number, const std::string& written) {
+    return document.add(number, written), true;
+  }
   bool string(const std::string& text) { return document.add(text), true; }
   bool binary(nlohmann::json::binary_t&) { return false; }  // JSON has none
   bool key(const std::string& key) { return document.key(key), true; }
@@ -38,7 +40,8 @@ class JsonReader {
 
   bool end_object() {
     const std::string* repeated = document.drop_repeated_keys();
-    if (repeated != nullptr && deepest_ != 0) fail(concat("expected each key once, got '", *repeated, "' twice"));
+    if (repeated != nullptr && deepest_ != 0)
+      fail(concat("expected each key once, got '", *repeated, "' twice"));
     document.close();
     return true;
   }
@@ -84,16 +87,19 @@ inline std::string_view name(JsonKind kind) noexcept {
 FLASHLM_ONCE Json parse_object(std::string_view text, std::string_view where, std::string_view file,
                                std::size_t deepest) {
   JsonReader reader(where, file, deepest);
-  // What json::sax_parse calls for JSON; that one compiles the readers of five other formats with it.
-  auto parser = nlohmann::detail::parser<nlohmann::json, decltype(nlohmann::detail::input_adapter(text))>(
-      nlohmann::detail::input_adapter(text));
+  // What json::sax_parse calls for JSON; that one compiles the readers of five other formats with
+  // it.
+  auto parser =
+      nlohmann::detail::parser<nlohmann::json, decltype(nlohmann::detail::input_adapter(text))>(
+          nlohmann::detail::input_adapter(text));
   if (!parser.sax_parse(&reader)) {
     refuse_foreign(text, FileKind::json, where, file);
     throw FormatError(concat("[", where, "] not JSON: ", reader.problem, " (", file, ")"));
   }
   const JsonKind kind = reader.document.root().kind();
   if (kind != JsonKind::object) {
-    throw FormatError(concat("[", where, "] JSON: expected an object, got ", name(kind), " (", file, ")"));
+    throw FormatError(
+        concat("[", where, "] JSON: expected an object, got ", name(kind), " (", file, ")"));
   }
   refuse_foreign(text, FileKind::json, where, file);  // a server's error
   return std::move(reader.document);
@@ -101,7 +107,8 @@ FLASHLM_ONCE Json parse_object(std::string_view text, std::string_view where, st
 
 }  // namespace detail
 
-FLASHLM_ONCE Json parse_foreign_json(std::string_view text, std::string_view where, std::string_view file) {
+FLASHLM_ONCE Json parse_foreign_json(std::string_view text, std::string_view where,
+                                     std::string_view file) {
   return detail::parse_object(text, where, file, 0);
 }
 
@@ -110,7 +117,9 @@ FLASHLM_ONCE Json parse_json(std::string_view text, std::string_view where, std:
   return detail::parse_object(text, where, file, kDeepest);
 }
 
-FLASHLM_ONCE bool JsonField::has(std::string_view key) const { return !(*this)[key].value_.is_absent(); }
+FLASHLM_ONCE bool JsonField::has(std::string_view key) const {
+  return !(*this)[key].value_.is_absent();
+}
 
 FLASHLM_ONCE JsonField JsonField::operator[](std::string_view key) const {
   if (!value_.is_object()) wrong("an object");
@@ -175,7 +184,8 @@ FLASHLM_ONCE double JsonField::number() const {
 }
 
 FLASHLM_ONCE double JsonField::positive() const {
-  if (!value_.is_number() || !std::isfinite(value_.number()) || value_.number() <= 0) wrong("a number above 0");
+  if (!value_.is_number() || !std::isfinite(value_.number()) || value_.number() <= 0)
+    wrong("a number above 0");
   return value_.number();
 }
 
@@ -185,8 +195,9 @@ FLASHLM_ONCE void JsonField::wrong(std::string_view expected, std::string_view h
 }
 
 FLASHLM_ONCE void JsonField::refuse(std::string_view problem, std::string_view hint) const {
-  throw FormatError(concat("[", where_, "] ", path_.empty() ? "document" : path_, value_.is_absent() ? " " : ": ",
-                           problem, " (", file_, ")", hint.empty() ? "" : ". ", hint));
+  throw FormatError(concat("[", where_, "] ", path_.empty() ? "document" : path_,
+                           value_.is_absent() ? " " : ": ", problem, " (", file_, ")",
+                           hint.empty() ? "" : ". ", hint));
 }
 
 FLASHLM_ONCE JsonField JsonField::element(std::size_t index, const JsonValue& value) const {
@@ -194,7 +205,8 @@ FLASHLM_ONCE JsonField JsonField::element(std::size_t index, const JsonValue& va
 }
 
 FLASHLM_ONCE JsonField JsonField::member(std::string_view key, const JsonValue& value) const {
-  return {value, where_, file_, path_.empty() ? std::string(key) : std::string(path_).append(".").append(key)};
+  return {value, where_, file_,
+          path_.empty() ? std::string(key) : std::string(path_).append(".").append(key)};
 }
 
 FLASHLM_ONCE std::string JsonField::shown() const {

@@ -15,8 +15,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 class Json;
 
-/// What a place of a document holds. `count` is a whole number of at least 0, `negative` one below 0, `real` a number
-/// with a point or an exponent.
+/// What a place of a document holds. `count` is a whole number of at least 0, `negative` one below
+/// 0, `real` a number with a point or an exponent.
 enum class JsonKind : std::uint8_t { null, flag, count, negative, real, string, array, object };
 
 /// A place in a document. A view: the document must outlive it.
@@ -50,14 +50,15 @@ class JsonValue {
   /// The member `key` of an object, or what is absent. Looks at one member after the other.
   JsonValue find(std::string_view key) const noexcept;
 
-  /// The first element of an array, or value of an object; `next` is the one behind an element or value. Not for empty
-  /// ones, nor behind the last.
+  /// The first element of an array, or value of an object; `next` is the one behind an element or
+  /// value. Not for empty ones, nor behind the last.
   JsonValue first() const noexcept;
   JsonValue next() const noexcept;
   /// The key of a value of an object.
   const std::string& key() const noexcept;
 
-  /// As text: on one line, or with `indent` spaces a level. `ascii` writes every other character as \uXXXX.
+  /// As text: on one line, or with `indent` spaces a level. `ascii` writes every other character as
+  /// \uXXXX.
   ///
   /// Recurses as deeply as the document goes.
   std::string dump(int indent = -1, bool ascii = false) const;
@@ -73,8 +74,8 @@ class JsonValue {
   std::size_t node_ = 0;
 };
 
-/// A document, laid out flat: a value costs some words, and one nested as deeply as a file likes is read and dropped
-/// without recursion. It is written from front to back:
+/// A document, laid out flat: a value costs some words, and one nested as deeply as a file likes is
+/// read and dropped without recursion. It is written from front to back:
 ///
 ///     Json json;
 ///     json.open(JsonKind::object);
@@ -112,7 +113,8 @@ class Json {
   void add(const JsonValue& value);
   void add(const Json& document) { add(document.root()); }
 
-  /// Of the object that is open now: drops each member whose key comes again later. The key of one of them, or null.
+  /// Of the object that is open now: drops each member whose key comes again later. The key of one
+  /// of them, or null.
   const std::string* drop_repeated_keys();
 
   /// How many arrays and objects are open.
@@ -122,8 +124,10 @@ class Json {
   friend class JsonValue;
 
   struct Node {
-    std::uint64_t value;  // a flag, a number's bits, the size of a container; of others the place in texts_
-    std::size_t end;      // of a container: the first node that is not in it; of a real: the place in texts_
+    std::uint64_t
+        value;  // a flag, a number's bits, the size of a container; of others the place in texts_
+    std::size_t
+        end;  // of a container: the first node that is not in it; of a real: the place in texts_
     JsonKind kind;
     bool is_key = false;      // of the value behind it
     bool is_dropped = false;  // a key, with its value
@@ -136,7 +140,8 @@ class Json {
   /// The value of the first member from the key at `node` on that is not dropped.
   std::size_t kept(std::size_t node) const noexcept;
 
-  std::vector<Node> nodes_;         // a container's nodes stand behind it; a key, which is a string, before its value
+  std::vector<Node>
+      nodes_;  // a container's nodes stand behind it; a key, which is a string, before its value
   std::vector<std::string> texts_;  // strings, and the digits of reals
   std::vector<std::size_t> open_;   // containers, the outer one first
 };

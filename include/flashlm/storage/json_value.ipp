@@ -20,12 +20,15 @@ FLASHLM_ONCE std::size_t JsonValue::size() const noexcept {
 
 FLASHLM_ONCE bool JsonValue::flag() const noexcept { return document_->nodes_[node_].value != 0; }
 
-FLASHLM_ONCE std::uint64_t JsonValue::count() const noexcept { return document_->nodes_[node_].value; }
+FLASHLM_ONCE std::uint64_t JsonValue::count() const noexcept {
+  return document_->nodes_[node_].value;
+}
 
 FLASHLM_ONCE double JsonValue::number() const noexcept {
   const Json::Node& node = document_->nodes_[node_];
   if (node.kind == JsonKind::real) return std::bit_cast<double>(node.value);
-  if (node.kind == JsonKind::negative) return static_cast<double>(static_cast<std::int64_t>(node.value));
+  if (node.kind == JsonKind::negative)
+    return static_cast<double>(static_cast<std::int64_t>(node.value));
   return static_cast<double>(node.value);
 }
 
@@ -51,13 +54,18 @@ FLASHLM_ONCE JsonValue JsonValue::next() const noexcept {
   return {*document_, document_->nodes_[node].is_key ? document_->kept(node) : node};
 }
 
-FLASHLM_ONCE const std::string& JsonValue::key() const noexcept { return JsonValue(*document_, node_ - 1).string(); }
+FLASHLM_ONCE const std::string& JsonValue::key() const noexcept {
+  return JsonValue(*document_, node_ - 1).string();
+}
 
 namespace detail {
 
-/// The code point of the character that `text` begins with, and its bytes; U+FFFD and 1 for broken ones.
+/// The code point of the character that `text` begins with, and its bytes; U+FFFD and 1 for broken
+/// ones.
 inline std::pair<unsigned, std::size_t> code_point(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t index) { return static_cast<unsigned>(static_cast<unsigned char>(text[index])); };
+  const auto byte = [&](std::size_t index) {
+    return static_cast<unsigned>(static_cast<unsigned char>(text[index]));
+  };
   const std::size_t length = byte(0) < 0xc0 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
   if (length == 0 || length > text.size()) return {0xfffd, 1};
   unsigned code = byte(0) & (0x7fu >> length);
@@ -166,7 +174,8 @@ FLASHLM_ONCE void Json::add(const JsonValue& value) {
     case JsonKind::flag:
     case JsonKind::count:
     case JsonKind::negative: return add(value.kind(), value.count(), 0);
-    case JsonKind::real: return add(value.number(), value.document_->texts_[value.document_->nodes_[value.node_].end]);
+    case JsonKind::real:
+      return add(value.number(), value.document_->texts_[value.document_->nodes_[value.node_].end]);
     case JsonKind::string: return add(std::string_view(value.string()));
     case JsonKind::array:
     case JsonKind::object: break;
@@ -184,7 +193,8 @@ FLASHLM_ONCE void Json::add(const JsonValue& value) {
 FLASHLM_ONCE const std::string* Json::drop_repeated_keys() {
   const std::string* repeated = nullptr;
   std::vector<std::size_t> keys;
-  for (std::size_t node = open_.back() + 1; node < nodes_.size(); node = behind(node + 1)) keys.push_back(node);
+  for (std::size_t node = open_.back() + 1; node < nodes_.size(); node = behind(node + 1))
+    keys.push_back(node);
   std::set<std::string_view> later;
   for (std::size_t index = keys.size(); index-- > 0;) {
     Node& node = nodes_[keys[index]];

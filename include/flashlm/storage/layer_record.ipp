@@ -28,8 +28,8 @@ FLASHLM_ONCE Json json_of(const LayerRecord& record) {
 }
 
 FLASHLM_ONCE LayerRecord read_layer_record(const JsonField& fields) {
-  fields.only(
-      {"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride", "placement", "selector"});
+  fields.only({"file", "tensor", "neurons", "neurons_per_bundle", "dim", "gated", "dtype", "stride",
+               "placement", "selector"});
   LayerRecord record;
   record.file = fields["file"].word();
   record.tensor = fields["tensor"].word();
@@ -45,7 +45,8 @@ FLASHLM_ONCE LayerRecord read_layer_record(const JsonField& fields) {
   record.layout.stride = fields["stride"].count();
   record.placement = fields["placement"].word();
   record.selector = fields["selector"].word();
-  if (const std::string problem = record.layout.problem(); !problem.empty()) fields["stride"].refuse(problem);
+  if (const std::string problem = record.layout.problem(); !problem.empty())
+    fields["stride"].refuse(problem);
   return record;
 }
 

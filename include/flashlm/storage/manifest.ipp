@@ -38,13 +38,14 @@ FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& f
     constexpr std::uint64_t kWithoutGraph = 2;
     fields["format_version"].wrong(
         std::to_string(kFormatVersion),
-        version == kWithoutGraph ? "Its weights are as they are now: open the folder once with Python, for instance by "
-                                   "`flashlm info FOLDER`, and flashlm.json is written anew."
+        version == kWithoutGraph
+            ? "Its weights are as they are now: open the folder once with Python, for instance by "
+              "`flashlm info FOLDER`, and flashlm.json is written anew."
         : version > kFormatVersion ? "A newer version of flashlm wrote it: update this one."
                                    : "An old version of flashlm wrote it: pack the model again.");
   }
-  fields.only({"format", "format_version", "family", "graph", "tokens", "identity", "dtype", "source", "files",
-               "layers", "checksum"});
+  fields.only({"format", "format_version", "family", "graph", "tokens", "identity", "dtype",
+               "source", "files", "layers", "checksum"});
   Manifest manifest;
   manifest.family = fields["family"].word();
   if (!fields["graph"].value().is_object()) fields["graph"].wrong("an object");
@@ -52,15 +53,19 @@ FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& f
   const JsonField tokens = fields["tokens"];
   tokens.only({"bos", "eos"});
   constexpr std::uint64_t kLargestToken = std::numeric_limits<Token>::max();
-  if (!tokens["bos"].is_null()) manifest.bos = static_cast<Token>(tokens["bos"].count(0, kLargestToken));
-  tokens["eos"].elements(
-      [&](const JsonField& one) { manifest.eos.push_back(static_cast<Token>(one.count(0, kLargestToken))); });
+  if (!tokens["bos"].is_null())
+    manifest.bos = static_cast<Token>(tokens["bos"].count(0, kLargestToken));
+  tokens["eos"].elements([&](const JsonField& one) {
+    manifest.eos.push_back(static_cast<Token>(one.count(0, kLargestToken)));
+  });
   manifest.identity = fields["identity"].string("");
   manifest.dtype = fields["dtype"].word();
   if (!fields["source"].value().is_object()) fields["source"].wrong("an object");
   manifest.source = Json(fields["source"].value());
-  fields["files"].elements([&](const JsonField& one) { manifest.files.push_back(read_file_record(one)); });
-  fields["layers"].elements([&](const JsonField& one) { manifest.layers.push_back(read_layer_record(one)); });
+  fields["files"].elements(
+      [&](const JsonField& one) { manifest.files.push_back(read_file_record(one)); });
+  fields["layers"].elements(
+      [&](const JsonField& one) { manifest.layers.push_back(read_layer_record(one)); });
   manifest.check(file);
   return manifest;
 }
@@ -120,7 +125,8 @@ FLASHLM_ONCE void Manifest::verify(
   };
   for (const FileRecord& record : files) {
     const File file = open_file(folder, record, FileMode::direct);
-    if (record.is_weights()) expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header", seen);
+    if (record.is_weights())
+      expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header", seen);
     expect_crc(file, {record.header_bytes, record.data_bytes()}, record.crc32, "content", seen);
   }
 }
@@ -150,15 +156,18 @@ FLASHLM_ONCE void Manifest::check_own_checksum(const std::string& text, const st
     throw fail("checksum is missing", file);
   }
   std::string zeroed = text;
-  const std::string expected = crc32_hex(crc32(std::as_bytes(std::span(zeroed.replace(place, 8, "00000000")))));
+  const std::string expected =
+      crc32_hex(crc32(std::as_bytes(std::span(zeroed.replace(place, 8, "00000000")))));
   if (const std::string got = text.substr(place, 8); got != expected) {
-    throw fail(concat("checksum: expected ", expected, ", got ", got, "; the file was changed by hand or damaged"),
+    throw fail(concat("checksum: expected ", expected, ", got ", got,
+                      "; the file was changed by hand or damaged"),
                file);
   }
 }
 
 FLASHLM_ONCE void Manifest::check(const std::string& file) const {
-  if (format_version != kFormatVersion) throw fail(concat("format_version: got ", format_version), file);
+  if (format_version != kFormatVersion)
+    throw fail(concat("format_version: got ", format_version), file);
   std::set<std::string> names{kFileName};
   std::uint64_t total = 0;
   for (const FileRecord& record : files) {
@@ -166,8 +175,10 @@ FLASHLM_ONCE void Manifest::check(const std::string& file) const {
         record.name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
       throw fail(concat("files: expected a plain file name, got '", record.name, "'"), file);
     }
-    if (!names.insert(record.name).second) throw fail(concat("files: '", record.name, "' is listed twice"), file);
-    if (record.header_bytes > record.bytes || record.bytes > std::numeric_limits<std::int64_t>::max() ||
+    if (!names.insert(record.name).second)
+      throw fail(concat("files: '", record.name, "' is listed twice"), file);
+    if (record.header_bytes > record.bytes ||
+        record.bytes > std::numeric_limits<std::int64_t>::max() ||
         __builtin_add_overflow(total, record.bytes, &total)) {
       throw fail(concat("files: impossible size of '", record.name, "'"), file);
     }
@@ -176,21 +187,24 @@ FLASHLM_ONCE void Manifest::check(const std::string& file) const {
     const LayerRecord& record = layers[layer];
     const FileRecord* weights = find(record.file);
     if (weights == nullptr || !weights->is_weights()) {
-      throw fail(concat("layers[", layer, "].file: expected a weight file of the list, got '", record.file, "'"), file);
+      throw fail(concat("layers[", layer, "].file: expected a weight file of the list, got '",
+                        record.file, "'"),
+                 file);
     }
     if (const std::string problem = record.layout.problem(); !problem.empty()) {
       throw fail(concat("layers[", layer, "]: ", problem), file);
     }
     if (record.layout.total_bytes() > weights->data_bytes()) {
-      throw fail(concat("layers[", layer, "]: expected at most ", weights->data_bytes(), " bytes, got ",
-                        record.layout.total_bytes()),
+      throw fail(concat("layers[", layer, "]: expected at most ", weights->data_bytes(),
+                        " bytes, got ", record.layout.total_bytes()),
                  file);
     }
   }
 }
 
 FLASHLM_ONCE void Manifest::refuse_foreign_file(const File& file, FileKind expected) {
-  std::vector<std::byte> begin(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kForeignBytes)));
+  std::vector<std::byte> begin(
+      static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kForeignBytes)));
   file.read(0, begin);
   refuse_foreign(begin, expected, "manifest", file.path().string());
 }
@@ -200,17 +214,20 @@ FLASHLM_ONCE FileKind Manifest::kind_of(const FileRecord& record) {
   return record.name.ends_with(".json") ? FileKind::json : FileKind::text;
 }
 
-FLASHLM_ONCE File Manifest::open_file(const std::filesystem::path& folder, const FileRecord& record, FileMode mode) {
+FLASHLM_ONCE File Manifest::open_file(const std::filesystem::path& folder, const FileRecord& record,
+                                      FileMode mode) {
   File file = File::open(folder / record.name, mode);
   if (file.size() != record.bytes) {
     refuse_foreign_file(file, kind_of(record));
-    throw fail(concat("size: expected ", record.bytes, " bytes, got ", file.size(), "; was the copy cut short?"),
+    throw fail(concat("size: expected ", record.bytes, " bytes, got ", file.size(),
+                      "; was the copy cut short?"),
                file.path().string());
   }
   return file;
 }
 
-FLASHLM_ONCE void Manifest::expect_crc(const File& file, Extent extent, std::uint32_t expected, std::string_view what,
+FLASHLM_ONCE void Manifest::expect_crc(const File& file, Extent extent, std::uint32_t expected,
+                                       std::string_view what,
                                        const std::function<void(std::uint64_t)>& seen) {
   const std::uint32_t got = crc32_of(file, extent, seen);
   if (got != expected) {
@@ -221,7 +238,8 @@ FLASHLM_ONCE void Manifest::expect_crc(const File& file, Extent extent, std::uin
   }
 }
 
-FLASHLM_ONCE void Manifest::check_file(const std::filesystem::path& folder, const FileRecord& record) {
+FLASHLM_ONCE void Manifest::check_file(const std::filesystem::path& folder,
+                                       const FileRecord& record) {
   const File file = open_file(folder, record, FileMode::buffered);
   if (record.is_weights()) {
     expect_crc(file, {0, record.header_bytes}, record.header_crc32, "header");

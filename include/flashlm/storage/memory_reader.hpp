@@ -18,8 +18,9 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// Reads from arrays of bytes, counts as a device would, and remembers the order of the reads.
 ///
-/// Bytes arrive as late as the contract allows: buffers are filled with kPoison at `submit`, and with the bytes at
-/// `wait`, unless `release` brings them earlier, in the order that the test likes. Not thread-safe.
+/// Bytes arrive as late as the contract allows: buffers are filled with kPoison at `submit`, and
+/// with the bytes at `wait`, unless `release` brings them earlier, in the order that the test
+/// likes. Not thread-safe.
 class MemoryReader final : public Reader {
  public:
   static constexpr std::byte kPoison{0xa5};
@@ -41,8 +42,8 @@ class MemoryReader final : public Reader {
   /// The n-th read from now on fails with an IoError of that errno value; 0 is the next one.
   void fail_at(std::uint64_t n, int code);
 
-  /// The next wait seems to last so long; its hooks are called once for each second. A wait that a hook ends does not
-  /// take the time away: the next one seems to last as long again.
+  /// The next wait seems to last so long; its hooks are called once for each second. A wait that a
+  /// hook ends does not take the time away: the next one seems to last as long again.
   void stall(double seconds) { stalled_seconds_ = seconds; }
 
   /// Brings the bytes of a batch now. Throws ArgumentError for a ticket that is not open.

@@ -12,10 +12,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_INLINE MemoryReader::MemoryReader(std::vector<std::vector<std::byte>> files, std::size_t alignment)
+FLASHLM_INLINE MemoryReader::MemoryReader(std::vector<std::vector<std::byte>> files,
+                                          std::size_t alignment)
     : files_(std::move(files)), alignment_(alignment) {
   if (!std::has_single_bit(alignment)) {
-    throw ArgumentError(concat("[memory_reader] alignment: expected a power of two, got ", alignment));
+    throw ArgumentError(
+        concat("[memory_reader] alignment: expected a power of two, got ", alignment));
   }
   // So that a test of a loop that allocates nothing can use this reader.
   log_.reserve(std::size_t{1} << 16);
@@ -26,7 +28,8 @@ FLASHLM_INLINE MemoryReader::MemoryReader(std::vector<std::vector<std::byte>> fi
 FLASHLM_INLINE Ticket MemoryReader::submit(std::span<const Read> reads) {
   for (const Read& read : reads) {
     if (read.file >= files_.size()) {
-      throw ArgumentError(concat("[memory_reader] file: expected one below ", files_.size(), ", got ", read.file));
+      throw ArgumentError(
+          concat("[memory_reader] file: expected one below ", files_.size(), ", got ", read.file));
     }
   }
   const Ticket ticket = next_ticket_++;
@@ -35,7 +38,8 @@ FLASHLM_INLINE Ticket MemoryReader::submit(std::span<const Read> reads) {
     const Extent wanted{read.offset, read.into.size()};
     const Extent around = wanted.aligned(alignment_);
     const std::uint64_t size = files_[read.file].size();
-    const std::uint64_t moved = std::max(wanted.end(), std::min(around.end(), size)) - around.offset;
+    const std::uint64_t moved =
+        std::max(wanted.end(), std::min(around.end(), size)) - around.offset;
     ++stats_.reads;
     stats_.bytes_read += moved;
     stats_.gap_bytes += moved - wanted.bytes;
@@ -54,8 +58,9 @@ FLASHLM_INLINE void MemoryReader::wait(Ticket ticket) {
   for (bool told = false; stalled_seconds_ > waited;) {
     if (!watched()) break;
     waited += 1;
-    still_waiting(waited, told,
-                  [&] { return Stall{concat("memory file ", first.file), first.offset, first.into.size(), waited}; });
+    still_waiting(waited, told, [&] {
+      return Stall{concat("memory file ", first.file), first.offset, first.into.size(), waited};
+    });
   }
   stalled_seconds_ = 0;
   release(ticket);
@@ -91,16 +96,16 @@ FLASHLM_INLINE void MemoryReader::release(Ticket ticket) {
 }
 
 FLASHLM_INLINE std::vector<MemoryReader::Batch>::iterator MemoryReader::find(Ticket ticket) {
-  const auto batch =
-      std::find_if(batches_.begin(), batches_.end(), [&](const Batch& open) { return open.ticket == ticket; });
+  const auto batch = std::find_if(batches_.begin(), batches_.end(),
+                                  [&](const Batch& open) { return open.ticket == ticket; });
   if (batch != batches_.end()) return batch;
   throw ArgumentError(concat("[memory_reader] ticket: expected one that is open, got ", ticket));
 }
 
 FLASHLM_INLINE Read MemoryReader::first_of(Ticket ticket) {
   find(ticket);
-  const auto read =
-      std::find_if(reads_.begin(), reads_.end(), [&](const Pending& one) { return one.ticket == ticket; });
+  const auto read = std::find_if(reads_.begin(), reads_.end(),
+                                 [&](const Pending& one) { return one.ticket == ticket; });
   return read != reads_.end() ? read->read : Read{};
 }
 
@@ -111,13 +116,15 @@ FLASHLM_INLINE std::exception_ptr MemoryReader::complete(const Pending& pending)
   try {
     if (pending.code != 0) throw IoError("[memory_reader] cannot read", pending.code, path());
     if (!Extent{read.offset, read.into.size()}.inside(bytes.size())) {
-      throw FormatError(concat("[memory_reader] too short: expected ", read.into.size(), " bytes at ", read.offset,
-                               ", got an end at ", bytes.size(), " (", path(), ")"));
+      throw FormatError(concat("[memory_reader] too short: expected ", read.into.size(),
+                               " bytes at ", read.offset, ", got an end at ", bytes.size(), " (",
+                               path(), ")"));
     }
   } catch (...) {
     return std::current_exception();
   }
-  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(read.offset), read.into.size(), read.into.begin());
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(read.offset), read.into.size(),
+              read.into.begin());
   return nullptr;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// reader.hpp: the seam through which bytes come from flash.
 ///
-/// A batch of reads is submitted at once and waited for later, so that many reads are in flight while the caller
-/// computes (arXiv:2312.11514, section 4: flash is fast only with many or with large reads).
+/// A batch of reads is submitted at once and waited for later, so that many reads are in flight
+/// while the caller computes (arXiv:2312.11514, section 4: flash is fast only with many or with
+/// large reads).
 #pragma once
 
 #include <cstddef>
@@ -43,8 +44,9 @@ struct Stall {
 
 /// Who wants to know that `wait` waits.
 struct WaitHooks {
-  std::function<void()> on_wait{};               // about ten times a second; may throw to stop waiting: Ctrl-C
-  std::function<void(const Stall&)> on_stall{};  // once for each wait that is longer than `stall_seconds`
+  std::function<void()> on_wait{};  // about ten times a second; may throw to stop waiting: Ctrl-C
+  std::function<void(const Stall&)>
+      on_stall{};  // once for each wait that is longer than `stall_seconds`
   double stall_seconds = 5;
 };
 
@@ -53,8 +55,8 @@ using Ticket = std::uint64_t;
 
 /// Reads batches of extents from a fixed list of files.
 ///
-/// Buffers must stay alive until their batch was waited for, or until `drain` returned. A failed read fails its batch
-/// only: the reader and the other batches go on. One thread submits and waits.
+/// Buffers must stay alive until their batch was waited for, or until `drain` returned. A failed
+/// read fails its batch only: the reader and the other batches go on. One thread submits and waits.
 class Reader {
  public:
   Reader() = default;
@@ -68,18 +70,20 @@ class Reader {
   /// A read whose offset, length and address are multiples of it needs no copy; a power of two.
   virtual std::size_t alignment() const noexcept = 0;
 
-  /// Starts the whole batch. Returns at once unless the queue is full; allocates nothing. An empty batch is a batch.
+  /// Starts the whole batch. Returns at once unless the queue is full; allocates nothing. An empty
+  /// batch is a batch.
   ///
-  /// What a hook throws while the queue is full leaves the rest of the batch unread: `wait` throws it, and, called
-  /// again, an IoError with EINTR once the reads that had begun are complete. Throws ArgumentError, with nothing
-  /// started, if a file does not exist or too many tickets are not waited for.
+  /// What a hook throws while the queue is full leaves the rest of the batch unread: `wait` throws
+  /// it, and, called again, an IoError with EINTR once the reads that had begun are complete.
+  /// Throws ArgumentError, with nothing started, if a file does not exist or too many tickets are
+  /// not waited for.
   virtual Ticket submit(std::span<const Read> reads) = 0;
 
   /// Returns when the batch is complete. Each ticket is waited for once, in any order.
   ///
-  /// Throws the IoError or FormatError of the first of the batch's reads that failed; the batch is then complete too,
-  /// and its buffers hold anything. Throws ArgumentError for a ticket that is not open. What a hook throws leaves the
-  /// ticket open and its reads in flight.
+  /// Throws the IoError or FormatError of the first of the batch's reads that failed; the batch is
+  /// then complete too, and its buffers hold anything. Throws ArgumentError for a ticket that is
+  /// not open. What a hook throws leaves the ticket open and its reads in flight.
   virtual void wait(Ticket ticket) = 0;
 
   /// Returns when nothing is in flight; results of tickets that were not waited for are forgotten.
@@ -87,8 +91,8 @@ class Reader {
 
   virtual ReaderStats stats() const noexcept = 0;
 
-  /// Seconds with at least one read in flight, since this was made; 0 where a reader does not know. A read that
-  /// nobody looks at ends for this when somebody does: at the next `submit` or `wait`.
+  /// Seconds with at least one read in flight, since this was made; 0 where a reader does not know.
+  /// A read that nobody looks at ends for this when somebody does: at the next `submit` or `wait`.
   virtual double busy_seconds() const noexcept { return 0; }
 
   /// From now on `wait` tells these. Not while another thread waits.
@@ -99,7 +103,8 @@ class Reader {
 
   bool watched() const noexcept { return hooks_.on_wait || hooks_.on_stall; }
 
-  /// Tells the hooks that a wait has lasted `seconds`; what_stalls() makes the Stall. `told` is of the wait.
+  /// Tells the hooks that a wait has lasted `seconds`; what_stalls() makes the Stall. `told` is of
+  /// the wait.
   template <class WhatStalls>
   void still_waiting(double seconds, bool& told, WhatStalls&& what_stalls) const {
     if (hooks_.on_wait) hooks_.on_wait();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// safetensors.hpp: reading the tensor files that everybody uses (github.com/huggingface/safetensors, format).
+/// safetensors.hpp: reading the tensor files that everybody uses
+/// (github.com/huggingface/safetensors, format).
 ///
 ///     8 bytes        length of the header, little-endian
 ///     header         JSON: name -> {dtype, shape, data_offsets: [begin, end)}, and "__metadata__"
@@ -27,8 +28,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// The name of a number format in a safetensors file, "F32", which for plain numbers is GGUF's. Blocks are bytes to
-/// other readers: "U8".
+/// The name of a number format in a safetensors file, "F32", which for plain numbers is GGUF's.
+/// Blocks are bytes to other readers: "U8".
 constexpr std::string_view dtype_tag(DType dtype) noexcept {
   return is_plain(dtype) ? format_of(dtype).gguf_name : "U8";
 }
@@ -39,7 +40,8 @@ DType parse_tag(std::string_view tag);
 namespace detail {
 
 /// shape product * bits / 8, if it is a whole number of bytes below 2^64.
-std::optional<std::uint64_t> tensor_bytes(std::span<const std::uint64_t> shape, std::uint64_t bits) noexcept;
+std::optional<std::uint64_t> tensor_bytes(std::span<const std::uint64_t> shape,
+                                          std::uint64_t bits) noexcept;
 
 }  // namespace detail
 
@@ -56,10 +58,11 @@ struct TensorInfo {
 /// Thread-safe.
 class Safetensors {
  public:
-  static constexpr std::uint64_t kLargestHeader = 100'000'000;  // the limit of the reference implementation
+  static constexpr std::uint64_t kLargestHeader =
+      100'000'000;  // the limit of the reference implementation
 
-  /// Throws IoError, or FormatError if the header is not JSON, has a key twice, names an unknown number format, or
-  /// describes tensors that do not fill the file exactly.
+  /// Throws IoError, or FormatError if the header is not JSON, has a key twice, names an unknown
+  /// number format, or describes tensors that do not fill the file exactly.
   static Safetensors open(const std::filesystem::path& path, FileMode mode = FileMode::buffered);
 
   /// In the order of their bytes.
@@ -107,9 +110,11 @@ class Safetensors {
 /// Where the metadata tell the number format of a tensor of blocks, which the file calls U8.
 inline std::string number_format_key(const std::string& tensor) { return "dtype." + tensor; }
 
-/// The number format of a tensor: its tag, or the format of blocks that the metadata tell of a U8 tensor.
+/// The number format of a tensor: its tag, or the format of blocks that the metadata tell of a U8
+/// tensor.
 ///
-/// Throws FormatError if there is no such tensor, or if tag and metadata make no format that flashlm computes with.
+/// Throws FormatError if there is no such tensor, or if tag and metadata make no format that
+/// flashlm computes with.
 DType number_format(const Safetensors& file, const std::string& name);
 
 }  // namespace flashlm::inline FLASHLM_ABI::storage

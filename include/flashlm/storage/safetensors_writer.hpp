@@ -19,16 +19,17 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A tensor to be written.
 ///
-/// Formats of blocks have no tag in the file. Their shape is that of a matrix of numbers, [rows, cols]; in the file it
-/// is U8 [rows, bytes of a row], with metadata "dtype.<name>" (`number_format` reads it).
+/// Formats of blocks have no tag in the file. Their shape is that of a matrix of numbers, [rows,
+/// cols]; in the file it is U8 [rows, bytes of a row], with metadata "dtype.<name>"
+/// (`number_format` reads it).
 struct TensorSpec {
   std::string name;
   DType dtype = DType::f32;
   std::vector<std::uint64_t> shape;
 };
 
-/// Where tensors lie: in the order of falling element size, then of names, so that each is aligned; or as they are
-/// given, if each is aligned then too.
+/// Where tensors lie: in the order of falling element size, then of names, so that each is aligned;
+/// or as they are given, if each is aligned then too.
 enum class TensorOrder : std::uint8_t { by_size, as_given };
 
 /// Writes a safetensors file in one pass, in bounded memory.
@@ -36,17 +37,21 @@ enum class TensorOrder : std::uint8_t { by_size, as_given };
 /// The data begin at a multiple of 4096. A file that is not finished is removed. Not thread-safe.
 class SafetensorsWriter {
  public:
-  /// Writes the header. Throws IoError, or ArgumentError for a name that comes twice or is not UTF-8, for a reserved
-  /// name, for sizes that overflow, and for blocks that are not a matrix of whole blocks.
+  /// Writes the header. Throws IoError, or ArgumentError for a name that comes twice or is not
+  /// UTF-8, for a reserved name, for sizes that overflow, and for blocks that are not a matrix of
+  /// whole blocks.
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                    std::map<std::string, std::string> metadata = {}, TensorOrder order = TensorOrder::by_size);
+                    std::map<std::string, std::string> metadata = {},
+                    TensorOrder order = TensorOrder::by_size);
 
   /// The names in the order in which they have to be written.
   std::vector<std::string> order() const;
 
-  /// Appends to a tensor; it may come in pieces. Tensors come in the order of `order()`; empty ones may be left out.
+  /// Appends to a tensor; it may come in pieces. Tensors come in the order of `order()`; empty ones
+  /// may be left out.
   ///
-  /// Throws ArgumentError if another tensor is next, ShapeError if the tensor gets too long, IoError.
+  /// Throws ArgumentError if another tensor is next, ShapeError if the tensor gets too long,
+  /// IoError.
   void write(const std::string& name, std::span<const std::byte> bytes);
 
   /// The checksum of everything that stands before the data.
@@ -55,12 +60,13 @@ class SafetensorsWriter {
   /// Waits until the file is on the device. Throws ShapeError if bytes are missing, IoError.
   FileRecord finish();
 
-  /// Ends a file that is to be looked at, not used: bytes that are missing are holes, and nothing waits for the device.
-  /// Throws IoError.
+  /// Ends a file that is to be looked at, not used: bytes that are missing are holes, and nothing
+  /// waits for the device. Throws IoError.
   FileRecord finish_hollow();
 
  private:
-  static constexpr std::uint64_t kLargest = std::uint64_t{1} << 62;  // bytes; sums of two such sizes do not overflow
+  static constexpr std::uint64_t kLargest = std::uint64_t{1}
+                                            << 62;  // bytes; sums of two such sizes do not overflow
 
   /// The tensors as the file has them: blocks are bytes, whose format the metadata tell.
   static std::vector<TensorSpec> as_stored(std::vector<TensorSpec> tensors,

@@ -16,8 +16,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_ONCE SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
-                                                  std::map<std::string, std::string> metadata, TensorOrder order)
+FLASHLM_ONCE SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                                  std::vector<TensorSpec> tensors,
+                                                  std::map<std::string, std::string> metadata,
+                                                  TensorOrder order)
     : tensors_(ordered(as_stored(std::move(tensors), metadata), order)), writer_(path) {
   const std::string header = header_text(metadata);
   std::array<std::byte, 8> prefix;
@@ -37,22 +39,25 @@ FLASHLM_ONCE std::vector<std::string> SafetensorsWriter::order() const {
   return names;
 }
 
-FLASHLM_ONCE void SafetensorsWriter::write(const std::string& name, std::span<const std::byte> bytes) {
+FLASHLM_ONCE void SafetensorsWriter::write(const std::string& name,
+                                           std::span<const std::byte> bytes) {
   std::size_t index = current_;
   if (left_ == 0 && (index == tensors_.size() || tensors_[index].name != name)) {
     do ++index;
-    while (index < tensors_.size() && tensors_[index].name != name && byte_count(tensors_[index]) == 0);
+    while (index < tensors_.size() && tensors_[index].name != name &&
+           byte_count(tensors_[index]) == 0);
   }
   if (index >= tensors_.size() || tensors_[index].name != name) {
     const std::size_t next = std::min(index, tensors_.size());
-    throw ArgumentError(concat("[safetensors_writer] order: expected ",
-                               next == tensors_.size() ? "no more tensors" : "tensor " + tensors_[next].name, ", got ",
-                               name, " (", path(), ")"));
+    throw ArgumentError(
+        concat("[safetensors_writer] order: expected ",
+               next == tensors_.size() ? "no more tensors" : "tensor " + tensors_[next].name,
+               ", got ", name, " (", path(), ")"));
   }
   const std::uint64_t left = index == current_ ? left_ : byte_count(tensors_[index]);
   if (bytes.size() > left) {
-    throw ShapeError(concat("[safetensors_writer] tensor: expected ", left, " more bytes, got ", bytes.size(), " (",
-                            path(), ", ", name, ")"));
+    throw ShapeError(concat("[safetensors_writer] tensor: expected ", left, " more bytes, got ",
+                            bytes.size(), " (", path(), ", ", name, ")"));
   }
   if (index != current_) enter(index);
   writer_.write(bytes);
@@ -64,8 +69,8 @@ FLASHLM_ONCE FileRecord SafetensorsWriter::finish() {
   for (std::size_t index = current_; index < tensors_.size(); ++index) {
     const std::uint64_t missing = index == current_ ? left_ : byte_count(tensors_[index]);
     if (missing == 0) continue;
-    throw ShapeError(concat("[safetensors_writer] tensor: expected ", missing, " more bytes, got the end (", path(),
-                            ", ", tensors_[index].name, ")"));
+    throw ShapeError(concat("[safetensors_writer] tensor: expected ", missing,
+                            " more bytes, got the end (", path(), ", ", tensors_[index].name, ")"));
   }
   writer_.sync_and_close();
   record_.bytes = writer_.offset();
@@ -79,8 +84,8 @@ FLASHLM_ONCE FileRecord SafetensorsWriter::finish_hollow() {
   return record_;
 }
 
-FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<TensorSpec> tensors,
-                                                                  std::map<std::string, std::string>& metadata) {
+FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::as_stored(
+    std::vector<TensorSpec> tensors, std::map<std::string, std::string>& metadata) {
   for (TensorSpec& tensor : tensors) {
     if (!is_block(tensor.dtype)) continue;
     const std::size_t numbers = format_of(tensor.dtype).numbers;
@@ -88,8 +93,8 @@ FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::as_stored(std::vector<Te
       std::string got;
       for (const std::uint64_t size : tensor.shape) got += concat(got.empty() ? "" : ", ", size);
       throw ArgumentError(concat("[safetensors_writer] shape of ", name(tensor.dtype),
-                                 ": expected [rows, a multiple of ", numbers, "], got [", got, "] (", tensor.name,
-                                 ")"));
+                                 ": expected [rows, a multiple of ", numbers, "], got [", got,
+                                 "] (", tensor.name, ")"));
     }
     metadata[number_format_key(tensor.name)] = name(tensor.dtype);
     tensor.shape[1] = row_bytes(tensor.dtype, tensor.shape[1]);
@@ -102,17 +107,19 @@ FLASHLM_ONCE std::uint64_t SafetensorsWriter::byte_count(const TensorSpec& tenso
   return detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1)).value_or(0);
 }
 
-FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<TensorSpec> tensors, TensorOrder order) {
+FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<TensorSpec> tensors,
+                                                                TensorOrder order) {
   std::uint64_t total = 0;
   bool aligned = true;
   for (const TensorSpec& tensor : tensors) {
     const auto bytes = detail::tensor_bytes(tensor.shape, 8 * row_bytes(tensor.dtype, 1));
     aligned = aligned && total % row_bytes(tensor.dtype, 1) == 0;
     if (!bytes || __builtin_add_overflow(total, *bytes, &total) || total > kLargest) {
-      throw ArgumentError(
-          concat("[safetensors_writer] shape: expected at most 2^62 bytes, got more (", tensor.name, ")"));
+      throw ArgumentError(concat(
+          "[safetensors_writer] shape: expected at most 2^62 bytes, got more (", tensor.name, ")"));
     }
-    if (tensor.name == "__metadata__") throw ArgumentError("[safetensors_writer] name: __metadata__ is reserved");
+    if (tensor.name == "__metadata__")
+      throw ArgumentError("[safetensors_writer] name: __metadata__ is reserved");
   }
   if (order == TensorOrder::by_size || !aligned) {
     std::sort(tensors.begin(), tensors.end(), [](const TensorSpec& a, const TensorSpec& b) {
@@ -125,12 +132,14 @@ FLASHLM_ONCE std::vector<TensorSpec> SafetensorsWriter::ordered(std::vector<Tens
   for (const TensorSpec& tensor : tensors) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
-    throw ArgumentError(concat("[safetensors_writer] name: expected each once, got '", *twice, "' twice"));
+    throw ArgumentError(
+        concat("[safetensors_writer] name: expected each once, got '", *twice, "' twice"));
   }
   return tensors;
 }
 
-FLASHLM_ONCE std::string SafetensorsWriter::header_text(const std::map<std::string, std::string>& metadata) const {
+FLASHLM_ONCE std::string SafetensorsWriter::header_text(
+    const std::map<std::string, std::string>& metadata) const {
   Json json;
   json.open(JsonKind::object);
   if (!metadata.empty()) {
@@ -162,8 +171,9 @@ FLASHLM_ONCE std::string SafetensorsWriter::header_text(const std::map<std::stri
   }
   text.resize(round_up(8 + text.size(), kPageBytes) - 8, ' ');
   if (text.size() > Safetensors::kLargestHeader) {
-    throw ArgumentError(concat("[safetensors_writer] header: expected at most ", Safetensors::kLargestHeader,
-                               " bytes, got ", text.size(), " (", path(), ")"));
+    throw ArgumentError(concat("[safetensors_writer] header: expected at most ",
+                               Safetensors::kLargestHeader, " bytes, got ", text.size(), " (",
+                               path(), ")"));
   }
   return text;
 }

@@ -14,14 +14,14 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 
 /// A new file of random bytes in a folder; it is gone with this object.
 ///
-/// A process that is killed leaves it behind, as `.flashlm-scratch-` and six letters; the next one in the folder
-/// removes it.
+/// A process that is killed leaves it behind, as `.flashlm-scratch-` and six letters; the next one
+/// in the folder removes it.
 class ScratchFile {
  public:
   static constexpr std::uint64_t kLeastBytes = std::uint64_t{64} << 20;
 
-  /// Writes until `bytes` are on the disk, or `kLeastBytes` of them after `seconds`. Calls `between` often; it may
-  /// throw.
+  /// Writes until `bytes` are on the disk, or `kLeastBytes` of them after `seconds`. Calls
+  /// `between` often; it may throw.
   ///
   /// Throws IoError, with ENOSPC if there is no room.
   ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes, double seconds,

@@ -23,14 +23,16 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-FLASHLM_ONCE ScratchFile::ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes, double seconds,
-                                      const std::function<void()>& between) {
+FLASHLM_ONCE ScratchFile::ScratchFile(const std::filesystem::path& folder, std::uint64_t bytes,
+                                      double seconds, const std::function<void()>& between) {
   remove_abandoned(folder, kPrefix, kLetters);
   std::error_code problem;
   const std::uint64_t room = std::filesystem::space(folder, problem).available;
-  if (problem) throw IoError("[scratch_file] cannot look at the folder", problem.value(), folder.string());
+  if (problem)
+    throw IoError("[scratch_file] cannot look at the folder", problem.value(), folder.string());
   if (room < bytes) {
-    throw IoError(concat("[scratch_file] free space: expected ", format_bytes(bytes), ", got ", format_bytes(room)),
+    throw IoError(concat("[scratch_file] free space: expected ", format_bytes(bytes), ", got ",
+                         format_bytes(room)),
                   ENOSPC, folder.string());
   }
   path_ = (folder / kPrefix).string() + "XXXXXX";
@@ -45,7 +47,8 @@ FLASHLM_ONCE ScratchFile::ScratchFile(const std::filesystem::path& folder, std::
   }
 }
 
-FLASHLM_ONCE void ScratchFile::fill(std::uint64_t bytes, double until, const std::function<void()>& between) {
+FLASHLM_ONCE void ScratchFile::fill(std::uint64_t bytes, double until,
+                                    const std::function<void()>& between) {
   // Random, and new in every piece: devices must not compress it.
   Random random(static_cast<std::uint64_t>(until * 1e9));
   std::vector<std::uint64_t> piece((std::size_t{16} << 20) / sizeof(std::uint64_t));

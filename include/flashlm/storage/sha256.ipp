@@ -36,8 +36,10 @@ FLASHLM_INLINE Digest Sha256::digest() const noexcept {
   const std::uint64_t bits = length_ * 8;
   last.block_[last.filled_++] = std::byte{0x80};
   if (last.filled_ > 56) last.pad_and_compress();
-  std::fill(last.block_.begin() + static_cast<std::ptrdiff_t>(last.filled_), last.block_.end() - 8, std::byte{0});
-  for (std::size_t i = 0; i < 8; ++i) last.block_[56 + i] = static_cast<std::byte>(bits >> (56 - 8 * i));
+  std::fill(last.block_.begin() + static_cast<std::ptrdiff_t>(last.filled_), last.block_.end() - 8,
+            std::byte{0});
+  for (std::size_t i = 0; i < 8; ++i)
+    last.block_[56 + i] = static_cast<std::byte>(bits >> (56 - 8 * i));
   last.compress();
   Digest result;
   for (std::size_t i = 0; i < result.size(); ++i) {
@@ -55,7 +57,8 @@ FLASHLM_INLINE void Sha256::compress() noexcept {
   std::array<std::uint32_t, 64> w;
   for (std::size_t t = 0; t < 16; ++t) {
     w[t] = 0;
-    for (std::size_t i = 0; i < 4; ++i) w[t] = w[t] << 8 | std::to_integer<std::uint32_t>(block_[4 * t + i]);
+    for (std::size_t i = 0; i < 4; ++i)
+      w[t] = w[t] << 8 | std::to_integer<std::uint32_t>(block_[4 * t + i]);
   }
   for (std::size_t t = 16; t < 64; ++t) {
     const std::uint32_t s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ (w[t - 15] >> 3);

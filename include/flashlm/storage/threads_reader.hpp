@@ -20,15 +20,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// `n_threads` reads are at the device at once; `capacity` more wait in a queue. As many tickets may be open.
+/// `n_threads` reads are at the device at once; `capacity` more wait in a queue. As many tickets
+/// may be open.
 struct ThreadsReaderOptions {
   int n_threads = 8;
   std::size_t capacity = 4096;
 };
 
-/// Reads with a pool of threads. A read that is not aligned goes through a bounce buffer of its thread.
+/// Reads with a pool of threads. A read that is not aligned goes through a bounce buffer of its
+/// thread.
 ///
-/// All memory is taken at construction: the queue, and File::kBounceBytes a thread if a file is direct.
+/// All memory is taken at construction: the queue, and File::kBounceBytes a thread if a file is
+/// direct.
 class ThreadsReader final : public FileReader {
  public:
   using Options = ThreadsReaderOptions;
@@ -38,7 +41,8 @@ class ThreadsReader final : public FileReader {
 
   ThreadsReader(std::vector<File>&& files, Options options = {}) = delete;
 
-  /// Finishes what is in flight. In a forked child there is nothing to finish, and nobody to wait for.
+  /// Finishes what is in flight. In a forked child there is nothing to finish, and nobody to wait
+  /// for.
   FLASHLM_INLINE ~ThreadsReader() override;
 
   std::string_view name() const noexcept override { return "threads"; }
@@ -51,11 +55,14 @@ class ThreadsReader final : public FileReader {
   FLASHLM_INLINE void drain() noexcept override;
 
  private:
-  /// Waits until `done`; tells the hooks if that takes long, without the lock, which is held again if they throw.
+  /// Waits until `done`; tells the hooks if that takes long, without the lock, which is held again
+  /// if they throw.
   template <class Done>
-  void await(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, std::size_t slot, Done&& done) {
+  void await(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, std::size_t slot,
+             Done&& done) {
     if (!watched()) return changed.wait(lock, done);
-    for (Patience patience; !changed.wait_for(lock, std::chrono::duration<double>(kSliceSeconds), done);) {
+    for (Patience patience;
+         !changed.wait_for(lock, std::chrono::duration<double>(kSliceSeconds), done);) {
       lock.unlock();
       try {
         patience.wait_on(*this, slot);

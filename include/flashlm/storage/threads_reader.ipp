@@ -90,11 +90,12 @@ FLASHLM_INLINE void ThreadsReader::drain() noexcept {
 
 FLASHLM_INLINE const ThreadsReader::Options& ThreadsReader::checked(const Options& options) {
   if (options.n_threads < 1 || options.n_threads > 1024) {
-    throw ArgumentError(concat("[threads_reader] n_threads: expected 1 to 1024, got ", options.n_threads));
+    throw ArgumentError(
+        concat("[threads_reader] n_threads: expected 1 to 1024, got ", options.n_threads));
   }
   if (options.capacity < 1 || options.capacity > kLargestCapacity) {
-    throw ArgumentError(
-        concat("[threads_reader] capacity: expected 1 to ", kLargestCapacity, ", got ", options.capacity));
+    throw ArgumentError(concat("[threads_reader] capacity: expected 1 to ", kLargestCapacity,
+                               ", got ", options.capacity));
   }
   return options;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// uring.hpp: Linux' io_uring by its system calls: reads go in through one ring, results come out of another.
+/// uring.hpp: Linux' io_uring by its system calls: reads go in through one ring, results come out
+/// of another.
 #pragma once
 
 #include <cerrno>
@@ -34,7 +35,8 @@ struct UringResult {
 
 namespace detail {
 
-// The kernel's interface (uapi/linux/io_uring.h), of which old systems have no header. It never changes.
+// The kernel's interface (uapi/linux/io_uring.h), of which old systems have no header. It never
+// changes.
 struct UringSqe {
   std::uint8_t opcode, flags;
   std::uint16_t ioprio;
@@ -50,7 +52,8 @@ struct UringCqe {
   std::uint32_t flags;
 };
 struct UringParams {
-  std::uint32_t sq_entries, cq_entries, flags, sq_thread_cpu, sq_thread_idle, features, wq_fd, reserved[3];
+  std::uint32_t sq_entries, cq_entries, flags, sq_thread_cpu, sq_thread_idle, features, wq_fd,
+      reserved[3];
   struct {
     std::uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, reserved[3];
   } sq;
@@ -68,42 +71,50 @@ static_assert(sizeof(UringSqe) == 64 && sizeof(UringCqe) == 16 && sizeof(UringPa
 
 inline constexpr std::uint8_t kUringOpRead = 22;
 inline constexpr std::uint8_t kUringFixedFile = 1, kUringAsync = 16;  // flags of a UringSqe
-inline constexpr std::uint32_t kUringCoopTaskrun = 1u << 8;           // setup: no interrupt when a read completes
-inline constexpr std::uint32_t kUringSingleMmap = 1u << 0, kUringNoDrop = 1u << 1, kUringHasExtArg = 1u << 8;
+inline constexpr std::uint32_t kUringCoopTaskrun =
+    1u << 8;  // setup: no interrupt when a read completes
+inline constexpr std::uint32_t kUringSingleMmap = 1u << 0, kUringNoDrop = 1u << 1,
+                               kUringHasExtArg = 1u << 8;
 inline constexpr std::uint32_t kUringGetEvents = 1u << 0, kUringExtArg = 1u << 3;  // enter
 inline constexpr std::uint32_t kUringRegisterFiles = 2;
 inline constexpr std::uint64_t kUringSqesOffset = 0x10000000;
-inline constexpr long kUringSetup = 425, kUringEnter = 426, kUringRegister = 427;  // on all but old architectures
+inline constexpr long kUringSetup = 425, kUringEnter = 426,
+                      kUringRegister = 427;  // on all but old architectures
 
 }  // namespace detail
 
 /// A ring of at most `depth` reads.
 ///
-/// SINGLE_ISSUER and DEFER_TASKRUN are not set: they bind a ring to the thread that made it, and sessions move between
-/// threads. COOP_TASKRUN is set where the kernel has it. Not thread-safe; another thread may go on. A forked child has
-/// no part in it, and can only destroy its copy.
+/// SINGLE_ISSUER and DEFER_TASKRUN are not set: they bind a ring to the thread that made it, and
+/// sessions move between threads. COOP_TASKRUN is set where the kernel has it. Not thread-safe;
+/// another thread may go on. A forked child has no part in it, and can only destroy its copy.
 class Uring {
  public:
   static constexpr std::size_t kLargestDepth = 32768;
 
-  /// `files` must stay open while the ring lives. Throws IoError where io_uring does not exist or is forbidden.
+  /// `files` must stay open while the ring lives. Throws IoError where io_uring does not exist or
+  /// is forbidden.
   Uring(std::span<const File> files, std::size_t depth);
 
   Uring(const Uring&) = delete;
   Uring& operator=(const Uring&) = delete;
   ~Uring() { release(); }
 
-  /// Queues a read; the kernel sees it at the next `enter`. At most `depth` are queued or without a result.
+  /// Queues a read; the kernel sees it at the next `enter`. At most `depth` are queued or without a
+  /// result.
   void push(const UringRead& read) noexcept;
 
   /// Reads that are queued and that the kernel has not taken.
-  std::uint32_t n_queued() const noexcept { return tail_ - __atomic_load_n(sq_head_, __ATOMIC_ACQUIRE); }
+  std::uint32_t n_queued() const noexcept {
+    return tail_ - __atomic_load_n(sq_head_, __ATOMIC_ACQUIRE);
+  }
 
-  /// Hands over what is queued and returns when `n_results` can be taken: 0, or the errno value of a refusal.
+  /// Hands over what is queued and returns when `n_results` can be taken: 0, or the errno value of
+  /// a refusal.
   int enter(std::uint32_t n_results) noexcept;
 
-  /// As `enter`, but returns ETIME when `seconds`, less than one, have passed, and EINTR for a signal. Kernels before
-  /// 5.11 know no time: there it returns when one result can be taken.
+  /// As `enter`, but returns ETIME when `seconds`, less than one, have passed, and EINTR for a
+  /// signal. Kernels before 5.11 know no time: there it returns when one result can be taken.
   int enter_for(double seconds, std::uint32_t n_results) noexcept;
 
   /// Takes back the read that was queued last; its tag. Only if `n_queued()` is not 0.

@@ -31,24 +31,29 @@ FLASHLM_ONCE Uring::Uring(std::span<const File> files, std::size_t depth) {
   for (const std::uint32_t flags : {detail::kUringCoopTaskrun, std::uint32_t{0}}) {
     params = {};
     params.flags = flags;
-    fd_ = static_cast<int>(::syscall(detail::kUringSetup, static_cast<std::uint32_t>(depth), &params));
+    fd_ = static_cast<int>(
+        ::syscall(detail::kUringSetup, static_cast<std::uint32_t>(depth), &params));
     if (fd_ >= 0 || errno != EINVAL) break;
   }
   if (fd_ < 0) {
     throw IoError(
-        "[uring] cannot make a ring; sysctl kernel.io_uring_disabled or a container's seccomp filter forbid it, or "
+        "[uring] cannot make a ring; sysctl kernel.io_uring_disabled or a container's seccomp "
+        "filter forbid it, or "
         "the kernel is older than 5.6",
         errno, "io_uring_setup");
   }
   constexpr std::uint32_t kNeeded = detail::kUringSingleMmap | detail::kUringNoDrop;
   if ((params.features & kNeeded) != kNeeded) refuse("[uring] the kernel is too old", ENOSYS);
   has_timeout_ = (params.features & detail::kUringHasExtArg) != 0;
-  ring_bytes_ = std::max<std::size_t>(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
-                                      params.cq.cqes + params.cq_entries * sizeof(detail::UringCqe));
+  ring_bytes_ =
+      std::max<std::size_t>(params.sq.array + params.sq_entries * sizeof(std::uint32_t),
+                            params.cq.cqes + params.cq_entries * sizeof(detail::UringCqe));
   ring_ = map(ring_bytes_, 0);
   sqes_bytes_ = params.sq_entries * sizeof(detail::UringSqe);
   sqes_ = reinterpret_cast<detail::UringSqe*>(map(sqes_bytes_, detail::kUringSqesOffset));
-  const auto number = [this](std::uint32_t offset) { return reinterpret_cast<std::uint32_t*>(ring_ + offset); };
+  const auto number = [this](std::uint32_t offset) {
+    return reinterpret_cast<std::uint32_t*>(ring_ + offset);
+  };
   sq_head_ = number(params.sq.head);
   sq_tail_ = number(params.sq.tail);
   sq_mask_ = *number(params.sq.ring_mask);
@@ -61,8 +66,9 @@ FLASHLM_ONCE Uring::Uring(std::span<const File> files, std::size_t depth) {
   descriptors_.reserve(files.size());
   for (const File& file : files) descriptors_.push_back(file.descriptor());
   // Saves looking the file up for each read; without it everything works as well.
-  registered_ = !descriptors_.empty() && ::syscall(detail::kUringRegister, fd_, detail::kUringRegisterFiles,
-                                                   descriptors_.data(), descriptors_.size()) == 0;
+  registered_ =
+      !descriptors_.empty() && ::syscall(detail::kUringRegister, fd_, detail::kUringRegisterFiles,
+                                         descriptors_.data(), descriptors_.size()) == 0;
 }
 
 FLASHLM_INLINE void Uring::push(const UringRead& read) noexcept {
@@ -81,8 +87,9 @@ FLASHLM_INLINE void Uring::push(const UringRead& read) noexcept {
 
 FLASHLM_INLINE int Uring::enter(std::uint32_t n_results) noexcept {
   for (;;) {
-    const long taken = ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
-                                 n_results > 0 ? detail::kUringGetEvents : 0, nullptr, std::size_t{0});
+    const long taken =
+        ::syscall(detail::kUringEnter, fd_, n_queued(), n_results,
+                  n_results > 0 ? detail::kUringGetEvents : 0, nullptr, std::size_t{0});
     if (taken < 0 && errno == EINTR) continue;
     if (taken < 0) return errno;
     if (n_queued() == 0) return 0;
@@ -115,8 +122,8 @@ FLASHLM_INLINE bool Uring::next(UringResult& result) noexcept {
 }
 
 FLASHLM_INLINE std::byte* Uring::map(std::size_t bytes, std::uint64_t offset) {
-  void* memory =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, static_cast<off_t>(offset));
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_,
+                        static_cast<off_t>(offset));
   if (memory == MAP_FAILED) refuse("[uring] cannot map the ring", errno);
   ::madvise(memory, bytes, MADV_DONTFORK);  // a forked child must not take our results
   return static_cast<std::byte*>(memory);

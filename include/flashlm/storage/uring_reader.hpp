@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// uring_reader.hpp: a Reader that keeps its reads in flight by Linux' io_uring, without threads of its own.
+/// uring_reader.hpp: a Reader that keeps its reads in flight by Linux' io_uring, without threads of
+/// its own.
 #pragma once
 
 #include <time.h>
@@ -25,22 +26,25 @@
 
 namespace flashlm::inline FLASHLM_ABI::storage {
 
-/// At most `capacity` parts of reads are in the ring at once, and `submit` waits for room. At most `tickets` are open.
+/// At most `capacity` parts of reads are in the ring at once, and `submit` waits for room. At most
+/// `tickets` are open.
 ///
-/// A device takes fewer (usually 256), and the kernel keeps the rest: that is cheaper than to be called for more, and
-/// who submits a layer's neurons can compute at once.
+/// A device takes fewer (usually 256), and the kernel keeps the rest: that is cheaper than to be
+/// called for more, and who submits a layer's neurons can compute at once.
 struct UringReaderOptions {
-  static constexpr std::size_t kSmallCapacity = 256;  // of a ring for which a locked-memory limit leaves no more room
+  static constexpr std::size_t kSmallCapacity =
+      256;  // of a ring for which a locked-memory limit leaves no more room
   std::size_t capacity = 4096;
   std::size_t tickets = 256;
 };
 
-/// Reads through a ring (`Ring` is Uring, but in tests). A read is cut into parts where it is not aligned: what the
-/// device can bring to its place goes there, the ragged rest through bounce buffers.
+/// Reads through a ring (`Ring` is Uring, but in tests). A read is cut into parts where it is not
+/// aligned: what the device can bring to its place goes there, the ragged rest through bounce
+/// buffers.
 ///
-/// Short reads go on where they stopped. What the ring refuses or fails is read once more by pread, so that errors are
-/// those of File, and a ring that is forbidden in mid-flight is only slower. All memory is taken at construction: the
-/// rings, and kBounceBytes if a file is direct.
+/// Short reads go on where they stopped. What the ring refuses or fails is read once more by pread,
+/// so that errors are those of File, and a ring that is forbidden in mid-flight is only slower. All
+/// memory is taken at construction: the rings, and kBounceBytes if a file is direct.
 template <class Ring>
 class BasicUringReader final : public FileReader {
  public:
@@ -49,15 +53,19 @@ class BasicUringReader final : public FileReader {
 
   /// `files` must outlive the reader. Reads once to see that it works.
   ///
-  /// Throws ArgumentError for options out of range; IoError where the kernel or a container forbids io_uring.
+  /// Throws ArgumentError for options out of range; IoError where the kernel or a container forbids
+  /// io_uring.
   explicit BasicUringReader(std::span<const File> files, Options options = {})
-      : FileReader(files, checked(options).tickets), ring_(files, options.capacity), parts_(options.capacity) {
+      : FileReader(files, checked(options).tickets),
+        ring_(files, options.capacity),
+        parts_(options.capacity) {
     try_one_read();
     free_.reserve(parts_.size());
     for (std::size_t part = parts_.size(); part > 0; --part) free_.push_back(part - 1);
     if (alignment() == 1) return;
     slot_bytes_ = std::max(kBounceSlotBytes, alignment());
-    const std::size_t n_slots = std::min(parts_.size(), std::max<std::size_t>(kBounceBytes / slot_bytes_, 1));
+    const std::size_t n_slots =
+        std::min(parts_.size(), std::max<std::size_t>(kBounceBytes / slot_bytes_, 1));
     bounce_ = AlignedBuffer(n_slots * slot_bytes_);
     free_slots_.reserve(n_slots);
     for (std::size_t slot = n_slots; slot > 0; --slot) free_slots_.push_back(slot - 1);
@@ -106,8 +114,9 @@ class BasicUringReader final : public FileReader {
 
  private:
   static constexpr std::size_t kBounceSlotBytes = std::size_t{16} << 10;
-  static constexpr std::size_t kLargestPart = std::size_t{1} << 30;  // below the kernel's limit on one read
-  static constexpr std::size_t kDirect = ~std::size_t{0};            // instead of a bounce slot
+  static constexpr std::size_t kLargestPart = std::size_t{1}
+                                              << 30;       // below the kernel's limit on one read
+  static constexpr std::size_t kDirect = ~std::size_t{0};  // instead of a bounce slot
   static constexpr std::size_t kLargestTickets = std::size_t{1} << 20;
   static constexpr int kTries = 8;
 
@@ -116,7 +125,8 @@ class BasicUringReader final : public FileReader {
     std::size_t batch = 0;  // the slot
     std::size_t index = 0;  // of the whole read in its batch
     std::size_t slot = kDirect;
-    std::uint64_t from = 0;  // what the ring reads: `length` bytes from here, of which `needed` matter
+    std::uint64_t from =
+        0;  // what the ring reads: `length` bytes from here, of which `needed` matter
     std::byte* to = nullptr;
     std::size_t length = 0;
     std::size_t needed = 0;
@@ -126,17 +136,19 @@ class BasicUringReader final : public FileReader {
 
   static const Options& checked(const Options& options) {
     if (options.capacity < 1 || options.capacity > Ring::kLargestDepth) {
-      throw ArgumentError(
-          concat("[uring_reader] capacity: expected 1 to ", Ring::kLargestDepth, ", got ", options.capacity));
+      throw ArgumentError(concat("[uring_reader] capacity: expected 1 to ", Ring::kLargestDepth,
+                                 ", got ", options.capacity));
     }
     if (options.tickets < 1 || options.tickets > kLargestTickets) {
-      throw ArgumentError(concat("[uring_reader] tickets: expected 1 to ", kLargestTickets, ", got ", options.tickets));
+      throw ArgumentError(concat("[uring_reader] tickets: expected 1 to ", kLargestTickets,
+                                 ", got ", options.tickets));
     }
     return options;
   }
 
   void try_one_read() {
-    const auto found = std::find_if(files().begin(), files().end(), [](const File& file) { return file.size() > 0; });
+    const auto found = std::find_if(files().begin(), files().end(),
+                                    [](const File& file) { return file.size() > 0; });
     if (found == files().end()) return;
     AlignedBuffer buffer(std::max(found->alignment(), kPageBytes));
     UringResult result{0, -EAGAIN};
@@ -181,9 +193,11 @@ class BasicUringReader final : public FileReader {
     }
   }
 
-  /// Gives the kernel what is queued, takes `n` results or those of a moment, and tells the hooks of a long wait.
+  /// Gives the kernel what is queued, takes `n` results or those of a moment, and tells the hooks
+  /// of a long wait.
   void await(std::size_t n, std::size_t slot, Patience& patience) {
-    const int code = watched() ? ring_.enter_for(kSliceSeconds, static_cast<std::uint32_t>(n)) : EAGAIN;
+    const int code =
+        watched() ? ring_.enter_for(kSliceSeconds, static_cast<std::uint32_t>(n)) : EAGAIN;
     if (code != 0 && code != ETIME && code != EINTR) hand_over(watched() ? 1 : n);
     take_results();
     if (code == ETIME || code == EINTR) patience.wait_on(*this, slot);
@@ -191,12 +205,15 @@ class BasicUringReader final : public FileReader {
 
   /// Waits for room where there is none; false if a hook had enough of it.
   bool make_room(const Part& part) noexcept {
-    const auto full = [&] { return free_.empty() || (part.slot != kDirect && free_slots_.empty()); };
+    const auto full = [&] {
+      return free_.empty() || (part.slot != kDirect && free_slots_.empty());
+    };
     if (!full()) return true;
     take_results();
     try {
       // For a good deal of room at once: each call costs as much as a read.
-      for (Patience patience; full();) await(free_.empty() ? (parts_.size() + 3) / 4 : 1, part.batch, patience);
+      for (Patience patience; full();)
+        await(free_.empty() ? (parts_.size() + 3) / 4 : 1, part.batch, patience);
     } catch (...) {
       interrupt(part.batch, part.index, std::current_exception());
     }
@@ -227,7 +244,8 @@ class BasicUringReader final : public FileReader {
     const Part& part = parts_[at];
     // A buffered read copies: left to this thread it would do so in submit or in wait.
     ring_.push({part.read.file, part.from + part.done, part.to + part.done,
-                static_cast<std::uint32_t>(part.length - part.done), !file(part.read).direct(), at});
+                static_cast<std::uint32_t>(part.length - part.done), !file(part.read).direct(),
+                at});
   }
 
   /// Gives the kernel what is queued and waits until `n` results can be taken.
@@ -250,12 +268,14 @@ class BasicUringReader final : public FileReader {
       Part& part = parts_[at];
       const std::size_t unit = file(part.read).alignment();
       const std::size_t reached = part.done + static_cast<std::size_t>(std::max(result.code, 0));
-      // A direct read goes on at an aligned place only: what a short read left beyond it is read once more.
+      // A direct read goes on at an aligned place only: what a short read left beyond it is read
+      // once more.
       const std::size_t next = reached & ~(unit - 1);
       const bool again = result.code == -EINTR || result.code == -EAGAIN;
       if (reached >= part.needed) {
         if (part.slot != kDirect) {
-          std::copy_n(part.to + part.needed - part.read.into.size(), part.read.into.size(), part.read.into.data());
+          std::copy_n(part.to + part.needed - part.read.into.size(), part.read.into.size(),
+                      part.read.into.data());
         }
         finish(at);
       } else if (next > part.done || (again && ++part.tries < kTries)) {
@@ -268,7 +288,8 @@ class BasicUringReader final : public FileReader {
     }
   }
 
-  void read_plainly(const Read& read, std::span<std::byte> bounce, std::size_t batch, std::size_t index) noexcept {
+  void read_plainly(const Read& read, std::span<std::byte> bounce, std::size_t batch,
+                    std::size_t index) noexcept {
     try {
       file(read).read(read.offset, read.into, bounce);
     } catch (...) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// added_tokens.hpp: tokens that are found in the text itself, before it is cut into words: <|im_start|> and its like.
+/// added_tokens.hpp: tokens that are found in the text itself, before it is cut into words:
+/// <|im_start|> and its like.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,8 @@ struct AddedToken {
   bool normalized = false;   // found in a second pass
 };
 
-/// The parts of a text whose special tokens are meant: what a chat format writes, and not what people say.
+/// The parts of a text whose special tokens are meant: what a chat format writes, and not what
+/// people say.
 ///
 /// Ranges of bytes by rising place; none overlaps another.
 class TrustedBytes {
@@ -53,8 +55,8 @@ class TrustedBytes {
   Ranges ranges_;
 };
 
-/// Finds added tokens: at each place the longest, from left to right, first those that are not `normalized`.
-/// Thread-safe.
+/// Finds added tokens: at each place the longest, from left to right, first those that are not
+/// `normalized`. Thread-safe.
 class AddedTokens {
  public:
   AddedTokens() = default;
@@ -65,11 +67,13 @@ class AddedTokens {
   /// Calls `on_text(std::string_view)` and `on_token(Token)` for the parts of `text` in order.
   /// Special ones are found only where every byte of them is trusted. `text` is well-formed UTF-8.
   template <class OnText, class OnToken>
-  void split(std::string_view text, const TrustedBytes& trusted, OnText&& on_text, OnToken&& on_token) const {
+  void split(std::string_view text, const TrustedBytes& trusted, OnText&& on_text,
+             OnToken&& on_token) const {
     pass(
         first_, text, 0, trusted,
         [&](std::string_view piece) {
-          pass(second_, piece, static_cast<std::size_t>(piece.data() - text.data()), trusted, on_text, on_token);
+          pass(second_, piece, static_cast<std::size_t>(piece.data() - text.data()), trusted,
+               on_text, on_token);
         },
         on_token);
   }
@@ -105,8 +109,8 @@ class AddedTokens {
 
   /// `text` lies `offset` bytes behind the beginning of what `trusted` counts in.
   template <class OnText, class OnToken>
-  void pass(const Trie& trie, std::string_view text, std::size_t offset, const TrustedBytes& trusted, OnText&& on_text,
-            OnToken&& on_token) const {
+  void pass(const Trie& trie, std::string_view text, std::size_t offset,
+            const TrustedBytes& trusted, OnText&& on_text, OnToken&& on_token) const {
     std::size_t done = 0;
     for (std::size_t position = 0; position < text.size();) {
       auto [value, length] = trie.longest(text.substr(position));
@@ -117,7 +121,8 @@ class AddedTokens {
           position += std::min(length, trusted.next_begin(place) - place);
           continue;
         }
-        if (end - place < length) std::tie(value, length) = trie.longest(text.substr(position, end - place));
+        if (end - place < length)
+          std::tie(value, length) = trie.longest(text.substr(position, end - place));
       }
       if (value < 0) {
         ++position;
@@ -128,10 +133,12 @@ class AddedTokens {
       std::size_t end = position + length;
       position = end;
       const AddedToken& token = tokens_[static_cast<std::size_t>(value)];
-      if (token.single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
+      if (token.single_word &&
+          (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end))))
+        continue;
       if (token.lstrip) begin = std::max(begin_of_last_spaces(text.substr(0, begin)), done);
-      // White space that the token before has swallowed is gone, and makes no token that would swallow it too. (Where
-      // it was more than this token, `tokenizers` panics.)
+      // White space that the token before has swallowed is gone, and makes no token that would
+      // swallow it too. (Where it was more than this token, `tokenizers` panics.)
       if (begin >= end) continue;
       if (token.rstrip) end += spaces_at_begin(text.substr(end));
       if (done < begin) on_text(text.substr(done, begin - done));

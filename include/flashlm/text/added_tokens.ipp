@@ -34,7 +34,8 @@ FLASHLM_INLINE std::size_t TrustedBytes::next_begin(std::size_t place) const noe
   return after == ranges_.end() ? ~std::size_t{0} : after->first;
 }
 
-FLASHLM_INLINE TrustedBytes::Ranges::const_iterator TrustedBytes::next(std::size_t place) const noexcept {
+FLASHLM_INLINE TrustedBytes::Ranges::const_iterator TrustedBytes::next(
+    std::size_t place) const noexcept {
   return std::upper_bound(ranges_.begin(), ranges_.end(), place,
                           [](std::size_t value, const auto& range) { return value < range.first; });
 }
@@ -69,7 +70,8 @@ FLASHLM_INLINE void AddedTokens::Trie::add(std::string_view text, std::int32_t v
   if (!text.empty() && end.value < 0) end.value = value;
 }
 
-FLASHLM_INLINE std::pair<std::int32_t, std::size_t> AddedTokens::Trie::longest(std::string_view text) const noexcept {
+FLASHLM_INLINE std::pair<std::int32_t, std::size_t> AddedTokens::Trie::longest(
+    std::string_view text) const noexcept {
   std::pair<std::int32_t, std::size_t> best{-1, 0};
   std::int32_t node = 0;
   for (std::size_t length = 0; length < text.size(); ++length) {

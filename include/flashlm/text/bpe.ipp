@@ -19,7 +19,8 @@ constexpr std::array<std::int16_t, 0x144> alphabet_bytes() noexcept {
   std::array<std::int16_t, 0x144> bytes{};
   for (std::int16_t& byte : bytes) byte = -1;
   const std::array<char32_t, 256> alphabet = byte_alphabet();
-  for (std::size_t byte = 0; byte < 256; ++byte) bytes[alphabet[byte]] = static_cast<std::int16_t>(byte);
+  for (std::size_t byte = 0; byte < 256; ++byte)
+    bytes[alphabet[byte]] = static_cast<std::int16_t>(byte);
   return bytes;
 }
 
@@ -31,7 +32,8 @@ FLASHLM_ONCE std::optional<std::string> alphabet_to_bytes(std::string_view writt
   std::string bytes;
   while (!written.empty()) {
     const Utf8Step step = utf8_step(written);
-    if (step.code >= detail::kAlphabetBytes.size() || detail::kAlphabetBytes[step.code] < 0) return std::nullopt;
+    if (step.code >= detail::kAlphabetBytes.size() || detail::kAlphabetBytes[step.code] < 0)
+      return std::nullopt;
     bytes += static_cast<char>(detail::kAlphabetBytes[step.code]);
     written.remove_prefix(step.length);
   }
@@ -46,7 +48,8 @@ FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model) {
     if (!model[key].is_null() && !model[key].string().empty()) model[key].wrong("nothing");
   }
   const storage::JsonField dropout = model["dropout"];
-  if (!dropout.is_null() && !(dropout.value().is_number() && dropout.number() == 0)) dropout.wrong("null");
+  if (!dropout.is_null() && !(dropout.value().is_number() && dropout.number() == 0))
+    dropout.wrong("null");
   if (model["byte_fallback"].flag(false)) model["byte_fallback"].wrong("false");
   result.ignore_merges_ = model["ignore_merges"].flag(false);
   result.fuse_unknown_ = model["fuse_unk"].flag(false);
@@ -91,13 +94,14 @@ FLASHLM_INLINE std::optional<Token> Bpe::id(std::string_view written) const {
   return found == vocabulary_.end() ? std::nullopt : std::optional<Token>(found->second);
 }
 
-FLASHLM_INLINE bool Bpe::Candidate::operator<(
-    const Candidate& other) const noexcept {  // the top of the queue is the lowest rank, then leftmost
+FLASHLM_INLINE bool Bpe::Candidate::operator<(const Candidate& other)
+    const noexcept {  // the top of the queue is the lowest rank, then leftmost
   return rank != other.rank ? rank > other.rank : position > other.position;
 }
 
 FLASHLM_INLINE std::uint64_t Bpe::pair_key(Token left, Token right) noexcept {
-  return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
+  return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
+         static_cast<std::uint32_t>(right);
 }
 
 FLASHLM_ONCE void Bpe::read_vocabulary(const storage::JsonField& field) {
@@ -140,7 +144,8 @@ FLASHLM_ONCE void Bpe::read_merges(const storage::JsonField& field) {
     const std::optional<Token> first = id(left);
     const std::optional<Token> second = id(right);
     const std::optional<Token> merged = id(whole);
-    if (!first || !second || !merged) entry.wrong("a merge whose parts and result are in the vocabulary");
+    if (!first || !second || !merged)
+      entry.wrong("a merge whose parts and result are in the vocabulary");
     merges_.insert_or_assign(pair_key(*first, *second), Merge{rank++, *merged});
   });
 }
@@ -154,14 +159,17 @@ FLASHLM_INLINE void Bpe::merge(std::vector<Symbol>& symbols) const {
   std::vector<Candidate> storage;
   storage.reserve(symbols.size());
   std::priority_queue<Candidate> queue(std::less<Candidate>(), std::move(storage));
-  const auto at = [&](std::int32_t index) -> Symbol& { return symbols[static_cast<std::size_t>(index)]; };
+  const auto at = [&](std::int32_t index) -> Symbol& {
+    return symbols[static_cast<std::size_t>(index)];
+  };
   const auto offer = [&](std::int32_t left) {
     if (left < 0 || at(left).next < 0) return;
     if (const Merge* found = find_merge(at(left).token, at(at(left).next).token)) {
       queue.push({found->rank, left, found->token});
     }
   };
-  for (std::int32_t index = 0; index + 1 < static_cast<std::int32_t>(symbols.size()); ++index) offer(index);
+  for (std::int32_t index = 0; index + 1 < static_cast<std::int32_t>(symbols.size()); ++index)
+    offer(index);
   while (!queue.empty()) {
     const Candidate best = queue.top();
     queue.pop();

@@ -14,8 +14,9 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// A tree of bytes, written down from the root in depth-first order: a token's bytes are the path to its node. A walk
-/// is one pass over an array, and a subtree that does not matter is one jump. Immutable, thread-safe.
+/// A tree of bytes, written down from the root in depth-first order: a token's bytes are the path
+/// to its node. A walk is one pass over an array, and a subtree that does not matter is one jump.
+/// Immutable, thread-safe.
 class ByteTrie {
  public:
   struct Node {
@@ -31,7 +32,8 @@ class ByteTrie {
 
   ByteTrie() = default;
 
-  /// `tokens`: bytes and id. Of tokens with the same bytes the lowest id stays; `twins` gives the others.
+  /// `tokens`: bytes and id. Of tokens with the same bytes the lowest id stays; `twins` gives the
+  /// others.
   explicit ByteTrie(std::vector<std::pair<std::string_view, Token>> tokens);
 
   const std::vector<Node>& nodes() const noexcept { return nodes_; }

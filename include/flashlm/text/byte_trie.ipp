@@ -9,7 +9,8 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_ONCE ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, Token>> tokens) {
-  std::erase_if(tokens, [](const auto& each) { return each.first.empty() || each.first.size() > kLongest; });
+  std::erase_if(
+      tokens, [](const auto& each) { return each.first.empty() || each.first.size() > kLongest; });
   std::sort(tokens.begin(), tokens.end());
   std::vector<std::size_t> path;  // the nodes of the last token
   std::string_view last;
@@ -23,7 +24,8 @@ FLASHLM_ONCE ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, Token>> 
     close(path, shared);
     for (std::size_t at = shared; at < bytes.size(); ++at) {
       path.push_back(nodes_.size());
-      nodes_.push_back({0, -1, static_cast<std::uint16_t>(at + 1), static_cast<std::uint8_t>(bytes[at]), 0});
+      nodes_.push_back(
+          {0, -1, static_cast<std::uint16_t>(at + 1), static_cast<std::uint8_t>(bytes[at]), 0});
     }
     nodes_.back().token = token;
     longest_ = std::max(longest_, bytes.size());
@@ -52,7 +54,8 @@ FLASHLM_INLINE std::vector<Token> ByteTrie::spell(std::string_view text) const {
   }
   std::vector<Token> tokens;
   if (best[0].n_tokens == kNever) return tokens;
-  for (std::size_t at = 0; at < text.size(); at += best[at].length) tokens.push_back(best[at].token);
+  for (std::size_t at = 0; at < text.size(); at += best[at].length)
+    tokens.push_back(best[at].token);
   return tokens;
 }
 
@@ -60,7 +63,8 @@ FLASHLM_INLINE void ByteTrie::close(std::vector<std::size_t>& path, std::size_t 
   for (; path.size() > kept; path.pop_back()) {
     Node& node = nodes_[path.back()];
     node.after = static_cast<std::uint32_t>(nodes_.size());
-    node.reach = std::max(node.reach, static_cast<std::uint8_t>(std::min<std::size_t>(path.size(), 255)));
+    node.reach =
+        std::max(node.reach, static_cast<std::uint8_t>(std::min<std::size_t>(path.size(), 255)));
     if (path.size() < 2) continue;
     Node& parent = nodes_[path[path.size() - 2]];
     parent.reach = std::max(parent.reach, node.reach);

@@ -19,16 +19,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// What a model's chat template writes around each message: chat_format.json, which the packer derives from the
-/// template and proves on many conversations (docs/format.md).
+/// What a model's chat template writes around each message: chat_format.json, which the packer
+/// derives from the template and proves on many conversations (docs/format.md).
 ///
-/// What the format writes may hold special tokens, what the messages hold never becomes one. Thread-safe.
+/// What the format writes may hold special tokens, what the messages hold never becomes one.
+/// Thread-safe.
 class ChatFormat {
  public:
   static constexpr const char* kFileName = "chat_format.json";
 
-  /// The format of a packed folder. A folder without one gives a format whose use is a FormatError that says why.
-  /// Throws IoError, and FormatError for a broken file.
+  /// The format of a packed folder. A folder without one gives a format whose use is a FormatError
+  /// that says why. Throws IoError, and FormatError for a broken file.
   static ChatFormat open(const std::filesystem::path& folder);
 
   /// The same from the text of a chat_format.json; `file` names it in messages.
@@ -41,18 +42,21 @@ class ChatFormat {
   /// Whether messages of this role can be written.
   bool has_role(std::string_view role) const noexcept { return find(role) != nullptr; }
 
-  /// The parts of the prompt: what the format writes is trusted, what the messages hold is not. Ends with the beginning
-  /// of an answer. The parts are views of the format and of the messages.
+  /// The parts of the prompt: what the format writes is trusted, what the messages hold is not.
+  /// Ends with the beginning of an answer. The parts are views of the format and of the messages.
   ///
-  /// Throws FormatError if the format is not usable, ArgumentError for messages that the model's template refuses.
+  /// Throws FormatError if the format is not usable, ArgumentError for messages that the model's
+  /// template refuses.
   std::vector<TextPart> parts(std::span<const ChatMessage> messages) const;
-  std::vector<TextPart> parts(std::vector<ChatMessage>&&) const = delete;  // the parts would outlive the messages
+  std::vector<TextPart> parts(std::vector<ChatMessage>&&) const =
+      delete;  // the parts would outlive the messages
 
   /// The prompt as one text, for people to read: the special tokens in it may be anybody's.
   std::string text(std::span<const ChatMessage> messages) const;
 
   /// The prompt as tokens. Throws as `parts`.
-  std::vector<Token> encode(std::span<const ChatMessage> messages, const Tokenizer& tokenizer) const;
+  std::vector<Token> encode(std::span<const ChatMessage> messages,
+                            const Tokenizer& tokenizer) const;
 
  private:
   struct Role {
@@ -64,7 +68,8 @@ class ChatFormat {
     std::vector<std::string> after;  // the roles it may follow; "" is the beginning
   };
 
-  ChatFormat(std::string reason, std::string file) : reason_(std::move(reason)), file_(std::move(file)) {}
+  ChatFormat(std::string reason, std::string file)
+      : reason_(std::move(reason)), file_(std::move(file)) {}
 
   void read_role(const storage::JsonField& entry);
 
@@ -81,7 +86,8 @@ class ChatFormat {
   std::string file_;
   std::string answer_;
   std::vector<Role> roles_;
-  std::map<std::string, std::string, std::less<>> missing_;  // a role that the format lacks, and why
+  std::map<std::string, std::string, std::less<>>
+      missing_;  // a role that the format lacks, and why
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

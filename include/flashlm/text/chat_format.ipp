@@ -37,17 +37,19 @@ FLASHLM_INLINE ChatFormat ChatFormat::parse(std::string_view json, const std::st
   format.answer_ = fields["answer"].string();
   fields["roles"].elements([&](const storage::JsonField& entry) { format.read_role(entry); });
   if (format.roles_.empty()) fields["roles"].refuse("expected 1 role or more, got none");
-  fields["missing"].members(
-      [&](const std::string& role, const storage::JsonField& reason) { format.missing_[role] = reason.string(); });
+  fields["missing"].members([&](const std::string& role, const storage::JsonField& reason) {
+    format.missing_[role] = reason.string();
+  });
   return format;
 }
 
-FLASHLM_INLINE std::vector<TextPart> ChatFormat::parts(std::span<const ChatMessage> messages) const {
+FLASHLM_INLINE std::vector<TextPart> ChatFormat::parts(
+    std::span<const ChatMessage> messages) const {
   if (!usable()) {
-    throw FormatError(
-        concat("[chat_format] template: expected one that joins texts around the messages, got one of "
-               "which C++ cannot say what it does: ",
-               reason_, " (", file_, "). Python renders every template."));
+    throw FormatError(concat(
+        "[chat_format] template: expected one that joins texts around the messages, got one of "
+        "which C++ cannot say what it does: ",
+        reason_, " (", file_, "). Python renders every template."));
   }
   if (messages.empty()) throw ArgumentError("[chat_format] messages: expected 1 or more, got 0");
   std::vector<TextPart> parts;
@@ -55,7 +57,8 @@ FLASHLM_INLINE std::vector<TextPart> ChatFormat::parts(std::span<const ChatMessa
   for (const ChatMessage& message : messages) {
     const Role& role = allowed(message.role, previous);
     parts.push_back({previous.empty() ? role.first : role.later, true});
-    parts.push_back({role.trim ? trimmed(message.content) : std::string_view(message.content), false});
+    parts.push_back(
+        {role.trim ? trimmed(message.content) : std::string_view(message.content), false});
     parts.push_back({role.suffix, true});
     previous = message.role;
   }
@@ -79,27 +82,32 @@ FLASHLM_INLINE void ChatFormat::read_role(const storage::JsonField& entry) {
   Role role{entry["role"].word(),     entry["first"].string(), entry["later"].string(),
             entry["suffix"].string(), entry["trim"].flag(),    {}};
   if (has_role(role.name)) entry["role"].wrong("each role once");
-  entry["after"].elements([&](const storage::JsonField& one) { role.after.push_back(one.string()); });
+  entry["after"].elements(
+      [&](const storage::JsonField& one) { role.after.push_back(one.string()); });
   roles_.push_back(std::move(role));
 }
 
 FLASHLM_INLINE const ChatFormat::Role* ChatFormat::find(std::string_view name) const noexcept {
-  const auto found = std::find_if(roles_.begin(), roles_.end(), [&](const Role& role) { return role.name == name; });
+  const auto found = std::find_if(roles_.begin(), roles_.end(),
+                                  [&](const Role& role) { return role.name == name; });
   return found == roles_.end() ? nullptr : &*found;
 }
 
-FLASHLM_INLINE const ChatFormat::Role& ChatFormat::allowed(std::string_view name, std::string_view previous) const {
+FLASHLM_INLINE const ChatFormat::Role& ChatFormat::allowed(std::string_view name,
+                                                           std::string_view previous) const {
   const Role* role = find(name);
   if (role == nullptr) {
     const auto reason = missing_.find(name);
     throw ArgumentError(concat("[chat_format] role: expected ", known(), ", got '", name, "'",
                                reason == missing_.end() ? "" : ": ",
-                               reason == missing_.end() ? std::string() : reason->second, " (", file_, ")"));
+                               reason == missing_.end() ? std::string() : reason->second, " (",
+                               file_, ")"));
   }
   if (std::find(role->after.begin(), role->after.end(), previous) == role->after.end()) {
-    throw ArgumentError(concat("[chat_format] messages: the model's template takes no '", name, "' ",
-                               previous.empty() ? "at the beginning" : concat("after '", previous, "'"), " (", file_,
-                               ")"));
+    throw ArgumentError(
+        concat("[chat_format] messages: the model's template takes no '", name, "' ",
+               previous.empty() ? "at the beginning" : concat("after '", previous, "'"), " (",
+               file_, ")"));
   }
   return *role;
 }

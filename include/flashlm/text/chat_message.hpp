@@ -10,7 +10,8 @@ namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Who says what. `content` is a plain text: special tokens written out in it never become tokens.
 struct ChatMessage {
-  std::string role;  // "system", "user", "assistant", or another one that the model's template knows
+  std::string
+      role;  // "system", "user", "assistant", or another one that the model's template knows
   std::string content;
 
   friend bool operator==(const ChatMessage&, const ChatMessage&) = default;

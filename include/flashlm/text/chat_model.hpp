@@ -17,8 +17,9 @@ namespace flashlm::inline FLASHLM_ABI::text {
 /// How a conversation is answered.
 struct ChatOptions {
   GenerationOptions generation{};  // parse_special and add_special have no effect here
-  std::string json_schema{};       // the answer is a JSON text that meets this schema; empty: any text
-  std::function<void(std::string_view piece)> on_piece{};  // told each piece of the answer; may throw to stop
+  std::string json_schema{};  // the answer is a JSON text that meets this schema; empty: any text
+  std::function<void(std::string_view piece)>
+      on_piece{};  // told each piece of the answer; may throw to stop
 };
 
 /// Something that answers conversations: a model, or a script in a test. Not thread-safe.
@@ -28,8 +29,8 @@ class ChatModel {
 
   /// The answer to `messages`, the oldest first, without the stop text that ended it.
   ///
-  /// Throws ArgumentError for messages that the model's template refuses, ShapeError if they are longer than the
-  /// context, and what `on_piece` throws.
+  /// Throws ArgumentError for messages that the model's template refuses, ShapeError if they are
+  /// longer than the context, and what `on_piece` throws.
   virtual std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) = 0;
 
   /// How many tokens `text` takes inside a message.

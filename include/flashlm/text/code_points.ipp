@@ -9,8 +9,9 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_INLINE bool CodePoints::contains(char32_t value) const noexcept {
-  const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), value,
-                                      [](char32_t point, const Range& range) { return point < range.first; });
+  const auto after =
+      std::upper_bound(ranges_.begin(), ranges_.end(), value,
+                       [](char32_t point, const Range& range) { return point < range.first; });
   return after != ranges_.begin() && value <= (after - 1)->last;
 }
 

@@ -20,7 +20,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Answers conversations with a packed model; what one shares with the one before is not computed again.
+/// Answers conversations with a packed model; what one shares with the one before is not computed
+/// again.
 ///
 ///     auto model = flashlm::FlashChatModel::open("smollm2.flash");
 ///     const std::vector<flashlm::ChatMessage> messages = {{"user", "Name a colour."}};
@@ -30,17 +31,21 @@ namespace flashlm::inline FLASHLM_ABI::text {
 class FlashChatModel : public ChatModel {
  public:
   /// Opens a packed folder. Throws as LanguageModel::open.
-  static FlashChatModel open(const std::filesystem::path& folder, LanguageModelOptions options = {});
+  static FlashChatModel open(const std::filesystem::path& folder,
+                             LanguageModelOptions options = {});
 
   /// Talks in `session`, or in the model's own.
-  FlashChatModel(LanguageModel lm, ChatFormat format, std::shared_ptr<model::Session> session = nullptr);
+  FlashChatModel(LanguageModel lm, ChatFormat format,
+                 std::shared_ptr<model::Session> session = nullptr);
 
-  /// The answer, pulled piece by piece. Throws FormatError if the model's chat template is no concatenation,
-  /// ArgumentError for messages that it refuses, ShapeError if they are longer than the context.
+  /// The answer, pulled piece by piece. Throws FormatError if the model's chat template is no
+  /// concatenation, ArgumentError for messages that it refuses, ShapeError if they are longer than
+  /// the context.
   Generation stream(std::span<const ChatMessage> messages, GenerationOptions options = {});
 
   /// Throws also FormatError for a json_schema with a keyword that Grammar does not know.
-  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
+  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages,
+                                    const ChatOptions& options) override;
 
   FLASHLM_INLINE std::size_t count_tokens(std::string_view text) const override;
   FLASHLM_INLINE std::size_t context() const override;

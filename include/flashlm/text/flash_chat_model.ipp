@@ -12,7 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE FlashChatModel FlashChatModel::open(const std::filesystem::path& folder, LanguageModelOptions options) {
+FLASHLM_INLINE FlashChatModel FlashChatModel::open(const std::filesystem::path& folder,
+                                                   LanguageModelOptions options) {
   ChatFormat format = ChatFormat::open(folder);
   return {LanguageModel::open(folder, std::move(options)), std::move(format)};
 }
@@ -21,13 +22,15 @@ FLASHLM_INLINE FlashChatModel::FlashChatModel(LanguageModel lm, ChatFormat forma
                                               std::shared_ptr<model::Session> session)
     : lm_(std::move(lm)), format_(std::move(format)), session_(std::move(session)) {}
 
-FLASHLM_INLINE Generation FlashChatModel::stream(std::span<const ChatMessage> messages, GenerationOptions options) {
+FLASHLM_INLINE Generation FlashChatModel::stream(std::span<const ChatMessage> messages,
+                                                 GenerationOptions options) {
   std::vector<Token> prompt = format_.encode(messages, lm_.tokenizer());
   if (session_) return lm_.stream(session_, std::move(prompt), std::move(options));
   return lm_.stream(std::move(prompt), std::move(options));
 }
 
-FLASHLM_INLINE std::string FlashChatModel::answer(std::span<const ChatMessage> messages, const ChatOptions& options) {
+FLASHLM_INLINE std::string FlashChatModel::answer(std::span<const ChatMessage> messages,
+                                                  const ChatOptions& options) {
   GenerationOptions settings = options.generation;
   if (!options.json_schema.empty()) settings.grammar = grammar(options.json_schema);
   Generation generation = stream(messages, std::move(settings));

@@ -39,12 +39,15 @@ struct GenerationOptions {
   bool parse_special = true;              // special tokens written out in the prompt become tokens
   bool add_special = true;                // the tokenizer's own tokens around a text, such as BOS
   model::Session::Progress on_prefill{};  // may throw to stop
-  std::shared_ptr<KvStore> kv_store{};    // where the prompt may have been computed before; none: only the session
-  // The text is always a whole one of these, unless a stop string or the caller ends it: near max_new_tokens, or the
-  // end of the context, the shortest way to an end is taken.
+  std::shared_ptr<KvStore>
+      kv_store{};  // where the prompt may have been computed before; none: only the session
+  // The text is always a whole one of these, unless a stop string or the caller ends it: near
+  // max_new_tokens, or the end of the context, the shortest way to an end is taken.
   std::shared_ptr<const Language> grammar{};
 
-  SamplerOptions sampling() const { return {temperature, top_k, top_p, min_p, repetition_penalty, seed}; }
+  SamplerOptions sampling() const {
+    return {temperature, top_k, top_p, min_p, repetition_penalty, seed};
+  }
 };
 
 /// Why a text ended.
@@ -63,30 +66,33 @@ constexpr std::string_view name(FinishReason reason) noexcept {
   return "?";
 }
 
-/// The continuation of a prompt. Each `next` computes only what the next piece needs; the first reads the prompt.
+/// The continuation of a prompt. Each `next` computes only what the next piece needs; the first
+/// reads the prompt.
 ///
 ///     while (std::optional<std::string_view> piece = generation.next()) std::cout << *piece;
 ///     for (std::string_view piece : generation) std::cout << piece;      // the same
 ///
-/// Several may share a session, a piece or a `rest` at a time, from any thread: one whose session has gone on with
-/// something else computes its text again from what both have in common, and is the text that it is alone. (Not with
-/// the policy paper, whose results depend on what was read before.) `close` and what only tells wait for nothing.
+/// Several may share a session, a piece or a `rest` at a time, from any thread: one whose session
+/// has gone on with something else computes its text again from what both have in common, and is
+/// the text that it is alone. (Not with the policy paper, whose results depend on what was read
+/// before.) `close` and what only tells wait for nothing.
 class Generation {
  public:
-  /// Encodes the prompt and checks the options. Throws ArgumentError, also for a grammar whose shortest text is longer
-  /// than max_new_tokens; ShapeError if the prompt is empty or too long.
+  /// Encodes the prompt and checks the options. Throws ArgumentError, also for a grammar whose
+  /// shortest text is longer than max_new_tokens; ShapeError if the prompt is empty or too long.
   Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
              std::string_view prompt, const GenerationOptions& options);
 
-  /// The same for a prompt that is encoded already: parse_special and add_special have no effect. Throws ArgumentError
-  /// also for ids that are not in the vocabulary.
+  /// The same for a prompt that is encoded already: parse_special and add_special have no effect.
+  /// Throws ArgumentError also for ids that are not in the vocabulary.
   Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
              std::vector<Token> prompt, GenerationOptions options);
 
-  /// The next piece, whole characters, never empty; nothing when the text has ended. Valid until the next call.
+  /// The next piece, whole characters, never empty; nothing when the text has ended. Valid until
+  /// the next call.
   ///
-  /// Throws IoError if a read fails: what was returned stands, and the same call may be tried again. Throws
-  /// ArgumentError if a callback of the session calls it, Error in a forked child.
+  /// Throws IoError if a read fails: what was returned stands, and the same call may be tried
+  /// again. Throws ArgumentError if a callback of the session calls it, Error in a forked child.
   std::optional<std::string_view> next();
 
   /// The same as a copy, for threads that share the generation.
@@ -100,7 +106,9 @@ class Generation {
   std::uint64_t seed() const noexcept { return options_.seed; }
   FinishReason finish_reason() const noexcept { return reason_.get(); }
   /// The generated tokens, with the ending one if the model wrote one.
-  std::span<const Token> tokens() const noexcept { return {text_.data() + n_prompt_, n_shown_.get() - n_prompt_}; }
+  std::span<const Token> tokens() const noexcept {
+    return {text_.data() + n_prompt_, n_shown_.get() - n_prompt_};
+  }
   std::span<const Token> prompt_tokens() const noexcept { return {text_.data(), n_prompt_}; }
 
   /// Whether this is a forked child, and the session was in use at the fork.
@@ -112,7 +120,8 @@ class Generation {
     using value_type = std::string_view;
     using difference_type = std::ptrdiff_t;
 
-    explicit Iterator(Generation& generation) : generation_(&generation), piece_(generation.next()) {}
+    explicit Iterator(Generation& generation)
+        : generation_(&generation), piece_(generation.next()) {}
     std::string_view operator*() const noexcept { return *piece_; }
     Iterator& operator++();
     void operator++(int) { ++*this; }
@@ -135,7 +144,9 @@ class Generation {
     Shown(const Shown& other) noexcept : Shown(other.get()) {}
     Shown& operator=(const Shown& other) noexcept { return value_ = other.get(), *this; }
     Number get() const noexcept { return value_.load(std::memory_order_acquire); }
-    bool change(Number from, Number to) noexcept { return value_.compare_exchange_strong(from, to); }
+    bool change(Number from, Number to) noexcept {
+      return value_.compare_exchange_strong(from, to);
+    }
 
    private:
     std::atomic<Number> value_;

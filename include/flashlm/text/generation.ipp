@@ -12,12 +12,15 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session,
+                                    std::shared_ptr<const Tokenizer> tokenizer,
                                     std::string_view prompt, const GenerationOptions& options)
-    : Generation(std::move(session), tokenizer, tokenizer->encode(prompt, {options.parse_special, options.add_special}),
-                 options) {}
+    : Generation(std::move(session), tokenizer,
+                 tokenizer->encode(prompt, {options.parse_special, options.add_special}), options) {
+}
 
-FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std::shared_ptr<const Tokenizer> tokenizer,
+FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session,
+                                    std::shared_ptr<const Tokenizer> tokenizer,
                                     std::vector<Token> prompt, GenerationOptions options)
     : session_(std::move(session)),
       tokenizer_(std::move(tokenizer)),
@@ -26,11 +29,13 @@ FLASHLM_ONCE Generation::Generation(std::shared_ptr<model::Session> session, std
       stops_(options_.stop),
       text_(std::move(prompt)),
       n_prompt_(text_.size()) {
-  if (n_prompt_ == 0) throw ShapeError("[generation] prompt: expected 1 token or more, got an empty text");
+  if (n_prompt_ == 0)
+    throw ShapeError("[generation] prompt: expected 1 token or more, got an empty text");
   tokenizer_->check_rows(text_, "generation");
   if (n_prompt_ > session_->context()) {
-    throw ShapeError(concat("[generation] prompt: expected at most the context of ", session_->context(),
-                            " tokens, got ", n_prompt_, ". A larger context takes more memory."));
+    throw ShapeError(concat("[generation] prompt: expected at most the context of ",
+                            session_->context(), " tokens, got ", n_prompt_,
+                            ". A larger context takes more memory."));
   }
   // Once and for all: other threads look at what is there while it grows.
   text_.reserve(n_prompt_ + std::min(options_.max_new_tokens, session_->context() + 1 - n_prompt_));
@@ -75,7 +80,8 @@ FLASHLM_INLINE void Generation::advance() {
   if (guide_) {
     const std::vector<Token> forced = guide_->forced(room());
     // They are computed together with the next step, if there is one.
-    for (std::size_t index = 0; index < forced.size() && finish_reason() == FinishReason::none; ++index)
+    for (std::size_t index = 0; index < forced.size() && finish_reason() == FinishReason::none;
+         ++index)
       append(forced[index]);
     if (!forced.empty() || guide_->is_complete()) return finish_if_full();
   }
@@ -106,11 +112,13 @@ FLASHLM_INLINE void Generation::append(Token token) {
 FLASHLM_INLINE void Generation::finish_if_full() {
   if (finish_reason() != FinishReason::none) return;
   if (guide_ && guide_->is_complete() && !guide_->is_cut()) return finish(FinishReason::eos);
-  if (tokens().size() == options_.max_new_tokens || (guide_ && guide_->is_complete())) finish(FinishReason::length);
+  if (tokens().size() == options_.max_new_tokens || (guide_ && guide_->is_complete()))
+    finish(FinishReason::length);
 }
 
 FLASHLM_INLINE std::size_t Generation::room() const noexcept {
-  return std::min(options_.max_new_tokens - tokens().size(), session_->context() + 1 - text_.size());
+  return std::min(options_.max_new_tokens - tokens().size(),
+                  session_->context() + 1 - text_.size());
 }
 
 FLASHLM_ONCE void Generation::start_guide() {
@@ -119,13 +127,14 @@ FLASHLM_ONCE void Generation::start_guide() {
   const std::size_t least = guide_->least_room();
   if (least > options_.max_new_tokens) {
     throw ArgumentError(concat("[generation] max_new_tokens: expected at least ", least,
-                               ", which the grammar's shortest text takes, got ", options_.max_new_tokens));
+                               ", which the grammar's shortest text takes, got ",
+                               options_.max_new_tokens));
   }
   if (least > room()) {
-    throw ShapeError(concat("[generation] prompt: expected at most ", session_->context() + 1 - least,
-                            " tokens, so that the context of ", session_->context(),
-                            " holds the grammar's shortest text, got ", n_prompt_,
-                            ". A larger context takes more memory."));
+    throw ShapeError(concat("[generation] prompt: expected at most ",
+                            session_->context() + 1 - least, " tokens, so that the context of ",
+                            session_->context(), " holds the grammar's shortest text, got ",
+                            n_prompt_, ". A larger context takes more memory."));
   }
 }
 
@@ -134,17 +143,20 @@ FLASHLM_INLINE std::span<float> Generation::logits() {
   // Ours is what has the same tokens, whoever computed them; a read that failed may have left less.
   const bool ours = has_read_ && held.size() >= n_prompt_ && held.size() < text_.size() &&
                     session_->common_prefix(text_) == held.size();
-  const std::span<const Token> unread = std::span<const Token>(text_).subspan(ours ? held.size() : 0);
-  const std::span<const float> logits = !ours                ? read_text()
-                                        : unread.size() == 1 ? session_->step(text_.back())
-                                                             : session_->extend(unread);  // forced tokens, together
+  const std::span<const Token> unread =
+      std::span<const Token>(text_).subspan(ours ? held.size() : 0);
+  const std::span<const float> logits = !ours ? read_text()
+                                        : unread.size() == 1
+                                            ? session_->step(text_.back())
+                                            : session_->extend(unread);  // forced tokens, together
   has_read_ = true;
   return scratch_.assign(logits.begin(), logits.end()), scratch_;
 }
 
 FLASHLM_INLINE std::span<const float> Generation::read_text() {
   const model::Session::Progress told = has_read_ ? nullptr : options_.on_prefill;
-  return options_.kv_store ? options_.kv_store->prefill(*session_, text_, told) : session_->prefill(text_, told);
+  return options_.kv_store ? options_.kv_store->prefill(*session_, text_, told)
+                           : session_->prefill(text_, told);
 }
 
 FLASHLM_INLINE void Generation::emit(std::string_view characters) {

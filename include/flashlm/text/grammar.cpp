@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// grammar.cpp: the bodies of grammars, for programs whose files all define FLASHLM_COMPILED (version.hpp).
+/// grammar.cpp: the bodies of grammars, for programs whose files all define FLASHLM_COMPILED
+/// (version.hpp).
 #if !defined(FLASHLM_COMPILED)
 #error "grammar.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif

@@ -21,16 +21,19 @@ FLASHLM_INLINE Grammar Grammar::from_json_schema(std::string_view schema) {
   return from_json_schema(json);
 }
 
-FLASHLM_INLINE Grammar::Grammar(GrammarRules rules) : rules_(std::make_shared<const GrammarRules>(std::move(rules))) {
-  if (shortest() == GrammarRules::kNever) throw FormatError("[grammar] rules: no text can meet them");
+FLASHLM_INLINE Grammar::Grammar(GrammarRules rules)
+    : rules_(std::make_shared<const GrammarRules>(std::move(rules))) {
+  if (shortest() == GrammarRules::kNever)
+    throw FormatError("[grammar] rules: no text can meet them");
   if (shortest() > kLongestShortest) {
-    throw FormatError(
-        concat("[grammar] rules: expected a shortest text of at most ", kLongestShortest, " bytes, got ", shortest()));
+    throw FormatError(concat("[grammar] rules: expected a shortest text of at most ",
+                             kLongestShortest, " bytes, got ", shortest()));
   }
 }
 
 FLASHLM_INLINE std::unique_ptr<Guide> Grammar::guide(std::shared_ptr<const Tokenizer> tokenizer,
-                                                     std::span<const Token> ends, std::size_t vocab_size) const {
+                                                     std::span<const Token> ends,
+                                                     std::size_t vocab_size) const {
   return std::make_unique<GrammarGuide>(rules_, std::move(tokenizer), ends, vocab_size);
 }
 

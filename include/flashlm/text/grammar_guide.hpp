@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// grammar_guide.hpp: leads a model through a grammar: what it need not choose, what it may, and when it must end.
+/// grammar_guide.hpp: leads a model through a grammar: what it need not choose, what it may, and
+/// when it must end.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +24,16 @@ namespace flashlm::inline FLASHLM_ABI::text {
 class GrammarGuide : public Guide {
  public:
   /// Throws FormatError if the vocabulary cannot spell any text of the grammar.
-  GrammarGuide(std::shared_ptr<const GrammarRules> rules, std::shared_ptr<const Tokenizer> tokenizer,
-               std::span<const Token> ends, std::size_t vocab_size);
+  GrammarGuide(std::shared_ptr<const GrammarRules> rules,
+               std::shared_ptr<const Tokenizer> tokenizer, std::span<const Token> ends,
+               std::size_t vocab_size);
 
   std::size_t least_room() override { return mask_.to_end().size(); }
   bool is_complete() const noexcept override { return is_cut_ ? rest_.empty() : mask_.must_end(); }
   bool is_cut() const noexcept override { return is_cut_; }
   FLASHLM_INLINE std::vector<Token> forced(std::size_t room) override;
-  FLASHLM_INLINE std::optional<Token> choose(Sampler& sampler, std::span<float> logits, std::span<const Token> history,
+  FLASHLM_INLINE std::optional<Token> choose(Sampler& sampler, std::span<float> logits,
+                                             std::span<const Token> history,
                                              std::size_t room) override;
 
  private:
@@ -38,8 +41,8 @@ class GrammarGuide : public Guide {
 
   std::string joined(std::span<const Token> tokens) const;
 
-  /// The tokens of forced bytes. The last is left to the model unless the text ends there: with what follows, another
-  /// token may be the usual one.
+  /// The tokens of forced bytes. The last is left to the model unless the text ends there: with
+  /// what follows, another token may be the usual one.
   std::vector<Token> spelled(const std::string& bytes);
 
   std::shared_ptr<const Tokenizer> tokenizer_;

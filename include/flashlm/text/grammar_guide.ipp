@@ -13,9 +13,10 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_INLINE GrammarGuide::GrammarGuide(std::shared_ptr<const GrammarRules> rules,
-                                          std::shared_ptr<const Tokenizer> tokenizer, std::span<const Token> ends,
-                                          std::size_t vocab_size)
-    : tokenizer_(std::move(tokenizer)), mask_(std::move(rules), tokenizer_->trie(), ends, vocab_size) {}
+                                          std::shared_ptr<const Tokenizer> tokenizer,
+                                          std::span<const Token> ends, std::size_t vocab_size)
+    : tokenizer_(std::move(tokenizer)),
+      mask_(std::move(rules), tokenizer_->trie(), ends, vocab_size) {}
 
 FLASHLM_INLINE std::vector<Token> GrammarGuide::forced(std::size_t room) {
   if (is_cut_) return std::exchange(rest_, {});
@@ -32,7 +33,8 @@ FLASHLM_INLINE std::vector<Token> GrammarGuide::forced(std::size_t room) {
 }
 
 FLASHLM_INLINE std::optional<Token> GrammarGuide::choose(Sampler& sampler, std::span<float> logits,
-                                                         std::span<const Token> history, std::size_t room) {
+                                                         std::span<const Token> history,
+                                                         std::size_t room) {
   mask_.apply(logits);
   const Token token = sampler.sample(logits, history);
   if (mask_.is_end(token)) return token;
@@ -58,9 +60,12 @@ FLASHLM_INLINE std::string GrammarGuide::joined(std::span<const Token> tokens) c
 
 FLASHLM_INLINE std::vector<Token> GrammarGuide::spelled(const std::string& bytes) {
   if (bytes.empty() || !is_utf8(bytes)) return {};
-  std::vector<Token> tokens = tokenizer_->encode(bytes, {.parse_special = false, .add_special = false});
+  std::vector<Token> tokens =
+      tokenizer_->encode(bytes, {.parse_special = false, .add_special = false});
   if (joined(tokens) != bytes) return {};
-  if (!std::all_of(tokens.begin(), tokens.end(), [&](Token token) { return tokenizer_->has_row(token); })) return {};
+  if (!std::all_of(tokens.begin(), tokens.end(),
+                   [&](Token token) { return tokenizer_->has_row(token); }))
+    return {};
   if (!mask_.must_end(bytes)) tokens.pop_back();
   return tokens;
 }

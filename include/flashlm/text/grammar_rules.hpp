@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// grammar_rules.hpp: a language of bytes as a graph of rules, and the shortest way to its end from everywhere.
+/// grammar_rules.hpp: a language of bytes as a graph of rules, and the shortest way to its end from
+/// everywhere.
 #pragma once
 
 #include <algorithm>
@@ -25,11 +26,11 @@ ByteSet byte_range(unsigned char first, unsigned char last);
 /// The bytes of `text`.
 ByteSet bytes_of(std::string_view text);
 
-/// A context-free language of bytes. A node is a place in it and says how the text may go on from there; a rule is a
-/// node whose text ends at `end()`.
+/// A context-free language of bytes. A node is a place in it and says how the text may go on from
+/// there; a rule is a node whose text ends at `end()`.
 ///
-/// It is built from the end to the front: each function takes the node that follows and returns the node before it.
-/// After `finish` it does not change; then any number of threads may read it.
+/// It is built from the end to the front: each function takes the node that follows and returns the
+/// node before it. After `finish` it does not change; then any number of threads may read it.
 class GrammarRules {
  public:
   using Node = std::uint32_t;
@@ -43,11 +44,12 @@ class GrammarRules {
 
   struct Entry {
     Kind kind = Kind::end;
-    std::uint32_t target = 0;  // bytes: index of the set; either: first of its targets; call, loop: the rule
-    std::uint32_t count = 0;   // either: number of its targets
-    Node next = 0;             // bytes, call, loop: what follows
-    std::uint64_t least = 0;   // loop
-    std::uint64_t most = 0;    // loop; kNoLimit: any number
+    std::uint32_t target =
+        0;  // bytes: index of the set; either: first of its targets; call, loop: the rule
+    std::uint32_t count = 0;  // either: number of its targets
+    Node next = 0;            // bytes, call, loop: what follows
+    std::uint64_t least = 0;  // loop
+    std::uint64_t most = 0;   // loop; kNoLimit: any number
   };
 
   GrammarRules() { add({}); }
@@ -74,7 +76,8 @@ class GrammarRules {
   Node declare();
   void define(Node declared, Node meaning) { targets_[entries_[declared].target] = meaning; }
 
-  /// Makes `start` the whole language. False if it has no text at all, as when a rule must always contain itself.
+  /// Makes `start` the whole language. False if it has no text at all, as when a rule must always
+  /// contain itself.
   bool finish(Node start);
 
   /// Whether each byte that is wanted somewhere has an alternative in `usable`.
@@ -100,7 +103,9 @@ class GrammarRules {
   std::uint32_t byte_class(unsigned char byte) const noexcept { return classes_[byte]; }
   std::size_t n_classes() const noexcept { return n_classes_; }
 
-  static Cost plus(Cost left, Cost right) noexcept { return left > kNever - right ? kNever : left + right; }
+  static Cost plus(Cost left, Cost right) noexcept {
+    return left > kNever - right ? kNever : left + right;
+  }
 
  private:
   static Cost times(std::uint64_t count, Cost cost) noexcept;

@@ -31,7 +31,8 @@ FLASHLM_INLINE GrammarRules::Node GrammarRules::bytes(const ByteSet& set, Node n
 }
 
 FLASHLM_INLINE GrammarRules::Node GrammarRules::literal(std::string_view text, Node next) {
-  for (std::size_t at = text.size(); at > 0; --at) next = bytes(bytes_of(text.substr(at - 1, 1)), next);
+  for (std::size_t at = text.size(); at > 0; --at)
+    next = bytes(bytes_of(text.substr(at - 1, 1)), next);
   return next;
 }
 
@@ -42,7 +43,8 @@ FLASHLM_INLINE GrammarRules::Node GrammarRules::either(const std::vector<Node>& 
   return add({Kind::either, first, static_cast<std::uint32_t>(nodes.size()), 0, 0, 0});
 }
 
-FLASHLM_INLINE GrammarRules::Node GrammarRules::loop(Node rule, std::uint64_t least, std::uint64_t most, Node next) {
+FLASHLM_INLINE GrammarRules::Node GrammarRules::loop(Node rule, std::uint64_t least,
+                                                     std::uint64_t most, Node next) {
   if (least > most) return either({});
   return add({Kind::loop, rule, 0, next, least, most});
 }
@@ -60,7 +62,8 @@ FLASHLM_INLINE bool GrammarRules::finish(Node start) {
 }
 
 FLASHLM_INLINE bool GrammarRules::is_within(const ByteSet& usable) const {
-  return std::all_of(sets_.begin(), sets_.end(), [&](const ByteSet& set) { return (set & usable).any(); });
+  return std::all_of(sets_.begin(), sets_.end(),
+                     [&](const ByteSet& set) { return (set & usable).any(); });
 }
 
 FLASHLM_INLINE bool GrammarRules::close_without(const ByteSet& usable) {
@@ -70,7 +73,8 @@ FLASHLM_INLINE bool GrammarRules::close_without(const ByteSet& usable) {
   return finish(start_);
 }
 
-FLASHLM_INLINE GrammarRules::Cost GrammarRules::loop_cost(const Entry& loop, std::uint64_t done) const noexcept {
+FLASHLM_INLINE GrammarRules::Cost GrammarRules::loop_cost(const Entry& loop,
+                                                          std::uint64_t done) const noexcept {
   const std::uint64_t left = loop.least > done ? loop.least - done : 0;
   return plus(times(left, cost(loop.target)), cost(loop.next));
 }
@@ -82,7 +86,8 @@ FLASHLM_INLINE GrammarRules::Cost GrammarRules::times(std::uint64_t count, Cost 
 
 FLASHLM_INLINE GrammarRules::Node GrammarRules::add(const Entry& entry) {
   if (entries_.size() + targets_.size() > kMostNodes) {
-    throw FormatError(concat("[grammar] rules: expected at most ", kMostNodes, " nodes, got more. Simplify it."));
+    throw FormatError(
+        concat("[grammar] rules: expected at most ", kMostNodes, " nodes, got more. Simplify it."));
   }
   entries_.push_back(entry);
   return static_cast<Node>(entries_.size() - 1);
@@ -97,7 +102,8 @@ FLASHLM_INLINE GrammarRules::Cost GrammarRules::evaluate(const Entry& entry) con
     case Kind::either: break;
   }
   Cost least = kNever;
-  for (const Node* each = begin(entry); each != end(entry); ++each) least = std::min(least, cost(*each));
+  for (const Node* each = begin(entry); each != end(entry); ++each)
+    least = std::min(least, cost(*each));
   return least;
 }
 
@@ -128,10 +134,12 @@ FLASHLM_INLINE void GrammarRules::find_classes() {
   classes_.fill(0);
   n_classes_ = 1;
   for (const ByteSet& set : sets_) {
-    std::unordered_map<std::uint32_t, std::uint32_t> renamed;  // old class * 2 + whether it is in the set -> new class
+    std::unordered_map<std::uint32_t, std::uint32_t>
+        renamed;  // old class * 2 + whether it is in the set -> new class
     for (unsigned byte = 0; byte < 256; ++byte) {
       const std::uint32_t key = classes_[byte] * 2 + (set.test(byte) ? 1 : 0);
-      classes_[byte] = renamed.try_emplace(key, static_cast<std::uint32_t>(renamed.size())).first->second;
+      classes_[byte] =
+          renamed.try_emplace(key, static_cast<std::uint32_t>(renamed.size())).first->second;
     }
     n_classes_ = renamed.size();
   }

@@ -17,10 +17,11 @@ struct GrammarWaiting {
   std::uint64_t done = 0;  // rounds of the loop when it goes on
 };
 
-/// A shortest text from `node` to the end of its rule and of those that wait for it, the last of `waiting` first. Of
-/// bytes in `usable`, which each set of the grammar has; a letter or a digit where anything will do.
-std::string shortest_text(const GrammarRules& rules, GrammarRules::Node node, std::vector<GrammarWaiting> waiting,
-                          const ByteSet& usable);
+/// A shortest text from `node` to the end of its rule and of those that wait for it, the last of
+/// `waiting` first. Of bytes in `usable`, which each set of the grammar has; a letter or a digit
+/// where anything will do.
+std::string shortest_text(const GrammarRules& rules, GrammarRules::Node node,
+                          std::vector<GrammarWaiting> waiting, const ByteSet& usable);
 
 }  // namespace flashlm::inline FLASHLM_ABI::text
 

@@ -10,7 +10,8 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_INLINE std::string shortest_text(const GrammarRules& rules, GrammarRules::Node node,
-                                         std::vector<GrammarWaiting> waiting, const ByteSet& usable) {
+                                         std::vector<GrammarWaiting> waiting,
+                                         const ByteSet& usable) {
   using Kind = GrammarRules::Kind;
   std::string text;
   std::uint64_t done = 0;  // rounds of the loop at `node`
@@ -25,8 +26,9 @@ FLASHLM_INLINE std::string shortest_text(const GrammarRules& rules, GrammarRules
       text += static_cast<char>(static_cast<unsigned char>(byte));
       node = entry.next;
     } else if (entry.kind == Kind::either) {
-      node = *std::min_element(rules.begin(entry), rules.end(entry),
-                               [&](auto left, auto right) { return rules.cost(left) < rules.cost(right); });
+      node = *std::min_element(rules.begin(entry), rules.end(entry), [&](auto left, auto right) {
+        return rules.cost(left) < rules.cost(right);
+      });
     } else if (entry.kind == Kind::call) {
       waiting.push_back({node, 0});
       node = entry.target;

@@ -15,11 +15,12 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Reads a text byte by byte. A state is the set of all places in the grammar where the text so far may stand, each
-/// with the rules that wait for it; states and steps between them are kept, so a step that was made before is one
-/// look-up.
+/// Reads a text byte by byte. A state is the set of all places in the grammar where the text so far
+/// may stand, each with the rules that wait for it; states and steps between them are kept, so a
+/// step that was made before is one look-up.
 ///
-/// Every state has a way to an end: places without one are left out. Not thread-safe. The rules must outlive it.
+/// Every state has a way to an end: places without one are left out. Not thread-safe. The rules
+/// must outlive it.
 class GrammarStates {
  public:
   using State = std::uint32_t;
@@ -27,7 +28,8 @@ class GrammarStates {
 
   /// No text of the grammar begins like this.
   static constexpr State kDead = 0;
-  /// A state holds at most so many places, the nearest to an end: an ambiguous grammar is narrowed, never broken.
+  /// A state holds at most so many places, the nearest to an end: an ambiguous grammar is narrowed,
+  /// never broken.
   static constexpr std::size_t kMostPlaces = 512;
 
   explicit GrammarStates(const GrammarRules& rules);
@@ -40,20 +42,25 @@ class GrammarStates {
 
   State next(State state, unsigned char byte);
 
-  /// States of one kind allow the same next `length` bytes: they differ only in loops that have more rounds left, or
-  /// more to do, than so many bytes can make. `length` is the same in every call.
+  /// States of one kind allow the same next `length` bytes: they differ only in loops that have
+  /// more rounds left, or more to do, than so many bytes can make. `length` is the same in every
+  /// call.
   std::uint32_t kind(State state, std::uint64_t length);
 
   /// Whether the text may end here, or must.
   bool may_end(State state) const noexcept { return states_[state].may_end; }
-  bool must_end(State state) const noexcept { return may_end(state) && states_[state].places.empty(); }
-  Cost to_end(State state) const noexcept { return states_[state].to_end; }  // bytes to the nearest end
+  bool must_end(State state) const noexcept {
+    return may_end(state) && states_[state].places.empty();
+  }
+  Cost to_end(State state) const noexcept {
+    return states_[state].to_end;
+  }  // bytes to the nearest end
 
   /// The only byte that may follow, or -1 if there are several, or if the text may end.
   int forced(State state) const noexcept;
 
-  /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar has. It goes straight
-  /// through the rules: a text of any length meets no new states.
+  /// A shortest text from `state` to an end, of bytes in `usable`, which each set of the grammar
+  /// has. It goes straight through the rules: a text of any length meets no new states.
   std::string shortest(State state, const ByteSet& usable = ~ByteSet()) const;
 
   /// Gives all memory back but for `state`, whose new name it returns.
@@ -93,7 +100,8 @@ class GrammarStates {
   };
   struct Hash {
     static std::size_t mix(std::size_t seed, std::size_t value) noexcept;
-    std::size_t operator()(const std::tuple<Node, std::uint64_t, std::uint32_t>& key) const noexcept;
+    std::size_t operator()(
+        const std::tuple<Node, std::uint64_t, std::uint32_t>& key) const noexcept;
     std::size_t operator()(const std::pair<std::vector<Place>, bool>& key) const noexcept;
   };
 
@@ -115,12 +123,14 @@ class GrammarStates {
   const GrammarRules* rules_;
   std::size_t n_classes_;
   std::vector<Frame> frames_;  // the first stands for none
-  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_ids_;
+  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash>
+      frame_ids_;
   std::vector<Closure> states_;
   std::unordered_map<std::pair<std::vector<Place>, bool>, State, Hash> state_ids_;
   std::vector<State> table_;                // [states, classes]
   std::vector<std::uint32_t> frame_kinds_;  // by frame
-  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash> frame_kind_ids_;
+  std::unordered_map<std::tuple<Node, std::uint64_t, std::uint32_t>, std::uint32_t, Hash>
+      frame_kind_ids_;
   std::unordered_map<std::pair<std::vector<Place>, bool>, std::uint32_t, Hash> kinds_;
   State start_ = kDead;
   std::size_t bytes_ = 0;

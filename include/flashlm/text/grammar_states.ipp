@@ -10,7 +10,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE GrammarStates::GrammarStates(const GrammarRules& rules) : rules_(&rules), n_classes_(rules.n_classes()) {
+FLASHLM_INLINE GrammarStates::GrammarStates(const GrammarRules& rules)
+    : rules_(&rules), n_classes_(rules.n_classes()) {
   clear();
   start_ = intern(closure({{rules.start(), 0, 0}}));
 }
@@ -24,9 +25,12 @@ FLASHLM_INLINE GrammarStates::State GrammarStates::next(State state, unsigned ch
 FLASHLM_INLINE std::uint32_t GrammarStates::kind(State state, std::uint64_t length) {
   const Closure& closure = states_[state];
   std::vector<Place> key;
-  for (const Place& place : closure.places) key.push_back({place.node, frame_kind(place.frame, length)});
+  for (const Place& place : closure.places)
+    key.push_back({place.node, frame_kind(place.frame, length)});
   bytes_ += key.size() * sizeof(Place) + 2 * kNodeBytes;  // and what frame_kind keeps
-  return kinds_.try_emplace({std::move(key), closure.may_end}, static_cast<std::uint32_t>(kinds_.size())).first->second;
+  return kinds_
+      .try_emplace({std::move(key), closure.may_end}, static_cast<std::uint32_t>(kinds_.size()))
+      .first->second;
 }
 
 FLASHLM_INLINE int GrammarStates::forced(State state) const noexcept {
@@ -42,7 +46,9 @@ FLASHLM_INLINE int GrammarStates::forced(State state) const noexcept {
 FLASHLM_INLINE std::string GrammarStates::shortest(State state, const ByteSet& usable) const {
   const Closure& from = states_[state];
   if (state == kDead || from.may_end || from.places.empty()) return {};
-  const auto is_nearer = [&](const Place& left, const Place& right) { return cost(left) < cost(right); };
+  const auto is_nearer = [&](const Place& left, const Place& right) {
+    return cost(left) < cost(right);
+  };
   const auto nearest = std::min_element(from.places.begin(), from.places.end(), is_nearer);
   std::vector<GrammarWaiting> waiting;
   for (std::uint32_t frame = nearest->frame; frame != 0; frame = frames_[frame].parent)
@@ -103,11 +109,14 @@ FLASHLM_INLINE void GrammarStates::clear() {
   intern({});  // kDead
 }
 
-FLASHLM_INLINE std::uint32_t GrammarStates::push(Node node, std::uint64_t done, std::uint32_t parent) {
-  const auto [found, is_new] = frame_ids_.try_emplace({node, done, parent}, static_cast<std::uint32_t>(frames_.size()));
+FLASHLM_INLINE std::uint32_t GrammarStates::push(Node node, std::uint64_t done,
+                                                 std::uint32_t parent) {
+  const auto [found, is_new] =
+      frame_ids_.try_emplace({node, done, parent}, static_cast<std::uint32_t>(frames_.size()));
   if (is_new) {
     const GrammarRules::Entry& entry = rules_->entry(node);
-    const Cost own = entry.kind == Kind::call ? rules_->cost(entry.next) : rules_->loop_cost(entry, done);
+    const Cost own =
+        entry.kind == Kind::call ? rules_->cost(entry.next) : rules_->loop_cost(entry, done);
     frames_.push_back({node, done, parent, GrammarRules::plus(own, frames_[parent].after)});
     bytes_ += sizeof(Frame) + kNodeBytes;
   }
@@ -120,12 +129,16 @@ FLASHLM_INLINE std::uint32_t GrammarStates::frame_kind(std::uint32_t frame, std:
     const GrammarRules::Entry& entry = rules_->entry(at.node);
     std::uint64_t rounds = 0;
     if (entry.kind == Kind::loop) {
-      const std::uint64_t least = entry.least > at.done ? std::min(entry.least - at.done, length + 1) : 0;
+      const std::uint64_t least =
+          entry.least > at.done ? std::min(entry.least - at.done, length + 1) : 0;
       const bool endless = entry.most == GrammarRules::kNoLimit;
-      rounds = least * (length + 2) + (endless ? length + 1 : std::min(entry.most - at.done, length + 1));
+      rounds = least * (length + 2) +
+               (endless ? length + 1 : std::min(entry.most - at.done, length + 1));
     }
     const auto next = static_cast<std::uint32_t>(frame_kind_ids_.size() + 1);
-    frame_kinds_.push_back(frame_kind_ids_.try_emplace({at.node, rounds, frame_kinds_[at.parent]}, next).first->second);
+    frame_kinds_.push_back(
+        frame_kind_ids_.try_emplace({at.node, rounds, frame_kinds_[at.parent]}, next)
+            .first->second);
   }
   return frame_kinds_[frame];
 }
@@ -135,8 +148,10 @@ FLASHLM_INLINE GrammarStates::State GrammarStates::intern(Closure closure) {
       state_ids_.try_emplace({closure.places, closure.may_end}, static_cast<State>(states_.size()));
   if (is_new) {
     closure.to_end = closure.may_end ? 0 : GrammarRules::kNever;
-    for (const Place& place : closure.places) closure.to_end = std::min(closure.to_end, cost(place));
-    bytes_ += sizeof(Closure) + 2 * closure.places.size() * sizeof(Place) + n_classes_ * sizeof(State) + kNodeBytes;
+    for (const Place& place : closure.places)
+      closure.to_end = std::min(closure.to_end, cost(place));
+    bytes_ += sizeof(Closure) + 2 * closure.places.size() * sizeof(Place) +
+              n_classes_ * sizeof(State) + kNodeBytes;
     states_.push_back(std::move(closure));
     table_.resize(states_.size() * n_classes_, states_.size() == 1 ? kDead : kUnknown);
   }
@@ -168,7 +183,9 @@ FLASHLM_INLINE GrammarStates::Closure GrammarStates::closure(std::vector<Step> s
     steps.pop_back();
     const GrammarRules::Entry& entry = rules_->entry(at.node);
     const bool is_loop = entry.kind == Kind::loop;
-    if ((is_loop ? rules_->loop_cost(entry, at.done) : rules_->cost(at.node)) == GrammarRules::kNever) continue;
+    if ((is_loop ? rules_->loop_cost(entry, at.done) : rules_->cost(at.node)) ==
+        GrammarRules::kNever)
+      continue;
     if (entry.kind == Kind::bytes) {
       result.places.push_back({at.node, at.frame});
       continue;
@@ -200,9 +217,10 @@ FLASHLM_INLINE GrammarStates::Closure GrammarStates::closure(std::vector<Step> s
     }
   }
   if (result.places.size() > kMostPlaces) {
-    std::sort(result.places.begin(), result.places.end(), [&](const Place& left, const Place& right) {
-      return std::pair(cost(left), left) < std::pair(cost(right), right);
-    });
+    std::sort(result.places.begin(), result.places.end(),
+              [&](const Place& left, const Place& right) {
+                return std::pair(cost(left), left) < std::pair(cost(right), right);
+              });
     result.places.resize(kMostPlaces);
   }
   std::sort(result.places.begin(), result.places.end());

@@ -20,19 +20,22 @@ struct JsonDecimal {
   std::string fraction{};  // digits, the last of which is not 0
   bool excluded = false;   // the number itself is no good
 
-  /// The shortest digits that mean `value`. What is larger than any number that is written becomes just that.
+  /// The shortest digits that mean `value`. What is larger than any number that is written becomes
+  /// just that.
   static JsonDecimal of(double value, bool excluded);
 
   /// By value; whether the bounds are excluded counts for nothing.
   friend bool operator<(const JsonDecimal& left, const JsonDecimal& right) {
     if (left.negative != right.negative) return left.negative;
-    const bool is_nearer = left.whole != right.whole ? left.whole < right.whole : left.fraction < right.fraction;
+    const bool is_nearer =
+        left.whole != right.whole ? left.whole < right.whole : left.fraction < right.fraction;
     const bool is_same = left.whole == right.whole && left.fraction == right.fraction;
     return !is_same && is_nearer != left.negative;
   }
 };
 
-/// Builds nodes for numbers without an exponent and with at most 15 digits, so that no rounding passes a bound.
+/// Builds nodes for numbers without an exponent and with at most 15 digits, so that no rounding
+/// passes a bound.
 class JsonDecimals {
  public:
   using Node = GrammarRules::Node;
@@ -40,7 +43,8 @@ class JsonDecimals {
   explicit JsonDecimals(GrammarRules& rules, JsonNumbers& numbers);
 
   /// A number of at least `least` and at most `most`, then `next`.
-  Node number(const std::optional<JsonDecimal>& least, const std::optional<JsonDecimal>& most, Node next);
+  Node number(const std::optional<JsonDecimal>& least, const std::optional<JsonDecimal>& most,
+              Node next);
 
  private:
   static constexpr std::size_t kDigitsKept = 15;
@@ -53,8 +57,10 @@ class JsonDecimals {
   /// What may follow the digits before the point; a bound that is null is far away.
   Node tail(std::int64_t whole, const JsonDecimal* low, const JsonDecimal* high, Node next);
 
-  /// At least one digit behind the point, from `at` on. `low`, `high`: null when the digits so far lie off that bound.
-  Node digits(std::size_t at, std::size_t most, const JsonDecimal* low, const JsonDecimal* high, Node next);
+  /// At least one digit behind the point, from `at` on. `low`, `high`: null when the digits so far
+  /// lie off that bound.
+  Node digits(std::size_t at, std::size_t most, const JsonDecimal* low, const JsonDecimal* high,
+              Node next);
 
   /// Whether the number may end when its first `n` digits behind the point are those of a bound.
   static bool may_end(std::size_t n, const JsonDecimal* low, const JsonDecimal* high);

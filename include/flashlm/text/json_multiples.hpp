@@ -16,7 +16,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Builds nodes for whole numbers by long division: a place is how many digits stand there and what is left over.
+/// Builds nodes for whole numbers by long division: a place is how many digits stand there and what
+/// is left over.
 class JsonMultiples {
  public:
   using Node = GrammarRules::Node;
@@ -25,9 +26,10 @@ class JsonMultiples {
 
   explicit JsonMultiples(GrammarRules& rules) : rules_(&rules) {}
 
-  /// A multiple of `divisor`, which is above 0, in [least, most], then `next`. The largest are left out where they
-  /// would need more than kMostPlaces. Nothing if all but 0 are.
-  std::optional<Node> multiple(std::int64_t divisor, std::int64_t least, std::int64_t most, Node next);
+  /// A multiple of `divisor`, which is above 0, in [least, most], then `next`. The largest are left
+  /// out where they would need more than kMostPlaces. Nothing if all but 0 are.
+  std::optional<Node> multiple(std::int64_t divisor, std::int64_t least, std::int64_t most,
+                               Node next);
 
  private:
   struct Search {
@@ -38,11 +40,13 @@ class JsonMultiples {
     std::map<std::tuple<std::size_t, std::int64_t, bool, bool>, std::optional<Node>> known{};
   };
 
-  void magnitudes(std::int64_t divisor, std::int64_t low, std::int64_t high, std::string_view sign, Node next,
-                  std::vector<Node>& ways);
+  void magnitudes(std::int64_t divisor, std::int64_t low, std::int64_t high, std::string_view sign,
+                  Node next, std::vector<Node>& ways);
 
-  /// The digits from `at` on, when the ones before leave `rest`; nothing if none lead to a multiple.
-  std::optional<Node> after(Search& search, std::size_t at, std::int64_t rest, bool on_low, bool on_high);
+  /// The digits from `at` on, when the ones before leave `rest`; nothing if none lead to a
+  /// multiple.
+  std::optional<Node> after(Search& search, std::size_t at, std::int64_t rest, bool on_low,
+                            bool on_high);
 
   GrammarRules* rules_;
 };

@@ -8,8 +8,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::multiple(std::int64_t divisor, std::int64_t least,
-                                                                          std::int64_t most, Node next) {
+FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::multiple(std::int64_t divisor,
+                                                                          std::int64_t least,
+                                                                          std::int64_t most,
+                                                                          Node next) {
   std::vector<Node> ways;
   bool is_cut = false;
   if (least <= 0 && most >= 0) ways.push_back(rules_->literal("0", next));
@@ -26,8 +28,9 @@ FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::multiple(std::i
   return rules_->either(ways);
 }
 
-FLASHLM_INLINE void JsonMultiples::magnitudes(std::int64_t divisor, std::int64_t low, std::int64_t high,
-                                              std::string_view sign, Node next, std::vector<Node>& ways) {
+FLASHLM_INLINE void JsonMultiples::magnitudes(std::int64_t divisor, std::int64_t low,
+                                              std::int64_t high, std::string_view sign, Node next,
+                                              std::vector<Node>& ways) {
   std::size_t zeros = 0;  // that all multiples end with
   while (divisor % 10 == 0) {
     divisor /= 10;
@@ -40,7 +43,8 @@ FLASHLM_INLINE void JsonMultiples::magnitudes(std::int64_t divisor, std::int64_t
   const auto n_digits = [](std::int64_t value) { return std::to_string(value).size(); };
   for (std::size_t digits = n_digits(low); low <= high && digits <= n_digits(high); ++digits) {
     std::int64_t rests = 1;  // that so many digits may leave
-    for (std::size_t at = 0; at < digits; ++at, rests = std::min(rests * 10, divisor)) places += rests;
+    for (std::size_t at = 0; at < digits; ++at, rests = std::min(rests * 10, divisor))
+      places += rests;
     if (places > kMostPlaces) return;
     const std::string nines(digits, '9');
     std::string first = "1" + std::string(digits - 1, '0');
@@ -52,8 +56,10 @@ FLASHLM_INLINE void JsonMultiples::magnitudes(std::int64_t divisor, std::int64_t
   }
 }
 
-FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::after(Search& search, std::size_t at,
-                                                                       std::int64_t rest, bool on_low, bool on_high) {
+FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::after(Search& search,
+                                                                       std::size_t at,
+                                                                       std::int64_t rest,
+                                                                       bool on_low, bool on_high) {
   if (at == search.low.size()) return rest == 0 ? std::optional<Node>(search.end) : std::nullopt;
   const auto key = std::make_tuple(at, rest, on_low, on_high);
   const auto known = search.known.find(key);
@@ -62,13 +68,15 @@ FLASHLM_INLINE std::optional<JsonMultiples::Node> JsonMultiples::after(Search& s
   const char first = on_low ? search.low[at] : '0';
   const char last = on_high ? search.high[at] : '9';
   for (char digit = first; digit <= last; ++digit) {
-    const std::optional<Node> then = after(search, at + 1, (rest * 10 + (digit - '0')) % search.divisor,
-                                           on_low && digit == first, on_high && digit == last);
+    const std::optional<Node> then =
+        after(search, at + 1, (rest * 10 + (digit - '0')) % search.divisor,
+              on_low && digit == first, on_high && digit == last);
     if (then) ways[*then].set(static_cast<unsigned char>(digit));
   }
   std::vector<Node> nodes;
   for (const auto& [then, set] : ways) nodes.push_back(rules_->bytes(set, then));
-  return search.known[key] = nodes.empty() ? std::nullopt : std::optional<Node>(rules_->either(nodes));
+  return search.known[key] =
+             nodes.empty() ? std::nullopt : std::optional<Node>(rules_->either(nodes));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

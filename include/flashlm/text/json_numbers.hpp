@@ -13,8 +13,9 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Builds nodes for numbers as JSON writes them (RFC 8259, section 6): at most 15 digits before and after the point and
-/// 2 in the exponent, so that every reader holds them. Whole numbers with bounds have up to 18.
+/// Builds nodes for numbers as JSON writes them (RFC 8259, section 6): at most 15 digits before and
+/// after the point and 2 in the exponent, so that every reader holds them. Whole numbers with
+/// bounds have up to 18.
 class JsonNumbers {
  public:
   using Node = GrammarRules::Node;
@@ -27,10 +28,13 @@ class JsonNumbers {
     bool below_most = false;
   };
 
-  static constexpr std::int64_t kLargestPlain = 999'999'999'999'999;      // 15 digits: exact in a double
-  static constexpr std::int64_t kLargestBound = 999'999'999'999'999'999;  // 18 digits: exact in 64 bits
+  static constexpr std::int64_t kLargestPlain =
+      999'999'999'999'999;  // 15 digits: exact in a double
+  static constexpr std::int64_t kLargestBound =
+      999'999'999'999'999'999;  // 18 digits: exact in 64 bits
 
-  explicit JsonNumbers(GrammarRules& rules) : rules_(&rules), digit_(rules.bytes(byte_range('0', '9'), end())) {}
+  explicit JsonNumbers(GrammarRules& rules)
+      : rules_(&rules), digit_(rules.bytes(byte_range('0', '9'), end())) {}
 
   /// A whole number in `range`, without point or exponent.
   Node integer(const Range& range, Node next);
@@ -57,9 +61,10 @@ class JsonNumbers {
   /// A whole number in [least, most], 0 <= least, then perhaps a fraction.
   Node whole(std::int64_t least, std::int64_t most, Node next, Fraction fraction);
 
-  /// The digits from `at` on of a number between two of the same length; `low_bound` while all digits were those of
-  /// low.
-  Node between(std::string_view low, std::string_view high, std::size_t at, bool low_bound, bool high_bound, Node next);
+  /// The digits from `at` on of a number between two of the same length; `low_bound` while all
+  /// digits were those of low.
+  Node between(std::string_view low, std::string_view high, std::size_t at, bool low_bound,
+               bool high_bound, Node next);
 
   static std::uint64_t fraction_digits(int digits);
 

@@ -14,8 +14,9 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Builds nodes for pieces of JSON. Spaces are written as Python's json.dumps writes them: one after each ',' and ':',
-/// none elsewhere. So fewer tokens are a choice, and small models have seen this form most often.
+/// Builds nodes for pieces of JSON. Spaces are written as Python's json.dumps writes them: one
+/// after each ',' and ':', none elsewhere. So fewer tokens are a choice, and small models have seen
+/// this form most often.
 ///
 /// Strings hold any UTF-8 and any escape, with surrogates in pairs.
 class JsonRules {
@@ -33,8 +34,8 @@ class JsonRules {
   /// A string of `least` to `most` characters.
   Node string(std::uint64_t least, std::uint64_t most, Node next);
 
-  /// A string that is none of `taken`. Until it differs from all of them it is plain ASCII, so that no escape hides
-  /// one.
+  /// A string that is none of `taken`. Until it differs from all of them it is plain ASCII, so that
+  /// no escape hides one.
   Node other_string(std::vector<std::string> taken, Node next);
 
   /// One of `texts`. What they begin with in common is shared.
@@ -67,8 +68,8 @@ class JsonRules {
 
   /// Calls visit(byte, first, last) for each group of sorted texts that has the same byte at `at`.
   template <class Visit>
-  static void groups(const std::vector<std::string>& texts, std::size_t first, std::size_t last, std::size_t at,
-                     Visit&& visit) {
+  static void groups(const std::vector<std::string>& texts, std::size_t first, std::size_t last,
+                     std::size_t at, Visit&& visit) {
     while (first < last) {
       std::size_t group = first + 1;
       while (group < last && texts[group][at] == texts[first][at]) ++group;
@@ -77,11 +78,11 @@ class JsonRules {
     }
   }
 
-  Node other_tail(const std::vector<std::string>& taken, std::size_t first, std::size_t last, std::size_t at, Node free,
-                  Node close);
+  Node other_tail(const std::vector<std::string>& taken, std::size_t first, std::size_t last,
+                  std::size_t at, Node free, Node close);
 
-  Node one_tail(const std::vector<std::string>& texts, std::size_t first, std::size_t last, std::size_t at, Node next,
-                int depth);
+  Node one_tail(const std::vector<std::string>& texts, std::size_t first, std::size_t last,
+                std::size_t at, Node next, int depth);
 
   GrammarRules* rules_;
   JsonNumbers numbers_;

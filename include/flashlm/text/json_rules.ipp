@@ -11,14 +11,16 @@ namespace flashlm::inline FLASHLM_ABI::text {
 FLASHLM_INLINE JsonRules::JsonRules(GrammarRules& rules)
     : rules_(&rules), numbers_(rules), character_(make_character()), any_(make_any()) {}
 
-FLASHLM_INLINE JsonRules::Node JsonRules::string(std::uint64_t least, std::uint64_t most, Node next) {
+FLASHLM_INLINE JsonRules::Node JsonRules::string(std::uint64_t least, std::uint64_t most,
+                                                 Node next) {
   return rules_->literal("\"", rules_->loop(character_, least, most, rules_->literal("\"", next)));
 }
 
 FLASHLM_INLINE JsonRules::Node JsonRules::other_string(std::vector<std::string> taken, Node next) {
   std::sort(taken.begin(), taken.end());
   const Node free = rules_->loop(character_, 0, kNoLimit, rules_->literal("\"", next));
-  return rules_->literal("\"", other_tail(taken, 0, taken.size(), 0, free, rules_->literal("\"", next)));
+  return rules_->literal("\"",
+                         other_tail(taken, 0, taken.size(), 0, free, rules_->literal("\"", next)));
 }
 
 FLASHLM_INLINE JsonRules::Node JsonRules::one_of(std::vector<std::string> texts, Node next) {
@@ -27,7 +29,8 @@ FLASHLM_INLINE JsonRules::Node JsonRules::one_of(std::vector<std::string> texts,
   return one_tail(texts, 0, texts.size(), 0, next, 0);
 }
 
-FLASHLM_INLINE JsonRules::Node JsonRules::array(Node item, std::uint64_t least, std::uint64_t most, Node next) {
+FLASHLM_INLINE JsonRules::Node JsonRules::array(Node item, std::uint64_t least, std::uint64_t most,
+                                                Node next) {
   const Node close = rules_->literal("]", next);
   std::vector<Node> ways;
   if (least == 0) ways.push_back(close);
@@ -38,7 +41,8 @@ FLASHLM_INLINE JsonRules::Node JsonRules::array(Node item, std::uint64_t least, 
   return rules_->literal("[", rules_->either(ways));
 }
 
-FLASHLM_INLINE JsonRules::Node JsonRules::more_items(Node item, std::uint64_t least, std::uint64_t most, Node next) {
+FLASHLM_INLINE JsonRules::Node JsonRules::more_items(Node item, std::uint64_t least,
+                                                     std::uint64_t most, Node next) {
   return rules_->loop(rules_->literal(", ", rules_->call(item, end())), least, most, next);
 }
 
@@ -50,7 +54,8 @@ FLASHLM_INLINE std::string JsonRules::quoted(std::string_view text) {
     if (at != std::string_view::npos) {
       result += {'\\', "\"\\bfnrt"[at]};
     } else if (byte < 0x20) {
-      result += {'\\', 'u', '0', '0', static_cast<char>('0' + byte / 16), "0123456789abcdef"[byte % 16]};
+      result +=
+          {'\\', 'u', '0', '0', static_cast<char>('0' + byte / 16), "0123456789abcdef"[byte % 16]};
     } else {
       result += each;
     }
@@ -72,35 +77,41 @@ FLASHLM_INLINE JsonRules::Node JsonRules::make_character() {
     for (int index = 0; index < n; ++index) node = rules_->bytes(hex, node);
     return node;
   };
-  const Node low = rules_->bytes(bytes_of("dD"), rules_->bytes(bytes_of("cdefCDEF"), hexes(2, end())));
+  const Node low =
+      rules_->bytes(bytes_of("dD"), rules_->bytes(bytes_of("cdefCDEF"), hexes(2, end())));
   const Node high = rules_->bytes(bytes_of("89abAB"), hexes(2, rules_->literal("\\u", low)));
   const Node unit = rules_->either(
       {rules_->bytes(hex & ~bytes_of("dD"), hexes(3, end())),
-       rules_->bytes(bytes_of("dD"), maybe(rules_->bytes(byte_range('0', '7'), hexes(2, end())), high))});
-  const Node escape = maybe(rules_->bytes(bytes_of("\"\\/bfnrt"), end()), rules_->literal("u", unit));
-  return rules_->either({rules_->bytes(byte_range(0x20, 0x7F) & ~bytes_of("\"\\"), end()),
-                         lead(0xC2, 0xDF, continuations(1)), lead(0xE0, 0xE0, lead(0xA0, 0xBF, continuations(1))),
-                         lead(0xE1, 0xEC, continuations(2)), lead(0xED, 0xED, lead(0x80, 0x9F, continuations(1))),
-                         lead(0xEE, 0xEF, continuations(2)), lead(0xF0, 0xF0, lead(0x90, 0xBF, continuations(2))),
-                         lead(0xF1, 0xF3, continuations(3)), lead(0xF4, 0xF4, lead(0x80, 0x8F, continuations(2))),
-                         rules_->literal("\\", escape)});
+       rules_->bytes(bytes_of("dD"),
+                     maybe(rules_->bytes(byte_range('0', '7'), hexes(2, end())), high))});
+  const Node escape =
+      maybe(rules_->bytes(bytes_of("\"\\/bfnrt"), end()), rules_->literal("u", unit));
+  return rules_->either(
+      {rules_->bytes(byte_range(0x20, 0x7F) & ~bytes_of("\"\\"), end()),
+       lead(0xC2, 0xDF, continuations(1)), lead(0xE0, 0xE0, lead(0xA0, 0xBF, continuations(1))),
+       lead(0xE1, 0xEC, continuations(2)), lead(0xED, 0xED, lead(0x80, 0x9F, continuations(1))),
+       lead(0xEE, 0xEF, continuations(2)), lead(0xF0, 0xF0, lead(0x90, 0xBF, continuations(2))),
+       lead(0xF1, 0xF3, continuations(3)), lead(0xF4, 0xF4, lead(0x80, 0x8F, continuations(2))),
+       rules_->literal("\\", escape)});
 }
 
 FLASHLM_INLINE JsonRules::Node JsonRules::make_any() {
-  const Node scalar = rules_->either(
-      {string(0, kNoLimit, end()), numbers_.plain(end()), boolean(end()), rules_->literal("null", end())});
+  const Node scalar = rules_->either({string(0, kNoLimit, end()), numbers_.plain(end()),
+                                      boolean(end()), rules_->literal("null", end())});
   Node value = scalar;
   for (int level = 0; level < kDeepest; ++level) {
     const Node pair = string(0, kNoLimit, rules_->literal(": ", rules_->call(value, end())));
     const Node close = rules_->literal("}", end());
-    const Node object = rules_->literal("{", maybe(rules_->call(pair, more_items(pair, 0, kNoLimit, close)), close));
+    const Node object = rules_->literal(
+        "{", maybe(rules_->call(pair, more_items(pair, 0, kNoLimit, close)), close));
     value = rules_->either({scalar, array(value, 0, kNoLimit, end()), object});
   }
   return value;
 }
 
-FLASHLM_INLINE JsonRules::Node JsonRules::other_tail(const std::vector<std::string>& taken, std::size_t first,
-                                                     std::size_t last, std::size_t at, Node free, Node close) {
+FLASHLM_INLINE JsonRules::Node JsonRules::other_tail(const std::vector<std::string>& taken,
+                                                     std::size_t first, std::size_t last,
+                                                     std::size_t at, Node free, Node close) {
   ByteSet others = byte_range(0x20, 0x7E) & ~bytes_of("\"\\");
   std::vector<Node> ways;
   const bool is_taken = first < last && taken[first].size() == at;
@@ -117,8 +128,9 @@ FLASHLM_INLINE JsonRules::Node JsonRules::other_tail(const std::vector<std::stri
   return rules_->either(ways);
 }
 
-FLASHLM_INLINE JsonRules::Node JsonRules::one_tail(const std::vector<std::string>& texts, std::size_t first,
-                                                   std::size_t last, std::size_t at, Node next, int depth) {
+FLASHLM_INLINE JsonRules::Node JsonRules::one_tail(const std::vector<std::string>& texts,
+                                                   std::size_t first, std::size_t last,
+                                                   std::size_t at, Node next, int depth) {
   std::vector<Node> ways;
   if (first < last && texts[first].size() == at) {
     ways.push_back(next);

@@ -18,20 +18,23 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Turns a JSON schema (draft 2020-12, and older words) into rules. Whatever the rules allow, the schema allows; where
-/// a schema leaves much open, the rules allow less:
+/// Turns a JSON schema (draft 2020-12, and older words) into rules. Whatever the rules allow, the
+/// schema allows; where a schema leaves much open, the rules allow less:
 ///
-///   - properties come in the order in which they are written, so that a model thinks in the order that the author
+///   - properties come in the order in which they are written, so that a model thinks in the order
+///   that the author
 ///     chose;
-///   - an object with `properties` has no others unless `additionalProperties`, `patternProperties` or `required` says
+///   - an object with `properties` has no others unless `additionalProperties`, `patternProperties`
+///   or `required` says
 ///     so;
 ///   - where nothing says a type, a value has one that keywords are about;
-///   - each value of `enum` and `const`, and each character of a string with a `pattern`, has one spelling.
+///   - each value of `enum` and `const`, and each character of a string with a `pattern`, has one
+///   spelling.
 class JsonSchema {
  public:
-  /// The rules of `schema`. Throws FormatError, with the place in the schema, for a keyword that is not supported, a
-  /// value that a keyword cannot have, or a schema that no text can meet. Words that JSON schema does not know say
-  /// nothing.
+  /// The rules of `schema`. Throws FormatError, with the place in the schema, for a keyword that is
+  /// not supported, a value that a keyword cannot have, or a schema that no text can meet. Words
+  /// that JSON schema does not know say nothing.
   static GrammarRules compile(const nlohmann::ordered_json& schema);
 
  private:
@@ -49,7 +52,8 @@ class JsonSchema {
   /// The rule of a value that meets all of `parts`.
   Node rule(const Parts& parts);
 
-  /// Refuses alternatives of which nothing is left only because more is kept out of them than must be.
+  /// Refuses alternatives of which nothing is left only because more is kept out of them than must
+  /// be.
   void check_narrow() const;
 
   /// The values that a plain `not` takes away.

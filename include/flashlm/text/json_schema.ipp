@@ -84,7 +84,8 @@ FLASHLM_INLINE std::vector<JsonSchema::Place> JsonSchema::taken_values(const Par
   return result;
 }
 
-FLASHLM_INLINE std::optional<unsigned> JsonSchema::kinds_of(const Parts& parts, const std::vector<Place>& taken) const {
+FLASHLM_INLINE std::optional<unsigned> JsonSchema::kinds_of(const Parts& parts,
+                                                            const std::vector<Place>& taken) const {
   unsigned types = kJsonAny;
   unsigned about = 0;
   bool is_said = false;
@@ -96,8 +97,8 @@ FLASHLM_INLINE std::optional<unsigned> JsonSchema::kinds_of(const Parts& parts, 
       if (kinds != kJsonAny) about |= kinds;
       if (kinds == kJsonAny) check_everywhere(part.place, each.key());
     }
-    const bool lacks_pattern =
-        context_.splitter.is_plain_not(part) && view().find(view().at(part.place, "not"), "pattern") != nullptr;
+    const bool lacks_pattern = context_.splitter.is_plain_not(part) &&
+                               view().find(view().at(part.place, "not"), "pattern") != nullptr;
     if (lacks_pattern) types &= kJsonString, is_said = true;  // all but strings meet a pattern
   }
   if (types == kJsonAny && about == 0 && taken.empty()) return std::nullopt;
@@ -122,7 +123,8 @@ FLASHLM_INLINE void JsonSchema::check_everywhere(const Place& place, std::string
 FLASHLM_INLINE void JsonSchema::check_foreign(const Parts& parts, unsigned kinds) const {
   for (const Part& part : parts) {
     for (const auto& [word, about] : kJsonSchemaForeign) {
-      if ((about & kinds) != 0 && view().find(part.place, word) != nullptr) view().unsupported(part.place, word);
+      if ((about & kinds) != 0 && view().find(part.place, word) != nullptr)
+        view().unsupported(part.place, word);
     }
   }
 }
@@ -130,8 +132,8 @@ FLASHLM_INLINE void JsonSchema::check_foreign(const Parts& parts, unsigned kinds
 FLASHLM_INLINE JsonSchema::Node JsonSchema::boolean(const std::vector<Place>& taken) {
   std::vector<std::string> texts;
   for (const bool value : {false, true}) {
-    const bool is_taken =
-        std::any_of(taken.begin(), taken.end(), [&](const Place& each) { return *each.json == value; });
+    const bool is_taken = std::any_of(taken.begin(), taken.end(),
+                                      [&](const Place& each) { return *each.json == value; });
     if (!is_taken) texts.push_back(value ? "true" : "false");
   }
   return context_.json.one_of(std::move(texts), JsonRules::end());
@@ -170,17 +172,20 @@ FLASHLM_INLINE JsonSchema::Node JsonSchema::number(const Parts& parts, bool whol
 }
 
 FLASHLM_INLINE std::int64_t JsonSchema::joined(const Place& place, std::int64_t divisor) const {
-  const double said =
-      view().find(place, "multipleOf")->is_number() ? view().find(place, "multipleOf")->get<double>() : 0;
+  const double said = view().find(place, "multipleOf")->is_number()
+                          ? view().find(place, "multipleOf")->get<double>()
+                          : 0;
   if (!(said > 0)) view().wrong(place, "multipleOf", "a number above 0");
-  if (std::floor(said) != said || said > 1e9) view().unsupported(place, "multipleOf", "expected a whole number");
+  if (std::floor(said) != said || said > 1e9)
+    view().unsupported(place, "multipleOf", "expected a whole number");
   const std::int64_t result = std::lcm(divisor, static_cast<std::int64_t>(said));
   if (result > 1'000'000'000) view().unsupported(place, "multipleOf", "the number is too large");
   return result;
 }
 
 FLASHLM_INLINE void JsonSchema::read_bound(const Place& place, std::string_view keyword,
-                                           std::optional<JsonDecimal>& least, std::optional<JsonDecimal>& most,
+                                           std::optional<JsonDecimal>& least,
+                                           std::optional<JsonDecimal>& most,
                                            JsonNumbers::Range& range) const {
   const Json* said = view().find(place, keyword);
   const bool is_lower = keyword.ends_with("inimum");
@@ -192,19 +197,22 @@ FLASHLM_INLINE void JsonSchema::read_bound(const Place& place, std::string_view 
   const bool excluded = keyword.starts_with("exclusive") || (is_flag && *flag == true);
   const JsonDecimal bound = JsonDecimal::of(value, excluded);
   std::optional<JsonDecimal>& known = is_lower ? least : most;
-  if (!known || (is_lower ? *known < bound : bound < *known) || (!(*known < bound) && !(bound < *known) && excluded)) {
+  if (!known || (is_lower ? *known < bound : bound < *known) ||
+      (!(*known < bound) && !(bound < *known) && excluded)) {
     known = bound;
   }
   read_whole(*said, is_lower, excluded, range);
 }
 
-FLASHLM_INLINE void JsonSchema::read_whole(const Json& said, bool is_lower, bool excluded, JsonNumbers::Range& range) {
+FLASHLM_INLINE void JsonSchema::read_whole(const Json& said, bool is_lower, bool excluded,
+                                           JsonNumbers::Range& range) {
   const double exact = said.get<double>();
   const double rounded = is_lower ? std::ceil(exact) : std::floor(exact);
   constexpr double kLargest = static_cast<double>(JsonNumbers::kLargestBound);
   std::int64_t value = 0;
   if (std::abs(rounded) < kLargest) {
-    value = said.is_number_integer() ? said.get<std::int64_t>() : static_cast<std::int64_t>(rounded);
+    value =
+        said.is_number_integer() ? said.get<std::int64_t>() : static_cast<std::int64_t>(rounded);
   } else {
     value = rounded < 0 ? -JsonNumbers::kLargestBound : JsonNumbers::kLargestBound;
     if ((rounded > 0) == is_lower) value += is_lower ? 1 : -1;  // nothing of 18 digits lies beyond

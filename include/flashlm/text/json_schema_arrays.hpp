@@ -23,7 +23,8 @@ class JsonSchemaArrays {
   using Part = JsonSchemaPart;
   using Parts = JsonSchemaParts;
 
-  JsonSchemaArrays(JsonSchemaContext& context, const Parts& parts) : context_(&context), parts_(&parts) {}
+  JsonSchemaArrays(JsonSchemaContext& context, const Parts& parts)
+      : context_(&context), parts_(&parts) {}
 
   /// The rule, which ends with the array.
   Node rule();
@@ -49,16 +50,19 @@ class JsonSchemaArrays {
 
   Node tuple(Node more, std::uint64_t n_first, std::uint64_t least, std::uint64_t most);
 
-  /// Items that differ, among values that are listed: of few in any order, of many in the order of the list.
-  Node unique_items(const Place& place, std::uint64_t n_first, std::uint64_t least, std::uint64_t most);
+  /// Items that differ, among values that are listed: of few in any order, of many in the order of
+  /// the list.
+  Node unique_items(const Place& place, std::uint64_t n_first, std::uint64_t least,
+                    std::uint64_t most);
 
   std::vector<std::string> listed_texts(const Place& place);
 
   /// `used`: a bit for each text that stands there.
-  Node unique_after(const std::vector<std::string>& texts, std::size_t used, std::uint64_t done, std::uint64_t least,
-                    std::uint64_t most, std::map<std::size_t, Node>& known);
+  Node unique_after(const std::vector<std::string>& texts, std::size_t used, std::uint64_t done,
+                    std::uint64_t least, std::uint64_t most, std::map<std::size_t, Node>& known);
 
-  Node unique_in_order(const std::vector<std::string>& texts, std::uint64_t least, std::uint64_t most);
+  Node unique_in_order(const std::vector<std::string>& texts, std::uint64_t least,
+                       std::uint64_t most);
 
   JsonSchemaContext* context_;
   const Parts* parts_;

@@ -38,12 +38,15 @@ FLASHLM_INLINE bool JsonSchemaArrays::is_list(const Place& place) const {  // be
   return items != nullptr && items->is_array();
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaArrays::Place> JsonSchemaArrays::first(const Place& place) const {
+FLASHLM_INLINE std::vector<JsonSchemaArrays::Place> JsonSchemaArrays::first(
+    const Place& place) const {
   if (is_list(place)) return view().elements(place, "items");
-  return view().find(place, "prefixItems") == nullptr ? std::vector<Place>() : view().elements(place, "prefixItems");
+  return view().find(place, "prefixItems") == nullptr ? std::vector<Place>()
+                                                      : view().elements(place, "prefixItems");
 }
 
-FLASHLM_INLINE std::optional<JsonSchemaArrays::Place> JsonSchemaArrays::rest(const Place& place) const {
+FLASHLM_INLINE std::optional<JsonSchemaArrays::Place> JsonSchemaArrays::rest(
+    const Place& place) const {
   const char* keyword = is_list(place) ? "additionalItems" : "items";
   if (view().find(place, keyword) == nullptr) return std::nullopt;
   return view().at(place, keyword);
@@ -63,12 +66,14 @@ FLASHLM_INLINE JsonSchemaArrays::Parts JsonSchemaArrays::item(std::uint64_t posi
   return result;
 }
 
-FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::tuple(Node more, std::uint64_t n_first, std::uint64_t least,
+FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::tuple(Node more, std::uint64_t n_first,
+                                                              std::uint64_t least,
                                                               std::uint64_t most) {
   const Node close = rules().literal("]", JsonRules::end());
   // What may follow when `done` items stand there, from the last to none.
-  Node rest = context_->json.more_items(more, least > n_first ? least - n_first : 0,
-                                        most == kNoLimit ? kNoLimit : (most > n_first ? most - n_first : 0), close);
+  Node rest = context_->json.more_items(
+      more, least > n_first ? least - n_first : 0,
+      most == kNoLimit ? kNoLimit : (most > n_first ? most - n_first : 0), close);
   if (most < n_first) rest = context_->json.nothing();
   for (std::uint64_t done = n_first; done-- > 0;) {
     std::vector<Node> ways;
@@ -82,11 +87,15 @@ FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::tuple(Node more, std::ui
   return rules().literal("[", rest);
 }
 
-FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_items(const Place& place, std::uint64_t n_first,
-                                                                     std::uint64_t least, std::uint64_t most) {
-  if (n_first > 0) view().unsupported(place, kJsonSchemaUnique, "beside positions with schemas of their own");
+FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_items(const Place& place,
+                                                                     std::uint64_t n_first,
+                                                                     std::uint64_t least,
+                                                                     std::uint64_t most) {
+  if (n_first > 0)
+    view().unsupported(place, kJsonSchemaUnique, "beside positions with schemas of their own");
   const std::vector<std::string> texts = listed_texts(place);
-  if (texts.size() > kMostUnique) view().unsupported(place, kJsonSchemaUnique, "its items are too many");
+  if (texts.size() > kMostUnique)
+    view().unsupported(place, kJsonSchemaUnique, "its items are too many");
   Node start = 0;
   if (texts.size() <= kMostInAnyOrder) {
     std::map<std::size_t, Node> known;
@@ -102,34 +111,37 @@ FLASHLM_INLINE std::vector<std::string> JsonSchemaArrays::listed_texts(const Pla
   const std::optional<Parts> parts = context_->splitter.flat(item(0));
   if (!parts) return texts;
   const std::optional<std::vector<Place>> values = context_->listed(*parts);
-  if (!values) view().unsupported(place, kJsonSchemaUnique, "expected items that enum or const lists");
+  if (!values)
+    view().unsupported(place, kJsonSchemaUnique, "expected items that enum or const lists");
   for (std::size_t index = 0; index < values->size(); ++index) {
-    const bool is_known = std::any_of(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(index),
-                                      [&](const Place& one) { return same_value(*one.json, *(*values)[index].json); });
+    const bool is_known = std::any_of(
+        values->begin(), values->begin() + static_cast<std::ptrdiff_t>(index),
+        [&](const Place& one) { return same_value(*one.json, *(*values)[index].json); });
     if (!is_known) texts.push_back(view().spelled((*values)[index]));
   }
   return texts;
 }
 
-FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_after(const std::vector<std::string>& texts,
-                                                                     std::size_t used, std::uint64_t done,
-                                                                     std::uint64_t least, std::uint64_t most,
-                                                                     std::map<std::size_t, Node>& known) {
+FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_after(
+    const std::vector<std::string>& texts, std::size_t used, std::uint64_t done,
+    std::uint64_t least, std::uint64_t most, std::map<std::size_t, Node>& known) {
   const auto found = known.find(used);
   if (found != known.end()) return found->second;
   std::vector<Node> ways;
   if (done >= least) ways.push_back(rules().literal("]", JsonRules::end()));
   for (std::size_t index = 0; index < texts.size() && done < most; ++index) {
     if ((used >> index & 1) != 0) continue;
-    const Node after = unique_after(texts, used | std::size_t{1} << index, done + 1, least, most, known);
+    const Node after =
+        unique_after(texts, used | std::size_t{1} << index, done + 1, least, most, known);
     ways.push_back(rules().literal((done > 0 ? ", " : "") + texts[index], after));
   }
   return known[used] = rules().either(ways);
 }
 
-FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_in_order(const std::vector<std::string>& texts,
-                                                                        std::uint64_t least, std::uint64_t most) {
-  const std::uint64_t counted = std::min<std::uint64_t>(std::max(least, most == kNoLimit ? 1 : most), texts.size());
+FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_in_order(
+    const std::vector<std::string>& texts, std::uint64_t least, std::uint64_t most) {
+  const std::uint64_t counted =
+      std::min<std::uint64_t>(std::max(least, most == kNoLimit ? 1 : most), texts.size());
   const Node close = rules().literal("]", JsonRules::end());
   // [items so far, at most `counted`]: what may follow when the texts before `index` are passed.
   std::vector<Node> after(counted + 1);
@@ -142,7 +154,8 @@ FLASHLM_INLINE JsonSchemaArrays::Node JsonSchemaArrays::unique_in_order(const st
       const std::uint64_t more = std::min(done + 1, counted);
       here[done] = after[done];
       if (done < most) {
-        here[done] = rules().either({after[done], rules().literal((done > 0 ? ", " : "") + texts[index], after[more])});
+        here[done] = rules().either(
+            {after[done], rules().literal((done > 0 ? ", " : "") + texts[index], after[more])});
       }
     }
     after = std::move(here);

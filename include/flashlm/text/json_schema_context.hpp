@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json_schema_context.hpp: what the rules of all kinds of values share while a schema is turned into rules.
+/// json_schema_context.hpp: what the rules of all kinds of values share while a schema is turned
+/// into rules.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,8 @@ class JsonSchemaContext {
 
   JsonSchemaContext(const Json& schema, GrammarRules& target);
 
-  /// The rule of values that meet all of `parts`. Rules are built one after another, not one inside another: a chain of
-  /// references needs no stack.
+  /// The rule of values that meet all of `parts`. Rules are built one after another, not one inside
+  /// another: a chain of references needs no stack.
   Node rule_of(const Parts& parts);
   Node rule_of(const Place& place) { return rule_of(Parts{{place, 0, {}}}); }
 

@@ -7,7 +7,12 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_INLINE JsonSchemaContext::JsonSchemaContext(const Json& schema, GrammarRules& target)
-    : view(schema), values(view, patterns), splitter(view, values), json(target), strings(target), rules(target) {}
+    : view(schema),
+      values(view, patterns),
+      splitter(view, values),
+      json(target),
+      strings(target),
+      rules(target) {}
 
 FLASHLM_INLINE JsonSchemaContext::Node JsonSchemaContext::rule_of(const Parts& parts) {
   const auto [found, is_new] = named_.try_emplace(JsonSchemaSplitter::name(parts), 0);
@@ -22,14 +27,16 @@ FLASHLM_INLINE JsonSchemaContext::Node JsonSchemaContext::rule_of(const Parts& p
   return found->second;
 }
 
-FLASHLM_INLINE std::optional<std::pair<JsonSchemaContext::Node, JsonSchemaContext::Parts>> JsonSchemaContext::next() {
+FLASHLM_INLINE std::optional<std::pair<JsonSchemaContext::Node, JsonSchemaContext::Parts>>
+JsonSchemaContext::next() {
   if (waiting_.empty()) return std::nullopt;
   std::pair<Node, Parts> result = std::move(waiting_.front());
   waiting_.pop_front();
   return result;
 }
 
-FLASHLM_INLINE std::optional<std::vector<JsonSchemaContext::Place>> JsonSchemaContext::listed(const Parts& parts) {
+FLASHLM_INLINE std::optional<std::vector<JsonSchemaContext::Place>> JsonSchemaContext::listed(
+    const Parts& parts) {
   std::optional<std::vector<Place>> result;
   const JsonSchemaPart* source = nullptr;
   std::string_view keyword;
@@ -47,7 +54,9 @@ FLASHLM_INLINE std::optional<std::vector<JsonSchemaContext::Place>> JsonSchemaCo
       const std::optional<bool> answer =
           values.meets(*each.json, part.place, &part == source ? keyword : std::string_view());
       if (answer == false) return true;
-      if (!answer) view.unsupported(part.place, values.unknown(*each.json, part.place), "beside enum or const");
+      if (!answer)
+        view.unsupported(part.place, values.unknown(*each.json, part.place),
+                         "beside enum or const");
     }
     return false;
   });

@@ -15,8 +15,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Writes keywords that say something by others, by De Morgan's laws. What is made may allow less than what it was made
-/// of, never more. It holds what it made.
+/// Writes keywords that say something by others, by De Morgan's laws. What is made may allow less
+/// than what it was made of, never more. It holds what it made.
 class JsonSchemaNegation {
  public:
   using View = JsonSchemaView;
@@ -25,11 +25,12 @@ class JsonSchemaNegation {
 
   explicit JsonSchemaNegation(const View& view) : view_(&view) {}
 
-  /// A schema of which `json` is the text, made of `keyword` at `place`. The same for the same `tag`.
+  /// A schema of which `json` is the text, made of `keyword` at `place`. The same for the same
+  /// `tag`.
   Place make(const Place& place, std::string_view keyword, std::string_view tag, Json json);
 
-  /// The alternatives of what does not meet `place`, a schema; nothing if none of them is known. `is_narrow` is set
-  /// where not all of them are.
+  /// The alternatives of what does not meet `place`, a schema; nothing if none of them is known.
+  /// `is_narrow` is set where not all of them are.
   std::optional<Json> alternatives(const Place& place, bool& is_narrow);
 
   /// What a schema that says nothing but a reference refers to: what is made of it is made once.
@@ -38,7 +39,8 @@ class JsonSchemaNegation {
   /// Whether a schema says nothing but a reference.
   static bool is_reference(const View& view, const Place& place);
 
-  /// Whether `not` of this schema is for the rules to see to: it is about listed values or one pattern.
+  /// Whether `not` of this schema is for the rules to see to: it is about listed values or one
+  /// pattern.
   static bool is_plain(const Json& schema);
 
  private:

@@ -11,7 +11,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE JsonSchemaNegation::Place JsonSchemaNegation::make(const Place& place, std::string_view keyword,
+FLASHLM_INLINE JsonSchemaNegation::Place JsonSchemaNegation::make(const Place& place,
+                                                                  std::string_view keyword,
                                                                   std::string_view tag, Json json) {
   std::string pointer = place.pointer;
   const bool is_made = pointer.find(View::kMade) != std::string::npos;
@@ -25,10 +26,11 @@ FLASHLM_INLINE JsonSchemaNegation::Place JsonSchemaNegation::make(const Place& p
   return {found->second, std::move(pointer), place.depth + 1, place.resource};
 }
 
-FLASHLM_INLINE std::optional<JsonSchemaNegation::Json> JsonSchemaNegation::alternatives(const Place& place,
-                                                                                        bool& is_narrow) {
+FLASHLM_INLINE std::optional<JsonSchemaNegation::Json> JsonSchemaNegation::alternatives(
+    const Place& place, bool& is_narrow) {
   view_->check(place);
-  if (place.json->is_boolean()) return place.json->get<bool>() ? Json::array() : Json::array({true});
+  if (place.json->is_boolean())
+    return place.json->get<bool>() ? Json::array() : Json::array({true});
   Json ways = Json::array();
   bool all_known = true;
   const bool only_reference = view_->reference_hides() && view_->find(place, "$ref") != nullptr;
@@ -69,13 +71,15 @@ FLASHLM_INLINE bool JsonSchemaNegation::is_plain(const Json& schema) {
     only = each.key();
   }
   const auto has_numbers = [](const Json& list) {
-    return !list.is_array() || std::any_of(list.begin(), list.end(), [](const Json& each) { return each.is_number(); });
+    return !list.is_array() ||
+           std::any_of(list.begin(), list.end(), [](const Json& each) { return each.is_number(); });
   };
   if (only == "const") return !schema["const"].is_number();
   return only == "pattern" || (only == "enum" && !has_numbers(schema["enum"]));
 }
 
-FLASHLM_INLINE bool JsonSchemaNegation::add(const Place& place, const std::string& key, Json& ways) {
+FLASHLM_INLINE bool JsonSchemaNegation::add(const Place& place, const std::string& key,
+                                            Json& ways) {
   const Json& said = *view_->find(place, key);
   const auto count = [&](std::uint64_t bound, const char* other, const char* type, bool down) {
     if (!down || bound > 0) ways.push_back({{"type", type}, {other, down ? bound - 1 : bound + 1}});
@@ -102,24 +106,31 @@ FLASHLM_INLINE bool JsonSchemaNegation::add(const Place& place, const std::strin
   if (key == "const") return ways.push_back({{"not", {{key, said}}}}), true;
   if (key == "enum") {
     Json all = Json::array();
-    for (const Place& each : view_->elements(place, key)) all.push_back({{"not", {{"const", *each.json}}}});
+    for (const Place& each : view_->elements(place, key))
+      all.push_back({{"not", {{"const", *each.json}}}});
     ways.push_back({{"allOf", all}});
     return true;
   }
   if (key == "pattern") return ways.push_back({{"type", "string"}, {"not", {{key, said}}}}), true;
   if (key == "type") return add_types(view_->kinds(place), ways);
   if (said.is_number()) {
-    if (key == "minimum") return ways.push_back({{"type", "number"}, {"exclusiveMaximum", said}}), true;
-    if (key == "maximum") return ways.push_back({{"type", "number"}, {"exclusiveMinimum", said}}), true;
-    if (key == "exclusiveMinimum") return ways.push_back({{"type", "number"}, {"maximum", said}}), true;
-    if (key == "exclusiveMaximum") return ways.push_back({{"type", "number"}, {"minimum", said}}), true;
+    if (key == "minimum")
+      return ways.push_back({{"type", "number"}, {"exclusiveMaximum", said}}), true;
+    if (key == "maximum")
+      return ways.push_back({{"type", "number"}, {"exclusiveMinimum", said}}), true;
+    if (key == "exclusiveMinimum")
+      return ways.push_back({{"type", "number"}, {"maximum", said}}), true;
+    if (key == "exclusiveMaximum")
+      return ways.push_back({{"type", "number"}, {"minimum", said}}), true;
   }
   if (key == "minLength") return count(view_->count(place, key, 0), "maxLength", "string", true);
   if (key == "maxLength") return count(view_->count(place, key, 0), "minLength", "string", false);
   if (key == "minItems") return count(view_->count(place, key, 0), "maxItems", "array", true);
   if (key == "maxItems") return count(view_->count(place, key, 0), "minItems", "array", false);
-  if (key == "minProperties") return count(view_->count(place, key, 0), "maxProperties", "object", true);
-  if (key == "maxProperties") return count(view_->count(place, key, 0), "minProperties", "object", false);
+  if (key == "minProperties")
+    return count(view_->count(place, key, 0), "maxProperties", "object", true);
+  if (key == "maxProperties")
+    return count(view_->count(place, key, 0), "minProperties", "object", false);
   if (key == "required") {
     for (const std::string& name : view_->names(place, key)) {
       ways.push_back({{"type", "object"}, {"properties", {{name, false}}}});
@@ -129,8 +140,9 @@ FLASHLM_INLINE bool JsonSchemaNegation::add(const Place& place, const std::strin
   if (key == "properties") {
     for (const auto& [name, member] : view_->members(place, key)) {
       if (*member.json == true || (member.json->is_object() && member.json->empty())) continue;
-      ways.push_back(
-          {{"type", "object"}, {"required", Json::array({name})}, {"properties", {{name, {{"not", *member.json}}}}}});
+      ways.push_back({{"type", "object"},
+                      {"required", Json::array({name})},
+                      {"properties", {{name, {{"not", *member.json}}}}}});
     }
     return true;
   }

@@ -22,7 +22,8 @@ class JsonSchemaObjects {
   using Part = JsonSchemaPart;
   using Parts = JsonSchemaParts;
 
-  JsonSchemaObjects(JsonSchemaContext& context, const Parts& parts) : context_(&context), parts_(&parts) {}
+  JsonSchemaObjects(JsonSchemaContext& context, const Parts& parts)
+      : context_(&context), parts_(&parts) {}
 
   /// The rule, which ends with the object.
   Node rule();
@@ -55,7 +56,8 @@ class JsonSchemaObjects {
   std::optional<Node> other_pair();
 
   /// Adds the pair whose name has `pattern` and no other of `patterns`; none of them if it is null.
-  void add_others(const std::string* pattern, const std::vector<std::string>& patterns, std::vector<Node>& ways);
+  void add_others(const std::string* pattern, const std::vector<std::string>& patterns,
+                  std::vector<Node>& ways);
 
   /// The names that propertyNames allows; nothing if it is absent.
   std::optional<PatternStates> names_of_schema();

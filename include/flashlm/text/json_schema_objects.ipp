@@ -28,15 +28,17 @@ FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::rule() {
   if (!other && most >= properties_.size()) most = kNoLimit;
   if (most != kNoLimit) most = std::min(most, kMostCounted);  // fewer are good too
   if (least > most) return context_->json.nothing();
-  if (least > kMostCounted) view().unsupported(*bounds, "minProperties", concat("expected at most ", kMostCounted));
+  if (least > kMostCounted)
+    view().unsupported(*bounds, "minProperties", concat("expected at most ", kMostCounted));
   return rules().literal("{", after_properties(other, least, most));
 }
 
-FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(const std::optional<Node>& other,
-                                                                           std::uint64_t least, std::uint64_t most) {
+FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(
+    const std::optional<Node>& other, std::uint64_t least, std::uint64_t most) {
   const std::uint64_t counted = std::max<std::uint64_t>(most == kNoLimit ? least : most, 1);
   const Node close = rules().literal("}", JsonRules::end());
-  // What may follow when `done` properties stand there, or `counted` of them and more; [counted + 1].
+  // What may follow when `done` properties stand there, or `counted` of them and more; [counted +
+  // 1].
   std::vector<Node> after(counted + 1);
   for (std::uint64_t done = 0; done <= counted; ++done) {
     std::vector<Node> ways;
@@ -44,7 +46,8 @@ FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(const
     const std::uint64_t room = most == kNoLimit ? kNoLimit : most - done;
     // Others may get one name twice: all of them count as one where a number is asked for.
     if (other && room > 0 && done + 1 >= least) {
-      const Node rest = context_->json.more_items(*other, 0, room == kNoLimit ? room : room - 1, close);
+      const Node rest =
+          context_->json.more_items(*other, 0, room == kNoLimit ? room : room - 1, close);
       const Node first = rules().call(*other, rest);
       ways.push_back(done > 0 ? rules().literal(", ", first) : first);
     }
@@ -61,7 +64,9 @@ FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(const
       if (done < most) {
         const bool is_last = done + 1 >= counted;
         const Node then =
-            is_last && last ? *last : rules().literal(name, rules().call(what, after[std::min(done + 1, counted)]));
+            is_last && last
+                ? *last
+                : rules().literal(name, rules().call(what, after[std::min(done + 1, counted)]));
         if (is_last) last = then;
         ways.push_back(done > 0 ? rules().literal(", ", then) : then);
       }
@@ -75,9 +80,10 @@ FLASHLM_INLINE JsonSchemaObjects::Node JsonSchemaObjects::after_properties(const
 
 FLASHLM_INLINE bool JsonSchemaObjects::read_properties() {
   const auto add = [&](const std::string& name) -> Property& {
-    const auto found =
-        std::find_if(properties_.begin(), properties_.end(), [&](const Property& one) { return one.name == name; });
-    return found != properties_.end() ? *found : properties_.emplace_back(Property{name, {}, false});
+    const auto found = std::find_if(properties_.begin(), properties_.end(),
+                                    [&](const Property& one) { return one.name == name; });
+    return found != properties_.end() ? *found
+                                      : properties_.emplace_back(Property{name, {}, false});
   };
   for (const Part& part : *parts_) {
     for (const auto& [name, member] : view().members(part.place, "properties")) add(name);
@@ -99,7 +105,8 @@ FLASHLM_INLINE bool JsonSchemaObjects::read_properties() {
 FLASHLM_INLINE bool JsonSchemaObjects::may_be_named(const std::string& name) {
   for (const Part& part : *parts_) {
     if (view().find(part.place, "propertyNames") == nullptr) continue;
-    const std::optional<bool> answer = context_->values.meets(Json(name), view().at(part.place, "propertyNames"));
+    const std::optional<bool> answer =
+        context_->values.meets(Json(name), view().at(part.place, "propertyNames"));
     if (!answer) view().unsupported(part.place, "propertyNames");
     if (!*answer) return false;
   }
@@ -112,7 +119,8 @@ FLASHLM_INLINE JsonSchemaObjects::Parts JsonSchemaObjects::parts_of(const std::s
     std::optional<bool> is_named = false;
     const Json* properties = view().find(part.place, "properties");
     if (properties != nullptr && properties->contains(name)) {
-      result.push_back({view().down(view().at(part.place, "properties"), name, (*properties)[name]), 0, {}});
+      result.push_back(
+          {view().down(view().at(part.place, "properties"), name, (*properties)[name]), 0, {}});
       is_named = true;
     }
     for (const auto& [pattern, member] : view().members(part.place, "patternProperties")) {
@@ -139,17 +147,20 @@ FLASHLM_INLINE std::optional<JsonSchemaObjects::Node> JsonSchemaObjects::other_p
       (*additional == false ? is_closed : is_open) = true;
     }
     for (const auto& [pattern, member] : view().members(part.place, "patternProperties")) {
-      if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) patterns.push_back(pattern);
+      if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end())
+        patterns.push_back(pattern);
     }
   }
   std::vector<Node> ways;
   for (const std::string& pattern : patterns) add_others(&pattern, patterns, ways);
-  if (!is_closed && (is_open || (!has_properties && patterns.empty()))) add_others(nullptr, patterns, ways);
+  if (!is_closed && (is_open || (!has_properties && patterns.empty())))
+    add_others(nullptr, patterns, ways);
   if (ways.empty()) return std::nullopt;
   return rules().either(ways);
 }
 
-FLASHLM_INLINE void JsonSchemaObjects::add_others(const std::string* pattern, const std::vector<std::string>& patterns,
+FLASHLM_INLINE void JsonSchemaObjects::add_others(const std::string* pattern,
+                                                  const std::vector<std::string>& patterns,
                                                   std::vector<Node>& ways) {
   Parts what;
   for (const Part& part : *parts_) {
@@ -169,7 +180,9 @@ FLASHLM_INLINE void JsonSchemaObjects::add_others(const std::string* pattern, co
     if (view().find(part.place, "patternProperties") != nullptr) place = &part.place;
   }
   try {
-    const auto join = [&](const PatternStates& more) { names = names ? PatternStates::both(*names, more) : more; };
+    const auto join = [&](const PatternStates& more) {
+      names = names ? PatternStates::both(*names, more) : more;
+    };
     if (pattern != nullptr) join(context_->patterns.states(*pattern, PatternReading::certain));
     for (const std::string& other : patterns) {
       if (pattern != nullptr && other == *pattern) continue;
@@ -201,7 +214,8 @@ FLASHLM_INLINE std::optional<PatternStates> JsonSchemaObjects::names_of_schema()
     }
     return PatternStates::of_words(words);
   }
-  if (context_->splitter.alternatives(*flat)) view().unsupported(*place, "propertyNames", "with alternatives");
+  if (context_->splitter.alternatives(*flat))
+    view().unsupported(*place, "propertyNames", "with alternatives");
   for (const Part& part : *flat) {
     if ((view().kinds(part.place) & kJsonString) == 0) return PatternStates::of_words({});
   }

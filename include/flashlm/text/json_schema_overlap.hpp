@@ -15,9 +15,10 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Compares the alternatives of a oneOf. It says that two are apart only where that is certain: their types differ,
-/// they list other values, or both require a property whose schemas are apart. A schema without `type` is met by values
-/// of all types, whatever its keywords are about (draft 2020-12, section 7.6.1).
+/// Compares the alternatives of a oneOf. It says that two are apart only where that is certain:
+/// their types differ, they list other values, or both require a property whose schemas are apart.
+/// A schema without `type` is met by values of all types, whatever its keywords are about (draft
+/// 2020-12, section 7.6.1).
 class JsonSchemaOverlap {
  public:
   using View = JsonSchemaView;
@@ -42,7 +43,8 @@ class JsonSchemaOverlap {
   /// The kinds of values that a schema allows, with what it refers to; some that it does not, too.
   unsigned kinds(const Place& place) { return kinds(place, 0); }
 
-  /// Whether no text that the rules write for `one` meets `other`. `place`: where they are compared, for errors.
+  /// Whether no text that the rules write for `one` meets `other`. `place`: where they are
+  /// compared, for errors.
   bool apart(const Place& place, const Place& one, const Place& other);
 
  private:
@@ -63,7 +65,9 @@ class JsonSchemaOverlap {
 
   bool hides(const Place& place) const;
 
-  Place referred(const Place& place) const { return view_->resolve(view_->word(place, "$ref"), place); }
+  Place referred(const Place& place) const {
+    return view_->resolve(view_->word(place, "$ref"), place);
+  }
 
   std::vector<Place> values(const Place& place) const;
 
@@ -75,8 +79,8 @@ class JsonSchemaOverlap {
   /// Whether a schema lists values, and none of them meets the other.
   bool all_fail(const Place& lists, const Place& other);
 
-  /// Whether what a schema is made of is apart from another one, by a test of that: all of its alternatives, or one of
-  /// those that it joins.
+  /// Whether what a schema is made of is apart from another one, by a test of that: all of its
+  /// alternatives, or one of those that it joins.
   template <class Test>
   bool parts_apart(const Place& composed, const Test& test) {
     const Json* nullable = view_->find(composed, "nullable");
@@ -87,7 +91,8 @@ class JsonSchemaOverlap {
       if (view_->find(composed, keyword) == nullptr) continue;
       const std::vector<Place> parts = view_->elements(composed, keyword);
       const bool joins = std::string_view(keyword) == "allOf";
-      if (joins ? std::any_of(parts.begin(), parts.end(), test) : std::all_of(parts.begin(), parts.end(), test)) {
+      if (joins ? std::any_of(parts.begin(), parts.end(), test)
+                : std::all_of(parts.begin(), parts.end(), test)) {
         return true;
       }
     }

@@ -6,10 +6,13 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& place, const Place& one, const Place& other) {
-  if (compared_ > kMostCompared) view_->unsupported(place, "oneOf", "too many alternatives to compare. Use anyOf");
+FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& place, const Place& one,
+                                             const Place& other) {
+  if (compared_ > kMostCompared)
+    view_->unsupported(place, "oneOf", "too many alternatives to compare. Use anyOf");
   unsigned written = kinds(one, 0) & types_;
-  // Where nothing says a type, rules write the types that keywords are about: all that there may be, if some is sure.
+  // Where nothing says a type, rules write the types that keywords are about: all that there may
+  // be, if some is sure.
   const bool is_sure = sure_ != 0 || (!hides(one) && own_about(one) != 0);
   if (written == kJsonAny && is_sure) written = about(one, 0) | about_;
   return apart(one, other, written, 0);
@@ -78,7 +81,8 @@ FLASHLM_INLINE bool JsonSchemaOverlap::hides(const Place& place) const {
   return view_->reference_hides() && view_->find(place, "$ref") != nullptr;
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaOverlap::Place> JsonSchemaOverlap::values(const Place& place) const {
+FLASHLM_INLINE std::vector<JsonSchemaOverlap::Place> JsonSchemaOverlap::values(
+    const Place& place) const {
   const Json* fixed = view_->find(place, "const");
   if (fixed != nullptr) return {view_->down(place, "const", *fixed)};
   return view_->elements(place, "enum");
@@ -88,13 +92,17 @@ FLASHLM_INLINE bool JsonSchemaOverlap::lists_values(const Place& place) const {
   return view_->find(place, "const") != nullptr || view_->find(place, "enum") != nullptr;
 }
 
-FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& one, const Place& other, unsigned written, int depth) {
+FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& one, const Place& other, unsigned written,
+                                             int depth) {
   if (depth > kDeepest || ++compared_ > kMostCompared) return false;
   if (*one.json == false || *other.json == false) return true;
   if (!one.json->is_object() || !other.json->is_object()) return false;
   const unsigned common = written & kinds(other, 0);
   if (common == 0 || all_fail(one, other) || all_fail(other, one)) return true;
-  if (parts_apart(one, [&](const Place& part) { return apart(part, other, written & kinds(part, 0), depth + 1); }) ||
+  if (parts_apart(one,
+                  [&](const Place& part) {
+                    return apart(part, other, written & kinds(part, 0), depth + 1);
+                  }) ||
       parts_apart(other, [&](const Place& part) { return apart(one, part, written, depth + 1); })) {
     return true;
   }
@@ -103,25 +111,29 @@ FLASHLM_INLINE bool JsonSchemaOverlap::apart(const Place& one, const Place& othe
 
 FLASHLM_INLINE bool JsonSchemaOverlap::all_fail(const Place& lists, const Place& other) {
   const Json* nullable = view_->find(lists, "nullable");
-  if (!lists_values(lists) || hides(lists) || (nullable != nullptr && *nullable == true)) return false;
+  if (!lists_values(lists) || hides(lists) || (nullable != nullptr && *nullable == true))
+    return false;
   const std::vector<Place> all = values(lists);
   compared_ += all.size();
   return std::all_of(all.begin(), all.end(),
                      [&](const Place& each) { return values_->meets(*each.json, other) == false; });
 }
 
-FLASHLM_INLINE bool JsonSchemaOverlap::requires_name(const Place& place, const std::string& name) const {
+FLASHLM_INLINE bool JsonSchemaOverlap::requires_name(const Place& place,
+                                                     const std::string& name) const {
   const std::vector<std::string> names = view_->names(place, "required");
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-FLASHLM_INLINE bool JsonSchemaOverlap::properties_apart(const Place& left, const Place& right, int depth) {
+FLASHLM_INLINE bool JsonSchemaOverlap::properties_apart(const Place& left, const Place& right,
+                                                        int depth) {
   if (hides(left) || hides(right)) return false;
   const auto of_right = view_->members(right, "properties");
   for (const auto& one : view_->members(left, "properties")) {
-    const auto same =
-        std::find_if(of_right.begin(), of_right.end(), [&](const auto& each) { return each.first == one.first; });
-    if (same != of_right.end() && requires_name(left, one.first) && requires_name(right, one.first) &&
+    const auto same = std::find_if(of_right.begin(), of_right.end(),
+                                   [&](const auto& each) { return each.first == one.first; });
+    if (same != of_right.end() && requires_name(left, one.first) &&
+        requires_name(right, one.first) &&
         apart(one.second, same->second, kinds(one.second, 0), depth + 1)) {
       return true;
     }

@@ -21,16 +21,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// A schema among those that a value meets together. A place in a schema is known by the address of its JSON.
+/// A schema among those that a value meets together. A place in a schema is known by the address of
+/// its JSON.
 struct JsonSchemaPart {
   JsonSchemaPlace place;
-  unsigned done = 0;                                    // a bit for each keyword that others stand for by now
+  unsigned done = 0;  // a bit for each keyword that others stand for by now
   std::vector<const nlohmann::ordered_json*> within{};  // the schemas whose alternative it is
 };
 
 using JsonSchemaParts = std::vector<JsonSchemaPart>;
 
-/// Takes schemas apart: references, allOf, alternatives, conditions and negations become lists of plain schemas.
+/// Takes schemas apart: references, allOf, alternatives, conditions and negations become lists of
+/// plain schemas.
 class JsonSchemaSplitter {
  public:
   using View = JsonSchemaView;
@@ -48,7 +50,8 @@ class JsonSchemaSplitter {
   /// All schemas that references and allOf of `parts` bring in; nothing if no value meets them.
   std::optional<Parts> flat(const Parts& parts) const;
 
-  /// An alternative. `narrow`: what excludes others from it is more than it must be; then the keyword and its place.
+  /// An alternative. `narrow`: what excludes others from it is more than it must be; then the
+  /// keyword and its place.
   struct Way {
     Parts parts;
     std::optional<Place> narrow{};
@@ -65,7 +68,8 @@ class JsonSchemaSplitter {
   static constexpr int kDeepest = 200;
   static constexpr std::size_t kMostWays = 256;
   static constexpr std::array<const char*, 8> kWords = {
-      "nullable", "anyOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "dependencies"};
+      "nullable",         "anyOf",       "oneOf", "not", "if", "dependentRequired",
+      "dependentSchemas", "dependencies"};
 
   struct Flat {
     std::map<const Json*, const Part*> given{};
@@ -88,10 +92,12 @@ class JsonSchemaSplitter {
 
   using Listed = std::pair<std::vector<Place>, bool>;  // schemas, and whether they are narrow
 
-  /// What else a value may meet, in lists of schemas, where `keyword` of `place` stands for one of them.
+  /// What else a value may meet, in lists of schemas, where `keyword` of `place` stands for one of
+  /// them.
   std::vector<Listed> ways_of(const Parts& parts, const Place& place, std::string_view keyword);
 
-  void add_made(const Place& place, std::string_view keyword, const Json& list, std::vector<Listed>& ways);
+  void add_made(const Place& place, std::string_view keyword, const Json& list,
+                std::vector<Listed>& ways);
 
   /// Exactly one: it, and none of those that it might meet too.
   std::vector<Listed> one_of(const Parts& parts, const Place& place);

@@ -23,7 +23,8 @@ FLASHLM_INLINE JsonSchemaSplitter::Name JsonSchemaSplitter::name(const Parts& pa
   return result;
 }
 
-FLASHLM_INLINE std::optional<JsonSchemaSplitter::Parts> JsonSchemaSplitter::flat(const Parts& parts) const {
+FLASHLM_INLINE std::optional<JsonSchemaSplitter::Parts> JsonSchemaSplitter::flat(
+    const Parts& parts) const {
   Flat result;
   for (const Part& part : parts) result.given.emplace(part.place.json, &part);
   for (const Part& part : parts) {
@@ -37,7 +38,9 @@ FLASHLM_INLINE std::optional<std::vector<JsonSchemaSplitter::Way>> JsonSchemaSpl
   for (std::size_t index = 0; index < parts.size(); ++index) {
     for (std::size_t word = 0; word < kWords.size(); ++word) {
       const unsigned bit = 1U << word;
-      if ((parts[index].done & bit) != 0 || view_->find(parts[index].place, kWords[word]) == nullptr) continue;
+      if ((parts[index].done & bit) != 0 ||
+          view_->find(parts[index].place, kWords[word]) == nullptr)
+        continue;
       return combined(parts, index, word);
     }
   }
@@ -49,7 +52,8 @@ FLASHLM_INLINE bool JsonSchemaSplitter::is_plain_not(const Part& part) const {
   return said != nullptr && JsonSchemaNegation::is_plain(*said);
 }
 
-FLASHLM_INLINE bool JsonSchemaSplitter::contains(const std::vector<const Json*>& list, const Json* one) {
+FLASHLM_INLINE bool JsonSchemaSplitter::contains(const std::vector<const Json*>& list,
+                                                 const Json* one) {
   return std::find(list.begin(), list.end(), one) != list.end();
 }
 
@@ -81,7 +85,8 @@ FLASHLM_INLINE bool JsonSchemaSplitter::gather_here(const Part& wanted, Flat& fl
   const Part part = known == flat.given.end() ? wanted : *known->second;
   view_->check(part.place);
   if (part.place.json->is_boolean()) return part.place.json->get<bool>();
-  if (flat.depth >= kDeepest) view_->refuse(part.place, "expected fewer references that follow one another");
+  if (flat.depth >= kDeepest)
+    view_->refuse(part.place, "expected fewer references that follow one another");
   flat.open.insert(own);
   ++flat.depth;
   const bool result = gather_inner(part, flat);
@@ -92,11 +97,14 @@ FLASHLM_INLINE bool JsonSchemaSplitter::gather_here(const Part& wanted, Flat& fl
 
 FLASHLM_INLINE bool JsonSchemaSplitter::gather_inner(const Part& part, Flat& flat) const {
   const auto inner = [&](Place place) { return gather({std::move(place), 0, part.within}, flat); };
-  const auto referred = [&] { return inner(view_->resolve(view_->word(part.place, "$ref"), part.place)); };
+  const auto referred = [&] {
+    return inner(view_->resolve(view_->word(part.place, "$ref"), part.place));
+  };
   const bool nullable = view_->flag(part.place, "nullable") && (part.done & 1U) == 0;
   if (nullable) return flat.parts.push_back(part), true;  // an alternative of its own
   if (view_->reference_hides() && view_->find(part.place, "$ref") != nullptr) return referred();
-  // Properties come in the order in which they are written, those of references where the reference stands.
+  // Properties come in the order in which they are written, those of references where the reference
+  // stands.
   bool is_in = false;
   for (auto each = part.place.json->begin(); each != part.place.json->end(); ++each) {
     if (each.key() == "$ref" && !referred()) return false;
@@ -113,7 +121,8 @@ FLASHLM_INLINE bool JsonSchemaSplitter::gather_inner(const Part& part, Flat& fla
   return true;
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaSplitter::Way> JsonSchemaSplitter::combined(const Parts& parts, std::size_t index,
+FLASHLM_INLINE std::vector<JsonSchemaSplitter::Way> JsonSchemaSplitter::combined(const Parts& parts,
+                                                                                 std::size_t index,
                                                                                  std::size_t word) {
   const Part& part = parts[index];
   const std::string_view keyword = kWords[word];
@@ -131,15 +140,15 @@ FLASHLM_INLINE std::vector<JsonSchemaSplitter::Way> JsonSchemaSplitter::combined
       common &= overlap_.kinds(place);
     }
     if (common == 0 && !is_narrow) continue;
-    result.push_back({std::move(one), is_narrow ? std::optional<Place>(part.place) : std::nullopt, kWords[word]});
+    result.push_back({std::move(one), is_narrow ? std::optional<Place>(part.place) : std::nullopt,
+                      kWords[word]});
   }
   if (keyword == "nullable" && view_->flag(part.place, keyword)) add_null(parts, index, result);
   return result;
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::ways_of(const Parts& parts,
-                                                                                   const Place& place,
-                                                                                   std::string_view keyword) {
+FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::ways_of(
+    const Parts& parts, const Place& place, std::string_view keyword) {
   std::vector<Listed> ways;
   bool is_narrow = false;
   if (keyword == "nullable") {
@@ -162,14 +171,18 @@ FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::ways_
       return said == nullptr ? Json(true) : *said;
     };
     const Place condition = view_->at(place, keyword);
-    if (view_->has_parts(place)) view_->unsupported(place, keyword, "what is in it has an $id of its own");
+    if (view_->has_parts(place))
+      view_->unsupported(place, keyword, "what is in it has an $id of its own");
     const std::optional<Json> others = negation_.alternatives(condition, is_narrow);
-    if (!others) view_->unsupported(place, keyword, "the opposite of its condition cannot be said otherwise");
+    if (!others)
+      view_->unsupported(place, keyword, "the opposite of its condition cannot be said otherwise");
     const Json met = {{"allOf", Json::array({*condition.json, branch("then")})}};
     const Json unmet = {{"allOf", Json::array({Json{{"anyOf", *others}}, branch("else")})}};
-    add_made(place, keyword, others->empty() ? Json::array({met}) : Json::array({met, unmet}), ways);
+    add_made(place, keyword, others->empty() ? Json::array({met}) : Json::array({met, unmet}),
+             ways);
   } else {
-    if (view_->has_parts(place)) view_->unsupported(place, keyword, "what is in it has an $id of its own");
+    if (view_->has_parts(place))
+      view_->unsupported(place, keyword, "what is in it has an $id of its own");
     ways.emplace_back();
     for (const auto& [name, member] : view_->members(place, keyword)) {
       const Json then = member.json->is_array() ? Json{{"required", *member.json}} : *member.json;
@@ -180,15 +193,15 @@ FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::ways_
   return ways;
 }
 
-FLASHLM_INLINE void JsonSchemaSplitter::add_made(const Place& place, std::string_view keyword, const Json& list,
-                                                 std::vector<Listed>& ways) {
+FLASHLM_INLINE void JsonSchemaSplitter::add_made(const Place& place, std::string_view keyword,
+                                                 const Json& list, std::vector<Listed>& ways) {
   for (std::size_t index = 0; index < list.size(); ++index) {
     ways.push_back({{negation_.make(place, keyword, std::to_string(index), list[index])}, false});
   }
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::one_of(const Parts& parts,
-                                                                                  const Place& place) {
+FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::one_of(
+    const Parts& parts, const Place& place) {
   std::vector<Listed> ways;
   const std::vector<Place> list = view_->elements(place, "oneOf");
   overlap_.begin(parts);
@@ -201,9 +214,10 @@ FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::one_o
       const Place inner = negation_.followed(list[other]);
       const std::optional<Json> others = negation_.alternatives(inner, is_narrow);
       if (!others || (ways_to_differ *= std::max<std::size_t>(others->size(), 1)) > kMostWays) {
-        view_->unsupported(place, "oneOf",
-                           concat("expected alternatives that differ in type, const or a required const, got ", one,
-                                  " and ", other, ", which may overlap. Use anyOf"));
+        view_->unsupported(
+            place, "oneOf",
+            concat("expected alternatives that differ in type, const or a required const, got ",
+                   one, " and ", other, ", which may overlap. Use anyOf"));
       }
       way.push_back(negation_.make(inner, "oneOf", "", Json{{"anyOf", *others}}));
     }
@@ -212,9 +226,11 @@ FLASHLM_INLINE std::vector<JsonSchemaSplitter::Listed> JsonSchemaSplitter::one_o
   return ways;
 }
 
-FLASHLM_INLINE void JsonSchemaSplitter::add_null(const Parts& parts, std::size_t index, std::vector<Way>& result) {
+FLASHLM_INLINE void JsonSchemaSplitter::add_null(const Parts& parts, std::size_t index,
+                                                 std::vector<Way>& result) {
   Parts one = parts;
-  one[index] = {negation_.make(parts[index].place, "nullable", "null", Json{{"type", "null"}}), 0, {}};
+  one[index] = {
+      negation_.make(parts[index].place, "nullable", "null", Json{{"type", "null"}}), 0, {}};
   result.push_back({std::move(one)});
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json_schema_resources.hpp: the parts of a JSON schema that have a name of their own, `$id` or `$anchor`.
+/// json_schema_resources.hpp: the parts of a JSON schema that have a name of their own, `$id` or
+/// `$anchor`.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// A value in a schema and its JSON pointer (RFC 6901). `resource`: the part with an `$id` that it belongs to, from
-/// where its references count; 0 is the whole schema.
+/// A value in a schema and its JSON pointer (RFC 6901). `resource`: the part with an `$id` that it
+/// belongs to, from where its references count; 0 is the whole schema.
 struct JsonSchemaPlace {
   const nlohmann::ordered_json* json = nullptr;
   std::string pointer;
@@ -27,7 +28,8 @@ struct JsonSchemaPlace {
 /// A pointer with one more key.
 std::string json_pointer(const std::string& pointer, std::string_view key);
 
-/// The parts of a schema with names. Values that are data, such as those of `enum`, are not looked into.
+/// The parts of a schema with names. Values that are data, such as those of `enum`, are not looked
+/// into.
 class JsonSchemaResources {
  public:
   using Json = nlohmann::ordered_json;
@@ -63,7 +65,8 @@ class JsonSchemaResources {
 
   void read_names(Place& place, const char* id);
 
-  std::vector<std::pair<Place, std::string>> resources_;  // and how their `$id` is written, without '#'
+  std::vector<std::pair<Place, std::string>>
+      resources_;  // and how their `$id` is written, without '#'
   std::map<const Json*, std::size_t> by_json_;
   std::map<std::pair<std::size_t, std::string>, Place> anchors_;
 };

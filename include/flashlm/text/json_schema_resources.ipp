@@ -29,10 +29,13 @@ FLASHLM_INLINE JsonSchemaResources::JsonSchemaResources(const Json& root, const 
       const std::string key = place.json->is_object() ? each.key() : std::to_string(index);
       if (is_schema && holds_data(key)) continue;
       if (place.depth == kDeepest) {
-        throw FormatError(concat("[json_schema] #: expected at most ", kDeepest, " levels, got more"));
+        throw FormatError(
+            concat("[json_schema] #: expected at most ", kDeepest, " levels, got more"));
       }
       const bool holds_names = is_schema && place.json->is_object() && holds_named(key);
-      waiting.push_back({{&*each, json_pointer(place.pointer, key), place.depth + 1, place.resource}, !holds_names});
+      waiting.push_back(
+          {{&*each, json_pointer(place.pointer, key), place.depth + 1, place.resource},
+           !holds_names});
     }
   }
 }
@@ -44,26 +47,28 @@ FLASHLM_INLINE std::size_t JsonSchemaResources::of(const Json& json, std::size_t
 
 FLASHLM_INLINE std::size_t JsonSchemaResources::find(std::string_view uri, std::size_t from) const {
   if (uri.empty()) return from;
-  // Relative names would count from the base; only where that is the root are they taken as they stand.
+  // Relative names would count from the base; only where that is the root are they taken as they
+  // stand.
   if (uri.find(':') == std::string_view::npos && from != 0) return resources_.size();
   std::size_t resource = 0;
   while (resource < resources_.size() && resources_[resource].second != uri) ++resource;
   return resource;
 }
 
-FLASHLM_INLINE const JsonSchemaResources::Place* JsonSchemaResources::anchor(std::size_t resource,
-                                                                             const std::string& name) const {
+FLASHLM_INLINE const JsonSchemaResources::Place* JsonSchemaResources::anchor(
+    std::size_t resource, const std::string& name) const {
   const auto found = anchors_.find({resource, name});
   return found == anchors_.end() ? nullptr : &found->second;
 }
 
 FLASHLM_INLINE bool JsonSchemaResources::holds_data(std::string_view key) {
-  return key == "const" || key == "enum" || key == "default" || key == "example" || key == "examples";
+  return key == "const" || key == "enum" || key == "default" || key == "example" ||
+         key == "examples";
 }
 
 FLASHLM_INLINE bool JsonSchemaResources::holds_named(std::string_view key) {
-  return key == "properties" || key == "patternProperties" || key == "$defs" || key == "definitions" ||
-         key == "dependentSchemas" || key == "dependencies";
+  return key == "properties" || key == "patternProperties" || key == "$defs" ||
+         key == "definitions" || key == "dependentSchemas" || key == "dependencies";
 }
 
 FLASHLM_INLINE std::size_t JsonSchemaResources::add(Place place, std::string uri) {
@@ -78,7 +83,8 @@ FLASHLM_INLINE void JsonSchemaResources::read_names(Place& place, const char* id
   if (!place.json->is_object()) return;
   const auto read = [&](const char* keyword) -> std::string {
     const auto found = place.json->find(keyword);
-    return found != place.json->end() && found->is_string() ? found->get<std::string>() : std::string();
+    return found != place.json->end() && found->is_string() ? found->get<std::string>()
+                                                            : std::string();
   };
   const std::string named = read(id);
   const std::string uri = named.substr(0, named.find('#'));

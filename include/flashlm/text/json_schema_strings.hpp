@@ -45,7 +45,8 @@ class JsonSchemaStrings {
   /// What a plain `not` takes away.
   void exclude(const JsonSchemaPlace& place);
 
-  /// Applies the bounds of the length. Where states would become too many, the longest strings are left out.
+  /// Applies the bounds of the length. Where states would become too many, the longest strings are
+  /// left out.
   void bound();
 
   JsonSchemaContext* context_;

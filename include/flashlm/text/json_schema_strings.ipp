@@ -16,8 +16,10 @@ FLASHLM_INLINE JsonSchemaStrings::JsonSchemaStrings(JsonSchemaContext& context, 
     least_ = std::max(least_, view().count(part.place, "minLength", 0));
     most_ = std::min(most_, view().count(part.place, "maxLength", PatternStates::kEndless));
     if (view().find(part.place, "pattern") != nullptr) {
-      join(part.place, "pattern",
-           [&] { return context_->patterns.states(view().word(part.place, "pattern"), PatternReading::certain); });
+      join(part.place, "pattern", [&] {
+        return context_->patterns.states(view().word(part.place, "pattern"),
+                                         PatternReading::certain);
+      });
     }
     if (context_->splitter.is_plain_not(part)) exclude(part.place);
   }
@@ -39,7 +41,8 @@ FLASHLM_INLINE void JsonSchemaStrings::exclude(const JsonSchemaPlace& place) {
   const JsonSchemaPlace inner = view().at(place, "not");
   if (view().find(inner, "pattern") != nullptr) {
     join(place, "not", [&] {
-      return context_->patterns.states(view().word(inner, "pattern"), PatternReading::possible).complement();
+      return context_->patterns.states(view().word(inner, "pattern"), PatternReading::possible)
+          .complement();
     });
     return;
   }
@@ -51,15 +54,18 @@ FLASHLM_INLINE void JsonSchemaStrings::exclude(const JsonSchemaPlace& place) {
   if (view().find(inner, "enum") != nullptr) {
     for (const JsonSchemaPlace& each : view().elements(inner, "enum")) add(*each.json);
   }
-  if (!words.empty()) join(place, "not", [&] { return PatternStates::of_words(words).complement(); });
+  if (!words.empty())
+    join(place, "not", [&] { return PatternStates::of_words(words).complement(); });
 }
 
 FLASHLM_INLINE void JsonSchemaStrings::bound() {
   if (states_->empty()) return;
   const auto [least, most] = states_->lengths();
   if (least >= least_ && most <= most_) return;
-  const std::uint64_t kept = std::max<std::uint64_t>(PatternStates::kMostStates / states_->size(), 2) - 1;
-  const std::uint64_t largest = most_ == PatternStates::kEndless ? most_ : std::min(most_, std::max(kept, least_));
+  const std::uint64_t kept =
+      std::max<std::uint64_t>(PatternStates::kMostStates / states_->size(), 2) - 1;
+  const std::uint64_t largest =
+      most_ == PatternStates::kEndless ? most_ : std::min(most_, std::max(kept, least_));
   try {
     states_ = PatternStates::both(*states_, PatternStates::of_length(least_, largest));
   } catch (const FormatError& error) {

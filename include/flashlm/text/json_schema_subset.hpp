@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json_schema_subset.hpp: as much of a JSON schema as grammars know, and what of it is left to others.
+/// json_schema_subset.hpp: as much of a JSON schema as grammars know, and what of it is left to
+/// others.
 #pragma once
 
 #include <string>
@@ -19,8 +20,8 @@ struct JsonSchemaSubset {
   std::vector<std::string> left;  // what it does not say: "'contains' at #/properties/tags"
 };
 
-/// `schema` without the keywords for which there is no grammar: for the arguments of a tool, which checks the rest
-/// itself. Any JSON object where nothing else helps.
+/// `schema` without the keywords for which there is no grammar: for the arguments of a tool, which
+/// checks the rest itself. Any JSON object where nothing else helps.
 JsonSchemaSubset known_schema(const nlohmann::ordered_json& schema);
 
 /// The same for the text of a schema. Throws FormatError if it is not JSON.

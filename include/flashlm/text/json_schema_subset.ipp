@@ -26,7 +26,8 @@ inline nlohmann::ordered_json* find_part(nlohmann::ordered_json& schema, std::st
 }
 
 /// Takes the keyword out that an error is about. False if it is not there.
-inline bool take_out(nlohmann::ordered_json& schema, const JsonKeywordError& error, std::vector<std::string>& left) {
+inline bool take_out(nlohmann::ordered_json& schema, const JsonKeywordError& error,
+                     std::vector<std::string>& left) {
   // Where a schema was made of others, what it was made of is taken out.
   const std::size_t made = error.pointer().find(JsonSchemaView::kMade);
   const std::string pointer = error.pointer().substr(0, made);

@@ -25,10 +25,13 @@ class JsonPatterns {
   std::optional<bool> found(const std::string& pattern, const std::string& text);
 
  private:
-  std::map<std::pair<std::string, PatternReading>, std::pair<std::unique_ptr<PatternStates>, std::string>> known_;
+  std::map<std::pair<std::string, PatternReading>,
+           std::pair<std::unique_ptr<PatternStates>, std::string>>
+      known_;
 };
 
-/// Judges values by a schema, as draft 2020-12 reads it; in older words where the schema is in them.
+/// Judges values by a schema, as draft 2020-12 reads it; in older words where the schema is in
+/// them.
 class JsonSchemaValues {
  public:
   using View = JsonSchemaView;

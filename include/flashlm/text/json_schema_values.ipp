@@ -15,7 +15,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE const PatternStates& JsonPatterns::states(const std::string& pattern, PatternReading reading) {
+FLASHLM_INLINE const PatternStates& JsonPatterns::states(const std::string& pattern,
+                                                         PatternReading reading) {
   auto& known = known_[{pattern, reading}];
   if (!known.second.empty()) throw FormatError(known.second);
   if (known.first == nullptr) {
@@ -29,7 +30,8 @@ FLASHLM_INLINE const PatternStates& JsonPatterns::states(const std::string& patt
   return *known.first;
 }
 
-FLASHLM_INLINE std::optional<bool> JsonPatterns::found(const std::string& pattern, const std::string& text) {
+FLASHLM_INLINE std::optional<bool> JsonPatterns::found(const std::string& pattern,
+                                                       const std::string& text) {
   try {
     if (states(pattern, PatternReading::certain).contains(text)) return true;
     if (!states(pattern, PatternReading::possible).contains(text)) return false;
@@ -38,7 +40,8 @@ FLASHLM_INLINE std::optional<bool> JsonPatterns::found(const std::string& patter
   return std::nullopt;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::meets(const Json& value, const Place& place,
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::meets(const Json& value,
+                                                                const Place& place,
                                                                 std::string_view known) {
   steps_ = 0;
   whole_ = &value;
@@ -61,8 +64,10 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::both(Answer left, Answ
   return left == true && right == true ? Answer(true) : std::nullopt;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::judge(const Json& value, const Place& place, int depth) {
-  if (depth > kDeepest || ++steps_ > kMostSteps || ++all_steps_ > kMostAllSteps) return std::nullopt;
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::judge(const Json& value,
+                                                                const Place& place, int depth) {
+  if (depth > kDeepest || ++steps_ > kMostSteps || ++all_steps_ > kMostAllSteps)
+    return std::nullopt;
   view_->check(place);
   if (place.json->is_boolean()) return place.json->get<bool>();
   if (value.is_null() && view_->flag(place, "nullable")) return true;
@@ -80,11 +85,13 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::judge(const Json& valu
   return result;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::referred(const Json& value, const Place& place, int depth) {
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::referred(const Json& value,
+                                                                   const Place& place, int depth) {
   return judge(value, view_->resolve(view_->word(place, "$ref"), place), depth + 1);
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::word(const Json& value, const Place& place,
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::word(const Json& value,
+                                                               const Place& place,
                                                                const std::string& key, int depth) {
   const unsigned about = json_kinds_of_word(key);
   if ((about & View::kind_of(value)) == 0) return true;
@@ -94,7 +101,8 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::word(const Json& value
   if (key == "enum") {
     const Json& list = *view_->find(place, key);
     if (!list.is_array()) view_->wrong(place, key, "an array");
-    return std::any_of(list.begin(), list.end(), [&](const Json& one) { return same_value(value, one); });
+    return std::any_of(list.begin(), list.end(),
+                       [&](const Json& one) { return same_value(value, one); });
   }
   if (key == "$ref") return referred(value, place, depth);
   if (key == "not") return inverse(inner(view_->at(place, key)));
@@ -114,8 +122,10 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::word(const Json& value
   return value.is_object() ? object(value, place, key, depth) : std::nullopt;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::composed(const Json& value, const Place& place,
-                                                                   const std::string& key, int depth) {
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::composed(const Json& value,
+                                                                   const Place& place,
+                                                                   const std::string& key,
+                                                                   int depth) {
   std::size_t yes = 0;
   std::size_t no = 0;
   const std::vector<Place> parts = view_->elements(place, key);
@@ -130,7 +140,8 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::composed(const Json& v
   return yes > 1 ? Answer(false) : all_known ? Answer(yes == 1) : std::nullopt;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::number(const Json& value, const Place& place,
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::number(const Json& value,
+                                                                 const Place& place,
                                                                  const std::string& key) {
   const Json& said = *view_->find(place, key);
   const auto excludes = [&](const char* other) {  // draft 4 has a flag beside the bound
@@ -144,11 +155,13 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::number(const Json& val
   if (key == "exclusiveMinimum") return value > said;
   if (key == "exclusiveMaximum") return value < said;
   const double divisor = said.get<double>();
-  if (View::kind_of(said) != kJsonWhole || std::abs(value.get<double>()) > 1e15) return std::nullopt;
+  if (View::kind_of(said) != kJsonWhole || std::abs(value.get<double>()) > 1e15)
+    return std::nullopt;
   return std::fmod(value.get<double>(), divisor) == 0;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::string(const std::string& text, const Place& place,
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::string(const std::string& text,
+                                                                 const Place& place,
                                                                  const std::string& key) {
   if (key == "pattern") return patterns_->found(view_->word(place, key), text);
   const auto length = static_cast<std::uint64_t>(
@@ -157,7 +170,8 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::string(const std::stri
   return key == "minLength" ? length >= bound : length <= bound;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::array(const Json& value, const Place& place,
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::array(const Json& value,
+                                                                const Place& place,
                                                                 const std::string& key, int depth) {
   if (key == "minItems") return value.size() >= view_->count(place, key, 0);
   if (key == "maxItems") return value.size() <= view_->count(place, key, 0);
@@ -174,25 +188,30 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::array(const Json& valu
   const Json* items = view_->find(place, "items");
   const bool is_list = items != nullptr && items->is_array();  // before draft 2020-12
   const char* first = is_list ? "items" : "prefixItems";
-  const std::size_t n_first = view_->find(place, first) == nullptr ? 0 : view_->find(place, first)->size();
+  const std::size_t n_first =
+      view_->find(place, first) == nullptr ? 0 : view_->find(place, first)->size();
   if (key == "additionalItems" && !is_list) return true;
   if (key == "contains" || key == "unevaluatedItems") return std::nullopt;
   Answer result = true;
   const bool is_first = key == first;
   const std::vector<Place> list = is_first ? view_->elements(place, key) : std::vector<Place>();
-  for (std::size_t index = is_first ? 0 : n_first; index < (is_first ? std::min(n_first, value.size()) : value.size());
-       ++index) {
-    result = both(result, judge(value[index], is_first ? list[index] : view_->at(place, key), depth + 1));
+  for (std::size_t index = is_first ? 0 : n_first;
+       index < (is_first ? std::min(n_first, value.size()) : value.size()); ++index) {
+    result = both(result,
+                  judge(value[index], is_first ? list[index] : view_->at(place, key), depth + 1));
   }
   return result;
 }
 
-FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::object(const Json& value, const Place& place,
-                                                                 const std::string& key, int depth) {
+FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::object(const Json& value,
+                                                                 const Place& place,
+                                                                 const std::string& key,
+                                                                 int depth) {
   if (key == "minProperties") return value.size() >= view_->count(place, key, 0);
   if (key == "maxProperties") return value.size() <= view_->count(place, key, 0);
   const auto has_all = [&](const std::vector<std::string>& names) {
-    return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return value.contains(name); });
+    return std::all_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return value.contains(name); });
   };
   if (key == "required") return has_all(view_->names(place, key));
   Answer result = true;
@@ -223,8 +242,9 @@ FLASHLM_INLINE JsonSchemaValues::Answer JsonSchemaValues::object(const Json& val
   } else if (key == "dependentRequired" || key == "dependentSchemas" || key == "dependencies") {
     for (const auto& [name, member] : view_->members(place, key)) {
       if (!value.contains(name)) continue;
-      result = both(result, member.json->is_array() ? Answer(has_all(view_->names(view_->at(place, key), name)))
-                                                    : judge(value, member, depth + 1));
+      result = both(result, member.json->is_array()
+                                ? Answer(has_all(view_->names(view_->at(place, key), name)))
+                                : judge(value, member, depth + 1));
     }
   } else {
     return std::nullopt;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json_schema_view.hpp: reading a JSON schema: its places, keywords, references and types, with errors that name them.
+/// json_schema_view.hpp: reading a JSON schema: its places, keywords, references and types, with
+/// errors that name them.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,9 @@ class JsonKeywordError : public FormatError {
  public:
   JsonKeywordError(const std::string& message, std::string pointer, std::string keyword);
 
-  const std::string& pointer() const noexcept { return pointer_; }  // of the schema with the keyword
+  const std::string& pointer() const noexcept {
+    return pointer_;
+  }  // of the schema with the keyword
   const std::string& keyword() const noexcept { return keyword_; }
 
  private:
@@ -37,7 +40,8 @@ class JsonSchemaView {
 
   using Place = JsonSchemaPlace;
 
-  /// Stands in the pointers of schemas that are made of others, before the keyword that they are made of.
+  /// Stands in the pointers of schemas that are made of others, before the keyword that they are
+  /// made of.
   static constexpr char kMade = '\x01';
 
   explicit JsonSchemaView(const Json& root);
@@ -53,10 +57,12 @@ class JsonSchemaView {
   [[noreturn]] void refuse(const Place& place, std::string_view problem) const;
 
   /// A keyword whose value is not as it must be.
-  [[noreturn]] void wrong(const Place& place, std::string_view keyword, std::string_view expected) const;
+  [[noreturn]] void wrong(const Place& place, std::string_view keyword,
+                          std::string_view expected) const;
 
   /// A keyword that grammars do not know, or not here.
-  [[noreturn]] void unsupported(const Place& place, std::string_view keyword, std::string_view why = {}) const;
+  [[noreturn]] void unsupported(const Place& place, std::string_view keyword,
+                                std::string_view why = {}) const;
 
   const Json* find(const Place& place, std::string_view keyword) const;
 
@@ -69,7 +75,8 @@ class JsonSchemaView {
   std::vector<Place> elements(const Place& place, std::string_view keyword) const;
 
   /// The members of the object `keyword`, in their order; none if it is absent.
-  std::vector<std::pair<std::string, Place>> members(const Place& place, std::string_view keyword) const;
+  std::vector<std::pair<std::string, Place>> members(const Place& place,
+                                                     std::string_view keyword) const;
 
   /// The names in the array `keyword`; none if it is absent.
   std::vector<std::string> names(const Place& place, std::string_view keyword) const;

@@ -16,7 +16,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE JsonKeywordError::JsonKeywordError(const std::string& message, std::string pointer, std::string keyword)
+FLASHLM_INLINE JsonKeywordError::JsonKeywordError(const std::string& message, std::string pointer,
+                                                  std::string keyword)
     : FormatError(message), pointer_(std::move(pointer)), keyword_(std::move(keyword)) {}
 
 FLASHLM_INLINE JsonSchemaView::JsonSchemaView(const Json& root)
@@ -38,21 +39,25 @@ FLASHLM_INLINE void JsonSchemaView::wrong(const Place& place, std::string_view k
   const Json* found = find(place, keyword);
   // A container is only named: to print it would recurse as deeply as it likes.
   const bool small = found != nullptr && !found->is_structured();
-  const std::string got = small ? found->dump(-1, ' ', true, Json::error_handler_t::replace)
-                                : concat("an ", found == nullptr ? "absent value" : found->type_name());
-  throw JsonKeywordError(concat("[json_schema] ", shown(place), ": ", keyword, ": expected ", expected, ", got ", got),
-                         place.pointer, std::string(keyword));
+  const std::string got =
+      small ? found->dump(-1, ' ', true, Json::error_handler_t::replace)
+            : concat("an ", found == nullptr ? "absent value" : found->type_name());
+  throw JsonKeywordError(
+      concat("[json_schema] ", shown(place), ": ", keyword, ": expected ", expected, ", got ", got),
+      place.pointer, std::string(keyword));
 }
 
 FLASHLM_INLINE void JsonSchemaView::unsupported(const Place& place, std::string_view keyword,
                                                 std::string_view why) const {
-  throw JsonKeywordError(
-      concat("[json_schema] ", shown(place), ": unsupported keyword '", keyword, "'", why.empty() ? "" : ": ", why,
-             ". Take it out of the schema and check for it in the answer, or give the schema to a tool."),
-      place.pointer, std::string(keyword));
+  throw JsonKeywordError(concat("[json_schema] ", shown(place), ": unsupported keyword '", keyword,
+                                "'", why.empty() ? "" : ": ", why,
+                                ". Take it out of the schema and check for it in the answer, or "
+                                "give the schema to a tool."),
+                         place.pointer, std::string(keyword));
 }
 
-FLASHLM_INLINE const JsonSchemaView::Json* JsonSchemaView::find(const Place& place, std::string_view keyword) const {
+FLASHLM_INLINE const JsonSchemaView::Json* JsonSchemaView::find(const Place& place,
+                                                                std::string_view keyword) const {
   if (!place.json->is_object()) return nullptr;
   const auto found = place.json->find(keyword);
   return found == place.json->end() ? nullptr : &*found;
@@ -60,16 +65,19 @@ FLASHLM_INLINE const JsonSchemaView::Json* JsonSchemaView::find(const Place& pla
 
 FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::down(const Place& place, std::string_view key,
                                                           const Json& json) const {
-  if (place.depth >= kDeepest) refuse(place, concat("expected at most ", kDeepest, " levels, got more"));
-  return {&json, json_pointer(place.pointer, key), place.depth + 1, resources_.of(json, place.resource)};
+  if (place.depth >= kDeepest)
+    refuse(place, concat("expected at most ", kDeepest, " levels, got more"));
+  return {&json, json_pointer(place.pointer, key), place.depth + 1,
+          resources_.of(json, place.resource)};
 }
 
-FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::at(const Place& place, std::string_view keyword) const {
+FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::at(const Place& place,
+                                                        std::string_view keyword) const {
   return down(place, keyword, *find(place, keyword));
 }
 
-FLASHLM_INLINE std::vector<JsonSchemaView::Place> JsonSchemaView::elements(const Place& place,
-                                                                           std::string_view keyword) const {
+FLASHLM_INLINE std::vector<JsonSchemaView::Place> JsonSchemaView::elements(
+    const Place& place, std::string_view keyword) const {
   const Json* list = find(place, keyword);
   if (list == nullptr || !list->is_array()) wrong(place, keyword, "an array");
   const Place parent = down(place, keyword, *list);
@@ -93,7 +101,8 @@ FLASHLM_INLINE std::vector<std::pair<std::string, JsonSchemaView::Place>> JsonSc
   return result;
 }
 
-FLASHLM_INLINE std::vector<std::string> JsonSchemaView::names(const Place& place, std::string_view keyword) const {
+FLASHLM_INLINE std::vector<std::string> JsonSchemaView::names(const Place& place,
+                                                              std::string_view keyword) const {
   if (find(place, keyword) == nullptr) return {};
   std::vector<std::string> result;
   for (const Place& name : elements(place, keyword)) {
@@ -122,7 +131,8 @@ FLASHLM_INLINE bool JsonSchemaView::flag(const Place& place, std::string_view ke
   return found->get<bool>();
 }
 
-FLASHLM_INLINE const std::string& JsonSchemaView::word(const Place& place, std::string_view keyword) const {
+FLASHLM_INLINE const std::string& JsonSchemaView::word(const Place& place,
+                                                       std::string_view keyword) const {
   const Json* found = find(place, keyword);
   if (found == nullptr || !found->is_string()) wrong(place, keyword, "a string");
   return found->get_ref<const std::string&>();
@@ -130,7 +140,8 @@ FLASHLM_INLINE const std::string& JsonSchemaView::word(const Place& place, std::
 
 FLASHLM_INLINE void JsonSchemaView::check(const Place& place) const {
   if (place.json->is_object() || place.json->is_boolean()) return;
-  refuse(place, concat("expected a schema, which is an object or a boolean, got ", place.json->type_name()));
+  refuse(place, concat("expected a schema, which is an object or a boolean, got ",
+                       place.json->type_name()));
 }
 
 FLASHLM_INLINE unsigned JsonSchemaView::kinds(const Place& place) const {
@@ -138,8 +149,11 @@ FLASHLM_INLINE unsigned JsonSchemaView::kinds(const Place& place) const {
   if (type == nullptr) return kJsonAny;
   unsigned result = 0;
   const auto add = [&](const Json& each) {
-    const unsigned kinds = each.is_string() ? json_kinds_of_type(each.get_ref<const std::string&>()) : 0;
-    if (kinds == 0) wrong(place, "type", "array, boolean, integer, null, number, object, string or a list of these");
+    const unsigned kinds =
+        each.is_string() ? json_kinds_of_type(each.get_ref<const std::string&>()) : 0;
+    if (kinds == 0)
+      wrong(place, "type",
+            "array, boolean, integer, null, number, object, string or a list of these");
     result |= kinds;
   };
   if (type->is_array()) {
@@ -157,14 +171,16 @@ FLASHLM_INLINE unsigned JsonSchemaView::kind_of(const Json& value) {
   return std::floor(number) == number ? kJsonWhole : kJsonBroken;
 }
 
-FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::resolve(const std::string& reference, const Place& from) const {
+FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::resolve(const std::string& reference,
+                                                             const Place& from) const {
   const std::size_t hash = std::min(reference.find('#'), reference.size());
   const std::string_view uri = std::string_view(reference).substr(0, hash);
-  const std::string fragment = unescaped(std::string_view(reference).substr(std::min(hash + 1, reference.size())));
+  const std::string fragment =
+      unescaped(std::string_view(reference).substr(std::min(hash + 1, reference.size())));
   const auto missing = [&]() {
-    throw JsonKeywordError(
-        concat("[json_schema] ", shown(from), ": $ref: expected a place in this schema, got '", reference, "'"),
-        from.pointer, "$ref");
+    throw JsonKeywordError(concat("[json_schema] ", shown(from),
+                                  ": $ref: expected a place in this schema, got '", reference, "'"),
+                           from.pointer, "$ref");
   };
   const std::size_t resource = resources_.find(uri, from.resource);
   if (resource == resources_.size()) missing();
@@ -178,8 +194,8 @@ FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::resolve(const std::string& 
     const std::size_t stop = std::min(fragment.find('/', at + 1), fragment.size());
     std::string key;
     for (std::size_t each = at + 1; each < stop; ++each) {  // ~1 is '/', ~0 is '~'
-      const bool pair =
-          fragment[each] == '~' && each + 1 < stop && (fragment[each + 1] == '0' || fragment[each + 1] == '1');
+      const bool pair = fragment[each] == '~' && each + 1 < stop &&
+                        (fragment[each + 1] == '0' || fragment[each + 1] == '1');
       key += pair ? (fragment[++each] == '0' ? '~' : '/') : fragment[each];
     }
     std::size_t index = 0;
@@ -188,7 +204,8 @@ FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::resolve(const std::string& 
     place.depth = 0;
     if (json.is_object() && json.contains(key)) {
       place = down(place, key, *json.find(key));
-    } else if (json.is_array() && error == std::errc() && end == key.data() + key.size() && index < json.size()) {
+    } else if (json.is_array() && error == std::errc() && end == key.data() + key.size() &&
+               index < json.size()) {
       place = down(place, key, json[index]);
     } else {
       missing();
@@ -202,7 +219,8 @@ FLASHLM_INLINE JsonSchemaView::Place JsonSchemaView::resolve(const std::string& 
 FLASHLM_INLINE std::string JsonSchemaView::spelled(const Place& place) const {
   const Json& value = *place.json;
   if (value.is_string()) return quoted(place, value.get_ref<const std::string&>());
-  if (value.is_number_float() && !std::isfinite(value.get<double>())) refuse(place, "expected a finite number");
+  if (value.is_number_float() && !std::isfinite(value.get<double>()))
+    refuse(place, "expected a finite number");
   if (!value.is_structured()) return value.dump();
   std::string text = value.is_array() ? "[" : "{";
   std::size_t index = 0;
@@ -215,7 +233,8 @@ FLASHLM_INLINE std::string JsonSchemaView::spelled(const Place& place) const {
   return text + (value.is_array() ? "]" : "}");
 }
 
-FLASHLM_INLINE std::string JsonSchemaView::quoted(const Place& place, const std::string& text) const {
+FLASHLM_INLINE std::string JsonSchemaView::quoted(const Place& place,
+                                                  const std::string& text) const {
   if (!is_utf8(text)) refuse(place, "expected UTF-8, got other bytes in a string");
   return JsonRules::quoted(text);
 }
@@ -230,7 +249,8 @@ FLASHLM_INLINE int JsonSchemaView::draft(const Json& root) {
   const auto said = root.is_object() ? root.find("$schema") : root.end();
   if (said == root.end() || !said->is_string()) return 2020;
   for (const int number : {3, 4, 6, 7}) {
-    if (said->get_ref<const std::string&>().find(concat("draft-0", number)) != std::string::npos) return number;
+    if (said->get_ref<const std::string&>().find(concat("draft-0", number)) != std::string::npos)
+      return number;
   }
   return 2020;
 }
@@ -240,7 +260,8 @@ FLASHLM_INLINE std::string JsonSchemaView::unescaped(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++at) {
     unsigned char byte = 0;
     const char* pair = text.data() + at + 1;
-    if (text[at] == '%' && at + 2 < text.size() && std::from_chars(pair, pair + 2, byte, 16).ptr == pair + 2) {
+    if (text[at] == '%' && at + 2 < text.size() &&
+        std::from_chars(pair, pair + 2, byte, 16).ptr == pair + 2) {
       result += static_cast<char>(byte);
       at += 2;
     } else {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// json_schema_words.hpp: the keywords of JSON schema: which grammars know, which they do not, what each is about.
+/// json_schema_words.hpp: the keywords of JSON schema: which grammars know, which they do not, what
+/// each is about.
 #pragma once
 
 #include <array>
@@ -10,7 +11,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// The kinds of values that a keyword or a type is about, as bits. Whole numbers are one of their own.
+/// The kinds of values that a keyword or a type is about, as bits. Whole numbers are one of their
+/// own.
 enum JsonKind : unsigned {
   kJsonNull = 1,
   kJsonBoolean = 2,
@@ -74,7 +76,8 @@ inline constexpr std::array<std::pair<std::string_view, unsigned>, 5> kJsonSchem
     {"unevaluatedProperties", kJsonObject},
 }};
 
-/// The kinds that a keyword is about; 0 for words that say nothing about values, which are all others.
+/// The kinds that a keyword is about; 0 for words that say nothing about values, which are all
+/// others.
 constexpr unsigned json_kinds_of_word(std::string_view word) noexcept {
   for (const auto& [known, kinds] : kJsonSchemaWords) {
     if (known == word) return kinds;
@@ -87,13 +90,14 @@ constexpr unsigned json_kinds_of_word(std::string_view word) noexcept {
 
 /// The kinds of a type's name; 0 if there is no such type.
 constexpr unsigned json_kinds_of_type(std::string_view type) noexcept {
-  constexpr std::array<std::pair<std::string_view, unsigned>, 7> kTypes = {{{"array", kJsonArray},
-                                                                            {"boolean", kJsonBoolean},
-                                                                            {"integer", kJsonWhole},
-                                                                            {"null", kJsonNull},
-                                                                            {"number", kJsonNumber},
-                                                                            {"object", kJsonObject},
-                                                                            {"string", kJsonString}}};
+  constexpr std::array<std::pair<std::string_view, unsigned>, 7> kTypes = {
+      {{"array", kJsonArray},
+       {"boolean", kJsonBoolean},
+       {"integer", kJsonWhole},
+       {"null", kJsonNull},
+       {"number", kJsonNumber},
+       {"object", kJsonObject},
+       {"string", kJsonString}}};
   for (const auto& [known, kinds] : kTypes) {
     if (known == type) return kinds;
   }

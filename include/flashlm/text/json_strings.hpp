@@ -14,8 +14,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Builds nodes for strings of a PatternStates. Each character has one spelling: itself, or the shortest escape where
-/// JSON wants one.
+/// Builds nodes for strings of a PatternStates. Each character has one spelling: itself, or the
+/// shortest escape where JSON wants one.
 class JsonStrings {
  public:
   using Node = GrammarRules::Node;

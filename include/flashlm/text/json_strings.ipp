@@ -25,7 +25,8 @@ FLASHLM_INLINE JsonStrings::Node JsonStrings::rule(const PatternStates& states) 
   return rules_->literal("\"", places[0]);
 }
 
-FLASHLM_INLINE void JsonStrings::add_ways(const CodePoints& set, Node next, std::vector<Node>& ways) {
+FLASHLM_INLINE void JsonStrings::add_ways(const CodePoints& set, Node next,
+                                          std::vector<Node>& ways) {
   ByteSet plain;
   for (char32_t point = 0x20; point < 0x80; ++point) {
     if (point != '"' && point != '\\' && set.contains(point)) plain.set(point);
@@ -72,7 +73,8 @@ FLASHLM_INLINE JsonStrings::Node JsonStrings::make_rest(const CodePoints& set) {
   return rules_->either(ways);
 }
 
-FLASHLM_INLINE void JsonStrings::add_range(const CodePoints::Range& range, std::vector<Node>& ways) {
+FLASHLM_INLINE void JsonStrings::add_range(const CodePoints::Range& range,
+                                           std::vector<Node>& ways) {
   std::string low;
   std::string high;
   append_utf8(low, range.first);
@@ -80,9 +82,11 @@ FLASHLM_INLINE void JsonStrings::add_range(const CodePoints::Range& range, std::
   ways.push_back(between(low, high, 0));
 }
 
-FLASHLM_INLINE JsonStrings::Node JsonStrings::between(const std::string& low, const std::string& high, std::size_t at) {
+FLASHLM_INLINE JsonStrings::Node JsonStrings::between(const std::string& low,
+                                                      const std::string& high, std::size_t at) {
   const auto byte = [](char value) { return static_cast<unsigned char>(value); };
-  if (at + 1 == low.size()) return rules_->bytes(byte_range(byte(low[at]), byte(high[at])), GrammarRules::end());
+  if (at + 1 == low.size())
+    return rules_->bytes(byte_range(byte(low[at]), byte(high[at])), GrammarRules::end());
   if (low[at] == high[at]) return rules_->literal({&low[at], 1}, between(low, high, at + 1));
   const std::size_t left = low.size() - at - 1;
   unsigned first = byte(low[at]);
@@ -91,15 +95,18 @@ FLASHLM_INLINE JsonStrings::Node JsonStrings::between(const std::string& low, co
   const std::string highest(left, '\xBF');
   std::vector<Node> ways;
   if (low.substr(at + 1) != lowest) {
-    ways.push_back(rules_->literal({&low[at], 1}, between(low, low.substr(0, at + 1) + highest, at + 1)));
+    ways.push_back(
+        rules_->literal({&low[at], 1}, between(low, low.substr(0, at + 1) + highest, at + 1)));
     ++first;
   }
   if (high.substr(at + 1) != highest) {
-    ways.push_back(rules_->literal({&high[at], 1}, between(high.substr(0, at + 1) + lowest, high, at + 1)));
+    ways.push_back(
+        rules_->literal({&high[at], 1}, between(high.substr(0, at + 1) + lowest, high, at + 1)));
     --last;
   }
   if (first <= last) {
-    const ByteSet middle = byte_range(static_cast<unsigned char>(first), static_cast<unsigned char>(last));
+    const ByteSet middle =
+        byte_range(static_cast<unsigned char>(first), static_cast<unsigned char>(last));
     ways.push_back(rules_->bytes(middle, continuations(left)));
   }
   return rules_->either(ways);
@@ -107,7 +114,8 @@ FLASHLM_INLINE JsonStrings::Node JsonStrings::between(const std::string& low, co
 
 FLASHLM_INLINE JsonStrings::Node JsonStrings::continuations(std::size_t n) {
   Node node = GrammarRules::end();
-  for (std::size_t index = 0; index < n; ++index) node = rules_->bytes(byte_range(0x80, 0xBF), node);
+  for (std::size_t index = 0; index < n; ++index)
+    node = rules_->bytes(byte_range(0x80, 0xBF), node);
   return node;
 }
 

@@ -15,8 +15,8 @@ namespace flashlm::inline FLASHLM_ABI::text {
 
 /// What a call takes for JSON that is not parsed yet.
 template <class T>
-concept JsonText =
-    std::convertible_to<T, std::string_view> && !std::same_as<std::remove_cvref_t<T>, nlohmann::ordered_json>;
+concept JsonText = std::convertible_to<T, std::string_view> &&
+                   !std::same_as<std::remove_cvref_t<T>, nlohmann::ordered_json>;
 
 /// `text` as a JSON value; nothing if it is none.
 std::optional<nlohmann::ordered_json> parse_value(std::string_view text);

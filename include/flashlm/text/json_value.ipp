@@ -14,7 +14,8 @@ FLASHLM_INLINE std::optional<nlohmann::ordered_json> parse_value(std::string_vie
   return parsed;
 }
 
-FLASHLM_INLINE bool same_value(const nlohmann::ordered_json& left, const nlohmann::ordered_json& right) {
+FLASHLM_INLINE bool same_value(const nlohmann::ordered_json& left,
+                               const nlohmann::ordered_json& right) {
   if (!left.is_structured() || left.type() != right.type()) return left == right;
   if (left.size() != right.size()) return false;
   for (auto each = left.begin(); each != left.end(); ++each) {

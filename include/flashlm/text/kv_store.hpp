@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// kv_store.hpp: keys and values that outlive the process, found again by the tokens they belong to.
+/// kv_store.hpp: keys and values that outlive the process, found again by the tokens they belong
+/// to.
 #pragma once
 
 #include <chrono>
@@ -31,9 +32,10 @@ struct KvStoreStats {
 
 /// A folder of computed prompts (docs/format.md, "The KV store").
 ///
-/// A text is kept in blocks of 64 tokens, each named by all tokens up to its end, so texts that begin alike share their
-/// beginning and the longest stored prefix is found. A block that is missing, damaged or of another text is computed
-/// again: the store changes times, never results. What goes wrong with it is told to `on_warning` and stops nothing.
+/// A text is kept in blocks of 64 tokens, each named by all tokens up to its end, so texts that
+/// begin alike share their beginning and the longest stored prefix is found. A block that is
+/// missing, damaged or of another text is computed again: the store changes times, never results.
+/// What goes wrong with it is told to `on_warning` and stops nothing.
 ///
 /// Thread-safe, and processes may share a folder.
 class KvStore {
@@ -43,15 +45,17 @@ class KvStore {
   /// May throw; the call that found the problem then ends with that, and its session can be used.
   using Warning = std::function<void(const std::string&)>;
 
-  /// Makes the folder, for this user only, since it holds what was read. `max_bytes` bounds all files of all models.
+  /// Makes the folder, for this user only, since it holds what was read. `max_bytes` bounds all
+  /// files of all models.
   ///
   /// Throws IoError, or ArgumentError for 0 bytes.
   KvStore(std::filesystem::path folder, std::uint64_t max_bytes, Warning on_warning = {});
 
-  /// Session::prefill, with what the store knows of `tokens`; what is computed is stored after every batch.
+  /// Session::prefill, with what the store knows of `tokens`; what is computed is stored after
+  /// every batch.
   ///
-  /// So a prompt that is interrupted goes on later from its last whole block, in any process. Throws as
-  /// Session::prefill does, and what on_progress throws.
+  /// So a prompt that is interrupted goes on later from its last whole block, in any process.
+  /// Throws as Session::prefill does, and what on_progress throws.
   std::span<const float> prefill(model::Session& session, std::span<const Token> tokens,
                                  const model::Session::Progress& on_progress = {});
 
@@ -90,16 +94,21 @@ class KvStore {
   /// Loads the blocks behind what the session has of the text already, until one is missing.
   void restore(model::Session& session, Text& text);
 
-  /// Writes the whole blocks of the session that are not here. Does nothing if others write for longer than `patience`.
+  /// Writes the whole blocks of the session that are not here. Does nothing if others write for
+  /// longer than `patience`.
   void store(const model::Session& session, Text& text, std::chrono::milliseconds patience);
 
-  /// Every block of every model. Held by the lock, nobody writes: what is unfinished was left by a crash and goes.
+  /// Every block of every model. Held by the lock, nobody writes: what is unfinished was left by a
+  /// crash and goes.
   std::vector<Entry> scan() const;
 
-  /// Removes what was not used for longest until `bytes` more fit. False if only `own` is left to remove.
-  bool make_room(std::vector<Entry>& entries, std::uint64_t bytes, const std::unordered_set<std::string>& own);
+  /// Removes what was not used for longest until `bytes` more fit. False if only `own` is left to
+  /// remove.
+  bool make_room(std::vector<Entry>& entries, std::uint64_t bytes,
+                 const std::unordered_set<std::string>& own);
 
-  /// Marks a block as used, the later ones of a text a little earlier: without its beginning a text cannot be found.
+  /// Marks a block as used, the later ones of a text a little earlier: without its beginning a text
+  /// cannot be found.
   static void touch(const Text& text, std::size_t block) noexcept;
 
   /// 32 hexadecimal digits, behind `prefix` other characters.

@@ -19,15 +19,18 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_ONCE KvStore::KvStore(std::filesystem::path folder, std::uint64_t max_bytes, Warning on_warning)
+FLASHLM_ONCE KvStore::KvStore(std::filesystem::path folder, std::uint64_t max_bytes,
+                              Warning on_warning)
     : folder_(std::move(folder)), max_bytes_(max_bytes), on_warning_(std::move(on_warning)) {
   if (max_bytes == 0) throw ArgumentError("[kv_store] max_bytes: expected 1 or more, got 0");
   make_folder(folder_);
 }
 
-FLASHLM_ONCE std::span<const float> KvStore::prefill(model::Session& session, std::span<const Token> tokens,
+FLASHLM_ONCE std::span<const float> KvStore::prefill(model::Session& session,
+                                                     std::span<const Token> tokens,
                                                      const model::Session::Progress& on_progress) {
-  if (tokens.size() > session.context()) return session.prefill(tokens, on_progress);  // which refuses them
+  if (tokens.size() > session.context())
+    return session.prefill(tokens, on_progress);  // which refuses them
   Text text = text_of(session, tokens);
   restore(session, text);
   return session.prefill(tokens, [&](std::size_t done, std::size_t total) {
@@ -41,9 +44,11 @@ FLASHLM_ONCE KvStoreStats KvStore::stats() const {
   return stats_;
 }
 
-FLASHLM_ONCE KvStore::Text KvStore::text_of(const model::Session& session, std::span<const Token> tokens) const {
+FLASHLM_ONCE KvStore::Text KvStore::text_of(const model::Session& session,
+                                            std::span<const Token> tokens) const {
   Text text{tokens, {}, folder_ / storage::hex(std::span(session.fingerprint()).first(16))};
-  text.used = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+  text.used = std::chrono::duration_cast<std::chrono::microseconds>(
+                  std::chrono::system_clock::now().time_since_epoch())
                   .count();
   storage::Sha256 hash;
   storage::Digest before = hash.digest();
@@ -51,8 +56,8 @@ FLASHLM_ONCE KvStore::Text KvStore::text_of(const model::Session& session, std::
     hash.update(std::as_bytes(tokens.subspan(first, kBlockTokens)));
     const storage::Digest all = hash.digest();
     const std::string index = std::to_string(text.blocks.size());
-    const std::string name = concat(std::string(8 - std::min<std::size_t>(8, index.size()), '0'), index, '-',
-                                    storage::hex(std::span(all).first(16)), ".kv");
+    const std::string name = concat(std::string(8 - std::min<std::size_t>(8, index.size()), '0'),
+                                    index, '-', storage::hex(std::span(all).first(16)), ".kv");
     text.blocks.push_back({text.folder / name, before});
     before = all;
   }
@@ -86,10 +91,12 @@ FLASHLM_ONCE void KvStore::restore(model::Session& session, Text& text) {
   if (!problem.empty()) warn(problem);
 }
 
-FLASHLM_ONCE void KvStore::store(const model::Session& session, Text& text, std::chrono::milliseconds patience) {
+FLASHLM_ONCE void KvStore::store(const model::Session& session, Text& text,
+                                 std::chrono::milliseconds patience) {
   const std::size_t n = std::min(session.tokens().size() / kBlockTokens, text.blocks.size());
   std::error_code ignored;
-  while (text.n_stored < n && std::filesystem::exists(text.blocks[text.n_stored].path, ignored)) ++text.n_stored;
+  while (text.n_stored < n && std::filesystem::exists(text.blocks[text.n_stored].path, ignored))
+    ++text.n_stored;
   if (text.gave_up || text.n_stored >= n) return;
   std::string problem;
   try {
@@ -135,14 +142,15 @@ FLASHLM_ONCE std::vector<KvStore::Entry> KvStore::scan() const {
       struct stat status{};
       if (name.substr(end).starts_with(".kv.part-")) {
         ::unlink(file.path().c_str());
-      } else if (name.ends_with(".kv") && ::lstat(file.path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+      } else if (name.ends_with(".kv") && ::lstat(file.path().c_str(), &status) == 0 &&
+                 S_ISREG(status.st_mode)) {
 #if defined(__APPLE__)
         const timespec& time = status.st_mtimespec;
 #else
         const timespec& time = status.st_mtim;
 #endif
-        entries.push_back({std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec, name, file.path(),
-                           static_cast<std::uint64_t>(status.st_size)});
+        entries.push_back({std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec, name,
+                           file.path(), static_cast<std::uint64_t>(status.st_size)});
       }
     }
   }
@@ -156,8 +164,9 @@ FLASHLM_ONCE bool KvStore::make_room(std::vector<Entry>& entries, std::uint64_t 
   if (bytes > max_bytes_) return false;
   if (total <= max_bytes_ - bytes) return true;
   // The oldest last; of two that were used together, the later block of a text goes first.
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::tie(b.used, a.name) < std::tie(a.used, b.name); });
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(b.used, a.name) < std::tie(a.used, b.name);
+  });
   for (std::size_t at = entries.size(); at > 0 && total > max_bytes_ - bytes; --at) {
     const Entry entry = entries[at - 1];
     if (own.contains(entry.path.string())) continue;
@@ -171,13 +180,15 @@ FLASHLM_ONCE bool KvStore::make_room(std::vector<Entry>& entries, std::uint64_t 
 
 FLASHLM_ONCE void KvStore::touch(const Text& text, std::size_t block) noexcept {
   const std::int64_t time = text.used - static_cast<std::int64_t>(block);
-  const timespec at{static_cast<time_t>(time / 1'000'000), static_cast<long>(time % 1'000'000 * 1000)};
+  const timespec at{static_cast<time_t>(time / 1'000'000),
+                    static_cast<long>(time % 1'000'000 * 1000)};
   const timespec times[2] = {at, at};
   ::utimensat(AT_FDCWD, text.blocks[block].path.c_str(), times, 0);
 }
 
 FLASHLM_ONCE bool KvStore::is_name(const std::string& name, std::size_t prefix) {
-  return name.size() == prefix + 32 && name.find_first_not_of("0123456789abcdef", prefix) == std::string::npos;
+  return name.size() == prefix + 32 &&
+         name.find_first_not_of("0123456789abcdef", prefix) == std::string::npos;
 }
 
 FLASHLM_ONCE void KvStore::make_folder(const std::filesystem::path& folder) {

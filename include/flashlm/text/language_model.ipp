@@ -20,29 +20,33 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE LanguageModel LanguageModel::open(const std::filesystem::path& folder, LanguageModelOptions options) {
+FLASHLM_INLINE LanguageModel LanguageModel::open(const std::filesystem::path& folder,
+                                                 LanguageModelOptions options) {
   model::EngineOptions engine = engine_options(options);
   engine.on_progress = std::move(options.on_progress);
   engine.on_wait = std::move(options.on_wait);
   if (options.on_warning) {
     engine.on_stall = [warn = options.on_warning](const storage::Stall& stall) {
-      warn(concat("[reader] no answer for ", stall.seconds, " s: ", stall.bytes, " bytes at ", stall.offset, " (",
-                  stall.path, "). Is the device busy, or failing?"));
+      warn(concat("[reader] no answer for ", stall.seconds, " s: ", stall.bytes, " bytes at ",
+                  stall.offset, " (", stall.path, "). Is the device busy, or failing?"));
     };
   }
   auto tokenizer = std::make_shared<const Tokenizer>(Tokenizer::open(folder / "tokenizer.json"));
   std::shared_ptr<KvStore> store;
   if (!options.kv_store.empty()) {
-    store = std::make_shared<KvStore>(options.kv_store, options.kv_store_bytes, std::move(options.on_warning));
+    store = std::make_shared<KvStore>(options.kv_store, options.kv_store_bytes,
+                                      std::move(options.on_warning));
   }
   auto opened = model::Model::open(folder, options.selector, options.manifest);
-  return {std::shared_ptr<model::Engine>(new model::Engine(std::move(opened), std::move(engine)), DeleteUnlessTorn()),
+  return {std::shared_ptr<model::Engine>(new model::Engine(std::move(opened), std::move(engine)),
+                                         DeleteUnlessTorn()),
           std::move(tokenizer), std::move(store)};
 }
 
 FLASHLM_INLINE model::MemoryPlan LanguageModel::plan(const std::filesystem::path& folder,
                                                      const LanguageModelOptions& options) {
-  return model::plan_memory(*model::Model::open(folder, options.selector, options.manifest), engine_options(options));
+  return model::plan_memory(*model::Model::open(folder, options.selector, options.manifest),
+                            engine_options(options));
 }
 
 FLASHLM_INLINE std::size_t LanguageModel::largest_context(const std::filesystem::path& folder,
@@ -59,25 +63,30 @@ FLASHLM_INLINE LanguageModel::LanguageModel(std::shared_ptr<model::Engine> engin
       kv_store_(std::move(kv_store)),
       session_(session()) {}
 
-FLASHLM_INLINE Generation LanguageModel::stream(std::string_view prompt, GenerationOptions options) {
+FLASHLM_INLINE Generation LanguageModel::stream(std::string_view prompt,
+                                                GenerationOptions options) {
   return {session_, tokenizer_, prompt, with_store(std::move(options))};
 }
 
-FLASHLM_INLINE Generation LanguageModel::stream(const std::shared_ptr<model::Session>& session, std::string_view prompt,
+FLASHLM_INLINE Generation LanguageModel::stream(const std::shared_ptr<model::Session>& session,
+                                                std::string_view prompt,
                                                 GenerationOptions options) const {
   return {session, tokenizer_, prompt, with_store(std::move(options))};
 }
 
-FLASHLM_INLINE Generation LanguageModel::stream(std::vector<Token> prompt, GenerationOptions options) {
+FLASHLM_INLINE Generation LanguageModel::stream(std::vector<Token> prompt,
+                                                GenerationOptions options) {
   return {session_, tokenizer_, std::move(prompt), with_store(std::move(options))};
 }
 
 FLASHLM_INLINE Generation LanguageModel::stream(const std::shared_ptr<model::Session>& session,
-                                                std::vector<Token> prompt, GenerationOptions options) const {
+                                                std::vector<Token> prompt,
+                                                GenerationOptions options) const {
   return {session, tokenizer_, std::move(prompt), with_store(std::move(options))};
 }
 
-FLASHLM_INLINE std::string LanguageModel::generate(std::string_view prompt, GenerationOptions options) {
+FLASHLM_INLINE std::string LanguageModel::generate(std::string_view prompt,
+                                                   GenerationOptions options) {
   return stream(prompt, std::move(options)).rest();
 }
 
@@ -85,22 +94,27 @@ FLASHLM_INLINE Turns::Turn LanguageModel::take_turn() const {
   return Turns::Turn(session_->turns(), engine_->on_wait());
 }
 
-FLASHLM_INLINE const model::ModelSpec& LanguageModel::spec() const noexcept { return engine_->spec(); }
+FLASHLM_INLINE const model::ModelSpec& LanguageModel::spec() const noexcept {
+  return engine_->spec();
+}
 
-FLASHLM_INLINE model::MemoryPlan LanguageModel::memory_plan() const { return engine_->memory_plan(); }
+FLASHLM_INLINE model::MemoryPlan LanguageModel::memory_plan() const {
+  return engine_->memory_plan();
+}
 
 FLASHLM_INLINE std::shared_ptr<model::Session> LanguageModel::session() const {
   return {new model::Session(engine_), DeleteUnlessTorn()};
 }
 
-FLASHLM_INLINE std::shared_ptr<model::Session> LanguageModel::load_session(const std::filesystem::path& path) const {
+FLASHLM_INLINE std::shared_ptr<model::Session> LanguageModel::load_session(
+    const std::filesystem::path& path) const {
   auto loaded = session();
   loaded->load(path);
   return loaded;
 }
 
-FLASHLM_INLINE std::vector<float> LanguageModel::logits(std::span<const Token> tokens,
-                                                        const model::Session::Progress& on_progress) {
+FLASHLM_INLINE std::vector<float> LanguageModel::logits(
+    std::span<const Token> tokens, const model::Session::Progress& on_progress) {
   const Turns::Turn turn = take_turn();
   std::vector<float> rows(tokens.size() * spec().vocab_size);
   session_->score(tokens, rows, on_progress);
@@ -114,8 +128,9 @@ FLASHLM_INLINE void LanguageModel::collect(std::span<const Token> tokens, Observ
   };
   const Turns::Turn turn = take_turn();
   // Other sessions may step between two batches of this one, in threads of their own.
-  engine_->observe([&observer, mine = std::this_thread::get_id()](std::size_t layer, std::size_t n_tokens,
-                                                                  std::span<const float> x, std::span<const float> h) {
+  engine_->observe([&observer, mine = std::this_thread::get_id()](
+                       std::size_t layer, std::size_t n_tokens, std::span<const float> x,
+                       std::span<const float> h) {
     if (std::this_thread::get_id() == mine) observer(layer, n_tokens, x, h);
   });
   const Observing observing{*engine_};
@@ -123,7 +138,8 @@ FLASHLM_INLINE void LanguageModel::collect(std::span<const Token> tokens, Observ
   session_->extend(tokens);
 }
 
-FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(const LanguageModelOptions& options) {
+FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(
+    const LanguageModelOptions& options) {
   check_options(kOpeningOptions, options, "language_model");
   model::EngineOptions engine;
   visit_options(kOpeningOptions, [&](const auto& option) {
@@ -139,8 +155,8 @@ FLASHLM_INLINE model::EngineOptions LanguageModel::engine_options(const Language
   return engine;
 }
 
-FLASHLM_INLINE std::shared_ptr<const Tokenizer> LanguageModel::within_rows(std::shared_ptr<const Tokenizer> tokenizer,
-                                                                           std::size_t n_rows) {
+FLASHLM_INLINE std::shared_ptr<const Tokenizer> LanguageModel::within_rows(
+    std::shared_ptr<const Tokenizer> tokenizer, std::size_t n_rows) {
   if (tokenizer->vocab_size() <= n_rows) return tokenizer;
   return std::make_shared<const Tokenizer>(tokenizer->within(n_rows));
 }
@@ -152,7 +168,8 @@ FLASHLM_INLINE GenerationOptions LanguageModel::with_store(GenerationOptions opt
 
 namespace detail {
 
-inline constexpr std::size_t kPerplexityBytes = 16u << 20;  // of logits at once: some rows of any vocabulary
+inline constexpr std::size_t kPerplexityBytes =
+    16u << 20;  // of logits at once: some rows of any vocabulary
 
 /// -log softmax(logits)[token], summed in double.
 inline double negative_log_likelihood(std::span<const float> logits, Token token) {
@@ -164,18 +181,22 @@ inline double negative_log_likelihood(std::span<const float> logits, Token token
 
 }  // namespace detail
 
-FLASHLM_INLINE double LanguageModel::perplexity(std::string_view text, const model::Session::Progress& on_progress) {
+FLASHLM_INLINE double LanguageModel::perplexity(std::string_view text,
+                                                const model::Session::Progress& on_progress) {
   const std::vector<Token> tokens = tokenizer_->encode(text);
   tokenizer_->check_rows(tokens, "language_model");
   if (tokens.size() < 2) {
-    throw ShapeError(concat("[language_model] perplexity: expected a text of 2 tokens or more, got ", tokens.size()));
+    throw ShapeError(concat(
+        "[language_model] perplexity: expected a text of 2 tokens or more, got ", tokens.size()));
   }
   const std::size_t vocab_size = spec().vocab_size;
   const std::size_t window = session_->context();
-  const std::size_t batch = std::clamp<std::size_t>(detail::kPerplexityBytes / (vocab_size * sizeof(float)), 1,
-                                                    std::min(engine_->max_batch(), tokens.size()));
+  const std::size_t batch =
+      std::clamp<std::size_t>(detail::kPerplexityBytes / (vocab_size * sizeof(float)), 1,
+                              std::min(engine_->max_batch(), tokens.size()));
   std::vector<float> rows(batch * vocab_size);
-  if (window < 2) throw ShapeError("[language_model] perplexity: expected a context of 2 or more, got 1");
+  if (window < 2)
+    throw ShapeError("[language_model] perplexity: expected a context of 2 or more, got 1");
   double sum = 0;
   const Turns::Turn turn = take_turn();
   for (std::size_t begin = 0; begin + 1 < tokens.size(); begin += window - 1) {
@@ -186,8 +207,8 @@ FLASHLM_INLINE double LanguageModel::perplexity(std::string_view text, const mod
       const std::size_t n = std::min(batch, end - 1 - at);
       session_->append(std::span(tokens).subspan(at, n), std::span(rows).first(n * vocab_size));
       for (std::size_t row = 0; row < n; ++row) {
-        sum += detail::negative_log_likelihood(std::span(rows).subspan(row * vocab_size, vocab_size),
-                                               tokens[at + row + 1]);
+        sum += detail::negative_log_likelihood(
+            std::span(rows).subspan(row * vocab_size, vocab_size), tokens[at + row + 1]);
       }
       at += n;
       if (on_progress) on_progress(at, tokens.size() - 1);

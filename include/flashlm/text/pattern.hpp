@@ -14,15 +14,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// What a class such as \w holds where readers differ about characters beyond ASCII: what all of them agree on, or
-/// what one of them takes.
+/// What a class such as \w holds where readers differ about characters beyond ASCII: what all of
+/// them agree on, or what one of them takes.
 enum class PatternReading { certain, possible };
 
 /// A regular expression (ECMA-262, section 22.2) as a tree. Known are
 ///
-///   - characters, `.`, classes with ranges and negation, \d \w \s \D \W \S, \t \n \v \f \r \0 \xHH \uHHHH \u{H};
+///   - characters, `.`, classes with ranges and negation, \d \w \s \D \W \S, \t \n \v \f \r \0 \xHH
+///   \uHHHH \u{H};
 ///   - groups `( )`, `(?: )`, `(?<name> )`, alternatives `|`, the anchors `^` and `$`;
-///   - the quantifiers `*`, `+`, `?`, `{m}`, `{m,}`, `{m,n}`, also with `?` behind, which changes no language.
+///   - the quantifiers `*`, `+`, `?`, `{m}`, `{m,}`, `{m,n}`, also with `?` behind, which changes
+///   no language.
 class Pattern {
  public:
   using Id = std::uint32_t;
@@ -30,7 +32,14 @@ class Pattern {
   static constexpr std::uint32_t kEndless = std::numeric_limits<std::uint32_t>::max();
 
   struct Part {
-    enum class Kind : std::uint8_t { characters, sequence, either, repeat, begin, end } kind = Kind::sequence;
+    enum class Kind : std::uint8_t {
+      characters,
+      sequence,
+      either,
+      repeat,
+      begin,
+      end
+    } kind = Kind::sequence;
     CodePoints set{};         // characters
     std::vector<Id> parts{};  // sequence, either; of repeat the one that is repeated
     std::uint32_t least = 0;  // repeat

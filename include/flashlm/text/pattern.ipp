@@ -12,7 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE Pattern::Pattern(std::string_view text, PatternReading reading) : text_(text), reading_(reading) {
+FLASHLM_INLINE Pattern::Pattern(std::string_view text, PatternReading reading)
+    : text_(text), reading_(reading) {
   if (!is_utf8(text)) refuse("expected UTF-8");
   root_ = read_alternatives(0);
   if (at_ < text_.size()) refuse("expected no ')' here");
@@ -38,7 +39,8 @@ FLASHLM_INLINE Pattern::Id Pattern::read_alternatives(int depth) {
   Part either{.kind = Part::Kind::either};
   do {
     Part sequence;
-    while (at_ < text_.size() && !is_next("|") && !is_next(")")) sequence.parts.push_back(read_term(depth));
+    while (at_ < text_.size() && !is_next("|") && !is_next(")"))
+      sequence.parts.push_back(read_term(depth));
     either.parts.push_back(add(std::move(sequence)));
   } while (take("|"));
   return either.parts.size() == 1 ? either.parts.front() : add(std::move(either));
@@ -78,7 +80,8 @@ FLASHLM_INLINE std::pair<std::uint32_t, std::uint32_t> Pattern::read_quantifier(
   return rounds;
 }
 
-FLASHLM_INLINE bool Pattern::bounds(std::size_t& at, std::pair<std::uint32_t, std::uint32_t>& rounds) const {
+FLASHLM_INLINE bool Pattern::bounds(std::size_t& at,
+                                    std::pair<std::uint32_t, std::uint32_t>& rounds) const {
   std::size_t next = at;
   const auto number = [&](std::uint32_t& value) {
     const std::size_t begin = next;
@@ -88,7 +91,9 @@ FLASHLM_INLINE bool Pattern::bounds(std::size_t& at, std::pair<std::uint32_t, st
     }
     return next > begin;
   };
-  const auto sign = [&](char wanted) { return next < text_.size() && text_[next] == wanted && ++next > 0; };
+  const auto sign = [&](char wanted) {
+    return next < text_.size() && text_[next] == wanted && ++next > 0;
+  };
   if (!sign('{') || !number(rounds.first)) return false;
   rounds.second = rounds.first;
   if (sign(',') && !number(rounds.second)) rounds.second = kEndless;
@@ -141,7 +146,8 @@ FLASHLM_INLINE CodePoints Pattern::read_class() {
     if (at_ >= text_.size()) refuse("expected ']'");
     const bool one_left = !is_shorthand();
     const CodePoints left = read_member(negated);
-    const bool is_range = one_left && is_next("-") && at_ + 1 < text_.size() && text_[at_ + 1] != ']';
+    const bool is_range =
+        one_left && is_next("-") && at_ + 1 < text_.size() && text_[at_ + 1] != ']';
     if (!is_range) {
       set.add(left);
       continue;
@@ -215,7 +221,8 @@ FLASHLM_INLINE char32_t Pattern::read_escaped_character(bool in_class) {
   }
   const bool is_letter = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
   const bool is_digit = letter >= '0' && letter <= '9';
-  const bool is_zero = letter == '0' && !(at_ + 1 < text_.size() && text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9');
+  const bool is_zero =
+      letter == '0' && !(at_ + 1 < text_.size() && text_[at_ + 1] >= '0' && text_[at_ + 1] <= '9');
   if (is_zero) return ++at_, char32_t{0};
   if (is_letter || is_digit) refuse(concat("'\\", std::string(1, letter), "' is not supported"));
   return read_character();
@@ -223,7 +230,8 @@ FLASHLM_INLINE char32_t Pattern::read_escaped_character(bool in_class) {
 
 FLASHLM_INLINE char32_t Pattern::read_hex(std::size_t digits) {
   char32_t value = 0;
-  if (digits == 0 || digits > 6 || at_ + digits > text_.size()) refuse("expected hexadecimal digits");
+  if (digits == 0 || digits > 6 || at_ + digits > text_.size())
+    refuse("expected hexadecimal digits");
   for (std::size_t index = 0; index < digits; ++index, ++at_) {
     const std::size_t digit = std::string_view("0123456789abcdefABCDEF").find(text_[at_]);
     if (digit == std::string_view::npos) refuse("expected hexadecimal digits");

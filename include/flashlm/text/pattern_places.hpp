@@ -12,7 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// A pattern as a graph (Thompson's construction). It matches anywhere in a text unless anchors say otherwise.
+/// A pattern as a graph (Thompson's construction). It matches anywhere in a text unless anchors say
+/// otherwise.
 class PatternPlaces {
  public:
   using Place = std::uint32_t;

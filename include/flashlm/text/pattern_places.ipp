@@ -24,7 +24,8 @@ FLASHLM_INLINE PatternPlaces::Set PatternPlaces::step(const Set& from, char32_t 
   std::vector<Place> reached;
   for (const Place place : from) {
     for (const Edge& edge : edges_[place]) {
-      if (edge.kind == Edge::Kind::character && sets_[edge.set].contains(point)) reached.push_back(edge.to);
+      if (edge.kind == Edge::Kind::character && sets_[edge.set].contains(point))
+        reached.push_back(edge.to);
     }
   }
   return closure(std::move(reached), false, false);
@@ -36,7 +37,8 @@ FLASHLM_INLINE bool PatternPlaces::matches(const Set& places, bool at_begin) con
 }
 
 FLASHLM_INLINE PatternPlaces::Place PatternPlaces::new_place() {
-  if (edges_.size() >= kMostPlaces) throw FormatError("[pattern] expected a shorter one: its repetitions are many");
+  if (edges_.size() >= kMostPlaces)
+    throw FormatError("[pattern] expected a shorter one: its repetitions are many");
   edges_.emplace_back();
   return static_cast<Place>(edges_.size() - 1);
 }
@@ -48,7 +50,8 @@ FLASHLM_INLINE void PatternPlaces::connect(Place from, Place to, const CodePoint
   edges_[from].push_back({Edge::Kind::character, id, to});
 }
 
-FLASHLM_INLINE PatternPlaces::Place PatternPlaces::build(const Pattern& pattern, Pattern::Id id, Place from) {
+FLASHLM_INLINE PatternPlaces::Place PatternPlaces::build(const Pattern& pattern, Pattern::Id id,
+                                                         Place from) {
   using Kind = Pattern::Part::Kind;
   const Pattern::Part& part = pattern.part(id);
   const Place to = new_place();
@@ -62,7 +65,8 @@ FLASHLM_INLINE PatternPlaces::Place PatternPlaces::build(const Pattern& pattern,
       connect(from, to, Edge::Kind::free);
       break;
     case Kind::either:
-      for (const Pattern::Id each : part.parts) connect(build(pattern, each, from), to, Edge::Kind::free);
+      for (const Pattern::Id each : part.parts)
+        connect(build(pattern, each, from), to, Edge::Kind::free);
       break;
   }
   return to;
@@ -76,23 +80,26 @@ FLASHLM_INLINE void PatternPlaces::build_end(Place from, Place to) {
   connect(behind, to, Edge::Kind::at_end);
 }
 
-FLASHLM_INLINE void PatternPlaces::build_repeat(const Pattern& pattern, const Pattern::Part& part, Place from,
-                                                Place to) {
-  for (std::uint32_t round = 0; round < part.least; ++round) from = build(pattern, part.parts.front(), from);
+FLASHLM_INLINE void PatternPlaces::build_repeat(const Pattern& pattern, const Pattern::Part& part,
+                                                Place from, Place to) {
+  for (std::uint32_t round = 0; round < part.least; ++round)
+    from = build(pattern, part.parts.front(), from);
   if (part.most == Pattern::kEndless) {
     const Place loop = new_place();
     connect(from, loop, Edge::Kind::free);
     connect(build(pattern, part.parts.front(), loop), loop, Edge::Kind::free);
     from = loop;
   }
-  for (std::uint32_t round = part.least; part.most != Pattern::kEndless && round < part.most; ++round) {
+  for (std::uint32_t round = part.least; part.most != Pattern::kEndless && round < part.most;
+       ++round) {
     connect(from, to, Edge::Kind::free);
     from = build(pattern, part.parts.front(), from);
   }
   connect(from, to, Edge::Kind::free);
 }
 
-FLASHLM_INLINE PatternPlaces::Set PatternPlaces::closure(std::vector<Place> places, bool at_begin, bool at_end) const {
+FLASHLM_INLINE PatternPlaces::Set PatternPlaces::closure(std::vector<Place> places, bool at_begin,
+                                                         bool at_end) const {
   std::vector<bool> seen(edges_.size());
   Set result;
   for (const Place place : places) seen[place] = true;
@@ -102,7 +109,8 @@ FLASHLM_INLINE PatternPlaces::Set PatternPlaces::closure(std::vector<Place> plac
     bool matters = place == kMatched;
     for (const Edge& edge : edges_[place]) {
       matters = matters || edge.kind == Edge::Kind::character || edge.kind == Edge::Kind::at_end;
-      const bool is_open = edge.kind == Edge::Kind::free || (edge.kind == Edge::Kind::at_begin && at_begin) ||
+      const bool is_open = edge.kind == Edge::Kind::free ||
+                           (edge.kind == Edge::Kind::at_begin && at_begin) ||
                            (edge.kind == Edge::Kind::at_end && at_end);
       if (!is_open || seen[edge.to]) continue;
       seen[edge.to] = true;

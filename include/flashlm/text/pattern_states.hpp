@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// pattern_states.hpp: languages of characters as deterministic automata: of patterns, of lengths, of words.
+/// pattern_states.hpp: languages of characters as deterministic automata: of patterns, of lengths,
+/// of words.
 #pragma once
 
 #include <cstddef>
@@ -27,9 +28,10 @@ class PatternStates {
   static constexpr std::size_t kMostWork = std::size_t{1} << 24;  // places that are looked at
   static constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
-  /// The texts in which a pattern is found. Throws FormatError if it needs more than kMostStates states, and as
-  /// Pattern does.
-  static PatternStates of_pattern(std::string_view pattern, PatternReading reading = PatternReading::certain);
+  /// The texts in which a pattern is found. Throws FormatError if it needs more than kMostStates
+  /// states, and as Pattern does.
+  static PatternStates of_pattern(std::string_view pattern,
+                                  PatternReading reading = PatternReading::certain);
 
   /// All texts of `least` to `most` characters.
   static PatternStates of_length(std::uint64_t least, std::uint64_t most);
@@ -37,7 +39,8 @@ class PatternStates {
   /// Exactly these words, which are UTF-8.
   static PatternStates of_words(const std::vector<std::string>& words);
 
-  /// The texts that two languages have in common. Throws FormatError if that needs more than kMostStates states.
+  /// The texts that two languages have in common. Throws FormatError if that needs more than
+  /// kMostStates states.
   static PatternStates both(const PatternStates& left, const PatternStates& right);
 
   /// All other texts.
@@ -54,7 +57,8 @@ class PatternStates {
   /// Where the characters of a state lead, each other state once.
   std::map<State, CodePoints> steps(State state) const;
 
-  /// Characters of the shortest and of the longest text; kEndless if there is no longest. Not for no text at all.
+  /// Characters of the shortest and of the longest text; kEndless if there is no longest. Not for
+  /// no text at all.
   std::pair<std::uint64_t, std::uint64_t> lengths() const;
 
  private:
@@ -64,12 +68,15 @@ class PatternStates {
 
   static std::vector<char32_t> characters(std::string_view text);
 
-  /// Makes classes of characters that no set tells apart. Only those from their first characters on are kept.
+  /// Makes classes of characters that no set tells apart. Only those from their first characters on
+  /// are kept.
   void split(const std::vector<CodePoints>& sets);
 
   std::size_t class_of(char32_t point) const;
 
-  State next(State state, char32_t point) const { return table_[state * starts_.size() + class_of(point)]; }
+  State next(State state, char32_t point) const {
+    return table_[state * starts_.size() + class_of(point)];
+  }
 
   void add_state(bool accepts);
 

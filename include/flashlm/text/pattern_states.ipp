@@ -12,7 +12,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE PatternStates PatternStates::of_pattern(std::string_view pattern, PatternReading reading) {
+FLASHLM_INLINE PatternStates PatternStates::of_pattern(std::string_view pattern,
+                                                       PatternReading reading) {
   const PatternPlaces places{Pattern(pattern, reading), reading};
   PatternStates result;
   result.split(places.sets());
@@ -78,17 +79,20 @@ FLASHLM_INLINE PatternStates PatternStates::of_words(const std::vector<std::stri
   return result.trimmed();
 }
 
-FLASHLM_INLINE PatternStates PatternStates::both(const PatternStates& left, const PatternStates& right) {
+FLASHLM_INLINE PatternStates PatternStates::both(const PatternStates& left,
+                                                 const PatternStates& right) {
   PatternStates result;
   result.starts_ = left.starts_;
   result.starts_.insert(result.starts_.end(), right.starts_.begin(), right.starts_.end());
   std::sort(result.starts_.begin(), result.starts_.end());
-  result.starts_.erase(std::unique(result.starts_.begin(), result.starts_.end()), result.starts_.end());
+  result.starts_.erase(std::unique(result.starts_.begin(), result.starts_.end()),
+                       result.starts_.end());
   std::map<std::pair<State, State>, State> known;
   std::vector<std::pair<State, State>> waiting;
   const auto state_of = [&](State one, State other) {
     if (one == kDead || other == kDead) return kDead;
-    const auto [found, is_new] = known.try_emplace({one, other}, static_cast<State>(waiting.size()));
+    const auto [found, is_new] =
+        known.try_emplace({one, other}, static_cast<State>(waiting.size()));
     if (is_new) {
       waiting.emplace_back(one, other);
       result.add_state(left.accepts_[one] && right.accepts_[other]);
@@ -200,7 +204,9 @@ FLASHLM_INLINE void PatternStates::split(const std::vector<CodePoints>& sets) {
 }
 
 FLASHLM_INLINE std::size_t PatternStates::class_of(char32_t point) const {
-  return static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), point) - starts_.begin()) - 1;
+  return static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), point) -
+                                  starts_.begin()) -
+         1;
 }
 
 FLASHLM_INLINE void PatternStates::add_state(bool accepts) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// pre_tokenizer.hpp: cuts text into the words that byte pair encoding merges inside of.
 ///
-/// The regexes of the known models are matched by hand: each is a list of alternatives on character classes, so one
-/// pass over the text does it, without backtracking and in linear time.
+/// The regexes of the known models are matched by hand: each is a list of alternatives on character
+/// classes, so one pass over the text does it, without backtracking and in linear time.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,8 @@ struct Cursor {
 /// The end of the match of GPT-2's regex at `cursor`.
 std::size_t gpt2_word(Cursor cursor);
 
-/// The end of the match at `cursor` of the regex that cl100k, Llama 3 and Qwen 2 share but for the length of a number.
+/// The end of the match at `cursor` of the regex that cl100k, Llama 3 and Qwen 2 share but for the
+/// length of a number.
 std::size_t cl100k_word(Cursor cursor, std::size_t max_digits);
 
 /// A regex that is known, by its text in tokenizer.json.
@@ -60,14 +61,16 @@ inline constexpr KnownRegex kKnownRegexes[] = {
 
 }  // namespace detail
 
-/// The `pre_tokenizer` of a tokenizer.json: a row of cutters, each cutting the pieces of the one before. Thread-safe.
+/// The `pre_tokenizer` of a tokenizer.json: a row of cutters, each cutting the pieces of the one
+/// before. Thread-safe.
 class PreTokenizer {
  public:
-  /// Reads ByteLevel, Digits, Split, or a Sequence of them that ends with ByteLevel. Anything else is a FormatError.
+  /// Reads ByteLevel, Digits, Split, or a Sequence of them that ends with ByteLevel. Anything else
+  /// is a FormatError.
   static PreTokenizer parse(const storage::JsonField& field);
 
-  /// Calls `emit(std::string_view word)` for each word of `piece`, in order. A word is valid during its call only.
-  /// `piece` is well-formed UTF-8.
+  /// Calls `emit(std::string_view word)` for each word of `piece`, in order. A word is valid during
+  /// its call only. `piece` is well-formed UTF-8.
   template <class Emit>
   void split(std::string_view piece, Emit&& emit) const {
     cut(0, piece, emit);
@@ -97,8 +100,9 @@ class PreTokenizer {
     switch (cutter.kind) {
       case Cutter::Kind::regex:
         for (detail::Cursor cursor(piece); !cursor.at_end();) {
-          const std::size_t end =
-              cutter.max_digits == 0 ? detail::gpt2_word(cursor) : detail::cl100k_word(cursor, cutter.max_digits);
+          const std::size_t end = cutter.max_digits == 0
+                                      ? detail::gpt2_word(cursor)
+                                      : detail::cl100k_word(cursor, cutter.max_digits);
           cut(stage + 1, piece.substr(cursor.position, end - cursor.position), emit);
           cursor.position = end;
           cursor.load();
@@ -109,8 +113,9 @@ class PreTokenizer {
         for (detail::Cursor cursor(piece); !cursor.at_end();) {
           const std::size_t begin = cursor.position;
           const bool numeric = is_numeric(cursor.code);
-          cursor.skip([&](char32_t code) { return is_numeric(code) == numeric; },
-                      numeric && cutter.kind == Cutter::Kind::digit ? 1 : static_cast<std::size_t>(-1));
+          cursor.skip(
+              [&](char32_t code) { return is_numeric(code) == numeric; },
+              numeric && cutter.kind == Cutter::Kind::digit ? 1 : static_cast<std::size_t>(-1));
           cut(stage + 1, piece.substr(begin, cursor.position - begin), emit);
         }
         break;

@@ -29,10 +29,12 @@ FLASHLM_INLINE void Cursor::load() noexcept {
 constexpr bool is_newline(char32_t code) noexcept { return code == '\r' || code == '\n'; }
 
 /// `[^\s\p{L}\p{N}]`
-constexpr bool is_other(char32_t code) noexcept { return !is_space(code) && !is_letter(code) && !is_number(code); }
+constexpr bool is_other(char32_t code) noexcept {
+  return !is_space(code) && !is_letter(code) && !is_number(code);
+}
 
-/// The length of `'s|'t|'re|'ve|'m|'ll|'d` at the beginning of `text`, 0 if none. `any_case` is the regex flag `i`,
-/// under which U+017F (long s) is an s.
+/// The length of `'s|'t|'re|'ve|'m|'ll|'d` at the beginning of `text`, 0 if none. `any_case` is the
+/// regex flag `i`, under which U+017F (long s) is an s.
 constexpr std::size_t contraction(std::string_view text, bool any_case) noexcept {
   if (text.size() < 2 || text[0] != '\'') return 0;
   const auto letter = [&](std::size_t index) {
@@ -48,8 +50,8 @@ constexpr std::size_t contraction(std::string_view text, bool any_case) noexcept
   return 0;
 }
 
-/// The end of `\s+(?!\S)|\s+` at `cursor`, which is on whitespace: the run without its last character where a word
-/// follows.
+/// The end of `\s+(?!\S)|\s+` at `cursor`, which is on whitespace: the run without its last
+/// character where a word follows.
 inline std::size_t end_of_spaces(Cursor cursor) {
   const std::size_t begin = cursor.position;
   std::size_t last = begin;
@@ -141,7 +143,8 @@ FLASHLM_ONCE void PreTokenizer::add_split(const storage::JsonField& field) {
     cutters_.push_back({Cutter::Kind::literal, 0, pattern["String"].word(), removed});
     return;
   }
-  // Each known regex matches every character, so "isolate the matches" and "remove the rest" are the same.
+  // Each known regex matches every character, so "isolate the matches" and "remove the rest" are
+  // the same.
   if (removed && !invert) field["behavior"].wrong("Isolated, or Removed with invert");
   const std::string& regex = pattern["Regex"].string();
   for (const detail::KnownRegex& known : detail::kKnownRegexes) {

@@ -15,15 +15,17 @@ namespace flashlm::inline FLASHLM_ABI::text {
 FLASHLM_ONCE Sampler::Sampler(const SamplerOptions& options, std::size_t vocab_size)
     : options_(options), random_(options.seed) {
   const auto check = [](bool good, const char* name, const char* range, auto value) {
-    if (!good) throw ArgumentError(concat("[sampler] ", name, ": expected ", range, ", got ", value));
+    if (!good)
+      throw ArgumentError(concat("[sampler] ", name, ": expected ", range, ", got ", value));
   };
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  check(options.temperature >= 0 && options.temperature < kInfinity, "temperature", "at least 0", options.temperature);
+  check(options.temperature >= 0 && options.temperature < kInfinity, "temperature", "at least 0",
+        options.temperature);
   check(options.top_k >= 0, "top_k", "at least 0", options.top_k);
   check(options.top_p > 0 && options.top_p <= 1, "top_p", "a number in (0, 1]", options.top_p);
   check(options.min_p >= 0 && options.min_p <= 1, "min_p", "a number in [0, 1]", options.min_p);
-  check(options.repetition_penalty > 0 && options.repetition_penalty < kInfinity, "repetition_penalty",
-        "a number above 0", options.repetition_penalty);
+  check(options.repetition_penalty > 0 && options.repetition_penalty < kInfinity,
+        "repetition_penalty", "a number above 0", options.repetition_penalty);
   reserve(vocab_size);
 }
 
@@ -47,7 +49,8 @@ FLASHLM_INLINE std::vector<double> Sampler::probabilities() const {
   std::vector<double> result(vocab_size_, 0.0);
   double total = 0;
   for (const Candidate& each : candidates_) total += each.weight;
-  for (const Candidate& each : candidates_) result[static_cast<std::size_t>(each.token)] = each.weight / total;
+  for (const Candidate& each : candidates_)
+    result[static_cast<std::size_t>(each.token)] = each.weight / total;
   return result;
 }
 
@@ -64,7 +67,8 @@ FLASHLM_INLINE void Sampler::reserve(std::size_t vocab_size) {
 FLASHLM_INLINE void Sampler::penalize(std::span<float> logits, std::span<const Token> history) {
   for (const Token token : history) {
     if (token < 0 || static_cast<std::size_t>(token) >= logits.size()) {
-      throw ArgumentError(concat("[sampler] history: expected ids in [0, ", logits.size(), "), got ", token));
+      throw ArgumentError(
+          concat("[sampler] history: expected ids in [0, ", logits.size(), "), got ", token));
     }
   }
   if (options_.repetition_penalty == 1) return;
@@ -88,7 +92,8 @@ FLASHLM_INLINE std::size_t Sampler::check_and_find_best(std::span<const float> l
     if (logits[index] > logits[best]) best = index;
   }
   if (logits[best] == -std::numeric_limits<float>::infinity()) {
-    throw Error(concat("[sampler] logits: expected a token that is possible, got -inf for all ", logits.size()));
+    throw Error(concat("[sampler] logits: expected a token that is possible, got -inf for all ",
+                       logits.size()));
   }
   return best;
 }
@@ -106,8 +111,9 @@ FLASHLM_INLINE void Sampler::weigh(std::span<const float> logits, float best) {
 FLASHLM_INLINE void Sampler::keep_top_k(std::size_t k) {
   if (k == 0 || k >= candidates_.size()) return;
   const auto kth = candidates_.begin() + static_cast<std::ptrdiff_t>(k - 1);
-  std::nth_element(candidates_.begin(), kth, candidates_.end(),
-                   [](const Candidate& left, const Candidate& right) { return less_likely(right, left); });
+  std::nth_element(
+      candidates_.begin(), kth, candidates_.end(),
+      [](const Candidate& left, const Candidate& right) { return less_likely(right, left); });
   const double least = kth->weight;
   std::erase_if(candidates_, [&](const Candidate& each) { return each.weight < least; });
   sort_by_token();

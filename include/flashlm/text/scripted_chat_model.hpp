@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// scripted_chat_model.hpp: a chat model that reads its answers from a list, for tests and examples.
+/// scripted_chat_model.hpp: a chat model that reads its answers from a list, for tests and
+/// examples.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Gives one answer after the other, cut at the first stop text as a model's would be, and keeps what it was asked.
+/// Gives one answer after the other, cut at the first stop text as a model's would be, and keeps
+/// what it was asked.
 ///
 /// A token is a word: what stands between spaces and line ends.
 class ScriptedChatModel : public ChatModel {
@@ -28,7 +30,8 @@ class ScriptedChatModel : public ChatModel {
   explicit ScriptedChatModel(std::vector<std::string> answers, std::size_t context = 4096);
 
   /// The next answer of the list. Throws Error when there is none left.
-  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages, const ChatOptions& options) override;
+  FLASHLM_INLINE std::string answer(std::span<const ChatMessage> messages,
+                                    const ChatOptions& options) override;
 
   FLASHLM_INLINE std::size_t count_tokens(std::string_view text) const override;
 

@@ -11,15 +11,17 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE ScriptedChatModel::ScriptedChatModel(std::vector<std::string> answers, std::size_t context)
+FLASHLM_INLINE ScriptedChatModel::ScriptedChatModel(std::vector<std::string> answers,
+                                                    std::size_t context)
     : answers_(std::move(answers)), context_(context) {}
 
 FLASHLM_INLINE std::string ScriptedChatModel::answer(std::span<const ChatMessage> messages,
                                                      const ChatOptions& options) {
-  requests_.push_back({{messages.begin(), messages.end()}, options.generation, options.json_schema});
+  requests_.push_back(
+      {{messages.begin(), messages.end()}, options.generation, options.json_schema});
   if (requests_.size() > answers_.size()) {
-    throw Error(
-        concat("[scripted_chat_model] answers: expected at most ", answers_.size(), " questions, got one more"));
+    throw Error(concat("[scripted_chat_model] answers: expected at most ", answers_.size(),
+                       " questions, got one more"));
   }
   StopMatcher stops(options.generation.stop);
   std::string text(stops.push(answers_[requests_.size() - 1]));
@@ -32,7 +34,8 @@ FLASHLM_INLINE std::size_t ScriptedChatModel::count_tokens(std::string_view text
   std::size_t words = 0;
   bool inside = false;
   for (const char character : text) {
-    const bool blank = character == ' ' || character == '\n' || character == '\t' || character == '\r';
+    const bool blank =
+        character == ' ' || character == '\n' || character == '\t' || character == '\r';
     if (!blank && !inside) ++words;
     inside = !blank;
   }

@@ -11,17 +11,19 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Lets text through until a stop string is complete, and holds back what may be the beginning of one.
+/// Lets text through until a stop string is complete, and holds back what may be the beginning of
+/// one.
 ///
-/// The stop string that is complete first counts, the longest of those that end at the same place. What comes out does
-/// not depend on how the text is cut into pieces. Each stop is matched by Knuth, Morris and Pratt's automaton, so that
-/// the cost is linear in the text. Not thread-safe.
+/// The stop string that is complete first counts, the longest of those that end at the same place.
+/// What comes out does not depend on how the text is cut into pieces. Each stop is matched by
+/// Knuth, Morris and Pratt's automaton, so that the cost is linear in the text. Not thread-safe.
 class StopMatcher {
  public:
   /// Throws ArgumentError if a stop string is empty.
   explicit StopMatcher(std::vector<std::string> stops = {});
 
-  /// The text that is certain to stand before a stop string. Valid until the next call. Nothing after a stop.
+  /// The text that is certain to stand before a stop string. Valid until the next call. Nothing
+  /// after a stop.
   std::string_view push(std::string_view text);
 
   /// Ends the text: what was held back, since no stop string came of it. Valid until the next call.
@@ -36,8 +38,9 @@ class StopMatcher {
     void advance(char letter) noexcept;
 
     std::string text;
-    std::vector<std::size_t> borders;  // of each prefix: the longest proper prefix that is also its suffix
-    std::size_t matched = 0;           // how much of the stop the text ends with
+    std::vector<std::size_t>
+        borders;              // of each prefix: the longest proper prefix that is also its suffix
+    std::size_t matched = 0;  // how much of the stop the text ends with
   };
 
   std::vector<Stop> stops_;

@@ -13,7 +13,8 @@ namespace flashlm::inline FLASHLM_ABI::text {
 
 FLASHLM_INLINE StopMatcher::StopMatcher(std::vector<std::string> stops) {
   for (std::string& stop : stops) {
-    if (stop.empty()) throw ArgumentError("[stop_matcher] stop: expected a string of at least 1 byte, got 0");
+    if (stop.empty())
+      throw ArgumentError("[stop_matcher] stop: expected a string of at least 1 byte, got 0");
     stops_.emplace_back(std::move(stop));
   }
 }
@@ -48,7 +49,8 @@ FLASHLM_INLINE std::string_view StopMatcher::flush() {
   return out_;
 }
 
-FLASHLM_INLINE StopMatcher::Stop::Stop(std::string stop) : text(std::move(stop)), borders(text.size(), 0) {
+FLASHLM_INLINE StopMatcher::Stop::Stop(std::string stop)
+    : text(std::move(stop)), borders(text.size(), 0) {
   for (std::size_t index = 1; index < text.size(); ++index) {
     std::size_t border = borders[index - 1];
     while (border > 0 && text[border] != text[index]) border = borders[border - 1];

@@ -20,11 +20,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-/// Follows one text and says, exactly, which tokens keep it a beginning of a text of the grammar: tokens that span
-/// several parts of JSON, and tokens that end within a character. Not thread-safe.
+/// Follows one text and says, exactly, which tokens keep it a beginning of a text of the grammar:
+/// tokens that span several parts of JSON, and tokens that end within a character. Not thread-safe.
 ///
-/// A mask has one bit a token, token i in bit i % 64 of word i / 64. Masks are kept by state, so that a text within a
-/// string finds one that was made before.
+/// A mask has one bit a token, token i in bit i % 64 of word i / 64. Masks are kept by state, so
+/// that a text within a string finds one that was made before.
 class TokenMask {
  public:
   /// `ends`: the tokens that end a text; they are allowed exactly where the grammar may end.
@@ -55,7 +55,8 @@ class TokenMask {
   /// Appends bytes to the text. False, with nothing done, if no text of the grammar begins so.
   bool push(std::string_view bytes);
 
-  /// The bytes that must follow, since there is no choice: as many as there are. At most kLongestForced.
+  /// The bytes that must follow, since there is no choice: as many as there are. At most
+  /// kLongestForced.
   std::string forced();
 
   /// The tokens of a shortest text from here, or from behind `bytes`, to an end.
@@ -77,9 +78,10 @@ class TokenMask {
     Token first = -1;
   };
 
-  /// The grammar's rules. Where they want a byte that is no token by itself, they are closed: behind it a text might
-  /// have no way to go on.
-  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const GrammarRules> rules, const ByteTrie& trie);
+  /// The grammar's rules. Where they want a byte that is no token by itself, they are closed:
+  /// behind it a text might have no way to go on.
+  static std::shared_ptr<const GrammarRules> spellable(std::shared_ptr<const GrammarRules> rules,
+                                                       const ByteTrie& trie);
 
   std::vector<Token> spell(GrammarStates::State state);
 
@@ -93,8 +95,8 @@ class TokenMask {
 
   void set(std::vector<std::uint64_t>& words, Token token) const noexcept;
 
-  /// All tokens of up to kShort bytes, or all longer ones, at once: a state for each byte of the path, and no look
-  /// below a path that no text takes.
+  /// All tokens of up to kShort bytes, or all longer ones, at once: a state for each byte of the
+  /// path, and no look below a path that no text takes.
   void walk(std::vector<std::uint64_t>& words, bool long_ones);
 
   std::shared_ptr<const ByteTrie> trie_;

@@ -11,7 +11,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-FLASHLM_INLINE TokenMask::TokenMask(std::shared_ptr<const GrammarRules> rules, std::shared_ptr<const ByteTrie> trie,
+FLASHLM_INLINE TokenMask::TokenMask(std::shared_ptr<const GrammarRules> rules,
+                                    std::shared_ptr<const ByteTrie> trie,
                                     std::span<const Token> ends, std::size_t vocab_size)
     : trie_(std::move(trie)),
       rules_(spellable(std::move(rules), *trie_)),
@@ -19,7 +20,9 @@ FLASHLM_INLINE TokenMask::TokenMask(std::shared_ptr<const GrammarRules> rules, s
       vocab_size_(vocab_size),
       states_(*rules_),
       state_(states_.start()) {
-  std::erase_if(ends_, [&](Token token) { return token < 0 || static_cast<std::size_t>(token) >= vocab_size_; });
+  std::erase_if(ends_, [&](Token token) {
+    return token < 0 || static_cast<std::size_t>(token) >= vocab_size_;
+  });
 }
 
 FLASHLM_INLINE bool TokenMask::is_end(Token token) const {
@@ -43,7 +46,8 @@ FLASHLM_INLINE void TokenMask::apply(std::span<float> logits) {
     const std::uint64_t word = begin / 64 < words.size() ? words[begin / 64] : 0;
     if (word == ~std::uint64_t{0}) continue;
     for (std::size_t index = begin; index < end; ++index) {
-      if ((word >> (index - begin) & 1) == 0) logits[index] = -std::numeric_limits<float>::infinity();
+      if ((word >> (index - begin) & 1) == 0)
+        logits[index] = -std::numeric_limits<float>::infinity();
     }
   }
 }
@@ -58,7 +62,8 @@ FLASHLM_INLINE bool TokenMask::push(std::string_view bytes) {
 FLASHLM_INLINE std::string TokenMask::forced() {
   std::string text;
   GrammarStates::State at = state_;
-  for (int byte = states_.forced(at); byte >= 0 && text.size() < kLongestForced; byte = states_.forced(at)) {
+  for (int byte = states_.forced(at); byte >= 0 && text.size() < kLongestForced;
+       byte = states_.forced(at)) {
     text += static_cast<char>(byte);
     at = states_.next(at, static_cast<unsigned char>(byte));
   }
@@ -72,12 +77,13 @@ FLASHLM_INLINE bool TokenMask::has_room(std::string_view bytes, std::size_t room
   return states_.to_end(next) <= room || spell(next).size() <= room;
 }
 
-FLASHLM_INLINE std::shared_ptr<const GrammarRules> TokenMask::spellable(std::shared_ptr<const GrammarRules> rules,
-                                                                        const ByteTrie& trie) {
+FLASHLM_INLINE std::shared_ptr<const GrammarRules> TokenMask::spellable(
+    std::shared_ptr<const GrammarRules> rules, const ByteTrie& trie) {
   if (rules->is_within(trie.single_bytes())) return rules;
   auto narrower = std::make_shared<GrammarRules>(*rules);
   if (narrower->close_without(trie.single_bytes())) return narrower;
-  throw FormatError("[token_mask] vocabulary: expected tokens for the bytes of the grammar's texts, got too few");
+  throw FormatError(
+      "[token_mask] vocabulary: expected tokens for the bytes of the grammar's texts, got too few");
 }
 
 FLASHLM_INLINE std::vector<Token> TokenMask::spell(GrammarStates::State state) {
@@ -133,7 +139,8 @@ FLASHLM_INLINE TokenMask::Mask TokenMask::make_mask() {
   return result;
 }
 
-FLASHLM_INLINE bool TokenMask::has(const std::vector<std::uint64_t>& words, Token token) const noexcept {
+FLASHLM_INLINE bool TokenMask::has(const std::vector<std::uint64_t>& words,
+                                   Token token) const noexcept {
   const auto index = static_cast<std::size_t>(token);
   return index < vocab_size_ && (words[index / 64] >> index % 64 & 1) != 0;
 }
@@ -149,7 +156,8 @@ FLASHLM_INLINE void TokenMask::walk(std::vector<std::uint64_t>& words, bool long
   path_[0] = state_;
   for (std::size_t at = 0; at < nodes.size();) {
     const ByteTrie::Node& node = nodes[at];
-    // Of a grammar with too many places only the shortest tokens are looked at, which spell all texts too.
+    // Of a grammar with too many places only the shortest tokens are looked at, which spell all
+    // texts too.
     const bool too_deep = node.depth > 1 && states_.bytes() > kMostWalkBytes;
     if (too_deep || (long_ones ? node.reach <= kShort : node.depth > kShort)) {
       at = node.after;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2, Llama 3, Qwen,
-/// SmolLM).
+/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2,
+/// Llama 3, Qwen, SmolLM).
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,8 @@ struct TextPart {
 /// The tokenizer of a model. Gives the ids of the Hugging Face `tokenizers` library. Thread-safe.
 class Tokenizer {
  public:
-  /// Reads a tokenizer.json. Throws IoError, and FormatError for what is broken or of an unknown kind.
+  /// Reads a tokenizer.json. Throws IoError, and FormatError for what is broken or of an unknown
+  /// kind.
   static Tokenizer open(const std::filesystem::path& path);
 
   /// The same from memory; `name` stands for the file in errors.
@@ -47,17 +48,19 @@ class Tokenizer {
   /// The tokens of `text`. Broken UTF-8 is read as U+FFFD. Throws ArgumentError beyond 1 GiB.
   std::vector<Token> encode(std::string_view text, EncodeOptions options = {}) const;
 
-  /// The tokens of the parts as one text, in which only trusted parts hold special tokens. Adds none around it.
+  /// The tokens of the parts as one text, in which only trusted parts hold special tokens. Adds
+  /// none around it.
   ///
-  /// Where no part that is not trusted spells a special token, these are the tokens of the joined text. Throws as
-  /// above.
+  /// Where no part that is not trusted spells a special token, these are the tokens of the joined
+  /// text. Throws as above.
   std::vector<Token> encode(std::span<const TextPart> parts) const;
 
-  /// The text of `tokens`, without special ones if `skip_special`. Bytes that are no UTF-8 become U+FFFD.
+  /// The text of `tokens`, without special ones if `skip_special`. Bytes that are no UTF-8 become
+  /// U+FFFD.
   std::string decode(std::span<const Token> tokens, bool skip_special = false) const;
 
-  /// The bytes of one token: possibly a part of a character; for an added token its text. Empty for an id that the
-  /// vocabulary lacks, because models pad their head. Throws ArgumentError below 0.
+  /// The bytes of one token: possibly a part of a character; for an added token its text. Empty for
+  /// an id that the vocabulary lacks, because models pad their head. Throws ArgumentError below 0.
   std::string_view bytes(Token token) const;
 
   /// One more than the largest id.
@@ -72,14 +75,19 @@ class Tokenizer {
   /// True for control tokens. False for an id that the vocabulary lacks.
   bool is_special(Token token) const noexcept;
 
-  /// The same for a model with rows for the first `n_rows` ids only: `trie` leaves out what it cannot take or write.
+  /// The same for a model with rows for the first `n_rows` ids only: `trie` leaves out what it
+  /// cannot take or write.
   Tokenizer within(std::size_t n_rows) const;
 
-  bool has_row(Token token) const noexcept { return token < 0 || static_cast<std::size_t>(token) < n_rows_; }
-  /// Throws ArgumentError if one of `tokens` is not `within` the model's rows. `where` names the caller.
+  bool has_row(Token token) const noexcept {
+    return token < 0 || static_cast<std::size_t>(token) < n_rows_;
+  }
+  /// Throws ArgumentError if one of `tokens` is not `within` the model's rows. `where` names the
+  /// caller.
   void check_rows(std::span<const Token> tokens, std::string_view where) const;
 
-  /// The bytes of all tokens but the control tokens as a tree: made at the first call, shared by copies.
+  /// The bytes of all tokens but the control tokens as a tree: made at the first call, shared by
+  /// copies.
   std::shared_ptr<const ByteTrie> trie() const;
 
  private:

@@ -21,8 +21,8 @@ FLASHLM_ONCE Tokenizer Tokenizer::parse(std::string_view json, const std::string
   const storage::Json document = storage::parse_foreign_json(json, "tokenizer", name);
   const storage::JsonField root(document, "tokenizer", name);
   const storage::JsonField normalizer = root["normalizer"];
-  const bool empty_sequence =
-      !normalizer.is_null() && normalizer["type"].value().is("Sequence") && normalizer["normalizers"].array_size() == 0;
+  const bool empty_sequence = !normalizer.is_null() && normalizer["type"].value().is("Sequence") &&
+                              normalizer["normalizers"].array_size() == 0;
   if (!normalizer.is_null() && !empty_sequence) normalizer["type"].wrong("no normalizer");
   check_decoder(root["decoder"], 0);
   Tokenizer result;
@@ -34,9 +34,11 @@ FLASHLM_ONCE Tokenizer Tokenizer::parse(std::string_view json, const std::string
   return result;
 }
 
-FLASHLM_INLINE std::vector<Token> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+FLASHLM_INLINE std::vector<Token> Tokenizer::encode(std::string_view text,
+                                                    EncodeOptions options) const {
   if (text.size() > kMaxTextBytes) {
-    throw ArgumentError(concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got ", text.size()));
+    throw ArgumentError(
+        concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got ", text.size()));
   }
   if (!is_utf8(text)) return encode(utf8_lossy(text), options);
   std::vector<Token> tokens;
@@ -53,7 +55,8 @@ FLASHLM_INLINE std::vector<Token> Tokenizer::encode(std::span<const TextPart> pa
     const std::size_t begin = text.size();
     text += is_utf8(part.text) ? std::string(part.text) : utf8_lossy(part.text);
     if (text.size() > kMaxTextBytes) {
-      throw ArgumentError(concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got more"));
+      throw ArgumentError(
+          concat("[tokenizer] text: expected at most ", kMaxTextBytes, " bytes, got more"));
     }
     if (part.trusted) trusted.add(begin, text.size());
   }
@@ -62,7 +65,8 @@ FLASHLM_INLINE std::vector<Token> Tokenizer::encode(std::span<const TextPart> pa
   return tokens;
 }
 
-FLASHLM_INLINE std::string Tokenizer::decode(std::span<const Token> tokens, bool skip_special) const {
+FLASHLM_INLINE std::string Tokenizer::decode(std::span<const Token> tokens,
+                                             bool skip_special) const {
   std::string joined;
   for (const Token token : tokens) {
     if (!skip_special || !is_special(token)) joined += bytes(token);
@@ -71,9 +75,11 @@ FLASHLM_INLINE std::string Tokenizer::decode(std::span<const Token> tokens, bool
 }
 
 FLASHLM_INLINE std::string_view Tokenizer::bytes(Token token) const {
-  if (token < 0) throw ArgumentError(concat("[tokenizer] token: expected an id of at least 0, got ", token));
-  return static_cast<std::size_t>(token) < table_.size() ? table_[static_cast<std::size_t>(token)].bytes
-                                                         : std::string_view();
+  if (token < 0)
+    throw ArgumentError(concat("[tokenizer] token: expected an id of at least 0, got ", token));
+  return static_cast<std::size_t>(token) < table_.size()
+             ? table_[static_cast<std::size_t>(token)].bytes
+             : std::string_view();
 }
 
 FLASHLM_INLINE std::optional<Token> Tokenizer::id(std::string_view written) const {
@@ -103,11 +109,13 @@ FLASHLM_ONCE Tokenizer Tokenizer::within(std::size_t n_rows) const {
   return result;
 }
 
-FLASHLM_ONCE void Tokenizer::check_rows(std::span<const Token> tokens, std::string_view where) const {
+FLASHLM_ONCE void Tokenizer::check_rows(std::span<const Token> tokens,
+                                        std::string_view where) const {
   for (const Token token : tokens) {
     if (has_row(token)) continue;
-    throw ArgumentError(concat("[", where, "] text: expected tokens that the model has a row for, ids below ", n_rows_,
-                               ", got ", token, ", which is '", bytes(token),
+    throw ArgumentError(concat("[", where,
+                               "] text: expected tokens that the model has a row for, ids below ",
+                               n_rows_, ", got ", token, ", which is '", bytes(token),
                                "'. The model was not trained with it: leave it out."));
   }
 }
@@ -116,7 +124,8 @@ FLASHLM_ONCE std::shared_ptr<const ByteTrie> Tokenizer::trie() const {
   std::call_once(trie_->once, [&] {
     std::vector<std::pair<std::string_view, Token>> tokens;
     for (std::size_t index = 0; index < std::min(table_.size(), n_rows_); ++index) {
-      if (!table_[index].special) tokens.emplace_back(table_[index].bytes, static_cast<Token>(index));
+      if (!table_[index].special)
+        tokens.emplace_back(table_[index].bytes, static_cast<Token>(index));
     }
     trie_->value = std::make_shared<const ByteTrie>(std::move(tokens));
   });
@@ -169,7 +178,8 @@ FLASHLM_ONCE void Tokenizer::fill_table(const storage::JsonField& added) {
   for (const AddedToken& token : added_.tokens()) largest = std::max(largest, token.id);
   // A table with a few holes is fine; a small file may not ask for a large one.
   if (static_cast<std::size_t>(largest + 1) > 8 * count + 65536) {
-    added.refuse(concat("expected ids of about the number of tokens, which is ", count, ", got ", largest));
+    added.refuse(
+        concat("expected ids of about the number of tokens, which is ", count, ", got ", largest));
   }
   table_.resize(static_cast<std::size_t>(largest + 1));
   for (const auto& [written, token] : bpe_.vocabulary()) {
@@ -191,7 +201,8 @@ FLASHLM_ONCE void Tokenizer::read_post_processor(const storage::JsonField& field
   const std::string& type = field["type"].string();
   if (type == "ByteLevel") return;  // changes offsets only
   if (type == "Sequence" && depth < 8) {
-    field["processors"].elements([&](const storage::JsonField& part) { read_post_processor(part, depth + 1); });
+    field["processors"].elements(
+        [&](const storage::JsonField& part) { read_post_processor(part, depth + 1); });
   } else if (type == "TemplateProcessing") {
     read_template(field);
   } else {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// unicode.hpp: the character classes that pre-tokenizers ask for.
 ///
-/// The classes are those of the Hugging Face `tokenizers` library, code point by code point, because a model was
-/// trained with its splits. Its regex engine (`\p{L}`, `\p{N}`, `\s`) and its standard library (`Digits`) know
-/// different Unicode versions, hence two classes of numbers.
+/// The classes are those of the Hugging Face `tokenizers` library, code point by code point,
+/// because a model was trained with its splits. Its regex engine (`\p{L}`, `\p{N}`, `\s`) and its
+/// standard library (`Digits`) know different Unicode versions, hence two classes of numbers.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// utf8.hpp: reading UTF-8 that may be cut or broken.
 ///
-/// Broken bytes become U+FFFD, one for each maximal subpart (Unicode 15, section 3.9, "U+FFFD Substitution of Maximal
-/// Subparts"), as Rust, Python and browsers do it.
+/// Broken bytes become U+FFFD, one for each maximal subpart (Unicode 15, section 3.9, "U+FFFD
+/// Substitution of Maximal Subparts"), as Rust, Python and browsers do it.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 /// What stands at the beginning of some bytes.
 struct Utf8Step {
   enum class Kind { complete, broken, cut };
-  Kind kind;           // a character; bytes that no character begins with; the beginning of a character, then the end
+  Kind kind;  // a character; bytes that no character begins with; the beginning of a character,
+              // then the end
   std::size_t length;  // in bytes, at least 1
   char32_t code;       // U+FFFD unless complete
 };
@@ -31,7 +32,8 @@ constexpr Utf8Step utf8_step(std::string_view bytes) noexcept {
   const unsigned lead = byte(0);
   if (lead < 0x80) return {Kind::complete, 1, lead};
   std::size_t length = 0;
-  unsigned low = 0x80;  // the second byte lies in [low, high]: no overlong forms, no surrogates, at most U+10FFFF
+  unsigned low = 0x80;  // the second byte lies in [low, high]: no overlong forms, no surrogates, at
+                        // most U+10FFFF
   unsigned high = 0xbf;
   if (lead >= 0xc2 && lead <= 0xdf) {
     length = 2;
@@ -76,8 +78,8 @@ void append_utf8(std::string& text, char32_t code);
 
 /// Makes text of a stream of bytes that may be cut anywhere, as tokens cut it.
 ///
-/// The pieces of all pushes and the flush together equal `utf8_lossy` of all bytes, however they are cut.
-/// Not thread-safe.
+/// The pieces of all pushes and the flush together equal `utf8_lossy` of all bytes, however they
+/// are cut. Not thread-safe.
 class Utf8Stream {
  public:
   /// The characters that `bytes` completes. Valid until the next call.

@@ -18,7 +18,9 @@ FLASHLM_INLINE std::string utf8_lossy(std::string_view bytes) {
 }
 
 FLASHLM_INLINE void append_utf8(std::string& text, char32_t code) {
-  const auto put = [&](char32_t byte) { text += static_cast<char>(static_cast<unsigned char>(byte)); };
+  const auto put = [&](char32_t byte) {
+    text += static_cast<char>(static_cast<unsigned char>(byte));
+  };
   if (code < 0x80) {
     put(code);
   } else if (code < 0x800) {

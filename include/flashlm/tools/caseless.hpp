@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// caseless.hpp: text in a form in which case does not count, nor whether an accent is part of a letter or follows it.
+/// caseless.hpp: text in a form in which case does not count, nor whether an accent is part of a
+/// letter or follows it.
 ///
 /// Unicode's canonical caseless matching (section 3.13, D145): decomposed, folded, decomposed
 /// again. No language's own rules, and no compatibility forms.

@@ -15,8 +15,9 @@ namespace detail {
 /// The canonical combining class: marks of one class keep their order, others are sorted by it; 0
 /// is no such mark.
 inline std::uint32_t mark_class(char32_t code) noexcept {
-  const auto* found = std::lower_bound(std::begin(kMarkClasses), std::end(kMarkClasses), code,
-                                       [](const MarkClass& range, char32_t wanted) { return range.last < wanted; });
+  const auto* found =
+      std::lower_bound(std::begin(kMarkClasses), std::end(kMarkClasses), code,
+                       [](const MarkClass& range, char32_t wanted) { return range.last < wanted; });
   return found != std::end(kMarkClasses) && found->first <= code ? found->order : 0;
 }
 
@@ -33,8 +34,9 @@ inline void append_decomposed(std::u32string& text, char32_t code) {
     if (index % 28 != 0) text += 0x11a7 + index % 28;
     return;
   }
-  const auto* found = std::lower_bound(std::begin(kDecompositions), std::end(kDecompositions), code,
-                                       [](const Decomposition& each, char32_t wanted) { return each.code < wanted; });
+  const auto* found = std::lower_bound(
+      std::begin(kDecompositions), std::end(kDecompositions), code,
+      [](const Decomposition& each, char32_t wanted) { return each.code < wanted; });
   if (found == std::end(kDecompositions) || found->code != code) {
     text += code;
     return;
@@ -44,14 +46,17 @@ inline void append_decomposed(std::u32string& text, char32_t code) {
 }
 
 inline void append_folded(std::u32string& text, char32_t code) {
-  const auto* range = std::lower_bound(std::begin(kFolds), std::end(kFolds), code,
-                                       [](const FoldRange& each, char32_t wanted) { return each.last < wanted; });
-  if (range != std::end(kFolds) && range->first <= code && (code - range->first) % range->stride == 0) {
+  const auto* range =
+      std::lower_bound(std::begin(kFolds), std::end(kFolds), code,
+                       [](const FoldRange& each, char32_t wanted) { return each.last < wanted; });
+  if (range != std::end(kFolds) && range->first <= code &&
+      (code - range->first) % range->stride == 0) {
     text += static_cast<char32_t>(static_cast<std::int32_t>(code) + range->distance);
     return;
   }
-  const auto* several = std::lower_bound(std::begin(kLongFolds), std::end(kLongFolds), code,
-                                         [](const LongFold& each, char32_t wanted) { return each.code < wanted; });
+  const auto* several =
+      std::lower_bound(std::begin(kLongFolds), std::end(kLongFolds), code,
+                       [](const LongFold& each, char32_t wanted) { return each.code < wanted; });
   if (several == std::end(kLongFolds) || several->code != code) {
     text += code;
     return;
@@ -69,8 +74,11 @@ FLASHLM_INLINE std::u32string decomposed(std::u32string_view text) {
       ++at;
       continue;
     }
-    const auto end = std::find_if(at, result.end(), [](char32_t code) { return mark_class(code) == 0; });
-    std::stable_sort(at, end, [](char32_t left, char32_t right) { return mark_class(left) < mark_class(right); });
+    const auto end =
+        std::find_if(at, result.end(), [](char32_t code) { return mark_class(code) == 0; });
+    std::stable_sort(at, end, [](char32_t left, char32_t right) {
+      return mark_class(left) < mark_class(right);
+    });
     at = end;
   }
   return result;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// child_process.hpp: work on hostile input in a forked child, bounded in time and memory, that answers in messages.
+/// child_process.hpp: work on hostile input in a forked child, bounded in time and memory, that
+/// answers in messages.
 ///
-/// A library that meets hostile input may hang, eat memory or crash. In a child none of it reaches the caller: the
-/// parent kills it at the deadline, the kernel refuses it memory, and a crash is an outcome like others.
+/// A library that meets hostile input may hang, eat memory or crash. In a child none of it reaches
+/// the caller: the parent kills it at the deadline, the kernel refuses it memory, and a crash is an
+/// outcome like others.
 #pragma once
 
 #include <sys/resource.h>
@@ -22,8 +24,8 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// What a child may use.
 struct ChildLimits {
-  double seconds = 60;                                     // of the clock on the wall, from its start
-  std::uint64_t memory_bytes = std::uint64_t{1} << 30;     // beyond what the parent has; Linux only
+  double seconds = 60;                                  // of the clock on the wall, from its start
+  std::uint64_t memory_bytes = std::uint64_t{1} << 30;  // beyond what the parent has; Linux only
   std::uint64_t message_bytes = std::uint64_t{256} << 20;  // of one message
 };
 
@@ -43,8 +45,8 @@ struct ChildEnd {
 /// Sends a message from the child, or hands it over in the same process.
 using ChildSend = std::function<void(char kind, std::string_view payload)>;
 
-/// True in a program whose bodies of flashlm a sanitizer watches: its allocator reserves more memory than any limit,
-/// and its locks do not survive the fork of a program with several threads.
+/// True in a program whose bodies of flashlm a sanitizer watches: its allocator reserves more
+/// memory than any limit, and its locks do not survive the fork of a program with several threads.
 bool has_sanitizer() noexcept;
 
 /// True where the kernel keeps a child below `memory_bytes`.
@@ -52,13 +54,16 @@ bool child_memory_is_limited() noexcept;
 
 /// A forked child and the pipe from it. The destructor kills a child that still runs.
 ///
-/// The child has one thread: the one that forked. It must not wait for locks that other threads of the parent may hold;
-/// memory allocation is safe. Not thread-safe; different threads may have a child each.
+/// The child has one thread: the one that forked. It must not wait for locks that other threads of
+/// the parent may hold; memory allocation is safe. Not thread-safe; different threads may have a
+/// child each.
 class ChildProcess {
  public:
-  /// Starts `work` in a child. What it throws ends the child: std::bad_alloc as out_of_memory, all else as crashed.
+  /// Starts `work` in a child. What it throws ends the child: std::bad_alloc as out_of_memory, all
+  /// else as crashed.
   ///
-  /// Throws ArgumentError if a limit is not positive, IoError if the system has no pipe or process to give.
+  /// Throws ArgumentError if a limit is not positive, IoError if the system has no pipe or process
+  /// to give.
   ChildProcess(const ChildLimits& limits, const std::function<void(const ChildSend&)>& work);
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
@@ -66,15 +71,15 @@ class ChildProcess {
 
   /// The next message, or nothing after the child has ended; `end()` then says how.
   ///
-  /// `on_wait` is called about ten times a second while the child is silent. It may throw; the child then goes on until
-  /// the next call or the destructor.
+  /// `on_wait` is called about ten times a second while the child is silent. It may throw; the
+  /// child then goes on until the next call or the destructor.
   std::optional<ChildMessage> next(const std::function<void()>& on_wait = {});
 
   /// How the child ended. Meaningful after `next` has returned nothing.
   const ChildEnd& end() const noexcept { return end_; }
 
-  /// Held while a child is made. Whoever uses a library that a child uses as well holds it meanwhile, so that no child
-  /// inherits that library's locks in a locked state.
+  /// Held while a child is made. Whoever uses a library that a child uses as well holds it
+  /// meanwhile, so that no child inherits that library's locks in a locked state.
   static std::mutex& fork_mutex();
 
  private:
@@ -99,7 +104,8 @@ class ChildProcess {
 
   static void write_all(int out, std::string_view bytes);
 
-  /// Takes from the child what it does not need: the terminal, files to write, the parent's handlers, memory and time.
+  /// Takes from the child what it does not need: the terminal, files to write, the parent's
+  /// handlers, memory and time.
   void confine() const noexcept;
 
   static void limit(decltype(RLIMIT_CORE) what, std::uint64_t value) noexcept;

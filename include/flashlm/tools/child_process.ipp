@@ -46,9 +46,11 @@ FLASHLM_INLINE bool child_memory_is_limited() noexcept {
 #endif
 }
 
-FLASHLM_INLINE ChildProcess::ChildProcess(const ChildLimits& limits, const std::function<void(const ChildSend&)>& work)
+FLASHLM_INLINE ChildProcess::ChildProcess(const ChildLimits& limits,
+                                          const std::function<void(const ChildSend&)>& work)
     : limits_(limits), deadline_(deadline(limits)) {
-  const std::lock_guard lock(fork_mutex());  // else a child of another thread would keep this pipe open
+  const std::lock_guard lock(
+      fork_mutex());  // else a child of another thread would keep this pipe open
   int ends[2];
   if (::pipe(ends) != 0) throw IoError("[child_process] cannot make a pipe", errno, "pipe");
   for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
@@ -63,7 +65,8 @@ FLASHLM_INLINE ChildProcess::ChildProcess(const ChildLimits& limits, const std::
   }
 }
 
-FLASHLM_INLINE std::optional<ChildMessage> ChildProcess::next(const std::function<void()>& on_wait) {
+FLASHLM_INLINE std::optional<ChildMessage> ChildProcess::next(
+    const std::function<void()>& on_wait) {
   if (in_ < 0) return std::nullopt;
   char head[9];
   ChildMessage message;
@@ -91,17 +94,19 @@ FLASHLM_INLINE std::mutex& ChildProcess::fork_mutex() {
 
 FLASHLM_INLINE ChildProcess::Clock::time_point ChildProcess::deadline(const ChildLimits& limits) {
   if (!(limits.seconds > 0) || limits.memory_bytes == 0) {
-    throw ArgumentError(concat("[child_process] expected positive limits, got ", limits.seconds, " s and ",
-                               limits.memory_bytes, " bytes"));
+    throw ArgumentError(concat("[child_process] expected positive limits, got ", limits.seconds,
+                               " s and ", limits.memory_bytes, " bytes"));
   }
   constexpr double kLongest = 1e8;  // three years
-  return Clock::now() +
-         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::min(limits.seconds, kLongest)));
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                            std::chrono::duration<double>(std::min(limits.seconds, kLongest)));
 }
 
-FLASHLM_INLINE bool ChildProcess::fill(char* into, std::size_t length, const std::function<void()>& on_wait) {
+FLASHLM_INLINE bool ChildProcess::fill(char* into, std::size_t length,
+                                       const std::function<void()>& on_wait) {
   while (length > 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
     if (left <= 0) {
       stop();
       end_ = {ChildEnd::Kind::too_slow, 0};
@@ -149,7 +154,8 @@ FLASHLM_INLINE void ChildProcess::finish(int signal) noexcept {
   }
 }
 
-FLASHLM_INLINE void ChildProcess::run(int out, const std::function<void(const ChildSend&)>& work) noexcept {
+FLASHLM_INLINE void ChildProcess::run(int out,
+                                      const std::function<void(const ChildSend&)>& work) noexcept {
   confine();
   try {
     work([out](char kind, std::string_view payload) {

@@ -9,13 +9,15 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// Fetches `request.url`.
 ///
-/// A redirection never leads from https to http, never from another machine to this one, never to a file, and never
-/// takes the token to another host. A busy server (408, 429, 500, 502, 503, 504) and a broken connection get further
-/// tries, after the time that the server asks for in Retry-After, or else after a time that doubles.
+/// A redirection never leads from https to http, never from another machine to this one, never to a
+/// file, and never takes the token to another host. A busy server (408, 429, 500, 502, 503, 504)
+/// and a broken connection get further tries, after the time that the server asks for in
+/// Retry-After, or else after a time that doubles.
 ///
-/// Throws ArgumentError for an address that is not allowed; HttpError for a status that is no success; IoError for all
-/// that goes wrong on the way, with EFBIG for too many bytes, ETIMEDOUT for too much time, ELOOP for too many
-/// redirections and EPERM for one that is not allowed; and what a callback throws. Thread-safe.
+/// Throws ArgumentError for an address that is not allowed; HttpError for a status that is no
+/// success; IoError for all that goes wrong on the way, with EFBIG for too many bytes, ETIMEDOUT
+/// for too much time, ELOOP for too many redirections and EPERM for one that is not allowed; and
+/// what a callback throws. Thread-safe.
 HttpResponse http_get(const HttpRequest& request, const HttpOptions& options = {});
 
 }  // namespace flashlm::inline FLASHLM_ABI::tools

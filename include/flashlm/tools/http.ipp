@@ -24,7 +24,8 @@ namespace detail {
 /// One fetch: its tries, and the time that it has used.
 class HttpFetch {
  public:
-  HttpFetch(const HttpRequest& request, const HttpOptions& options) : request_(request), options_(options) {}
+  HttpFetch(const HttpRequest& request, const HttpOptions& options)
+      : request_(request), options_(options) {}
 
   HttpResponse run() {
     const Url first = Url::parse(request_.url);
@@ -33,7 +34,8 @@ class HttpFetch {
       try {
         return follow(first);
       } catch (const IoError& error) {
-        // One fetch is at most max_tries of them; a wait must be worth it: there has to be time left after it.
+        // One fetch is at most max_tries of them; a wait must be worth it: there has to be time
+        // left after it.
         const double wait = std::max(backoff, retry_after_);
         if (!transient_ || attempt_ >= options_.max_tries || wait >= seconds_left()) throw;
         if (wait > options_.longest_wait_seconds) throw;
@@ -57,8 +59,9 @@ class HttpFetch {
       retry_after_ = 0;
       if (options_.before_request) options_.before_request(url.text());
       if (seconds_left() <= 0) {
-        throw IoError(concat("[http] time: expected at most ", options_.total_seconds, " s, got more"), ETIMEDOUT,
-                      url.text());
+        throw IoError(
+            concat("[http] time: expected at most ", options_.total_seconds, " s, got more"),
+            ETIMEDOUT, url.text());
       }
       HttpTransfer transfer(options_, attempt_);
       try {
@@ -74,8 +77,9 @@ class HttpFetch {
         refuse(response);
       }
       if (redirects >= options_.max_redirects) {
-        throw IoError(concat("[http] redirections: expected at most ", options_.max_redirects, ", got more"), ELOOP,
-                      url.text());
+        throw IoError(
+            concat("[http] redirections: expected at most ", options_.max_redirects, ", got more"),
+            ELOOP, url.text());
       }
       url = url.redirected(transfer.location);
     }
@@ -83,7 +87,8 @@ class HttpFetch {
 
   [[noreturn]] void refuse(const HttpResponse& response) {
     const int status = response.status;
-    transient_ = status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+    transient_ = status == 408 || status == 429 || status == 500 || status == 502 ||
+                 status == 503 || status == 504;
     std::string message = concat("[http] status: expected 200, got ", status);
     if (retry_after_ > 0) message += concat(" and a wait of ", retry_after_, " s");
     const std::string said = words_of(response);
@@ -96,7 +101,8 @@ class HttpFetch {
     constexpr std::size_t kLongest = 200;
     const std::string type = response.header("content-type");
     std::string text = response.header("x-error-message");
-    if (text.empty() && (type.starts_with("application/json") || type.starts_with("text/plain"))) text = response.body;
+    if (text.empty() && (type.starts_with("application/json") || type.starts_with("text/plain")))
+      text = response.body;
     for (char& c : text) c = static_cast<unsigned char>(c) < ' ' || c == 127 ? ' ' : c;
     if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
     return text::utf8_lossy(text);
@@ -105,7 +111,8 @@ class HttpFetch {
   /// Waits in short naps, so that the progress callback can end it.
   void sleep(double seconds) const {
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    for (double left = seconds; left > 0; left = std::chrono::duration<double>(end - Clock::now()).count()) {
+    for (double left = seconds; left > 0;
+         left = std::chrono::duration<double>(end - Clock::now()).count()) {
       if (options_.progress) options_.progress({0, 0, attempt_, left});
       std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, 0.1)));
     }

@@ -16,7 +16,7 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 struct HttpRequest {
   std::string url;                               // https, or http to this machine
   std::map<std::string, std::string> headers{};  // sent to every host that a redirection leads to
-  std::string token{};                           // sent as a bearer token, to the scheme, host and port of `url` only
+  std::string token{};  // sent as a bearer token, to the scheme, host and port of `url` only
 };
 
 /// How far a fetch has come.
@@ -38,7 +38,8 @@ struct HttpOptions {
   double backoff_seconds = 1;        // before the second try; doubles for each further one
   double longest_wait_seconds = 90;  // a server that asks for more gets no further try
   std::string user_agent = "flashlm/" FLASHLM_VERSION;
-  /// Called while waiting for the network and between tries; what it throws ends the fetch and reaches the caller.
+  /// Called while waiting for the network and between tries; what it throws ends the fetch and
+  /// reaches the caller.
   std::function<void(const HttpProgress&)> progress{};
   /// Called before every single request, with its address: a place to keep to a server's pace.
   std::function<void(const std::string& url)> before_request{};

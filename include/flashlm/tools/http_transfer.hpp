@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// http_transfer.hpp: one request to a web server and its answer, by libcurl, within limits of size and time.
+/// http_transfer.hpp: one request to a web server and its answer, by libcurl, within limits of size
+/// and time.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,8 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 class HttpTransfer {
  public:
   /// `options` must outlive the transfer; `attempt` is what its progress callback is told.
-  explicit HttpTransfer(const HttpOptions& options, int attempt = 1) : options_(options), attempt_(attempt) {}
+  explicit HttpTransfer(const HttpOptions& options, int attempt = 1)
+      : options_(options), attempt_(attempt) {}
   explicit HttpTransfer(HttpOptions&& options, int attempt = 1) = delete;
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
@@ -33,8 +35,9 @@ class HttpTransfer {
 
   /// Fetches `url`, which stands in for that of the request after redirections.
   ///
-  /// Throws what the progress callback throws; ArgumentError for a header with control characters; IoError, with
-  /// `transient()` set if another try may help. A status of any kind is no error here.
+  /// Throws what the progress callback throws; ArgumentError for a header with control characters;
+  /// IoError, with `transient()` set if another try may help. A status of any kind is no error
+  /// here.
   void run(const Url& url, const HttpRequest& request, bool with_token, double seconds_left);
 
   /// Whether `run` failed in a way that may pass.
@@ -43,7 +46,8 @@ class HttpTransfer {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kLongestHead = std::size_t{256} << 10;
-  static constexpr std::size_t kLongestRefusal = std::size_t{64} << 10;  // of a body that only explains an error
+  static constexpr std::size_t kLongestRefusal = std::size_t{64}
+                                                 << 10;  // of a body that only explains an error
 
   using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
@@ -54,7 +58,9 @@ class HttpTransfer {
   /// Turns libcurl's verdict into an error, unless it is a good one.
   void check(CURLcode code, const Url& url);
 
-  double silence() const { return std::chrono::duration<double>(Clock::now() - last_byte_).count(); }
+  double silence() const {
+    return std::chrono::duration<double>(Clock::now() - last_byte_).count();
+  }
 
   /// The hub says in `RateLimit: "api";r=0;t=123` when its window ends.
   double hub_wait() const;
@@ -65,7 +71,8 @@ class HttpTransfer {
 
   static int on_progress(void* self, curl_off_t total, curl_off_t, curl_off_t, curl_off_t) noexcept;
 
-  /// `length` if `step(*this)` says to go on. An exception may not pass through libcurl, so it is kept.
+  /// `length` if `step(*this)` says to go on. An exception may not pass through libcurl, so it is
+  /// kept.
   template <class Step>
   std::size_t guard(std::size_t length, Step&& step) noexcept {
     try {

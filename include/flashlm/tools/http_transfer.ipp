@@ -18,8 +18,10 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 
 FLASHLM_INLINE void HttpTransfer::run(const Url& url, const HttpRequest& request, bool with_token,
                                       double seconds_left) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);  // safe here: a static is made once
-  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), &curl_easy_cleanup);
+  static const CURLcode ready =
+      curl_global_init(CURL_GLOBAL_DEFAULT);  // safe here: a static is made once
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(),
+                                                                   &curl_easy_cleanup);
   if (ready != CURLE_OK || handle == nullptr) throw std::bad_alloc();
   const Headers headers = headers_of(request, with_token);
   prepare(handle.get(), url, headers.get(), seconds_left);
@@ -40,11 +42,13 @@ FLASHLM_INLINE void HttpTransfer::run(const Url& url, const HttpRequest& request
   if (!has_answer) check(code, url);
 }
 
-FLASHLM_INLINE HttpTransfer::Headers HttpTransfer::headers_of(const HttpRequest& request, bool with_token) {
+FLASHLM_INLINE HttpTransfer::Headers HttpTransfer::headers_of(const HttpRequest& request,
+                                                              bool with_token) {
   Headers list(nullptr, &curl_slist_free_all);
   const auto add = [&](const std::string& name, const std::string& value) {
     const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; };
-    if (std::any_of(name.begin(), name.end(), control) || std::any_of(value.begin(), value.end(), control)) {
+    if (std::any_of(name.begin(), name.end(), control) ||
+        std::any_of(value.begin(), value.end(), control)) {
       throw ArgumentError(concat("[http] header: expected no control characters, got some"));
     }
     curl_slist* longer = curl_slist_append(list.get(), (name + ": " + value).c_str());
@@ -57,7 +61,8 @@ FLASHLM_INLINE HttpTransfer::Headers HttpTransfer::headers_of(const HttpRequest&
   return list;
 }
 
-FLASHLM_INLINE void HttpTransfer::prepare(CURL* handle, const Url& url, curl_slist* headers, double seconds_left) {
+FLASHLM_INLINE void HttpTransfer::prepare(CURL* handle, const Url& url, curl_slist* headers,
+                                          double seconds_left) {
   const auto milliseconds = [](double seconds) {
     return static_cast<long>(std::ceil(std::clamp(seconds, 0.001, 1e6) * 1000));
   };
@@ -72,9 +77,11 @@ FLASHLM_INLINE void HttpTransfer::prepare(CURL* handle, const Url& url, curl_sli
   curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, options_.user_agent.c_str());
-  curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl can undo; the limit is on what comes out
+  curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING,
+                   "");  // all that libcurl can undo; the limit is on what comes out
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min(options_.connect_seconds, seconds_left)));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+                   milliseconds(std::min(options_.connect_seconds, seconds_left)));
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, milliseconds(seconds_left));
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &HttpTransfer::on_body);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, this);
@@ -91,18 +98,24 @@ FLASHLM_INLINE void HttpTransfer::check(CURLcode code, const Url& url) {
   if (code == CURLE_OK) return;
   const std::string reason = reason_[0] != '\0' ? reason_ : curl_easy_strerror(code);
   if (too_large_) {
-    throw IoError(concat("[http] size: expected at most ", format_bytes(options_.max_bytes), ", got more"), EFBIG,
-                  url.text());
+    throw IoError(
+        concat("[http] size: expected at most ", format_bytes(options_.max_bytes), ", got more"),
+        EFBIG, url.text());
   }
-  if (long_head_) throw IoError("[http] headers: expected at most 256 KiB, got more", EFBIG, url.text());
+  if (long_head_)
+    throw IoError("[http] headers: expected at most 256 KiB, got more", EFBIG, url.text());
   transient_ = true;
   if (stalled_) {
-    throw IoError(concat("[http] no byte came for ", options_.stall_seconds, " s, after ", response.body.size()),
+    throw IoError(concat("[http] no byte came for ", options_.stall_seconds, " s, after ",
+                         response.body.size()),
                   ETIMEDOUT, url.text());
   }
-  if (code == CURLE_OPERATION_TIMEDOUT) throw IoError(concat("[http] too slow: ", reason), ETIMEDOUT, url.text());
-  if (code == CURLE_COULDNT_CONNECT) throw IoError(concat("[http] no connection: ", reason), ECONNREFUSED, url.text());
-  if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) {
+  if (code == CURLE_OPERATION_TIMEDOUT)
+    throw IoError(concat("[http] too slow: ", reason), ETIMEDOUT, url.text());
+  if (code == CURLE_COULDNT_CONNECT)
+    throw IoError(concat("[http] no connection: ", reason), ECONNREFUSED, url.text());
+  if (code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+      code == CURLE_SEND_ERROR) {
     throw IoError(concat("[http] cut short: ", reason), ECONNRESET, url.text());
   }
   transient_ = false;
@@ -123,7 +136,8 @@ FLASHLM_INLINE double HttpTransfer::hub_wait() const {
   return seconds;
 }
 
-FLASHLM_INLINE std::size_t HttpTransfer::on_header(char* data, std::size_t, std::size_t length, void* self) noexcept {
+FLASHLM_INLINE std::size_t HttpTransfer::on_header(char* data, std::size_t, std::size_t length,
+                                                   void* self) noexcept {
   return static_cast<HttpTransfer*>(self)->guard(length, [&](HttpTransfer& transfer) {
     transfer.last_byte_ = Clock::now();
     transfer.head_bytes_ += length;
@@ -139,12 +153,14 @@ FLASHLM_INLINE std::size_t HttpTransfer::on_header(char* data, std::size_t, std:
     constexpr std::string_view kBlank = " \t\r\n";
     const std::size_t first = line.find_first_not_of(kBlank);
     const std::size_t end = line.find_last_not_of(kBlank) + 1;
-    transfer.response.headers[name] = first == std::string_view::npos ? "" : line.substr(first, end - first);
+    transfer.response.headers[name] =
+        first == std::string_view::npos ? "" : line.substr(first, end - first);
     return true;
   });
 }
 
-FLASHLM_INLINE std::size_t HttpTransfer::on_body(char* data, std::size_t, std::size_t length, void* self) noexcept {
+FLASHLM_INLINE std::size_t HttpTransfer::on_body(char* data, std::size_t, std::size_t length,
+                                                 void* self) noexcept {
   return static_cast<HttpTransfer*>(self)->guard(length, [&](HttpTransfer& transfer) {
     transfer.last_byte_ = Clock::now();
     std::string& body = transfer.response.body;
@@ -164,7 +180,8 @@ FLASHLM_INLINE int HttpTransfer::on_progress(void* self, curl_off_t total, curl_
     transfer.stalled_ = transfer.silence() > transfer.options_.stall_seconds;
     // An announced length is that of the compressed body.
     const bool plain = transfer.response.header("content-encoding").empty();
-    const std::uint64_t announced = plain ? static_cast<std::uint64_t>(std::max<curl_off_t>(total, 0)) : 0;
+    const std::uint64_t announced =
+        plain ? static_cast<std::uint64_t>(std::max<curl_off_t>(total, 0)) : 0;
     long status = 0;
     curl_easy_getinfo(transfer.handle_, CURLINFO_RESPONSE_CODE, &status);
     if (status < 300 && announced > transfer.options_.max_bytes) transfer.too_large_ = true;

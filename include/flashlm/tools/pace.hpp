@@ -9,17 +9,21 @@
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 
-/// Holds a lock file as long as it lives, so that there is one connection at a time, and makes each `turn` wait until
-/// `interval_seconds` have passed since the last one of whoever held the lock. The system frees it when a process dies.
+/// Holds a lock file as long as it lives, so that there is one connection at a time, and makes each
+/// `turn` wait until `interval_seconds` have passed since the last one of whoever held the lock.
+/// The system frees it when a process dies.
 ///
 /// Not thread-safe; several of them, in threads or processes, wait for each other.
 class Pace {
  public:
-  /// Told about ten times a second how long the wait for a turn still is, or 0 while another holds the lock. May throw.
+  /// Told about ten times a second how long the wait for a turn still is, or 0 while another holds
+  /// the lock. May throw.
   using Waiting = std::function<void(double seconds)>;
 
-  /// Waits for the lock, for at most `patience_seconds`. Throws IoError, with EBUSY if that was not enough.
-  Pace(std::filesystem::path lock, double interval_seconds, double patience_seconds, Waiting waiting = {});
+  /// Waits for the lock, for at most `patience_seconds`. Throws IoError, with EBUSY if that was not
+  /// enough.
+  Pace(std::filesystem::path lock, double interval_seconds, double patience_seconds,
+       Waiting waiting = {});
   Pace(const Pace&) = delete;
   Pace& operator=(const Pace&) = delete;
   ~Pace();  // and with it the lock

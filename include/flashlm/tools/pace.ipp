@@ -22,7 +22,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 
-FLASHLM_INLINE Pace::Pace(std::filesystem::path lock, double interval_seconds, double patience_seconds, Waiting waiting)
+FLASHLM_INLINE Pace::Pace(std::filesystem::path lock, double interval_seconds,
+                          double patience_seconds, Waiting waiting)
     : path_(std::move(lock)), interval_seconds_(interval_seconds), waiting_(std::move(waiting)) {
   do fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   while (fd_ < 0 && errno == EINTR);
@@ -41,7 +42,8 @@ FLASHLM_INLINE void Pace::turn() {
   for (double left = remaining(); left > 0; left = remaining()) nap(left, left);
   char text[32];
   const int length = std::snprintf(text, sizeof text, "%.3f\n", now());
-  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text, static_cast<std::size_t>(length), 0) != length) {
+  if (::ftruncate(fd_, 0) != 0 ||
+      ::pwrite(fd_, text, static_cast<std::size_t>(length), 0) != length) {
     throw IoError("[pace] cannot write the lock file", errno, path_.string());
   }
   restarted_ = 0;
@@ -68,12 +70,14 @@ FLASHLM_INLINE void Pace::nap(double seconds, double told) const {
 }
 
 FLASHLM_INLINE void Pace::acquire(double patience_seconds) const {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
+  const auto end =
+      std::chrono::steady_clock::now() + std::chrono::duration<double>(patience_seconds);
   while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) throw IoError("[pace] cannot lock", errno, path_.string());
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      throw IoError("[pace] cannot lock", errno, path_.string());
     if (std::chrono::steady_clock::now() >= end) {
-      throw IoError(concat("[pace] another process has held the lock for ", patience_seconds, " s"), EBUSY,
-                    path_.string());
+      throw IoError(concat("[pace] another process has held the lock for ", patience_seconds, " s"),
+                    EBUSY, path_.string());
     }
     nap(0.05, 0);
   }

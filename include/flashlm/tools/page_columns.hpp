@@ -29,7 +29,7 @@ struct PageColumn {
   };
 
   static constexpr double kWordsPerRow = 2.2;  // least of prose, on average
-  static constexpr double kCell = 6;           // what is narrower, in line heights, is a table's column
+  static constexpr double kCell = 6;  // what is narrower, in line heights, is a table's column
 
   Words words;
 
@@ -66,8 +66,9 @@ struct PageBand {
  private:
   /// Whether so few rows are columns nevertheless: lines of text, the left ones filled up to the
   /// gutter, which is wider than the spaces in them; those of a justified line are all as wide.
-  bool are_few_lines(const std::vector<PageColumn::Row>& left_rows, const std::vector<PageColumn::Row>& right_rows,
-                     double gutter, double height) const;
+  bool are_few_lines(const std::vector<PageColumn::Row>& left_rows,
+                     const std::vector<PageColumn::Row>& right_rows, double gutter,
+                     double height) const;
 
   double usual_space() const;
 

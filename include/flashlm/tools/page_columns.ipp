@@ -65,7 +65,8 @@ FLASHLM_INLINE void PageColumn::append_spaces(std::vector<double>& spaces) const
   Words row;
   const auto finish = [&] {
     std::sort(row.begin(), row.end(), [](auto a, auto b) { return a->x_min < b->x_min; });
-    for (std::size_t n = 1; n < row.size(); ++n) spaces.push_back(row[n]->x_min - row[n - 1]->x_max);
+    for (std::size_t n = 1; n < row.size(); ++n)
+      spaces.push_back(row[n]->x_min - row[n - 1]->x_max);
     row.clear();
   };
   for (const WordBox* word : words) {
@@ -86,22 +87,26 @@ FLASHLM_INLINE void PageBand::decide(double gutter, double height) {
   // A column of a line or two beside a long one ends a text; beside a few lines it has to look
   // like one.
   if (more >= (fewer < 3 ? 8u : 3u)) {
-    is_columns = PageColumn::is_prose(left_rows, height) && PageColumn::is_prose(right_rows, height);
+    is_columns =
+        PageColumn::is_prose(left_rows, height) && PageColumn::is_prose(right_rows, height);
   }
   if (!is_columns && fewer < 3) is_columns = are_few_lines(left_rows, right_rows, gutter, height);
 }
 
 FLASHLM_INLINE bool PageBand::are_few_lines(const std::vector<PageColumn::Row>& left_rows,
-                                            const std::vector<PageColumn::Row>& right_rows, double gutter,
-                                            double height) const {
+                                            const std::vector<PageColumn::Row>& right_rows,
+                                            double gutter, double height) const {
   constexpr double kWidestGutter = 5;
-  if (std::max(left_rows.size(), right_rows.size()) < 2) return false;  // one row reads the same both ways
+  if (std::max(left_rows.size(), right_rows.size()) < 2)
+    return false;  // one row reads the same both ways
   double end = -1e30;
   double begin = 1e30;
   for (std::size_t n = 0; n < left_rows.size(); ++n) {
     end = std::max(end, left_rows[n].x_max);
     const bool is_last = n + 1 == left_rows.size();
-    if (!is_last && left_rows[n].x_max + left_rows[n + 1].first_width < gutter - kWidestGutter * height) return false;
+    if (!is_last &&
+        left_rows[n].x_max + left_rows[n + 1].first_width < gutter - kWidestGutter * height)
+      return false;
   }
   for (const PageColumn::Row& row : right_rows) begin = std::min(begin, row.x_min);
   return begin - gutter <= 0.3 * height && PageColumn::is_wrapped(left_rows, height) &&
@@ -152,9 +157,11 @@ FLASHLM_INLINE void PageBand::take_lone_row(bool first, double height) {
 FLASHLM_INLINE double PageBand::usual_gap(bool without_first) const {
   const std::vector<PageColumn::Row> left_rows = left.rows();
   const std::vector<PageColumn::Row> right_rows = right.rows();
-  const std::vector<PageColumn::Row>& rows = left_rows.size() < right_rows.size() ? right_rows : left_rows;
+  const std::vector<PageColumn::Row>& rows =
+      left_rows.size() < right_rows.size() ? right_rows : left_rows;
   std::vector<double> gaps;
-  for (std::size_t n = 1; n < rows.size(); ++n) gaps.push_back(std::max(0.0, rows[n].y_min - rows[n - 1].y_max));
+  for (std::size_t n = 1; n < rows.size(); ++n)
+    gaps.push_back(std::max(0.0, rows[n].y_min - rows[n - 1].y_max));
   if (gaps.size() < 2) return gaps.empty() ? 0 : gaps.front();
   gaps.erase(without_first ? gaps.begin() : gaps.end() - 1);
   return median(std::move(gaps));

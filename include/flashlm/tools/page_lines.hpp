@@ -17,8 +17,9 @@ struct WordBox {
   double y_min = 0;
   double x_max = 0;
   double y_max = 0;
-  bool space_after = true;  // false: the next word may belong to the same word, such as an accent or another font
-  int rotation = 0;         // quarter turns clockwise of its writing direction
+  bool space_after =
+      true;  // false: the next word may belong to the same word, such as an accent or another font
+  int rotation = 0;  // quarter turns clockwise of its writing direction
 };
 
 namespace detail {
@@ -26,9 +27,9 @@ namespace detail {
 /// The middle one. `values` may not be empty.
 double median(std::vector<double> values);
 
-/// Appends rows from top to bottom, words from left to right; an empty line where the distance of lines is wider than
-/// usual. `words` are sorted by y_min; `height` is that of a usual word. An empty line comes first unless `text` is
-/// empty.
+/// Appends rows from top to bottom, words from left to right; an empty line where the distance of
+/// lines is wider than usual. `words` are sorted by y_min; `height` is that of a usual word. An
+/// empty line comes first unless `text` is empty.
 void append_lines(std::span<const WordBox* const> words, double height, std::string& text);
 
 }  // namespace detail

@@ -25,11 +25,12 @@ struct PageLine {
 };
 
 inline void append_line(PageLine& line, std::string& text) {
-  std::stable_sort(line.words.begin(), line.words.end(), [](auto a, auto b) { return a->x_min < b->x_min; });
+  std::stable_sort(line.words.begin(), line.words.end(),
+                   [](auto a, auto b) { return a->x_min < b->x_min; });
   const WordBox* last = nullptr;
   for (const WordBox* word : line.words) {
-    const bool touches =
-        last != nullptr && !last->space_after && word->x_min - last->x_max < 0.2 * (line.y_max - line.y_min);
+    const bool touches = last != nullptr && !last->space_after &&
+                         word->x_min - last->x_max < 0.2 * (line.y_max - line.y_min);
     if (last != nullptr && !touches) text += ' ';
     text += word->text;
     last = word;
@@ -37,7 +38,8 @@ inline void append_line(PageLine& line, std::string& text) {
   text += '\n';
 }
 
-FLASHLM_INLINE void append_lines(std::span<const WordBox* const> words, double height, std::string& text) {
+FLASHLM_INLINE void append_lines(std::span<const WordBox* const> words, double height,
+                                 std::string& text) {
   std::vector<PageLine> lines;
   for (const WordBox* word : words) {
     PageLine* home = nullptr;
@@ -46,13 +48,16 @@ FLASHLM_INLINE void append_lines(std::span<const WordBox* const> words, double h
       PageLine& line = lines[lines.size() - back];
       const double overlap = std::min(line.y_max, word->y_max) - std::max(line.y_min, word->y_min);
       const double smaller = std::min(line.y_max - line.y_min, word->y_max - word->y_min);
-      if (overlap >= 0.5 * smaller && (home == nullptr || overlap > most)) home = &line, most = overlap;
+      if (overlap >= 0.5 * smaller && (home == nullptr || overlap > most))
+        home = &line, most = overlap;
     }
     if (home == nullptr) home = &lines.emplace_back(PageLine{word->y_min, word->y_max, {}});
-    if (word->y_max - word->y_min > home->y_max - home->y_min) home->y_min = word->y_min, home->y_max = word->y_max;
+    if (word->y_max - word->y_min > home->y_max - home->y_min)
+      home->y_min = word->y_min, home->y_max = word->y_max;
     home->words.push_back(word);
   }
-  std::stable_sort(lines.begin(), lines.end(), [](auto& a, auto& b) { return a.y_min + a.y_max < b.y_min + b.y_max; });
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](auto& a, auto& b) { return a.y_min + a.y_max < b.y_min + b.y_max; });
   std::vector<double> gaps{0};
   for (std::size_t index = 1; index < lines.size(); ++index) {
     gaps.push_back(std::max(0.0, lines[index].y_min - lines[index - 1].y_max));

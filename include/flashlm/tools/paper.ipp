@@ -56,7 +56,8 @@ class PaperReader {
     const nlohmann::json& body = inner == item.end() ? item : *inner;
     if (!body.is_object()) wrong("a paper", body.type_name());
     for (const char* needed : {"id", "title"}) {
-      if (!body.contains(needed) || !body[needed].is_string()) wrong(concat("a paper with '", needed, "'"), "none");
+      if (!body.contains(needed) || !body[needed].is_string())
+        wrong(concat("a paper with '", needed, "'"), "none");
     }
     Paper paper;
     try {
@@ -78,7 +79,8 @@ class PaperReader {
 
  private:
   [[noreturn]] void wrong(std::string_view expected, std::string_view got) const {
-    throw FormatError(concat("[papers] answer: expected ", expected, ", got ", got, " (", source_, ")"));
+    throw FormatError(
+        concat("[papers] answer: expected ", expected, ", got ", got, " (", source_, ")"));
   }
 
   static std::string string(const nlohmann::json& object, const char* key) {
@@ -97,7 +99,9 @@ class PaperReader {
     const auto found = object.find(key);
     if (found == object.end() || !found->is_array()) return result;
     for (const nlohmann::json& each : *found) {
-      std::string name = each.is_string() ? each.get<std::string>() : each.is_object() ? string(each, "name") : "";
+      std::string name = each.is_string()   ? each.get<std::string>()
+                         : each.is_object() ? string(each, "name")
+                                            : "";
       if (!name.empty()) result.push_back(one_line(name));
     }
     return result;
@@ -124,7 +128,8 @@ FLASHLM_INLINE std::vector<Paper> parse_papers(std::string_view text, std::strin
   const detail::PaperReader reader(source);
   const nlohmann::json list = reader.parse(text);
   if (!list.is_array()) {
-    throw FormatError(concat("[papers] answer: expected a list, got ", list.type_name(), " (", source, ")"));
+    throw FormatError(
+        concat("[papers] answer: expected a list, got ", list.type_name(), " (", source, ")"));
   }
   std::vector<Paper> papers;
   for (const nlohmann::json& item : list) {
@@ -136,7 +141,8 @@ FLASHLM_INLINE std::vector<Paper> parse_papers(std::string_view text, std::strin
 FLASHLM_INLINE Paper parse_paper(std::string_view text, std::string_view source) {
   const detail::PaperReader reader(source);
   std::optional<Paper> paper = reader.read(reader.parse(text));
-  if (!paper) throw FormatError(concat("[papers] answer: expected an arXiv id, got another (", source, ")"));
+  if (!paper)
+    throw FormatError(concat("[papers] answer: expected an arXiv id, got another (", source, ")"));
   return std::move(*paper);
 }
 

@@ -39,12 +39,14 @@ class PaperAddress {
   }
 
  private:
-  static constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+  static constexpr char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
 
   /// Small letters in `start`; case does not count in `text`.
   static bool starts_with(std::string_view text, std::string_view start) {
-    return text.size() >= start.size() &&
-           std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+    return text.size() >= start.size() && std::equal(start.begin(), start.end(), text.begin(),
+                                                     [](char a, char b) { return a == lower(b); });
   }
   static bool ends_with(std::string_view text, std::string_view end) {
     return text.size() >= end.size() && starts_with(text.substr(text.size() - end.size()), end);
@@ -91,10 +93,12 @@ class PaperAddress {
         "\xef\xbb\xbf",
         "\xe3\x80\x80",  // a wide space
     };
-    constexpr std::array<std::string_view, 8> kEnds{",", ";", ":", "!", "?", ".", "\xe3\x80\x82", "\xef\xbc\x8c"};
+    constexpr std::array<std::string_view, 8> kEnds{
+        ",", ";", ":", "!", "?", ".", "\xe3\x80\x82", "\xef\xbc\x8c"};
     const auto drop_one = [&](std::string_view part, bool first) {
       if (!(first ? rest_.starts_with(part) : rest_.ends_with(part))) return false;
-      if (part == "." && (rest_.ends_with("..") || rest_.ends_with("/."))) return false;  // of a path
+      if (part == "." && (rest_.ends_with("..") || rest_.ends_with("/.")))
+        return false;  // of a path
       first ? rest_.remove_prefix(part.size()) : rest_.remove_suffix(part.size());
       return true;
     };
@@ -102,7 +106,9 @@ class PaperAddress {
     const auto back = [&](std::string_view part) { return drop_one(part, false); };
     while (std::any_of(kBoth.begin(), kBoth.end(), front)) continue;
     // A link of Markdown ends with its bracket; what stands in it is stripped by itself.
-    while (std::any_of(kBoth.begin(), kBoth.end(), back) || std::any_of(kEnds.begin(), kEnds.end(), back)) continue;
+    while (std::any_of(kBoth.begin(), kBoth.end(), back) ||
+           std::any_of(kEnds.begin(), kEnds.end(), back))
+      continue;
   }
 
   /// Of `[title](address "words")`, whose outer brackets are gone, the address.
@@ -125,18 +131,20 @@ class PaperAddress {
 
   /// `host` with or without a port.
   static Host kind_of(std::string_view host) {
-    constexpr std::array<std::pair<std::string_view, Host>, 6> kHosts{{{"arxiv.org", Host::arxiv},
-                                                                       {"ar5iv.org", Host::arxiv},
-                                                                       {"alphaxiv.org", Host::alphaxiv},
-                                                                       {"huggingface.co", Host::hub},
-                                                                       {"hf.co", Host::hub},
-                                                                       {"doi.org", Host::doi}}};
+    constexpr std::array<std::pair<std::string_view, Host>, 6> kHosts{
+        {{"arxiv.org", Host::arxiv},
+         {"ar5iv.org", Host::arxiv},
+         {"alphaxiv.org", Host::alphaxiv},
+         {"huggingface.co", Host::hub},
+         {"hf.co", Host::hub},
+         {"doi.org", Host::doi}}};
     for (const std::string_view port : {":443", ":80"}) {
       if (host.ends_with(port)) host.remove_suffix(port.size());
     }
     for (const auto& [name, kind] : kHosts) {
       const bool is_whole = host.size() == name.size();
-      if (ends_with(host, name) && (is_whole || host[host.size() - name.size() - 1] == '.')) return kind;
+      if (ends_with(host, name) && (is_whole || host[host.size() - name.size() - 1] == '.'))
+        return kind;
     }
     return Host::none;
   }
@@ -170,7 +178,8 @@ class PaperAddress {
   }
 
   bool drop_one_of(std::initializer_list<std::string_view> places) {
-    return std::any_of(places.begin(), places.end(), [&](std::string_view place) { return drop(place); });
+    return std::any_of(places.begin(), places.end(),
+                       [&](std::string_view place) { return drop(place); });
   }
 
   /// A path without %XX; what is broken stays.
@@ -181,7 +190,8 @@ class PaperAddress {
     };
     std::string path;
     for (std::size_t at = 0; at < text.size(); ++at) {
-      if (text[at] == '%' && at + 2 < text.size() && digit(text[at + 1]) >= 0 && digit(text[at + 2]) >= 0) {
+      if (text[at] == '%' && at + 2 < text.size() && digit(text[at + 1]) >= 0 &&
+          digit(text[at + 2]) >= 0) {
         path += static_cast<char>(16 * digit(text[at + 1]) + digit(text[at + 2]));
         at += 2;
       } else {
@@ -194,7 +204,8 @@ class PaperAddress {
   /// "arXiv:", "arXiv: ", "arXiv preprint arXiv:", "doi:".
   void drop_names() {
     while (drop_one_of({"arxiv:", "arxiv ", "arxiv.", "preprint ", "doi:", "doi ", "e-print "})) {
-      while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\n' || rest_[0] == '\r')) {
+      while (!rest_.empty() &&
+             (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\n' || rest_[0] == '\r')) {
         rest_.remove_prefix(1);
       }
     }
@@ -206,8 +217,8 @@ class PaperAddress {
     if (at == std::string_view::npos) return;
     const std::string_view after = rest_.substr(at + 2);
     const bool plain = std::all_of(after.begin(), after.end(), [](char c) {
-      return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ' ' ||
-             c == ']';
+      return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+             c == '-' || c == ' ' || c == ']';
     });
     if (plain && after.size() <= 40) rest_ = rest_.substr(0, at);
   }
@@ -217,6 +228,8 @@ class PaperAddress {
 
 }  // namespace detail
 
-FLASHLM_INLINE std::string id_written_in(std::string_view text) { return detail::PaperAddress(text).id(); }
+FLASHLM_INLINE std::string id_written_in(std::string_view text) {
+  return detail::PaperAddress(text).id();
+}
 
 }  // namespace flashlm::inline FLASHLM_ABI::tools

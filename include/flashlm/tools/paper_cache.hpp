@@ -14,10 +14,11 @@
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 
-/// `pdf/ID.pdf` and `pdf/IDvN.pdf`, `text/ID.md`, and `answers/CHECKSUM` for what was asked of the hub.
+/// `pdf/ID.pdf` and `pdf/IDvN.pdf`, `text/ID.md`, and `answers/CHECKSUM` for what was asked of the
+/// hub.
 ///
-/// A file appears whole or not at all. Names are made of checked ids and of checksums, so nothing is ever written
-/// outside. Thread-safe, also between processes.
+/// A file appears whole or not at all. Names are made of checked ids and of checksums, so nothing
+/// is ever written outside. Thread-safe, also between processes.
 class PaperCache {
  public:
   explicit PaperCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -31,9 +32,13 @@ class PaperCache {
   std::optional<std::filesystem::path> find_pdf(const PaperId& id) const;
 
   /// Throws IoError.
-  std::filesystem::path put_pdf(const PaperId& id, std::string_view bytes) const { return put(pdf_path(id), bytes); }
+  std::filesystem::path put_pdf(const PaperId& id, std::string_view bytes) const {
+    return put(pdf_path(id), bytes);
+  }
 
-  std::filesystem::path text_path(const PaperId& id) const { return folder_ / "text" / (id.stem() + ".md"); }
+  std::filesystem::path text_path(const PaperId& id) const {
+    return folder_ / "text" / (id.stem() + ".md");
+  }
 
   /// The Markdown of a paper, if it is here.
   std::optional<std::string> find_text(const PaperId& id) const { return read(text_path(id)); }

@@ -32,7 +32,8 @@ FLASHLM_INLINE std::optional<std::filesystem::path> PaperCache::find_pdf(const P
   return existing(pdf_path(id.with_version(newest)));
 }
 
-FLASHLM_INLINE std::optional<std::string> PaperCache::find_answer(std::string_view question, double max_seconds) const {
+FLASHLM_INLINE std::optional<std::string> PaperCache::find_answer(std::string_view question,
+                                                                  double max_seconds) const {
   const std::filesystem::path path = answer_path(question);
   std::error_code none;
   const auto written = std::filesystem::last_write_time(path, none);
@@ -45,7 +46,8 @@ FLASHLM_INLINE std::optional<std::string> PaperCache::find_answer(std::string_vi
   return text->substr(question.size() + 1);
 }
 
-FLASHLM_INLINE void PaperCache::put_answer(std::string_view question, std::string_view answer) const {
+FLASHLM_INLINE void PaperCache::put_answer(std::string_view question,
+                                           std::string_view answer) const {
   put(answer_path(question), std::string(question) + "\n" + std::string(answer));
 }
 
@@ -55,19 +57,23 @@ FLASHLM_INLINE std::filesystem::path PaperCache::lock_path(std::string_view name
 }
 
 FLASHLM_INLINE std::filesystem::path PaperCache::answer_path(std::string_view question) const {
-  return folder_ / "answers" / storage::crc32_hex(storage::crc32(std::as_bytes(std::span(question))));
+  return folder_ / "answers" /
+         storage::crc32_hex(storage::crc32(std::as_bytes(std::span(question))));
 }
 
 FLASHLM_INLINE int PaperCache::version_in(std::string_view name, const PaperId& id) {
   const std::string start = id.stem() + "v";
   if (!name.starts_with(start)) return 0;
   int version = 0;
-  const auto [end, problem] = std::from_chars(name.data() + start.size(), name.data() + name.size(), version);
-  const bool whole = problem == std::errc() && std::string_view(end, name.data() + name.size()) == ".pdf";
+  const auto [end, problem] =
+      std::from_chars(name.data() + start.size(), name.data() + name.size(), version);
+  const bool whole =
+      problem == std::errc() && std::string_view(end, name.data() + name.size()) == ".pdf";
   return whole && version > 0 && version < 1000 ? version : 0;
 }
 
-FLASHLM_INLINE std::optional<std::filesystem::path> PaperCache::existing(const std::filesystem::path& path) {
+FLASHLM_INLINE std::optional<std::filesystem::path> PaperCache::existing(
+    const std::filesystem::path& path) {
   std::error_code none;
   return std::filesystem::is_regular_file(path, none) ? std::optional(path) : std::nullopt;
 }
@@ -84,10 +90,12 @@ FLASHLM_INLINE std::optional<std::string> PaperCache::read(const std::filesystem
 FLASHLM_INLINE void PaperCache::make(const std::filesystem::path& folder) {
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) throw IoError("[papers] cannot make the cache folder", problem.value(), folder.string());
+  if (problem)
+    throw IoError("[papers] cannot make the cache folder", problem.value(), folder.string());
 }
 
-FLASHLM_INLINE std::filesystem::path PaperCache::put(const std::filesystem::path& path, std::string_view bytes) {
+FLASHLM_INLINE std::filesystem::path PaperCache::put(const std::filesystem::path& path,
+                                                     std::string_view bytes) {
   make(path.parent_path());
   storage::write_file(path, std::as_bytes(std::span(bytes)));
   return path;

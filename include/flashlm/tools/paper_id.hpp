@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// paper_id.hpp: the name of a paper on arXiv, checked before it becomes part of a path or an address.
+/// paper_id.hpp: the name of a paper on arXiv, checked before it becomes part of a path or an
+/// address.
 #pragma once
 
 #include <array>
@@ -32,7 +33,9 @@ class PaperId {
   int version() const noexcept { return version_; }
 
   /// As arXiv writes it.
-  std::string text() const { return version_ == 0 ? base_ : base_ + "v" + std::to_string(version_); }
+  std::string text() const {
+    return version_ == 0 ? base_ : base_ + "v" + std::to_string(version_);
+  }
 
   /// `base()` as a file name. Different ids have different ones, none begins with a dot.
   std::string stem() const;
@@ -75,10 +78,11 @@ class PaperId {
 
   // Those that gave ids of the old form.
   static constexpr std::array<std::string_view, 34> kArchives{
-      "acc-phys", "adap-org", "alg-geom", "ao-sci",  "astro-ph", "atom-ph",  "bayes-an", "chao-dyn", "chem-ph",
-      "cmp-lg",   "comp-gas", "cond-mat", "cs",      "dg-ga",    "funct-an", "gr-qc",    "hep-ex",   "hep-lat",
-      "hep-ph",   "hep-th",   "math",     "math-ph", "mtrl-th",  "nlin",     "nucl-ex",  "nucl-th",  "patt-sol",
-      "physics",  "plasm-ph", "q-alg",    "q-bio",   "quant-ph", "solv-int", "supr-con"};
+      "acc-phys", "adap-org", "alg-geom", "ao-sci",   "astro-ph", "atom-ph",  "bayes-an",
+      "chao-dyn", "chem-ph",  "cmp-lg",   "comp-gas", "cond-mat", "cs",       "dg-ga",
+      "funct-an", "gr-qc",    "hep-ex",   "hep-lat",  "hep-ph",   "hep-th",   "math",
+      "math-ph",  "mtrl-th",  "nlin",     "nucl-ex",  "nucl-th",  "patt-sol", "physics",
+      "plasm-ph", "q-alg",    "q-bio",    "quant-ph", "solv-int", "supr-con"};
 
   std::string base_;
   int version_ = 0;

@@ -15,9 +15,9 @@ FLASHLM_INLINE PaperId PaperId::parse(std::string_view text) {
   std::string why;
   PaperId id;
   if (id.read(id_written_in(text), why)) return id;
-  throw ArgumentError(
-      concat("[papers] id: expected an arXiv id such as 2312.11514, 2312.11514v2 or hep-th/9901001, got '", shown(text),
-             "'", why.empty() ? "" : ". ", why));
+  throw ArgumentError(concat(
+      "[papers] id: expected an arXiv id such as 2312.11514, 2312.11514v2 or hep-th/9901001, got '",
+      shown(text), "'", why.empty() ? "" : ". ", why));
 }
 
 FLASHLM_INLINE std::string PaperId::stem() const {
@@ -53,8 +53,10 @@ FLASHLM_INLINE bool PaperId::read_new(std::string_view& rest, std::string& why) 
   if (n != 4 && n != 5) return false;
   if (!is_month(month, why)) return false;
   if (month < 704) return refuse(why, "Such ids begin with 0704.0001");
-  if (n == 5 && month < 1501) return refuse(why, "Ids before 1501.00001 have four digits after the point");
-  if (n == 4 && month >= 1501) return refuse(why, "Ids from 1501.00001 on have five digits after the point");
+  if (n == 5 && month < 1501)
+    return refuse(why, "Ids before 1501.00001 have four digits after the point");
+  if (n == 4 && month >= 1501)
+    return refuse(why, "Ids from 1501.00001 on have five digits after the point");
   if (number(rest.substr(0, n)) == 0) return refuse(why, "The first of a month is 1, not 0");
   rest.remove_prefix(n);
   return true;
@@ -64,7 +66,8 @@ FLASHLM_INLINE bool PaperId::read_old(std::string_view& rest, std::string& why) 
   const std::size_t n = run(rest, [](char c) { return is_lower(c) || c == '-'; }, 16);
   const std::string_view archive = rest.substr(0, n);
   rest.remove_prefix(n);
-  if (rest.size() > 3 && rest[0] == '.' && is_upper(rest[1]) && is_upper(rest[2])) rest.remove_prefix(3);
+  if (rest.size() > 3 && rest[0] == '.' && is_upper(rest[1]) && is_upper(rest[2]))
+    rest.remove_prefix(3);
   if (n == 0 || !rest.starts_with('/')) return false;
   rest.remove_prefix(1);
   if (run(rest, is_digit, 8) != 7) return false;

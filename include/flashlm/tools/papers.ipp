@@ -22,9 +22,11 @@ FLASHLM_INLINE Papers::Papers(PapersOptions options, Fetch fetch)
   if (options_.cache.empty()) throw ArgumentError("[papers] cache: expected a folder, got none");
 }
 
-FLASHLM_INLINE std::vector<Paper> Papers::daily(const DailyQuery& query, const Progress& progress) const {
+FLASHLM_INLINE std::vector<Paper> Papers::daily(const DailyQuery& query,
+                                                const Progress& progress) const {
   query.check();
-  const std::optional<Topic> topic = query.topic.empty() ? std::nullopt : std::optional<Topic>(query.topic);
+  const std::optional<Topic> topic =
+      query.topic.empty() ? std::nullopt : std::optional<Topic>(query.topic);
   std::vector<Paper> result;
   std::unordered_set<std::string> seen;
   DailyQuery day = query;
@@ -39,14 +41,18 @@ FLASHLM_INLINE std::vector<Paper> Papers::daily(const DailyQuery& query, const P
   return result;
 }
 
-FLASHLM_INLINE std::vector<Paper> Papers::search(const std::string& query, int limit, const Progress& progress) const {
+FLASHLM_INLINE std::vector<Paper> Papers::search(const std::string& query, int limit,
+                                                 const Progress& progress) const {
   if (query.empty() || query.size() > 250) {
     throw ArgumentError(concat("[papers] query: expected 1 to 250 bytes, got ", query.size()));
   }
-  if (limit < 1 || limit > 120) throw ArgumentError(concat("[papers] limit: expected 1 to 120, got ", limit));
-  const std::string url = concat(options_.hub, "/api/papers/search?q=", percent_encode(query), "&limit=", limit);
+  if (limit < 1 || limit > 120)
+    throw ArgumentError(concat("[papers] limit: expected 1 to 120, got ", limit));
+  const std::string url =
+      concat(options_.hub, "/api/papers/search?q=", percent_encode(query), "&limit=", limit);
   std::vector<Paper> papers = ask<std::vector<Paper>>(url, &parse_papers, progress);
-  if (papers.size() > static_cast<std::size_t>(limit)) papers.resize(static_cast<std::size_t>(limit));
+  if (papers.size() > static_cast<std::size_t>(limit))
+    papers.resize(static_cast<std::size_t>(limit));
   return papers;
 }
 
@@ -73,23 +79,26 @@ FLASHLM_INLINE std::optional<std::string> Papers::markdown(const PaperId& id, bo
   }
 }
 
-FLASHLM_INLINE std::filesystem::path Papers::pdf(const PaperId& id, bool refresh, const Progress& progress) const {
+FLASHLM_INLINE std::filesystem::path Papers::pdf(const PaperId& id, bool refresh,
+                                                 const Progress& progress) const {
   const bool fresh = refresh && !options_.offline;
   std::optional<std::filesystem::path> found = cache_.find_pdf(id);
   if (found && !fresh) return *found;
   const std::string url = options_.arxiv + "/pdf/" + id.text();
   check_online(url);
   HttpOptions http = options_of(progress);
-  Pace pace(cache_.lock_path("arxiv"), options_.arxiv_interval_seconds, http.total_seconds, [&](double seconds) {
-    if (progress) progress({.waiting_seconds = seconds});
-  });
+  Pace pace(cache_.lock_path("arxiv"), options_.arxiv_interval_seconds, http.total_seconds,
+            [&](double seconds) {
+              if (progress) progress({.waiting_seconds = seconds});
+            });
   found = cache_.find_pdf(id);  // another may have fetched it in the meantime
   if (found && !fresh) return *found;
   http.max_bytes = options_.max_pdf_bytes;
   http.before_request = [&](const std::string&) { pace.turn(); };
   const HttpResponse response = fetch_({.url = url}, http);
   check_pdf(response);
-  return cache_.put_pdf(id.version() == 0 ? id.with_version(version_told(id, response)) : id, response.body);
+  return cache_.put_pdf(id.version() == 0 ? id.with_version(version_told(id, response)) : id,
+                        response.body);
 }
 
 FLASHLM_INLINE HttpOptions Papers::options_of(const Progress& progress) const {
@@ -104,7 +113,8 @@ FLASHLM_INLINE void Papers::check_online(const std::string& url) const {
   }
 }
 
-FLASHLM_INLINE HttpResponse Papers::fetch_hub(const std::string& url, const Progress& progress) const {
+FLASHLM_INLINE HttpResponse Papers::fetch_hub(const std::string& url,
+                                              const Progress& progress) const {
   check_online(url);
   return fetch_({.url = url, .headers = {}, .token = options_.token}, options_of(progress));
 }
@@ -114,8 +124,8 @@ FLASHLM_INLINE std::vector<Paper> Papers::list_of(const DailyQuery& query, bool 
   std::vector<Paper> papers;
   std::unordered_set<std::string> seen;  // a list that grows meanwhile shows papers on two pages
   for (std::size_t page = 0; page < kMostPages; ++page) {
-    const std::string url =
-        concat(options_.hub, "/api/daily_papers?", query.parameters(), "limit=", kPage, "&p=", page);
+    const std::string url = concat(options_.hub, "/api/daily_papers?", query.parameters(),
+                                   "limit=", kPage, "&p=", page);
     std::vector<Paper> part;
     try {
       part = ask<std::vector<Paper>>(url, &parse_papers, progress);
@@ -135,7 +145,8 @@ FLASHLM_INLINE std::vector<Paper> Papers::list_of(const DailyQuery& query, bool 
 }
 
 FLASHLM_INLINE void Papers::append_ranked(const std::vector<Paper>& list, DailyOrder order,
-                                          const std::optional<Topic>& topic, std::unordered_set<std::string>& seen,
+                                          const std::optional<Topic>& topic,
+                                          std::unordered_set<std::string>& seen,
                                           std::vector<Paper>& result) {
   std::vector<std::pair<bool, const Paper*>> ranked;  // whether the topic is only mentioned
   for (const Paper& paper : list) {
@@ -170,16 +181,18 @@ FLASHLM_INLINE bool Papers::is_page(const HttpResponse& response) {
 FLASHLM_INLINE void Papers::wrong(std::string_view expected, const HttpResponse& response) {
   const std::string type = response.header("content-type").substr(0, 80);
   throw FormatError(concat("[papers] answer: expected ", expected, ", got ",
-                           is_page(response) ? "a web page" : "something else", type.empty() ? "" : " (", type,
-                           type.empty() ? "" : ")", " (", response.url, ")"));
+                           is_page(response) ? "a web page" : "something else",
+                           type.empty() ? "" : " (", type, type.empty() ? "" : ")", " (",
+                           response.url, ")"));
 }
 
 FLASHLM_INLINE void Papers::check_pdf(const HttpResponse& response) {
   const std::string_view body = response.body;
   if (body.substr(0, 1024).find("%PDF-") == std::string_view::npos) wrong("a PDF", response);
-  if (body.substr(body.size() - std::min<std::size_t>(body.size(), 4096)).find("%%EOF") == std::string_view::npos) {
-    throw FormatError(concat("[papers] PDF: expected an end, got ", body.size(), " bytes without one (", response.url,
-                             "). Was it cut short?"));
+  if (body.substr(body.size() - std::min<std::size_t>(body.size(), 4096)).find("%%EOF") ==
+      std::string_view::npos) {
+    throw FormatError(concat("[papers] PDF: expected an end, got ", body.size(),
+                             " bytes without one (", response.url, "). Was it cut short?"));
   }
 }
 

@@ -53,7 +53,8 @@ FLASHLM_INLINE std::string PapersOptions::endpoint(const char* name, const std::
 
 FLASHLM_INLINE std::filesystem::path PapersOptions::expanded(const std::string& path) {
   if (path != "~" && !path.starts_with("~/")) return path;
-  return std::filesystem::path(variable("HOME")) / path.substr(std::min<std::size_t>(2, path.size()));
+  return std::filesystem::path(variable("HOME")) /
+         path.substr(std::min<std::size_t>(2, path.size()));
 }
 
 FLASHLM_INLINE std::filesystem::path PapersOptions::hf_home() {
@@ -71,7 +72,9 @@ FLASHLM_INLINE std::string PapersOptions::token_of(const std::filesystem::path& 
   const std::string chosen = variable("HF_TOKEN_PATH");
   const std::filesystem::path path = chosen.empty() ? home / "token" : expanded(chosen);
   std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) ? trimmed(storage::read_text(path, kLongest)) : "";
+  return std::filesystem::is_regular_file(path, ignored)
+             ? trimmed(storage::read_text(path, kLongest))
+             : "";
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::tools

@@ -23,7 +23,8 @@
 namespace flashlm::inline FLASHLM_ABI::tools {
 
 FLASHLM_INLINE bool Pdf::has_text() const {
-  return std::any_of(pages.begin(), pages.end(), [](const PdfPage& page) { return !page.text.empty(); });
+  return std::any_of(pages.begin(), pages.end(),
+                     [](const PdfPage& page) { return !page.text.empty(); });
 }
 
 FLASHLM_INLINE std::string Pdf::text() const {
@@ -47,14 +48,18 @@ class PdfReading {
     };
     if (options.first_page == 0) throw argument("first_page", "1 or more", 0);
     if (options.last_page && *options.last_page < options.first_page) {
-      throw argument("last_page", concat("at least ", options.first_page).c_str(), *options.last_page);
+      throw argument("last_page", concat("at least ", options.first_page).c_str(),
+                     *options.last_page);
     }
-    if (!(options.max_seconds > 0)) throw argument("max_seconds", "more than 0", options.max_seconds);
+    if (!(options.max_seconds > 0))
+      throw argument("max_seconds", "more than 0", options.max_seconds);
     if (options.max_memory_bytes == 0) throw argument("max_memory_bytes", "more than 0", 0);
-    const std::uint64_t most = std::min<std::uint64_t>(options.max_file_bytes, std::numeric_limits<int>::max());
+    const std::uint64_t most =
+        std::min<std::uint64_t>(options.max_file_bytes, std::numeric_limits<int>::max());
     if (file_.size() > most) {
-      throw Error(concat("[pdf] file: expected at most ", format_bytes(most), ", got ", format_bytes(file_.size()),
-                         where(), ". Raise max_file_bytes (to 2 GiB at most)."));
+      throw Error(concat("[pdf] file: expected at most ", format_bytes(most), ", got ",
+                         format_bytes(file_.size()), where(),
+                         ". Raise max_file_bytes (to 2 GiB at most)."));
     }
     check_head();
   }
@@ -65,11 +70,13 @@ class PdfReading {
     request.max_pages = pages_ ? options_.max_pages : 0;
     const PopplerReader work(file_, request);
     options_.isolate ? run_isolated(work) : run_here(work);
-    if (!has_info_) throw FormatError(concat("[pdf] expected a PDF, got one that gives no answer", where()));
+    if (!has_info_)
+      throw FormatError(concat("[pdf] expected a PDF, got one that gives no answer", where()));
     if (!pages_) return std::move(pdf_);
     if (options_.require_text && !pdf_.has_text()) {
-      throw FormatError(concat("[pdf] expected text, got none on ", pdf_.pages.size(), " of ", pdf_.info.n_pages,
-                               " pages", where(), ". Was it scanned? Then it needs text recognition (OCR) first."));
+      throw FormatError(concat("[pdf] expected text, got none on ", pdf_.pages.size(), " of ",
+                               pdf_.info.n_pages, " pages", where(),
+                               ". Was it scanned? Then it needs text recognition (OCR) first."));
     }
     HyphenGuide guide;
     for (const PdfPage& page : pdf_.pages) guide.add(page.text);
@@ -99,20 +106,23 @@ class PdfReading {
                         .memory_bytes = options_.max_memory_bytes,
                         .message_bytes = options_.max_text_bytes + 4096},
                        std::cref(work));
-    while (const auto message = child.next([&] { report(); })) receive(message->kind, message->payload);
+    while (const auto message = child.next([&] { report(); }))
+      receive(message->kind, message->payload);
     const ChildEnd& end = child.end();
-    const std::string at = has_info_
-                               ? concat(" at page ", options_.first_page + pdf_.pages.size(), " of ", pdf_.info.n_pages)
-                               : std::string(" at its beginning");
+    const std::string at = has_info_ ? concat(" at page ", options_.first_page + pdf_.pages.size(),
+                                              " of ", pdf_.info.n_pages)
+                                     : std::string(" at its beginning");
     switch (end.kind) {
       case ChildEnd::Kind::finished: return;
       case ChildEnd::Kind::too_slow: throw too_slow(at);
       case ChildEnd::Kind::out_of_memory:
-        throw Error(concat("[pdf] memory: expected at most ", format_bytes(options_.max_memory_bytes), ", got more", at,
-                           where(), ". Raise max_memory_bytes if you trust it."));
+        throw Error(concat("[pdf] memory: expected at most ",
+                           format_bytes(options_.max_memory_bytes), ", got more", at, where(),
+                           ". Raise max_memory_bytes if you trust it."));
       case ChildEnd::Kind::crashed:
-        throw FormatError(concat("[pdf] expected a PDF, got one on which poppler ends with signal ", end.signal, at,
-                                 where(), ". It is damaged, or needs more than max_memory_bytes (",
+        throw FormatError(concat("[pdf] expected a PDF, got one on which poppler ends with signal ",
+                                 end.signal, at, where(),
+                                 ". It is damaged, or needs more than max_memory_bytes (",
                                  format_bytes(options_.max_memory_bytes), ")."));
     }
   }
@@ -123,12 +133,14 @@ class PdfReading {
     work([&](char kind, std::string_view payload) {
       receive(kind, payload);
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      if (elapsed.count() > options_.max_seconds) throw too_slow(concat(" at page ", pdf_.pages.size()));
+      if (elapsed.count() > options_.max_seconds)
+        throw too_slow(concat(" at page ", pdf_.pages.size()));
     });
   }
 
   Error too_slow(const std::string& at) const {
-    return Error(concat("[pdf] time: expected at most ", options_.max_seconds, " s, got no further than", at, where(),
+    return Error(concat("[pdf] time: expected at most ", options_.max_seconds,
+                        " s, got no further than", at, where(),
                         ". Raise max_seconds, or read fewer pages."));
   }
 
@@ -144,8 +156,9 @@ class PdfReading {
     PdfPage page = unpack_page(payload);
     text_bytes_ += page.text.size();
     if (text_bytes_ > options_.max_text_bytes) {
-      throw Error(concat("[pdf] text: expected at most ", format_bytes(options_.max_text_bytes), ", got more by page ",
-                         page.number, where(), ". Read fewer pages, or raise max_text_bytes."));
+      throw Error(concat("[pdf] text: expected at most ", format_bytes(options_.max_text_bytes),
+                         ", got more by page ", page.number, where(),
+                         ". Read fewer pages, or raise max_text_bytes."));
     }
     pdf_.pages.push_back(std::move(page));
     report();
@@ -156,13 +169,14 @@ class PdfReading {
     has_info_ = true;
     if (!pages_) return;
     if (options_.first_page > info.n_pages) {
-      throw ArgumentError(
-          concat("[pdf] first_page: expected at most ", info.n_pages, ", got ", options_.first_page, where()));
+      throw ArgumentError(concat("[pdf] first_page: expected at most ", info.n_pages, ", got ",
+                                 options_.first_page, where()));
     }
-    total_ = std::min(info.n_pages, options_.last_page.value_or(info.n_pages)) - options_.first_page + 1;
+    total_ =
+        std::min(info.n_pages, options_.last_page.value_or(info.n_pages)) - options_.first_page + 1;
     if (total_ > options_.max_pages) {
-      throw Error(concat("[pdf] pages: expected at most ", options_.max_pages, ", got ", total_, where(),
-                         ". Read a range of them, or raise max_pages."));
+      throw Error(concat("[pdf] pages: expected at most ", options_.max_pages, ", got ", total_,
+                         where(), ". Read a range of them, or raise max_pages."));
     }
   }
 

@@ -31,7 +31,8 @@ struct PdfPage {
 /// Which pages are read.
 struct PdfRequest {
   std::size_t first_page = 1;
-  std::size_t last_page = std::numeric_limits<std::size_t>::max();  // inclusive; beyond the end means the end
+  std::size_t last_page =
+      std::numeric_limits<std::size_t>::max();  // inclusive; beyond the end means the end
   std::size_t max_pages = std::numeric_limits<std::size_t>::max();  // 0: the info only
   std::string password{};
 };
@@ -53,7 +54,8 @@ class PdfPacker {
   std::string bytes_;
 };
 
-/// Reads what a child packed. The child may be in the hands of the file, so that nothing is taken for granted.
+/// Reads what a child packed. The child may be in the hands of the file, so that nothing is taken
+/// for granted.
 class PdfUnpacker {
  public:
   explicit PdfUnpacker(std::string_view bytes) : rest_(bytes) {}

@@ -32,7 +32,8 @@ FLASHLM_INLINE std::uint64_t PdfUnpacker::number() {
 FLASHLM_INLINE std::string PdfUnpacker::text() { return text::utf8_lossy(take(number())); }
 
 FLASHLM_INLINE std::string_view PdfUnpacker::take(std::uint64_t length) {
-  if (length > rest_.size()) throw FormatError("[pdf] expected an answer of the reading process, got a part of it");
+  if (length > rest_.size())
+    throw FormatError("[pdf] expected an answer of the reading process, got a part of it");
   const std::string_view part = rest_.substr(0, static_cast<std::size_t>(length));
   rest_.remove_prefix(part.size());
   return part;
@@ -40,7 +41,11 @@ FLASHLM_INLINE std::string_view PdfUnpacker::take(std::uint64_t length) {
 
 FLASHLM_INLINE std::string pack_info(const PdfInfo& info) {
   PdfPacker packer;
-  packer.text(info.title).text(info.author).number(info.n_pages).number(info.encrypted).number(info.complete);
+  packer.text(info.title)
+      .text(info.author)
+      .number(info.n_pages)
+      .number(info.encrypted)
+      .number(info.complete);
   return packer.bytes();
 }
 

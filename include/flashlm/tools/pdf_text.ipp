@@ -17,7 +17,8 @@ FLASHLM_INLINE std::string utf16_to_utf8(std::span<const unsigned short> units) 
   for (std::size_t index = 0; index < units.size(); ++index) {
     char32_t code = units[index];
     if (code >= 0xd800 && code < 0xe000) {
-      const bool is_pair = code < 0xdc00 && index + 1 < units.size() && (units[index + 1] & 0xfc00) == 0xdc00;
+      const bool is_pair =
+          code < 0xdc00 && index + 1 < units.size() && (units[index + 1] & 0xfc00) == 0xdc00;
       code = is_pair ? 0x10000 + ((code - 0xd800) << 10) + (units[++index] - 0xdc00u) : 0xfffd;
     }
     text::append_utf8(text, code);
@@ -39,10 +40,11 @@ FLASHLM_INLINE std::string clean_text(std::string_view bytes) {
       text += '\n';
     } else if (text::is_space(code)) {
       text += ' ';
-    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) || code == 0xfeff ||
-               (code == 0xad && !bytes.empty() && bytes.front() != '\n')) {
+    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) ||
+               code == 0xfeff || (code == 0xad && !bytes.empty() && bytes.front() != '\n')) {
       // Nothing is printed there.
-    } else if ((code >= 0xe000 && code <= 0xf8ff) || code >= 0xf0000 || step.kind != text::Utf8Step::Kind::complete) {
+    } else if ((code >= 0xe000 && code <= 0xf8ff) || code >= 0xf0000 ||
+               step.kind != text::Utf8Step::Kind::complete) {
       text += text::kReplacement;
     } else {
       text += character;
@@ -56,7 +58,8 @@ namespace detail {
 /// Capital letters of the scripts that hyphenate: Latin, Greek, Cyrillic.
 inline bool is_capital(char32_t code) noexcept {
   if (code >= 0x100 && code < 0x180) {
-    const bool odd = (code >= 0x139 && code <= 0x148) || code >= 0x179;  // there the capitals are the odd ones
+    const bool odd =
+        (code >= 0x139 && code <= 0x148) || code >= 0x179;  // there the capitals are the odd ones
     return code == 0x178 || (code & 1) == (odd ? 1u : 0u);
   }
   return (code >= 'A' && code <= 'Z') || (code >= 0xc0 && code <= 0xde && code != 0xd7) ||
@@ -76,7 +79,9 @@ inline std::string_view word_at_start(std::string_view text, bool hyphens) noexc
   std::size_t length = 0;
   while (length < text.size()) {
     const text::Utf8Step step = text::utf8_step(text.substr(length));
-    if (!text::is_letter(step.code) && !text::is_number(step.code) && !(hyphens && is_hyphen(step.code))) break;
+    if (!text::is_letter(step.code) && !text::is_number(step.code) &&
+        !(hyphens && is_hyphen(step.code)))
+      break;
     length += step.length;
   }
   return text.substr(0, length);
@@ -84,11 +89,14 @@ inline std::string_view word_at_start(std::string_view text, bool hyphens) noexc
 
 inline std::string lower(std::string_view word) {
   std::string result(word);
-  for (char& byte : result) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
+  for (char& byte : result)
+    byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
   return result;
 }
 
-inline char32_t first_code(std::string_view text) noexcept { return text.empty() ? 0 : text::utf8_step(text).code; }
+inline char32_t first_code(std::string_view text) noexcept {
+  return text.empty() ? 0 : text::utf8_step(text).code;
+}
 
 /// The last character of `text`, and where it begins.
 inline std::pair<char32_t, std::size_t> last_code(std::string_view text) noexcept {
@@ -121,7 +129,8 @@ FLASHLM_INLINE void HyphenGuide::add(std::string_view text) {
 FLASHLM_INLINE bool HyphenGuide::keeps_hyphen(std::string_view head, std::string_view tail) const {
   const std::size_t cut = head.rfind('-');
   const bool has_more = cut != std::string_view::npos || tail.find('-') != std::string_view::npos;
-  const std::string left = detail::lower(cut == std::string_view::npos ? head : head.substr(cut + 1));
+  const std::string left =
+      detail::lower(cut == std::string_view::npos ? head : head.substr(cut + 1));
   const std::string right = detail::lower(tail.substr(0, tail.find('-')));
   const char32_t before = detail::last_code(head).first;
   const char32_t after = detail::first_code(tail);
@@ -162,16 +171,21 @@ FLASHLM_INLINE std::string join_hyphens(std::string_view text, const HyphenGuide
       const auto [hyphen, at] = detail::last_code(line);
       if (line.empty() || !detail::is_hyphen(hyphen)) break;
       std::string_view next = text;
-      if (!next.empty() && next.front() == '\n') next.remove_prefix(1);  // a column ends between the halves
+      if (!next.empty() && next.front() == '\n')
+        next.remove_prefix(1);  // a column ends between the halves
       const std::string_view tail = detail::word_at_start(next, true);
       std::string_view head = std::string_view(line).substr(0, at);
-      head.remove_prefix(at - std::min(at, kLongestWord + 1));  // so that a hostile text costs no more than others
+      head.remove_prefix(
+          at - std::min(at, kLongestWord + 1));  // so that a hostile text costs no more than others
       head.remove_prefix(head.rfind(' ') + 1);
       const char32_t before = detail::last_code(head).first;
       const char32_t after = detail::first_code(tail);
-      const auto is_part = [](char32_t code) { return text::is_letter(code) || text::is_number(code); };
+      const auto is_part = [](char32_t code) {
+        return text::is_letter(code) || text::is_number(code);
+      };
       if (head.empty() || head.size() > kLongestWord || !is_part(before) || !is_part(after)) break;
-      const bool keeps = hyphen != 0xad && guide.keeps_hyphen(head, tail.substr(0, tail.find_last_not_of('-') + 1));
+      const bool keeps = hyphen != 0xad &&
+                         guide.keeps_hyphen(head, tail.substr(0, tail.find_last_not_of('-') + 1));
       line.resize(at);
       if (keeps) line += '-';
       const std::size_t end = next.find_first_of(" \n");

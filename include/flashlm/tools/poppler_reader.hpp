@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// poppler_reader.hpp: opens a PDF with poppler and sends its pages; the only place that knows poppler.
+/// poppler_reader.hpp: opens a PDF with poppler and sends its pages; the only place that knows
+/// poppler.
 #pragma once
 
 #include <string>
@@ -12,7 +13,8 @@
 
 #if defined(__has_include)
 #if !__has_include(<poppler-document.h>)
-#error "flashlm/tools/pdf.hpp needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
+#error \
+    "flashlm/tools/pdf.hpp needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
 #endif
 #endif
 
@@ -40,12 +42,13 @@ namespace flashlm::inline FLASHLM_ABI::tools {
 
 /// The work of a child: a PdfInfo, then a PdfPage for each page that is asked for, or an error.
 ///
-/// `file` and `request` must outlive it; the file is below 2 GiB. Sends FormatError and other errors of flashlm as
-/// messages and throws nothing but std::bad_alloc. Not thread-safe, and only one at a time in a process, since poppler
-/// has global state.
+/// `file` and `request` must outlive it; the file is below 2 GiB. Sends FormatError and other
+/// errors of flashlm as messages and throws nothing but std::bad_alloc. Not thread-safe, and only
+/// one at a time in a process, since poppler has global state.
 class PopplerReader {
  public:
-  PopplerReader(const storage::File& file, const PdfRequest& request) : file_(file), request_(request) {}
+  PopplerReader(const storage::File& file, const PdfRequest& request)
+      : file_(file), request_(request) {}
   PopplerReader(storage::File&&, const PdfRequest&) = delete;
   PopplerReader(const storage::File&, PdfRequest&&) = delete;
 

@@ -45,7 +45,8 @@ FLASHLM_INLINE void PopplerReader::read(const ChildSend& send) const {
   }
   PdfInfo info;
   info.n_pages = static_cast<std::size_t>(std::max(document->pages(), 0));
-  if (info.n_pages == 0) throw FormatError(concat("[pdf] expected pages, got none (", path, "). Is it damaged?"));
+  if (info.n_pages == 0)
+    throw FormatError(concat("[pdf] expected pages, got none (", path, "). Is it damaged?"));
   info.title = one_line(document->get_title());
   info.author = one_line(document->get_author());
   info.encrypted = document->is_encrypted();
@@ -60,7 +61,8 @@ FLASHLM_INLINE void PopplerReader::read(const ChildSend& send) const {
 }
 
 FLASHLM_INLINE bool PopplerReader::ends_well(std::string_view bytes) {
-  return bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), 1024)).find("%%EOF") != std::string::npos;
+  return bytes.substr(bytes.size() - std::min<std::size_t>(bytes.size(), 1024)).find("%%EOF") !=
+         std::string::npos;
 }
 
 FLASHLM_INLINE std::string PopplerReader::one_line(const poppler::ustring& value) {
@@ -75,8 +77,8 @@ FLASHLM_INLINE std::string PopplerReader::page_text(const poppler::page& page) {
     std::string text = one_line(box.text());
     if (text.find_first_not_of(' ') == std::string::npos) continue;
     const poppler::rectf place = box.bbox();
-    words.push_back({std::move(text), place.left(), place.top(), place.right(), place.bottom(), box.has_space_after(),
-                     box.rotation()});
+    words.push_back({std::move(text), place.left(), place.top(), place.right(), place.bottom(),
+                     box.has_space_after(), box.rotation()});
   }
   return reading_order(words);
 }

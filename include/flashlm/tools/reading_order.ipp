@@ -26,7 +26,8 @@ class PageLayout {
     std::vector<double> heights;
     for (const WordBox* word : words) heights.push_back(word->y_max - word->y_min);
     height_ = std::max(median(heights), 1e-3);
-    std::stable_sort(words.begin(), words.end(), [](auto a, auto b) { return a->y_min < b->y_min; });
+    std::stable_sort(words.begin(), words.end(),
+                     [](auto a, auto b) { return a->y_min < b->y_min; });
     cut(words, 0, text);
   }
 
@@ -44,7 +45,8 @@ class PageLayout {
       for (const double gutter : candidates(words)) {
         std::vector<PageBand> bands = split(words, gutter);
         std::size_t n = 0;
-        for (const PageBand& band : bands) n += band.is_columns ? band.left.words.size() + band.right.words.size() : 0;
+        for (const PageBand& band : bands)
+          n += band.is_columns ? band.left.words.size() + band.right.words.size() : 0;
         if (n > most) {
           most = n;
           best = std::move(bands);
@@ -54,12 +56,15 @@ class PageLayout {
     if (most == 0) return append_lines(words, height_, text);
     Words together;
     const auto flush = [&] {
-      std::stable_sort(together.begin(), together.end(), [](auto a, auto b) { return a->y_min < b->y_min; });
+      std::stable_sort(together.begin(), together.end(),
+                       [](auto a, auto b) { return a->y_min < b->y_min; });
       cut(together, depth + 1, text);
       together.clear();
     };
     for (const PageBand& band : best) {
-      const auto add = [&](const Words& some) { together.insert(together.end(), some.begin(), some.end()); };
+      const auto add = [&](const Words& some) {
+        together.insert(together.end(), some.begin(), some.end());
+      };
       add(band.above);
       if (band.is_columns) {
         flush();
@@ -85,7 +90,8 @@ class PageLayout {
       if (place > leftmost + height_) ++counts[place];
     }
     std::vector<std::pair<double, std::size_t>> ranked(counts.begin(), counts.end());
-    std::stable_sort(ranked.begin(), ranked.end(), [](auto& a, auto& b) { return a.second > b.second; });
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](auto& a, auto& b) { return a.second > b.second; });
     std::vector<double> places;
     for (std::size_t index = 0; index < std::min(ranked.size(), kGutters); ++index)
       places.push_back(ranked[index].first);
@@ -98,7 +104,8 @@ class PageLayout {
     std::vector<std::pair<double, double>> crossed;  // in y, disjoint, rising
     for (const WordBox* word : words) {
       if (word->x_min >= gutter || word->x_max <= gutter - PageBand::kGutter * height_) continue;
-      const double top = word->y_min + 0.2 * (word->y_max - word->y_min);  // boxes of neighbouring lines may touch
+      const double top =
+          word->y_min + 0.2 * (word->y_max - word->y_min);  // boxes of neighbouring lines may touch
       const double bottom = word->y_max - 0.2 * (word->y_max - word->y_min);
       if (!crossed.empty() && top <= crossed.back().second) {
         crossed.back().second = std::max(crossed.back().second, bottom);
@@ -109,14 +116,16 @@ class PageLayout {
     std::vector<PageBand> bands(2 * crossed.size() + 1);  // free, crossed, free, ...
     for (const WordBox* word : words) {
       const double y = centre(*word);
-      const auto after = std::upper_bound(crossed.begin(), crossed.end(), y,
-                                          [](double value, const auto& range) { return value < range.first; });
+      const auto after =
+          std::upper_bound(crossed.begin(), crossed.end(), y,
+                           [](double value, const auto& range) { return value < range.first; });
       const auto n = static_cast<std::size_t>(after - crossed.begin());
       const std::size_t index = n > 0 && y <= crossed[n - 1].second ? 2 * n - 1 : 2 * n;
       PageBand& band = bands[index];
       (word->x_min < gutter ? band.left : band.right).words.push_back(word);
     }
-    for (std::size_t index = 0; index < bands.size(); index += 2) bands[index].decide(gutter, height_);
+    for (std::size_t index = 0; index < bands.size(); index += 2)
+      bands[index].decide(gutter, height_);
     return bands;
   }
 
@@ -127,9 +136,18 @@ class PageLayout {
 inline WordBox upright(WordBox word) {
   const WordBox box = word;
   switch (box.rotation & 3) {
-    case 1: word.x_min = box.y_min, word.x_max = box.y_max, word.y_min = -box.x_max, word.y_max = -box.x_min; break;
-    case 2: word.x_min = -box.x_max, word.x_max = -box.x_min, word.y_min = -box.y_max, word.y_max = -box.y_min; break;
-    case 3: word.x_min = -box.y_max, word.x_max = -box.y_min, word.y_min = box.x_min, word.y_max = box.x_max; break;
+    case 1:
+      word.x_min = box.y_min, word.x_max = box.y_max, word.y_min = -box.x_max,
+      word.y_max = -box.x_min;
+      break;
+    case 2:
+      word.x_min = -box.x_max, word.x_max = -box.x_min, word.y_min = -box.y_max,
+      word.y_max = -box.y_min;
+      break;
+    case 3:
+      word.x_min = -box.y_max, word.x_max = -box.y_min, word.y_min = box.x_min,
+      word.y_max = box.x_max;
+      break;
     default: break;
   }
   return word;
@@ -141,9 +159,12 @@ FLASHLM_INLINE std::string reading_order(std::span<const WordBox> words) {
   std::size_t counts[4] = {};
   for (const WordBox& word : words) ++counts[word.rotation & 3];
   std::vector<int> rotations{0, 1, 2, 3};
-  std::stable_sort(rotations.begin(), rotations.end(), [&](int a, int b) { return counts[a] > counts[b]; });
+  std::stable_sort(rotations.begin(), rotations.end(),
+                   [&](int a, int b) { return counts[a] > counts[b]; });
   const auto is_sane = [](const WordBox& word) {
-    const auto inside = [](double value) { return std::abs(value) < 1e7; };  // false for what is no number
+    const auto inside = [](double value) {
+      return std::abs(value) < 1e7;
+    };  // false for what is no number
     return inside(word.x_min) && inside(word.x_max) && inside(word.y_min) && inside(word.y_max) &&
            word.x_min <= word.x_max && word.y_min <= word.y_max;
   };

@@ -62,7 +62,8 @@ class Topic {
   static bool covers(const Words& words, const Words& choice);
 
   /// Marks the words of the topic that `acronym`, a word of the text, stands for.
-  static void mark_spelt_out(const Words& choice, std::u32string_view acronym, std::vector<bool>& found);
+  static void mark_spelt_out(const Words& choice, std::u32string_view acronym,
+                             std::vector<bool>& found);
 
   static bool spells(const Words& words, std::size_t at, std::u32string_view acronym);
 

@@ -12,22 +12,25 @@
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 
-/// `text` for a place within a URL's path or query: letters, digits and `-._~` stay, every other byte becomes %XX.
+/// `text` for a place within a URL's path or query: letters, digits and `-._~` stay, every other
+/// byte becomes %XX.
 std::string percent_encode(std::string_view text);
 
-/// An https address, or a plain http one of this machine. No other kind exists, so none can be asked for.
+/// An https address, or a plain http one of this machine. No other kind exists, so none can be
+/// asked for.
 ///
-/// The same parser reads it here and when it is fetched: what was checked is what is asked. Thread-safe.
+/// The same parser reads it here and when it is fetched: what was checked is what is asked.
+/// Thread-safe.
 class Url {
  public:
-  /// Throws ArgumentError for anything but https, http to loopback, or where it holds a user name, a blank or a control
-  /// character.
+  /// Throws ArgumentError for anything but https, http to loopback, or where it holds a user name,
+  /// a blank or a control character.
   static Url parse(const std::string& text);
 
   /// Where a redirection to `location`, which may be relative, leads from here.
   ///
-  /// Throws IoError with EPERM where `parse` throws, if https would become plain http, and if another machine sends to
-  /// this one: a server that does so is not to be followed.
+  /// Throws IoError with EPERM where `parse` throws, if https would become plain http, and if
+  /// another machine sends to this one: a server that does so is not to be followed.
   Url redirected(const std::string& location) const;
 
   /// The address as libcurl writes it.

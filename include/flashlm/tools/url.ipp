@@ -17,7 +17,8 @@ FLASHLM_INLINE std::string percent_encode(std::string_view text) {
   std::string result;
   for (const char byte : text) {
     const auto code = static_cast<unsigned char>(byte);
-    const bool letter = (code >= '0' && code <= '9') || (code >= 'A' && code <= 'Z') || (code >= 'a' && code <= 'z');
+    const bool letter = (code >= '0' && code <= '9') || (code >= 'A' && code <= 'Z') ||
+                        (code >= 'a' && code <= 'z');
     if (letter || byte == '-' || byte == '.' || byte == '_' || byte == '~') {
       result += byte;
     } else {
@@ -34,11 +35,13 @@ FLASHLM_INLINE Url Url::parse(const std::string& text) {
 
 FLASHLM_INLINE Url Url::redirected(const std::string& location) const {
   const Handle handle(curl_url(), &curl_url_cleanup);
-  if (curl_url_set(handle.get(), CURLUPART_URL, text_.c_str(), 0) != CURLUE_OK) throw std::bad_alloc();
+  if (curl_url_set(handle.get(), CURLUPART_URL, text_.c_str(), 0) != CURLUE_OK)
+    throw std::bad_alloc();
   try {
     Url target(handle.get(), location, location);
     if (is_secure() && !target.is_secure()) refuse("https to stay https", target.text_);
-    if (!is_loopback() && target.is_loopback()) refuse("another machine than this one", target.text_);
+    if (!is_loopback() && target.is_loopback())
+      refuse("another machine than this one", target.text_);
     return target;
   } catch (const ArgumentError& error) {
     throw IoError(concat("[url] redirection refused: ", error.what()), EPERM, text_);
@@ -57,7 +60,8 @@ FLASHLM_INLINE bool Url::has_origin_of(const Url& other) const noexcept {
 
 FLASHLM_INLINE Url::Url(CURLU* handle, const std::string& text, const std::string& shown) {
   if (handle == nullptr) throw std::bad_alloc();
-  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; })) {
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; })) {
     refuse("no blanks and no control characters", shown);
   }
   // Without a base a relative address has no scheme, which is refused.
@@ -91,7 +95,8 @@ FLASHLM_INLINE std::string Url::lower(std::string text) {
 
 FLASHLM_INLINE void Url::refuse(std::string_view expected, std::string shown) {
   for (char& c : shown) c = static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
-  throw ArgumentError(concat("[url] address: expected ", expected, ", got '", shown.substr(0, 500), "'"));
+  throw ArgumentError(
+      concat("[url] address: expected ", expected, ", got '", shown.substr(0, 500), "'"));
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::tools

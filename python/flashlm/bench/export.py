@@ -40,8 +40,8 @@ def export(
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
         path: The GGUF file, or the Hugging Face folder; must not exist.
-        format: ``"gguf"``, for llama.cpp; or ``"hf"``, for transformers, which has no block formats: they become
-            f32, exactly.
+        format: ``"gguf"``, for llama.cpp; or ``"hf"``, for transformers, which has no block
+            formats: they become f32, exactly.
         dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...).
         seed: As for `synthesize`.
         progress: Called as ``progress("export", done, total)``, in bytes.
@@ -50,7 +50,8 @@ def export(
         The path.
 
     Raises:
-        ArgumentError: Another shape, format or dtype; or a GGUF of an architecture or activation that llama.cpp lacks.
+        ArgumentError: Another shape, format or dtype; or a GGUF of an architecture or activation
+            that llama.cpp lacks.
         IoError: The path exists, or the disk is full.
 
     Example:
@@ -66,7 +67,9 @@ def export(
         refuse_for_llama_cpp(config)
     try:
         if target.exists():
-            raise FileExistsError(errno.EEXIST, "it exists already; remove it or choose another name", str(target))
+            raise FileExistsError(
+                errno.EEXIST, "it exists already; remove it or choose another name", str(target)
+            )
         with scratch_folder(target.parent, f"{target.name}.part-") as scratch:
             partial = scratch / target.name
             if format == "gguf":
@@ -75,7 +78,9 @@ def export(
                 _write_huggingface(source, config, partial, dtype, progress)
             partial.rename(target)
     except OSError as error:
-        cause = error if error.errno else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # numpy's short write
+        cause = (
+            error if error.errno else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        )  # numpy's short write
         raise io_error("export", cause, target, where="bench") from error
     return target
 
@@ -84,18 +89,25 @@ def export(
 def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
     """Raises ArgumentError, which names it, for an architecture or activation that llama.cpp does not run."""
     if config.get("model_type") == "opt" or config.get("architectures") == ["OPTForCausalLM"]:
-        raise ArgumentError("[bench] format: llama.cpp has no OPTForCausalLM; expected a Llama shape for a GGUF")
+        raise ArgumentError(
+            "[bench] format: llama.cpp has no OPTForCausalLM; expected a Llama shape for a GGUF"
+        )
     if config.get("hidden_act", "silu") != "silu":
         raise ArgumentError(
-            f"[bench] format: llama.cpp's Llama has silu only, got hidden_act {config['hidden_act']!r}; "
+            f"[bench] format: llama.cpp's Llama has silu only, got hidden_act "
+            f"{config['hidden_act']!r}; "
             "a GGUF would compute something else"
         )
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if rope.get("rope_type", rope.get("type", "default")) != "default":
-        raise ArgumentError(f"[bench] format: expected a shape without rope scaling for a GGUF, got {rope}")
+        raise ArgumentError(
+            f"[bench] format: expected a shape without rope scaling for a GGUF, got {rope}"
+        )
 
 
-def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Progress | None) -> None:
+def _write_gguf(
+    source: Source, config: dict[str, Any], path: Path, progress: Progress | None
+) -> None:
     import gguf
 
     graph, family = source.graph, named(source.family)
@@ -111,7 +123,9 @@ def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Pr
     writer.add_key_length(attention.head_dim)
     writer.add_value_length(attention.head_dim)
     writer.add_rope_dimension_count(attention.head_dim)
-    writer.add_rope_freq_base({**config, **(config.get("rope_parameters") or {})}.get("rope_theta", _ROPE_THETA))
+    writer.add_rope_freq_base(
+        {**config, **(config.get("rope_parameters") or {})}.get("rope_theta", _ROPE_THETA)
+    )
     writer.add_layer_norm_rms_eps(graph.final_norm.epsilon)
     writer.add_vocab_size(graph.vocab_size)
     words = vocabulary(graph.vocab_size)
@@ -123,7 +137,9 @@ def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Pr
     writer.add_add_bos_token(False)
     for name, weight in source.weights.items():
         kind, theirs = gguf.GGMLQuantizationType[weight.kind], family.gguf_names.theirs(name)
-        writer.add_tensor_info(theirs, weight.shape, np.dtype(np.float32), weight.n_bytes, raw_dtype=kind)
+        writer.add_tensor_info(
+            theirs, weight.shape, np.dtype(np.float32), weight.n_bytes, raw_dtype=kind
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -132,7 +148,9 @@ def _write_gguf(source: Source, config: dict[str, Any], path: Path, progress: Pr
         for name, weight in source.weights.items():
             stored = weight.stored(0, weight.n_rows)
             order = family.from_gguf(name, weight, graph)[name].order
-            writer.write_tensor_data(stored if order is None else np.ascontiguousarray(stored[np.argsort(order)]))
+            writer.write_tensor_data(
+                stored if order is None else np.ascontiguousarray(stored[np.argsort(order)])
+            )
             tell(weight.n_bytes)
     finally:
         writer.close()
@@ -144,12 +162,17 @@ def _write_huggingface(
     folder.mkdir(parents=True)
     torch_dtype = _TORCH.get(dtype, "float32")
     held = dtype if dtype in _TORCH else "f32"
-    (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps({**config, "torch_dtype": torch_dtype}, indent=1), encoding="utf-8"
+    )
     for name in ("tokenizer.json", "generation_config.json"):
         (folder / name).write_bytes(source.small_files[name])
     names = named(source.family).names
     weights = {names.theirs(name): weight for name, weight in source.weights.items()}
-    specs = [(name, held if len(weight.shape) > 1 else "f32", list(weight.shape)) for name, weight in weights.items()]
+    specs = [
+        (name, held if len(weight.shape) > 1 else "f32", list(weight.shape))
+        for name, weight in weights.items()
+    ]
     dtypes = {name: dtype for name, dtype, _ in specs}
     writer = _core.SafetensorsWriter(str(folder / SINGLE_FILE), specs, {"format": "pt"})
     tell = _Teller(source, progress)

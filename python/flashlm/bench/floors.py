@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """floors.py: what no program can beat: how fast DRAM and disk give the bytes that a token needs.
 
-Both drift by factors within minutes on shared machines, so they are measured in the same run as what they bound.
+Both drift by factors within minutes on shared machines, so they are measured in the same run as
+what they bound.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def disk_bytes_per_second(
         path: The file to read.
         reader: How.
         seconds: How long to measure, about.
-        read_bytes: The mean size of the reads that are to be bounded, to measure reads of this size too.
+        read_bytes: The mean size of the reads that are to be bounded, to measure reads of this size
+            too.
 
     Example:
         >>> rate, direct = flashlm.bench.floors.disk_bytes_per_second(Path("tiny.flash/resident.safetensors"))
@@ -71,9 +73,19 @@ def disk_bytes_per_second(
     except OSError as error:
         raise io_error("read", error, path, "bench") from error
     own = () if read_bytes is None else (max(_PAGE, round(read_bytes / _PAGE) * _PAGE),)
-    # At most half of the file is read at once: the probe leaves out the depths for which a size is too large.
-    chunks = sorted({chunk for chunk in (*_CHUNKS, *own) if chunk <= file_bytes // 2}) or [_largest_page(file_bytes)]
-    probe = _core.probe(path, seconds=seconds, chunk_bytes=chunks, depths=list(_DEPTHS), reader=reader, page_cache=True)
+    # At most half of the file is read at once: the probe leaves out the depths for which a size is
+    # too large.
+    chunks = sorted({chunk for chunk in (*_CHUNKS, *own) if chunk <= file_bytes // 2}) or [
+        _largest_page(file_bytes)
+    ]
+    probe = _core.probe(
+        path,
+        seconds=seconds,
+        chunk_bytes=chunks,
+        depths=list(_DEPTHS),
+        reader=reader,
+        page_cache=True,
+    )
     return max(point.bytes_per_second_max for point in probe.points), probe.direct
 
 

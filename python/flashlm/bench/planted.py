@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """planted.py: models of random weights whose neurons fire as those of real sparse models do.
 
-What a neuron computes before its activation is a signal, which a low-rank predictor sees, and noise, which it does not.
-A bias sets how often it fires: the rates of a layer are drawn from a beta distribution, most of them near zero. Tokens
-belong to topics, and a text stays with a topic for a while. Each layer adds little to what the embedding says, so that
-the input of every layer has the distribution that the rates were computed for. Planted are the statistics of firing,
-fitted to those of arXiv:2312.11514; bytes, times and memory are measured.
+What a neuron computes before its activation is a signal, which a low-rank predictor sees, and
+noise, which it does not. A bias sets how often it fires: the rates of a layer are drawn from a beta
+distribution, most of them near zero. Tokens belong to topics, and a text stays with a topic for a
+while. Each layer adds little to what the embedding says, so that the input of every layer has the
+distribution that the rates were computed for. Planted are the statistics of firing, fitted to those
+of arXiv:2312.11514; bytes, times and memory are measured.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from flashlm.packing.dtypes import QUANTISED, ROUNDED
 from flashlm.packing.source import Source
 from flashlm.packing.weight import Weight
 
-# Of the neurons, on average over the layers, this share is predicted; the first layers have fewer, the last ones more.
+# Of the neurons, on average over the layers, this share is predicted; the first layers have fewer,
+# the last ones more.
 PREDICTED = 0.10
 _FIRST_LAYER, _LAST_LAYER = 0.5, 1.5
 _BETA = 0.2  # the first parameter of the rates' distribution; the second follows from the mean
@@ -40,7 +42,9 @@ _TOPIC = 0.2  # of the variance of an embedding, this share is its topic's
 _TOPICS = 64
 _RUN = 24  # tokens that a text stays with a topic, on average
 _ADDED = 0.3  # the deviation of all that the layers add, of the embedding's
-_CONSTANT = 1 / 8  # where a graph has no biases, embeddings begin with this, times the square root of their size
+_CONSTANT = (
+    1 / 8
+)  # where a graph has no biases, embeddings begin with this, times the square root of their size
 
 Matrix = npt.NDArray[np.float32]
 
@@ -64,7 +68,9 @@ class Plan:
     @cached_property
     def _random(self) -> tuple[Matrix, Matrix, npt.NDArray[np.float64]]:
         random = np.random.default_rng([self.seed, self.layer])
-        reduce = random.standard_normal((self.rank, self.dim), np.float32) / np.float32(math.sqrt(self.dim))
+        reduce = random.standard_normal((self.rank, self.dim), np.float32) / np.float32(
+            math.sqrt(self.dim)
+        )
         expand = random.standard_normal((self.hidden_dim, self.rank), np.float32)
         expand *= np.float32(math.sqrt(_SIGNAL)) / np.linalg.norm(expand, axis=1, keepdims=True)
         place = self.layer / max(self.n_layers - 1, 1)
@@ -173,7 +179,8 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
     plain = [name for name in ROUNDED if name not in QUANTISED]
     if dtype not in plain:
         raise ArgumentError(
-            f"[bench] dtype: planted firing needs single neurons, hence {', '.join(plain)}; got {dtype!r}"
+            f"[bench] dtype: planted firing needs single neurons, hence {', '.join(plain)}; got "
+            f"{dtype!r}"
         )
     source = synthetic_source(shape, dtype, _seed(seed), activation="relu")
     dim, n_layers = source.graph.dim, len(source.graph.layers)
@@ -201,7 +208,11 @@ def _seed(seed: int) -> int:
 
 def _first_input(constant: float, dim: int) -> float:
     """The first number of a layer's input: the constant, as the norm leaves it."""
-    return constant / math.sqrt(1 + (constant * constant - 1) / dim + _ADDED * _ADDED / 2) if constant else 0.0
+    return (
+        constant / math.sqrt(1 + (constant * constant - 1) / dim + _ADDED * _ADDED / 2)
+        if constant
+        else 0.0
+    )
 
 
 def _planted(
@@ -213,7 +224,9 @@ def _planted(
         return TopicWeight(**{**base, "deviation": 1.0}, constant=constant)
     if part in (selecting, f"{selecting}_bias"):
         plan = plans[int(name.split(".")[1])]
-        return PlantedWeight(**{**base, "deviation": math.sqrt((1 - _SIGNAL) / plan.dim)}, plan=plan)
+        return PlantedWeight(
+            **{**base, "deviation": math.sqrt((1 - _SIGNAL) / plan.dim)}, plan=plan
+        )
     if part == "ffn_norm":  # the input of the neurons has a deviation of 1
         return replace(weight, deviation=0.0, mean=1.0)
     if part.endswith("_bias") or name == "positions":
@@ -255,7 +268,9 @@ def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:
     ids: list[int] = []
     while len(ids) < n:
         run, topic = int(random.geometric(1 / _RUN)), int(random.integers(_TOPICS))
-        ids += (random.integers(0, source.graph.vocab_size // _TOPICS, run) * _TOPICS + topic).tolist()
+        ids += (
+            random.integers(0, source.graph.vocab_size // _TOPICS, run) * _TOPICS + topic
+        ).tolist()
     return ids[:n]
 
 
@@ -264,16 +279,18 @@ def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) ->
     """What is planted, computed from the embeddings of a text, over some layers.
 
     Returns:
-        ``predicted``: the share of a layer's neurons that is predicted for a token, on average; ``windows``: the share
-        that the last 1, 2, ... tokens have in common or apart (the paper's aggregated usage); ``new``: the share that
-        a token adds to each of these windows.
+        ``predicted``: the share of a layer's neurons that is predicted for a token, on average;
+        ``windows``: the share that the last 1, 2, ... tokens have in common or apart (the paper's
+        aggregated usage); ``new``: the share that a token adds to each of these windows.
     """
     longest = _values.whole(longest, "longest", where="bench", least=1, most=max(len(ids) - 1, 1))
     if len(ids) <= longest:
         _values.refuse("bench", "ids", f"more than {longest}", ids)
     n_layers = len(source.graph.layers)
     for index, token in enumerate(ids):
-        _values.whole(token, f"ids[{index}]", where="bench", least=0, most=source.graph.vocab_size - 1)
+        _values.whole(
+            token, f"ids[{index}]", where="bench", least=0, most=source.graph.vocab_size - 1
+        )
     selecting = _selecting(source)
     x = np.concatenate([source.weights["embedding"].rows(i, i + 1, "f32") for i in ids])
     x = (x / np.sqrt(np.mean(np.square(x), axis=1, keepdims=True))).astype(np.float32)

@@ -39,12 +39,22 @@ _WARM_TOKENS = 16  # decoded before counting begins, where the neurons of the la
 _DRAM_READS = 3
 _LEAST_CONTEXT = 512
 # Of `stats`, what belongs to the prompt, or is a state and no count.
-_NOT_OF_DECODING = {"prefill_tokens", "prefill_seconds", "reused_tokens", "peak_bytes", "window", "governor"}
+_NOT_OF_DECODING = {
+    "prefill_tokens",
+    "prefill_seconds",
+    "reused_tokens",
+    "peak_bytes",
+    "window",
+    "governor",
+}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a synthetic model took, beside what no program can beat. Printable with `flashlm bench`."""
+    """What a synthetic model took, beside what no program can beat.
+
+    Printable with `flashlm bench`.
+    """
 
     shape: str
     dtype: str
@@ -140,11 +150,14 @@ def run(
         selector: Which neurons a token needs: ``"dense"``, ``"predictor"`` or ``"gate"``.
         policy: Which neurons leave DRAM first, as for `LanguageModel.from_pretrained`.
         window: Tokens whose neurons stay, for the policies ``"window"`` and ``"paper"``.
-        bundled: Whether a neuron is one read; else each of its rows is one, as if they lay in several files.
-        planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by default where the
-            selector is not dense. Then figures of decoding begin after 16 tokens more.
+        bundled: Whether a neuron is one read; else each of its rows is one, as if they lay in
+            several files.
+        planted: Whether neurons fire as those of sparse models do (`flashlm.bench.planted`); by
+            default where the selector is not dense. Then figures of decoding begin after 16 tokens
+            more.
         seed: Other weights and another prompt for another seed.
-        keep: Where the model is written and stays; one that is there already is used. By default it is removed.
+        keep: Where the model is written and stays; one that is there already is used. By default it
+            is removed.
         progress: Told how far it is.
 
     Returns:
@@ -164,7 +177,9 @@ def run(
     _check_choices(memory=memory, context=context, threads=threads, reader=reader)
     check_opening({"policy": policy, "window": window})
     if selector not in SELECTORS:
-        raise ArgumentError(f"[bench] selector: expected {' or '.join(SELECTORS)}, got {selector!r}")
+        raise ArgumentError(
+            f"[bench] selector: expected {' or '.join(SELECTORS)}, got {selector!r}"
+        )
     plants = selector != "dense" if planted is None else planted
     source = planted_source(shape, dtype, seed) if plants else synthetic_source(shape, dtype, seed)
     n_warm = _WARM_TOKENS if plants else 0
@@ -198,9 +213,14 @@ def run(
         if selector == "predictor" and not (folder / PREDICTOR_FILE).is_file():
             plant_predictor(folder, source)
         if selector == "gate" and not (folder / GATES_FILE).is_file():
-            _core.add_gates(folder, None if progress is None else lambda done, total: progress("gates", done, total))
+            _core.add_gates(
+                folder,
+                None if progress is None else lambda done, total: progress("gates", done, total),
+            )
         # The largest two: in small files there is no room for many large reads.
-        second, largest = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_size)[-2:]
+        second, largest = sorted(
+            folder.glob("*.safetensors"), key=lambda file: file.stat().st_size
+        )[-2:]
         read_memory = memory_bytes_per_second(threads or os.cpu_count() or 1)
         dram = [read_memory() for _ in range(_DRAM_READS)]
         disk, direct = disk_bytes_per_second(second, reader)
@@ -208,11 +228,15 @@ def run(
             folder,
             **opening,
             reader=reader,
-            on_progress=None if progress is None else lambda done, total: progress("load", done, total),
+            on_progress=None
+            if progress is None
+            else lambda done, total: progress("load", done, total),
         )
         stats = _decode(model, ids, prompt, n_warm, progress)
         disk_after, _ = disk_bytes_per_second(
-            largest, reader, read_bytes=stats["bytes_read"] / stats["reads"] if stats["reads"] else None
+            largest,
+            reader,
+            read_bytes=stats["bytes_read"] / stats["reads"] if stats["reads"] else None,
         )
         dram += [read_memory() for _ in range(_DRAM_READS)]
         plan = model.memory_plan.to_dict()
@@ -238,7 +262,9 @@ def run(
         disk_rates=[disk, disk_after],
         disk_is_direct=direct,
         dram_rates=dram,
-        bytes_per_token_from_dram=round(plan["weights"] - by_kind["rows"] - (1 - share) * by_kind["neurons"]),
+        bytes_per_token_from_dram=round(
+            plan["weights"] - by_kind["rows"] - (1 - share) * by_kind["neurons"]
+        ),
         planted=firing,
     )
 
@@ -256,7 +282,10 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 
 def _check_budget(source: Source, options: Options, opening: dict[str, Any]) -> None:
-    """Before gigabytes are written: plans with a folder of the same headers and no weights. Raises BudgetError."""
+    """Before gigabytes are written: plans with a folder of the same headers and no weights.
+
+    Raises BudgetError.
+    """
     with _scratch(Path(tempfile.gettempdir())) as scratch:
         folder = write_folder(source, scratch / "hollow.flash", options, hollow=True)
         if opening["selector"] == "predictor":
@@ -272,8 +301,13 @@ def _check_counts(*, tokens: int, prompt: int, seed: int) -> None:
     check_whole("seed", seed, least=0, most=MOST_64_BITS, where="bench")
 
 
-def _check_choices(*, memory: str | int, context: int | None, threads: int | None, reader: str) -> None:
-    """Before anything is written: what opening the model would refuse after it. Raises ArgumentError."""
+def _check_choices(
+    *, memory: str | int, context: int | None, threads: int | None, reader: str
+) -> None:
+    """Before anything is written: what opening the model would refuse after it.
+
+    Raises ArgumentError.
+    """
     _core.parse_memory(check_memory(memory))
     check_opening({"context": context, "threads": threads})
     if reader not in READERS:
@@ -281,14 +315,20 @@ def _check_choices(*, memory: str | int, context: int | None, threads: int | Non
 
 
 def _context(source: Source, n_ids: int, context: int | None) -> int:
-    """How many tokens fit: what was asked for, or what `n_ids` need. Raises ArgumentError where that is too few."""
+    """How many tokens fit: what was asked for, or what `n_ids` need.
+
+    Raises ArgumentError where that is too few.
+    """
     longest = source.graph.max_context
     result = min(longest, max(_LEAST_CONTEXT, n_ids)) if context is None else context
     if result > longest:
-        raise ArgumentError(f"[bench] context: expected at most the shape's {longest}, got {result}")
+        raise ArgumentError(
+            f"[bench] context: expected at most the shape's {longest}, got {result}"
+        )
     if n_ids > result:
         raise ArgumentError(
-            f"[bench] context: expected at least {n_ids}, which prompt and tokens need, got {result}. "
+            f"[bench] context: expected at least {n_ids}, which prompt and tokens need, got "
+            f"{result}. "
             "Ask for fewer tokens."
         )
     return result
@@ -308,7 +348,10 @@ def _decode(
             progress("decode", number, len(ids) - prompt)
     stats = model.stats.to_dict()
     if n_warm:
-        stats = {name: value if name in _NOT_OF_DECODING else value - before[name] for name, value in stats.items()}
+        stats = {
+            name: value if name in _NOT_OF_DECODING else value - before[name]
+            for name, value in stats.items()
+        }
         stats["seconds_per_token"] = stats["decode_seconds"] / stats["tokens"]
         stats["bytes_per_token"] = stats["bytes_read"] / stats["tokens"]
         shorter = min(stats["compute_seconds"], stats["read_seconds"])
@@ -327,7 +370,8 @@ def _check_same(folder: Path, source: Source, dtype: str) -> None:
     manifest = manifest_of(folder)
     if manifest["source"] != source.describe():
         raise ArgumentError(
-            f"[bench] keep: expected {source.name} as {dtype}, got {manifest['source'].get('name')} as "
+            f"[bench] keep: expected {source.name} as {dtype}, got "
+            f"{manifest['source'].get('name')} as "
             f"{manifest['dtype']} ({folder}). Remove it or choose another name."
         )
 

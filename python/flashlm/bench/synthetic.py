@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """synthetic.py: models of random weights, made as fast as a disk writes.
 
-A tensor is a pool of a few million random numbers, repeated, from a place that depends on its name and on the seed. The
-pool's length in blocks of 32 is a prime, so that no row comes twice within a matrix. Weights are scaled so that
-activations neither vanish nor grow with the depth. The same shape, dtype and seed always give the same weights.
+A tensor is a pool of a few million random numbers, repeated, from a place that depends on its name
+and on the seed. The pool's length in blocks of 32 is a prime, so that no row comes twice within a
+matrix. Weights are scaled so that activations neither vanish nor grow with the depth. The same
+shape, dtype and seed always give the same weights.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from flashlm.packing.weight import Loss, Weight, numpy_dtype
 from flashlm.packing.writer import write_folder
 from flashlm.shapes import shape_config
 
-_RUN = 32  # numbers of the pool that stay together; of a format of longer blocks, as many as a block has
+# Numbers of the pool that stay together; of a format of longer blocks, as many as a block has
+_RUN = 32
 _POOL_RUNS = 131071  # a prime: 4 million numbers
 
 
@@ -56,7 +58,9 @@ class Pool:
         """The pool as bytes in a number format, as many runs of it as are whole."""
         key = (dtype, deviation, mean)
         if key not in self._formats:
-            numbers = self._numbers.reshape(-1)[: _runs(dtype) * _run(dtype)].reshape(-1, _run(dtype))
+            numbers = self._numbers.reshape(-1)[: _runs(dtype) * _run(dtype)].reshape(
+                -1, _run(dtype)
+            )
             scaled = numbers * np.float32(deviation) + np.float32(mean)
             stored = _core.requantise(scaled, "f32", dtype)[0]
             self._formats[key] = np.ascontiguousarray(stored).view(np.uint8).reshape(-1)
@@ -84,9 +88,9 @@ class SyntheticWeight(Weight):
     def stored(self, begin: int, end: int) -> npt.NDArray[np.uint8]:
         """Rows ``begin`` to ``end`` in the number format `kind`: [end - begin, row_bytes]."""
         pool = self.pool.blocks(NATIVE[self.kind], self.deviation, self.mean)
-        return _cut(pool, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes).reshape(
-            end - begin, self.row_bytes
-        )
+        return _cut(
+            pool, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes
+        ).reshape(end - begin, self.row_bytes)
 
     def numbers(self, begin: int, end: int) -> npt.NDArray[np.float32]:
         """Rows ``begin`` to ``end`` of the pool, before they are rounded to `kind`: [end - begin, n_columns]."""
@@ -123,7 +127,8 @@ def synthetic_source(
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
-        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all matrices.
+        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all
+            matrices.
         seed: Other weights for another seed.
         activation: Of a Llama shape, in place of SiLU: ``"relu"``.
 
@@ -145,7 +150,8 @@ def synthetic_source(
         held = dtype if len(tensor_shape) > 1 else "f32"
         if tensor_shape[-1] % FORMATS[held].numbers:
             raise ArgumentError(
-                f"[bench] dtype: {dtype} needs rows of a multiple of {FORMATS[held].numbers} numbers, got "
+                f"[bench] dtype: {dtype} needs rows of a multiple of {FORMATS[held].numbers} "
+                f"numbers, got "
                 f"{tensor_shape[-1]} ({tensor})"
             )
         deviation, mean = _scale(tensor, tensor_shape, len(graph.layers))
@@ -155,7 +161,9 @@ def synthetic_source(
             file=Path(name),
             kind=FORMATS[held].gguf_name,
             shape=tensor_shape,
-            offset=int.from_bytes(digest[:8], "little") % _runs(held) * _core.row_bytes(held, _run(held)),
+            offset=int.from_bytes(digest[:8], "little")
+            % _runs(held)
+            * _core.row_bytes(held, _run(held)),
             row_bytes=_core.row_bytes(held, tensor_shape[-1]),
             pool=pool,
             deviation=deviation,
@@ -188,12 +196,15 @@ def synthesize(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Path:
-    """Writes a packed model of random weights, with checksums. Its text is meaningless; its bytes and times are not.
+    """Writes a packed model of random weights, with checksums.
+
+    Its text is meaningless; its bytes and times are not.
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
         folder: Where to; must not exist.
-        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all matrices.
+        dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all
+            matrices.
         seed: Other weights for another seed.
         progress: Called as ``progress("pack", done, total)``, in bytes.
 
@@ -211,7 +222,10 @@ def synthesize(
     """
     source = synthetic_source(shape, dtype, seed)
     return write_folder(
-        source, _values.new_path(folder, "folder", where="bench"), Options.resolve(source, "source", "auto"), progress
+        source,
+        _values.new_path(folder, "folder", where="bench"),
+        Options.resolve(source, "source", "auto"),
+        progress,
     )
 
 
@@ -225,7 +239,9 @@ def byte_tokenizer(vocab_size: int) -> dict[str, object]:
     words = vocabulary(vocab_size)
     level = byte_level(use_regex=True)
     vocab = {word: index for index, word in enumerate(words)}
-    return bpe_document(vocab, [[words[256][0], words[256][1]]], {}, pre_tokenizer=level, post_processor=level)
+    return bpe_document(
+        vocab, [[words[256][0], words[256][1]]], {}, pre_tokenizer=level, post_processor=level
+    )
 
 
 @checked("bench")
@@ -233,9 +249,13 @@ def vocabulary(vocab_size: int) -> list[str]:
     """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes; word 256 is a merge of two bytes."""
     _values.whole(vocab_size, "vocab_size", where="bench", most=_values.MOST_32_BITS)
     if vocab_size <= 256:  # noqa: PLR2004 - bytes
-        raise FormatError(f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}")
+        raise FormatError(
+            f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}"
+        )
     fillers = (
-        "".join(letters) for n in itertools.count(2) for letters in itertools.product(string.ascii_lowercase, repeat=n)
+        "".join(letters)
+        for n in itertools.count(2)
+        for letters in itertools.product(string.ascii_lowercase, repeat=n)
     )
     return [*byte_characters(), *itertools.islice(fillers, vocab_size - 256)]
 
@@ -245,7 +265,9 @@ def _scale(name: str, shape: tuple[int, ...], n_layers: int) -> tuple[float, flo
     if len(shape) == 1:
         return (0.02, 0.0) if name.endswith("bias") else (0.1, 1.0)
     deviation = 1 / math.sqrt(shape[-1])
-    return (deviation / math.sqrt(2 * n_layers) if name.endswith((".o", ".down")) else deviation), 0.0
+    return (
+        deviation / math.sqrt(2 * n_layers) if name.endswith((".o", ".down")) else deviation
+    ), 0.0
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -20,7 +20,11 @@ EXAMPLES = options.examples(
     'flashlm agent "Which paper about LLMs is on top today?" --model model.flash --max-steps 6',
 )
 _MOST_CHARACTERS = 12_000  # of a text that a tool returns
-_NO_ANSWERS = ("", "the answer", "the answer to the task")  # what small models copy from their instructions
+_NO_ANSWERS = (
+    "",
+    "the answer",
+    "the answer to the task",
+)  # what small models copy from their instructions
 _LONGEST_SUM = 100  # characters that a model may write
 _MOST_BITS = 4096  # of a number that is worked with
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -43,7 +47,9 @@ def find_papers(topic: str, num_papers: int = 1) -> str:
         num_papers: How many at most.
     """
     found = papers.find(topic, num_papers)
-    return "\n".join(f"{paper.id} {paper.title} {paper.url}" for paper in found) or "There are none."
+    return (
+        "\n".join(f"{paper.id} {paper.title} {paper.url}" for paper in found) or "There are none."
+    )
 
 
 def read_paper(paper_id: str, first_page: int = 1, last_page: int = 0) -> str:
@@ -54,7 +60,9 @@ def read_paper(paper_id: str, first_page: int = 1, last_page: int = 0) -> str:
         first_page: The first page.
         last_page: The last page; 0 for the last one there is.
     """
-    return papers.read_text(papers.download(paper_id), first_page, last_page or None, _MOST_CHARACTERS)
+    return papers.read_text(
+        papers.download(paper_id), first_page, last_page or None, _MOST_CHARACTERS
+    )
 
 
 def read_file(path: str, first_page: int = 1, last_page: int = 0) -> str:
@@ -76,7 +84,14 @@ def calculate(expression: str) -> str:
     """
     try:
         return str(_value(ast.parse(expression.strip(), mode="eval").body))
-    except (SyntaxError, RecursionError, MemoryError, ValueError, ZeroDivisionError, OverflowError) as error:
+    except (
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+        ValueError,
+        ZeroDivisionError,
+        OverflowError,
+    ) as error:
         raise ArgumentError(f"[calculate] expression: {error} ({expression[:80]!r}).") from error
 
 
@@ -106,12 +121,19 @@ def main(
     tool: Annotated[
         list[str] | None,
         typer.Option(
-            "--tool", metavar="NAME", help=f"May be used: {', '.join(TOOLS)}. By default {', '.join(_DEFAULT)}."
+            "--tool",
+            metavar="NAME",
+            help=f"May be used: {', '.join(TOOLS)}. By default {', '.join(_DEFAULT)}.",
         ),
     ] = None,
-    max_steps: Annotated[int, typer.Option("--max-steps", metavar="N", help="Ends after so many steps.")] = 10,
+    max_steps: Annotated[
+        int, typer.Option("--max-steps", metavar="N", help="Ends after so many steps.")
+    ] = 10,
     min_calls: Annotated[
-        int, typer.Option("--min-calls", metavar="N", help="Calls that must give a result before an answer.")
+        int,
+        typer.Option(
+            "--min-calls", metavar="N", help="Calls that must give a result before an answer."
+        ),
     ] = 1,
     model: options.Model = None,
     memory: options.Memory = "auto",
@@ -125,16 +147,21 @@ def main(
 ) -> None:
     """Answers a question with tools: thinks, acts, looks at what came, and goes on until it knows.
 
-    Steps go to stderr, the answer to stdout. Exit code 1 if there is none, if it came only because the steps were used
-    up, or if no call gave a result. Take a model of some billions of parameters: the demo's calls tools, and answers
-    nonsense.
+    Steps go to stderr, the answer to stdout. Exit code 1 if there is none, if it came only because
+    the steps were used up, or if no call gave a result. Take a model of some billions of
+    parameters: the demo's calls tools, and answers nonsense.
     """
     functions = _chosen(tool or _DEFAULT)
     if model is None:
         screen.tell("The demo's model is too small for most questions; --model takes a larger one.")
     with screen.progress_bar() as progress:
         lm = options.open_model(
-            model, memory=memory, context=context, threads=threads, kv_store=kv_store, progress=progress
+            model,
+            memory=memory,
+            context=context,
+            threads=threads,
+            kv_store=kv_store,
+            progress=progress,
         )
     with lm:
         agent = Agent(
@@ -149,12 +176,20 @@ def main(
         agent.start(question)
         steps = []
         for step in agent:
-            steps.append({name: value for name, value in vars(step).items() if not name.startswith("_")})
+            steps.append(
+                {name: value for name, value in vars(step).items() if not name.startswith("_")}
+            )
             screen.err.print(str(step), style="dim", markup=False)
         answer, status = agent.answer, agent.status
     problem = _problem(answer, status, steps, max_steps)
     if json:
-        told = {"question": question, "answer": answer, "status": status, "problem": problem, "steps": steps}
+        told = {
+            "question": question,
+            "answer": answer,
+            "status": status,
+            "problem": problem,
+            "steps": steps,
+        }
         screen.print_json(told)
     elif answer is not None and not _is_none(answer):
         screen.out.print(answer, markup=False)
@@ -167,10 +202,14 @@ def _is_none(answer: str) -> bool:
     return answer.strip(" .").lower() in _NO_ANSWERS
 
 
-def _problem(answer: str | None, status: str, steps: Sequence[Mapping[str, Any]], max_steps: int) -> str | None:
+def _problem(
+    answer: str | None, status: str, steps: Sequence[Mapping[str, Any]], max_steps: int
+) -> str | None:
     """Why an answer is none, or not to be relied on; None where it is one."""
     if answer is None:
-        return f"No answer: {status.replace('_', ' ')}. --max-steps allows more steps, -n longer ones."
+        return (
+            f"No answer: {status.replace('_', ' ')}. --max-steps allows more steps, -n longer ones."
+        )
     if _is_none(answer):
         return f"No answer: the model wrote {answer!r}. A larger model may know better."
     seen = [observation for step in steps for observation in step["observations"]]
@@ -185,11 +224,16 @@ def _chosen(names: Sequence[str]) -> list[Tool | Callable[..., str]]:
     for name in names:
         if name not in TOOLS:
             raise ArgumentError(f"[agent] tool: expected one of {', '.join(TOOLS)}, got {name!r}.")
-    return [_short(TOOLS[name]) if name == "calculate" else TOOLS[name] for name in dict.fromkeys(names)]
+    return [
+        _short(TOOLS[name]) if name == "calculate" else TOOLS[name] for name in dict.fromkeys(names)
+    ]
 
 
 def _short(function: Callable[..., str]) -> Tool:
     """The tool with a bound on its texts: a small model does not end a sum by itself."""
     tool = Tool.of(function)
-    properties = {key: {**value, "maxLength": _LONGEST_SUM} for key, value in tool.parameters["properties"].items()}
+    properties = {
+        key: {**value, "maxLength": _LONGEST_SUM}
+        for key, value in tool.parameters["properties"].items()
+    }
     return dataclasses.replace(tool, parameters={**tool.parameters, "properties": properties})

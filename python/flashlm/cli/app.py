@@ -41,7 +41,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=options.examples("flashlm demo", 'flashlm run model.flash -p "The moon is"'),
 )
-for command in (run, chat, papers, agent, pack, verify, info, plan, probe, bench, train, thresholds, demo):
+for command in (
+    run,
+    chat,
+    papers,
+    agent,
+    pack,
+    verify,
+    info,
+    plan,
+    probe,
+    bench,
+    train,
+    thresholds,
+    demo,
+):
     app.command(name=command.NAME, epilog=command.EXAMPLES)(command.main)
 
 
@@ -54,7 +68,10 @@ def _print_version(value: bool) -> None:
 @app.callback()
 def flashlm_command(
     version: Annotated[
-        bool, typer.Option("--version", help="Prints the version.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Prints the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Runs language models larger than DRAM, straight from flash storage."""
@@ -63,7 +80,9 @@ def flashlm_command(
 def _take_any_bytes() -> None:
     """No byte on stdin and no character for stdout ends a command: U+FFFD and escapes stand for what has no form."""
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper) and (stream is sys.stdin or stream.errors == "strict"):
+        if isinstance(stream, io.TextIOWrapper) and (
+            stream is sys.stdin or stream.errors == "strict"
+        ):
             with contextlib.suppress(OSError, ValueError):  # closed, or read from before
                 stream.reconfigure(errors=errors)
 

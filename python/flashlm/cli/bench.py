@@ -28,21 +28,35 @@ EXAMPLES = options.examples(
 def main(
     *,
     shape: Annotated[
-        str, typer.Option("--shape", metavar="NAME", help=f"{', '.join(SHAPES)}, or the path of a config.json.")
+        str,
+        typer.Option(
+            "--shape", metavar="NAME", help=f"{', '.join(SHAPES)}, or the path of a config.json."
+        ),
     ],
     dtype: Annotated[str, typer.Option("--dtype", help=f"One of {', '.join(ROUNDED)}.")] = "f16",
     memory: options.Memory = "50%",
-    tokens: Annotated[int, typer.Option("--tokens", "-n", metavar="N", help="Decodes so many.")] = 16,
-    prompt: Annotated[int, typer.Option("--prompt", metavar="N", help="Reads so many random tokens before.")] = 32,
+    tokens: Annotated[
+        int, typer.Option("--tokens", "-n", metavar="N", help="Decodes so many.")
+    ] = 16,
+    prompt: Annotated[
+        int, typer.Option("--prompt", metavar="N", help="Reads so many random tokens before.")
+    ] = 32,
     context: Annotated[
         int | None,
-        typer.Option("--context", metavar="N", help="Tokens that fit; by default what is needed, 512 at least."),
+        typer.Option(
+            "--context",
+            metavar="N",
+            help="Tokens that fit; by default what is needed, 512 at least.",
+        ),
     ] = None,
     threads: options.Threads = None,
     reader: options.Reader = "auto",
     selector: Annotated[
         str,
-        typer.Option("--selector", help="dense; or predictor or gate: neurons then fire as those of sparse models do."),
+        typer.Option(
+            "--selector",
+            help="dense; or predictor or gate: neurons then fire as those of sparse models do.",
+        ),
     ] = "dense",
     policy: Annotated[
         str,
@@ -53,22 +67,39 @@ def main(
     ] = "auto",
     window: Annotated[
         int | None,
-        typer.Option("--window", metavar="N", help="Tokens whose neurons stay, for --policy window and paper."),
+        typer.Option(
+            "--window",
+            metavar="N",
+            help="Tokens whose neurons stay, for --policy window and paper.",
+        ),
     ] = None,
     bundled: Annotated[
-        bool, typer.Option("--bundled/--not-bundled", help="Whether a neuron is one read, or each of its rows is one.")
+        bool,
+        typer.Option(
+            "--bundled/--not-bundled",
+            help="Whether a neuron is one read, or each of its rows is one.",
+        ),
     ] = True,
     planted: Annotated[
-        bool | None, typer.Option("--planted/--not-planted", help="Such firing whatever the selector.")
+        bool | None,
+        typer.Option("--planted/--not-planted", help="Such firing whatever the selector."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Other weights and another prompt for another seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Other weights and another prompt for another seed.")
+    ] = 0,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", metavar="FOLDER", help="Keeps the model there, and uses it if it is there already."),
+        typer.Option(
+            "--keep",
+            metavar="FOLDER",
+            help="Keeps the model there, and uses it if it is there already.",
+        ),
     ] = None,
     export_format: Annotated[
         str | None,
-        typer.Option("--export", metavar="FORMAT", help=f"Only writes the weights: {' or '.join(FORMATS)}."),
+        typer.Option(
+            "--export", metavar="FORMAT", help=f"Only writes the weights: {' or '.join(FORMATS)}."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where --export writes.")
@@ -77,8 +108,8 @@ def main(
 ) -> None:
     """Measures a model of random weights: its text is meaningless; its bytes, times and memory are not.
 
-    Beside the figures stand two floors that no program beats: the bytes of a token over the disk's rate and over that
-    of DRAM, both measured in the same run.
+    Beside the figures stand two floors that no program beats: the bytes of a token over the disk's
+    rate and over that of DRAM, both measured in the same run.
     """
     if export_format is not None:
         if output is None:
@@ -121,7 +152,9 @@ def main(
 def table(report: Report) -> Table:
     """The figures, and the floors beneath."""
     result = Table(
-        title=f"{report.shape}, {report.dtype}, memory {report.memory}", title_justify="left", title_style="bold"
+        title=f"{report.shape}, {report.dtype}, memory {report.memory}",
+        title_justify="left",
+        title_style="bold",
     )
     result.add_column("")
     result.add_column("value", justify="right")
@@ -130,7 +163,9 @@ def table(report: Report) -> Table:
     result.add_row("memory in use", size(plan["total"]))
     result.add_section()
     per_prompt_token = stats["prefill_seconds"] / max(stats["prefill_tokens"], 1)
-    result.add_row("prompt", f"{stats['prefill_tokens']} tokens, {screen.seconds(per_prompt_token)} each")
+    result.add_row(
+        "prompt", f"{stats['prefill_tokens']} tokens, {screen.seconds(per_prompt_token)} each"
+    )
     result.add_row("decoded", f"{stats['tokens']} tokens")
     result.add_row("time per token", screen.seconds(stats["seconds_per_token"]))
     result.add_row("bytes read per token", size(round(stats["bytes_per_token"])))

@@ -50,8 +50,8 @@ def main(
 ) -> None:
     """Talks with a chat model. Ctrl-C stops an answer; /help lists what else can be typed.
 
-    A text that is pasted is one message. Where stdin is no terminal, each line of it is one message. With --json
-    each answer is one JSON object, on one line.
+    A text that is pasted is one message. Where stdin is no terminal, each line of it is one
+    message. With --json each answer is one JSON object, on one line.
     """
     lm = options.open_source(source, **options.opening_of(given))
     settings = {"max_new_tokens": max_new_tokens, **options.sampling_of(given)}
@@ -87,7 +87,10 @@ class Conversation:
         self._start: Messages = [{"role": "system", "content": system}] if system else []
         self._messages = list(before or self._start)
         if before and system:
-            self._messages = [*self._start, *(message for message in before if message["role"] != "system")]
+            self._messages = [
+                *self._start,
+                *(message for message in before if message["role"] != "system"),
+            ]
         self._interactive = sys.stdin.isatty()
         self._typed = Typed() if self._interactive else None
         self._interrupts = Interrupts()
@@ -98,7 +101,8 @@ class Conversation:
             self._take_turns()
             return
         screen.err.print(
-            f"{self._lm.folder.name}: {format_bytes(self._lm.memory_plan.total)} of DRAM. /help lists the commands.",
+            f"{self._lm.folder.name}: {format_bytes(self._lm.memory_plan.total)} of DRAM. /help "
+            f"lists the commands.",
             style="dim",
             markup=False,
         )
@@ -139,35 +143,51 @@ class Conversation:
         if line == "/help":
             screen.err.print(HELP, markup=False)
         elif line == "/stats":
-            screen.err.print(screen.plan_table(self._lm.memory_plan), screen.stats_table(self._speaker.stats), sep="\n")
+            screen.err.print(
+                screen.plan_table(self._lm.memory_plan),
+                screen.stats_table(self._speaker.stats),
+                sep="\n",
+            )
         elif line == "/reset":
             self._messages = list(self._start)
             screen.err.print("A new conversation.", style="dim")
         elif line == "/forget":
             self._forget()
         else:
-            screen.err.print(f"{line}: no such command. /help lists them.", style="yellow", markup=False)
+            screen.err.print(
+                f"{line}: no such command. /help lists them.", style="yellow", markup=False
+            )
 
     def _forget(self) -> None:
         """Takes the oldest question and its answer out of the conversation."""
         begin = len(self._start) if self._messages[: len(self._start)] == self._start else 0
         while begin < len(self._messages) and self._messages[begin]["role"] == "system":
             begin += 1
-        turns = [at for at in range(begin + 1, len(self._messages)) if self._messages[at]["role"] == "user"]
+        turns = [
+            at
+            for at in range(begin + 1, len(self._messages))
+            if self._messages[at]["role"] == "user"
+        ]
         end = turns[0] if turns else len(self._messages)
         question = str(self._messages[begin].get("content", "")) if begin < end else ""
         del self._messages[begin:end]
         shown = question if len(question) <= _SHOWN else f"{question[:_SHOWN]}..."
-        screen.tell(f"Forgotten: {screen.plain(shown)}" if begin < end else "There is nothing to forget.")
+        screen.tell(
+            f"Forgotten: {screen.plain(shown)}" if begin < end else "There is nothing to forget."
+        )
 
     def _tell_of_full_context(self) -> None:
         """What to do where the conversation no longer fits."""
         size = self._speaker.context
         if self._messages == self._start:
-            screen.tell(f"The message is longer than the context of {size} tokens. --context N makes it larger.")
+            screen.tell(
+                f"The message is longer than the context of {size} tokens. --context N makes it "
+                f"larger."
+            )
         else:
             screen.tell(
-                f"The conversation fills the context of {size} tokens: /forget drops its oldest question and answer, "
+                f"The conversation fills the context of {size} tokens: /forget drops its oldest "
+                f"question and answer, "
                 "/reset begins a new one, --context N makes more room."
             )
 
@@ -196,7 +216,9 @@ class Conversation:
             if not self._json:
                 screen.write("\n")
         if self._json:
-            screen.print_json({"text": "".join(pieces), "finish_reason": reason, **self._speaker.stats.to_dict()})
+            screen.print_json(
+                {"text": "".join(pieces), "finish_reason": reason, **self._speaker.stats.to_dict()}
+            )
         elif reason in ("length", "context", "stopped"):
             screen.err.print(f"({'' if reason == 'stopped' else 'cut: '}{reason})", style="dim")
         self._messages = [*messages, {"role": "assistant", "content": "".join(pieces)}]
@@ -204,7 +226,10 @@ class Conversation:
             self._tell_of_full_context()
 
     def _say(self, messages: Messages, pieces: list[str]) -> str | None:
-        """Writes an answer, unless it is one for programs, and keeps its pieces. Returns why it ended."""
+        """Writes an answer, unless it is one for programs, and keeps its pieces.
+
+        Returns why it ended.
+        """
         with self._interrupts.allowed():
             generation = self._speaker.stream_chat(messages, **self._settings)
             with contextlib.closing(generation):

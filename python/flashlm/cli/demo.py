@@ -16,7 +16,9 @@ EXAMPLES = options.examples("flashlm demo", "flashlm demo --memory 75% --json")
 
 def main(
     *,
-    prompt: Annotated[str, typer.Option("--prompt", "-p", metavar="TEXT", help="What to ask.")] = demo.PROMPT,
+    prompt: Annotated[
+        str, typer.Option("--prompt", "-p", metavar="TEXT", help="What to ask.")
+    ] = demo.PROMPT,
     memory: options.Memory = "50%",
     max_new_tokens: options.MaxNewTokens = 64,
     threads: options.Threads = None,

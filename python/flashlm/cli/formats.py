@@ -19,7 +19,9 @@ def tensor_dtypes(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """The number format of every tensor, by flashlm's names; those of the neurons as ``layers.N.up`` and so on."""
     resident = _core.Safetensors(str(folder / "resident.safetensors"))
     told = resident.metadata()
-    result = {name: told.get(f"dtype.{name}", resident.dtype(name).lower()) for name in resident.names()}
+    result = {
+        name: told.get(f"dtype.{name}", resident.dtype(name).lower()) for name in resident.names()
+    }
     for number, layer in enumerate(manifest["layers"]):
         for part in ("gate", "up", "down") if layer["gated"] else ("up", "down"):
             result[f"layers.{number}.{part}"] = layer["dtype"]
@@ -27,7 +29,10 @@ def tensor_dtypes(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def by_kind(dtypes: Mapping[str, str]) -> dict[str, str]:
-    """Kind of matrix -> its formats, with counts where they differ. Vectors are always f32 and left out."""
+    """Kind of matrix -> its formats, with counts where they differ.
+
+    Vectors are always f32 and left out.
+    """
     kinds: dict[str, Counter[str]] = {}
     for name, dtype in dtypes.items():
         kind = name.rpartition(".")[2]

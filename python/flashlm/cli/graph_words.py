@@ -19,15 +19,20 @@ def graph_words(graph: Graph) -> dict[str, str]:
         '2 heads of 8, 1 for keys and values; rope'
     """
     layers = Counter(graph.layers)
-    attentions = [(heads, n) for layer, n in layers.items() if (heads := layer.find(Attention)) is not None]
-    networks = [(network, n) for layer, n in layers.items() if (network := layer.find(Ffn)) is not None]
+    attentions = [
+        (heads, n) for layer, n in layers.items() if (heads := layer.find(Attention)) is not None
+    ]
+    networks = [
+        (network, n) for layer, n in layers.items() if (network := layer.find(Ffn)) is not None
+    ]
     return {
         "sizes": f"dim {graph.dim}, {len(graph.layers)} layers, vocabulary {graph.vocab_size}"
         + (", head tied to the embedding" if graph.head.tied else ""),
         "attention": _counted([(_attention(each), n) for each, n in attentions]),
         "network": _counted([(_network(each), n) for each, n in networks]),
         "norms": _norm(graph.final_norm),
-        "positions": f"{graph.max_context}" + (", learned" if graph.embedding.positions is not None else ""),
+        "positions": f"{graph.max_context}"
+        + (", learned" if graph.embedding.positions is not None else ""),
     }
 
 
@@ -39,7 +44,10 @@ def _counted(lines: list[tuple[str, int]]) -> str:
 
 def _attention(attention: Attention) -> str:
     words = [
-        f"{attention.heads} heads of {attention.head_dim}, {attention.kv_heads} for keys and values",
+        (
+            f"{attention.heads} heads of {attention.head_dim}, {attention.kv_heads} for keys and "
+            f"values"
+        ),
         "no rope" if attention.rope is None else _rope(attention),
     ]
     if attention.window is not None:
@@ -47,7 +55,11 @@ def _attention(attention: Attention) -> str:
     biased = [name for name in "qkvo" if getattr(attention.bias, name)]
     if biased:
         words.append(f"biases of {', '.join(biased)}")
-    for name, norm in (("queries", attention.q_norm), ("keys", attention.k_norm), ("values", attention.v_norm)):
+    for name, norm in (
+        ("queries", attention.q_norm),
+        ("keys", attention.k_norm),
+        ("values", attention.v_norm),
+    ):
         if norm is not None:
             words.append(f"{_head_norm(norm)} of {name}")
     return "; ".join(words)

@@ -24,7 +24,9 @@ from flashlm.packing.writer import bytes_by_kind
 
 NAME = "info"
 EXAMPLES = options.examples(
-    "flashlm info model.flash", "flashlm info model.gguf", "flashlm info model.flash --memory 75% --json"
+    "flashlm info model.flash",
+    "flashlm info model.gguf",
+    "flashlm info model.flash --memory 75% --json",
 )
 
 
@@ -33,15 +35,17 @@ def main(
     *,
     memory: Annotated[
         str | None,
-        typer.Option("--memory", "-m", metavar="SIZE", help="Tells too where this memory would go."),
+        typer.Option(
+            "--memory", "-m", metavar="SIZE", help="Tells too where this memory would go."
+        ),
     ] = None,
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
     """Tells what a model is, whether it runs, how large it gets, and the smallest budget that works.
 
-    Nothing is packed for it, and no weights are read: of a model that is not packed yet, the headers say it all, those
-    of a hub id too. With --memory also where the memory would go.
+    Nothing is packed for it, and no weights are read: of a model that is not packed yet, the
+    headers say it all, those of a hub id too. With --memory also where the memory would go.
     """
     check_opening({"context": context})
     if memory is not None:
@@ -55,7 +59,9 @@ def main(
             refused = headers_of(source)
             if refused is None:
                 raise
-            _tell_refused({"folder": source, "runs": False, "reason": str(error), **refused}, json=json)
+            _tell_refused(
+                {"folder": source, "runs": False, "reason": str(error), **refused}, json=json
+            )
             return
         if memory is not None:
             plan = _core.LanguageModel.plan(
@@ -75,7 +81,9 @@ def main(
 
 def _smallest(folder: Path, context: int | None) -> int:
     """The smallest budget in bytes."""
-    return _core.LanguageModel.plan(folder, memory="100%", context=context, manifest=upgraded(folder)).smallest
+    return _core.LanguageModel.plan(
+        folder, memory="100%", context=context, manifest=upgraded(folder)
+    ).smallest
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -126,7 +134,9 @@ def _table(facts: dict[str, Any]) -> Table:
         "runs": f"yes, as {facts['family']}",
         **facts["graph"],
         "numbers": f"{_core.format_bytes(facts['bytes'])} in all{when}, {formats.one_line(facts['tensor_dtypes'])}",
-        "of these": ", ".join(f"{_KINDS[kind]} {_core.format_bytes(kinds[kind])}" for kind in _KINDS if kind in kinds),
+        "of these": ", ".join(
+            f"{_KINDS[kind]} {_core.format_bytes(kinds[kind])}" for kind in _KINDS if kind in kinds
+        ),
         "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),

@@ -14,8 +14,9 @@ _LOOK_SECONDS = 0.1
 class Interrupts:
     """Keeps each Ctrl-C until somebody takes it; as a context manager, from the main thread.
 
-    Inside `allowed` and `heard_while_waiting` it raises KeyboardInterrupt, at once if it came before; once for each
-    of these blocks. Elsewhere it waits for the next of them. So both belong into a try statement that catches it.
+    Inside `allowed` and `heard_while_waiting` it raises KeyboardInterrupt, at once if it came
+    before; once for each of these blocks. Elsewhere it waits for the next of them. So both belong
+    into a try statement that catches it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,10 @@ class Interrupts:
         self._before = signal.signal(signal.SIGINT, self._note)
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         signal.signal(signal.SIGINT, self._before)
         signal.signal(signal.SIGALRM, self._alarm_before)
@@ -47,7 +51,8 @@ class Interrupts:
     def heard_while_waiting(self) -> Iterator[None]:
         """The same for a block that waits for the keyboard.
 
-        A signal that comes just before a read begins does not end it, so that an alarm rings until one does.
+        A signal that comes just before a read begins does not end it, so that an alarm rings until
+        one does.
         """
         try:
             with self.allowed():

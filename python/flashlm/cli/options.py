@@ -20,7 +20,8 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as owner/name."
+        metavar="MODEL",
+        help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id such as owner/name.",
     ),
 ]
 
@@ -29,8 +30,14 @@ def _option(name: str, *short: str, metavar: str | None = None) -> Any:
     """An option of the engine's tables, whose help is the first sentence and the words there."""
     option = _TABLE[name]
     said = option["doc"].split(". ")[0].rstrip(".").replace("`", "").replace('"', "")
-    words = f": {option['words']}" if option["words"] and option["words"].split(", ")[-1] not in said else ""
-    return typer.Option("--" + name.replace("_", "-"), *short, metavar=metavar, help=f"{said}{words}.")
+    words = (
+        f": {option['words']}"
+        if option["words"] and option["words"].split(", ")[-1] not in said
+        else ""
+    )
+    return typer.Option(
+        "--" + name.replace("_", "-"), *short, metavar=metavar, help=f"{said}{words}."
+    )
 
 
 _TABLE = {option["name"]: option for option in [*_core.OPENING_OPTIONS, *_core.GENERATION_OPTIONS]}
@@ -47,7 +54,9 @@ Seed = Annotated[int, _option("seed")]
 MaxNewTokens = Annotated[int, _option("max_new_tokens", "-n", metavar="N")]
 JsonSchema = Annotated[
     Path | None,
-    typer.Option("--json-schema", metavar="FILE", help="Writes JSON that the schema in this file allows."),
+    typer.Option(
+        "--json-schema", metavar="FILE", help="Writes JSON that the schema in this file allows."
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -60,18 +69,31 @@ Model = Annotated[
 ]
 FullContext = Annotated[
     int | None,
-    typer.Option("--context", metavar="N", help="Tokens that fit; by default all of the model's that memory can hold."),
+    typer.Option(
+        "--context",
+        metavar="N",
+        help="Tokens that fit; by default all of the model's that memory can hold.",
+    ),
 ]
 KvStore = Annotated[
-    bool, typer.Option("--kv-store/--no-kv-store", help="Keeps what was read computed, for later runs too.")
+    bool,
+    typer.Option(
+        "--kv-store/--no-kv-store", help="Keeps what was read computed, for later runs too."
+    ),
 ]
 LoadSession = Annotated[
     Path | None,
-    typer.Option("--load-session", metavar="FILE", help="Goes on from there, with what was computed then."),
+    typer.Option(
+        "--load-session", metavar="FILE", help="Goes on from there, with what was computed then."
+    ),
 ]
 SaveSession = Annotated[
     Path | None,
-    typer.Option("--save-session", metavar="FILE", help="Ends with saving what was read and written, to go on from."),
+    typer.Option(
+        "--save-session",
+        metavar="FILE",
+        help="Ends with saving what was read and written, to go on from.",
+    ),
 ]
 OPENING: dict[str, Any] = {
     "memory": Memory,
@@ -95,7 +117,9 @@ SAMPLING: dict[str, Any] = {
     "seed": Seed,
     "stop": Annotated[
         list[str] | None,
-        typer.Option("--stop", metavar="TEXT", help="Ends before this text; may be given several times."),
+        typer.Option(
+            "--stop", metavar="TEXT", help="Ends before this text; may be given several times."
+        ),
     ],
 }
 """How `run` and `chat` draw tokens: names of `generate`, and types for the command line."""
@@ -117,9 +141,15 @@ def takes(options: Mapping[str, Any]) -> Callable[[_Command], _Command]:
 
     def decorate(command: _Command) -> _Command:
         signature = inspect.signature(command, eval_str=True)
-        first = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        first = [
+            one
+            for one in signature.parameters.values()
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
         named = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation)
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=annotation
+            )
             for name, annotation in options.items()
         ]
         command.__signature__ = signature.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
@@ -147,8 +177,16 @@ def open_source(source: str, *, quiet: bool = False, **options: Any) -> Language
     from flashlm.home import packed
     from flashlm.plan_lines import plan_lines
 
-    opening = {name: options[name] for name in ("context", "threads", "selector", "policy", "window")}
-    check_opening({name: options[name] for name in options if name not in ("memory", "kv_store", "kv_store_bytes")})
+    opening = {
+        name: options[name] for name in ("context", "threads", "selector", "policy", "window")
+    }
+    check_opening(
+        {
+            name: options[name]
+            for name in options
+            if name not in ("memory", "kv_store", "kv_store_bytes")
+        }
+    )
     with screen.progress_bar() as progress:
         folder = packed(source, progress=progress, tell=screen.tell)
         if not quiet:
@@ -171,7 +209,11 @@ def open_model(
     from flashlm.context_size import largest_context
     from flashlm.home import packed
 
-    folder = demo.prepare(progress) if model is None else packed(model, progress=progress, tell=screen.tell)
+    folder = (
+        demo.prepare(progress)
+        if model is None
+        else packed(model, progress=progress, tell=screen.tell)
+    )
     return LanguageModel.from_pretrained(
         folder,
         memory=memory,

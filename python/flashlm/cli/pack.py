@@ -25,9 +25,14 @@ EXAMPLES = options.examples(
 def main(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="A GGUF file, a Hugging Face folder, or a hub id such as owner/name."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="A GGUF file, a Hugging Face folder, or a hub id such as owner/name.",
+        ),
     ],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")
+    ],
     *,
     dtype: Annotated[
         str,
@@ -40,14 +45,18 @@ def main(
     ] = "auto",
     json: options.Json = False,
 ) -> None:
-    """Packs a model into a folder that runs from flash. The folder appears only when it is complete."""
+    """Packs a model into a folder that runs from flash.
+
+    The folder appears only when it is complete.
+    """
     bundle: int | Literal["auto"] = "auto"
     if neurons_per_bundle != "auto":
         try:
             bundle = int(neurons_per_bundle)
         except ValueError:
             raise typer.BadParameter(
-                f"expected a number or auto, got {neurons_per_bundle!r}", param_hint="--neurons-per-bundle"
+                f"expected a number or auto, got {neurons_per_bundle!r}",
+                param_hint="--neurons-per-bundle",
             ) from None
     tell = None if json else screen.tell
     with screen.progress_bar() as progress:
@@ -56,7 +65,12 @@ def main(
     files, errors = manifest["files"], manifest["source"].get("rounding_error", {})
     size = sum(file["bytes"] for file in files)
     if json:
-        told = {"folder": str(packed), "bytes": size, "files": len(files), "dtype": manifest["dtype"]}
+        told = {
+            "folder": str(packed),
+            "bytes": size,
+            "files": len(files),
+            "dtype": manifest["dtype"],
+        }
         screen.print_json({**told, "rounding_error": errors})
         return
     if errors:

@@ -50,7 +50,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """For programs."""
-        facts = {key: getattr(self.paper, key) for key in ("id", "title", "url", "upvotes", "daily")}
+        facts = {
+            key: getattr(self.paper, key) for key in ("id", "title", "url", "upvotes", "daily")
+        }
         facts["topic"] = self.topic
         if self.summary is None:
             return {**facts, "error": self.error}
@@ -71,13 +73,19 @@ class Report:
         made = f"Made of {self.summary.pages_text}"
         if self.source == "pdf":
             return f"{made}."
-        return f"{made} ({self.source}, since {self.note})." if self.note else f"{made} ({self.source})."
+        return (
+            f"{made} ({self.source}, since {self.note})."
+            if self.note
+            else f"{made} ({self.source})."
+        )
 
     def markdown(self) -> str:
         """For people who keep it."""
         body = "" if self.summary is None else f"{self.summary.text}\n\n"
         facts = _facts(self.paper, self.topic)
-        return f"## [{self.paper.title}]({self.paper.url})\n\n*{facts}*\n\n{body}*{self.ending}*\n\n"
+        return (
+            f"## [{self.paper.title}]({self.paper.url})\n\n*{facts}*\n\n{body}*{self.ending}*\n\n"
+        )
 
 
 def _facts(paper: Paper, topic: str) -> str:
@@ -87,17 +95,29 @@ def _facts(paper: Paper, topic: str) -> str:
 def main(
     *,
     topic: Annotated[
-        str, typer.Option("--topic", metavar="TEXT", help="What the papers are about; commas separate choices.")
+        str,
+        typer.Option(
+            "--topic", metavar="TEXT", help="What the papers are about; commas separate choices."
+        ),
     ] = "",
     top: Annotated[int, typer.Option("--top", metavar="N", help="How many papers at most.")] = 3,
-    date: Annotated[str | None, typer.Option("--date", metavar="DAY", help="The list of a day: 2026-11-20.")] = None,
-    week: Annotated[str | None, typer.Option("--week", metavar="WEEK", help="Of a week: 2026-W47.")] = None,
-    month: Annotated[str | None, typer.Option("--month", metavar="MONTH", help="Of a month: 2026-11.")] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", metavar="DAY", help="The list of a day: 2026-11-20.")
+    ] = None,
+    week: Annotated[
+        str | None, typer.Option("--week", metavar="WEEK", help="Of a week: 2026-W47.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="MONTH", help="Of a month: 2026-11.")
+    ] = None,
     by: Annotated[By, typer.Option("--by", help="What makes a paper a top one.")] = By.votes,
     output: Annotated[
-        Output | None, typer.Option("--output", "-o", help="How the summaries are written; by default as text.")
+        Output | None,
+        typer.Option("--output", "-o", help="How the summaries are written; by default as text."),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Takes everything from the cache.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Takes everything from the cache.")
+    ] = False,
     model: options.Model = None,
     memory: options.Memory = "auto",
     context: options.FullContext = None,
@@ -108,7 +128,9 @@ def main(
 ) -> None:
     """Finds the top daily papers of a topic, reads every page, and summarizes each."""
     if json and output not in (None, Output.json):
-        raise ArgumentError(f"[papers] output: expected json or nothing with --json, got {output.value!r}.")
+        raise ArgumentError(
+            f"[papers] output: expected json or nothing with --json, got {output.value!r}."
+        )
     written = Output.json if json else output or Output.text
     with screen.progress_bar() as progress:
         source, found = _find(
@@ -123,11 +145,17 @@ def main(
         )
         if not found:
             raise Error(
-                f"[papers] topic: expected daily papers{f' about {topic!r}' if topic else ''}, found none. "
+                f"[papers] topic: expected daily papers{f' about {topic!r}' if topic else ''}, "
+                f"found none. "
                 "Try other words, or another date, week or month."
             )
         lm = options.open_model(
-            model, memory=memory, context=context, threads=threads, kv_store=kv_store, progress=progress
+            model,
+            memory=memory,
+            context=context,
+            threads=threads,
+            kv_store=kv_store,
+            progress=progress,
         )
     reports = []
     with lm:
@@ -150,7 +178,9 @@ class _Shown:
     """A paper on the screen: its title and address at once, its summary as it is written."""
 
     def __init__(self, paper: Paper, topic: str) -> None:
-        wrap = not screen.out.is_terminal  # a terminal shows whole words; a file or a pipe gets whole paragraphs
+        wrap = (
+            not screen.out.is_terminal
+        )  # a terminal shows whole words; a file or a pipe gets whole paragraphs
         screen.out.print(screen.plain(paper.title), markup=False, style="bold", soft_wrap=wrap)
         for line in (paper.url, _facts(paper, topic), ""):
             screen.out.print(line, markup=False, soft_wrap=wrap)
@@ -169,7 +199,9 @@ class _Shown:
         screen.out.print()
 
 
-def _find(source: papers.Papers, progress: screen.ProgressBar, **query: Any) -> tuple[papers.Papers, list[Paper]]:
+def _find(
+    source: papers.Papers, progress: screen.ProgressBar, **query: Any
+) -> tuple[papers.Papers, list[Paper]]:
     """The papers, and where to read them: in the cache if the network fails and the list is there."""
     try:
         return source, papers.find(papers=source, progress=progress, **query)
@@ -181,14 +213,23 @@ def _find(source: papers.Papers, progress: screen.ProgressBar, **query: Any) -> 
             found = papers.find(papers=cached, **query)
         except IoError:
             raise error from None
-        day = papers.newest_day(cached, date=query["date"], week=query["week"], month=query["month"], by=query["by"])
+        day = papers.newest_day(
+            cached, date=query["date"], week=query["week"], month=query["month"], by=query["by"]
+        )
         screen.print_error(error, expected=True)
-        screen.err.print(f"Going on without the network, with the list of {day} from the cache.", style="yellow")
+        screen.err.print(
+            f"Going on without the network, with the list of {day} from the cache.", style="yellow"
+        )
         return cached, found
 
 
 def _report(  # noqa: PLR0917
-    lm: LanguageModel, paper: Paper, topic: str, source: papers.Papers, max_new_tokens: int, shown: _Shown | None
+    lm: LanguageModel,
+    paper: Paper,
+    topic: str,
+    source: papers.Papers,
+    max_new_tokens: int,
+    shown: _Shown | None,
 ) -> Report:
     """One paper. What is wrong with it does not keep the others from being read."""
     with screen.progress_bar() as progress:

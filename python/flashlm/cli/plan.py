@@ -17,11 +17,19 @@ EXAMPLES = options.examples(
 _OPTIONS = {**options.OPENING, "parallel": options.Parallel}
 
 
-@options.takes({name: _OPTIONS[name] for name in inspect.signature(flashlm.plan).parameters if name in _OPTIONS})
+@options.takes(
+    {
+        name: _OPTIONS[name]
+        for name in inspect.signature(flashlm.plan).parameters
+        if name in _OPTIONS
+    }
+)
 def main(source: options.Source, *, json: options.Json = False, **given: Any) -> None:
     """Tells where the memory of a model would go. Nothing is packed, and no weights are read."""
     plan = flashlm.plan(source, **given)
     if json:
         screen.print_json(plan.to_dict())
     else:
-        screen.out.print(screen.plan_table(plan, f"Where the memory goes at --memory {given['memory']}"))
+        screen.out.print(
+            screen.plan_table(plan, f"Where the memory goes at --memory {given['memory']}")
+        )

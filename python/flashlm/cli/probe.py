@@ -23,21 +23,32 @@ EXAMPLES = options.examples(
 def main(
     path: Annotated[
         Path,
-        typer.Argument(metavar="PATH", help="A file; a packed folder; or any folder, for a scratch file."),
+        typer.Argument(
+            metavar="PATH", help="A file; a packed folder; or any folder, for a scratch file."
+        ),
     ] = Path(),
     *,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="About how long; 10, or 2 with --quick.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="About how long; 10, or 2 with --quick.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Measures a few points only.")] = False,
     reader: options.Reader = "auto",
     page_cache: Annotated[
-        bool, typer.Option("--page-cache", help="Measures the page cache where direct reads are impossible.")
+        bool,
+        typer.Option(
+            "--page-cache", help="Measures the page cache where direct reads are impossible."
+        ),
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draws the curve: PNG, SVG or PDF.")
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draws the curve: PNG, SVG or PDF."),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Measures a disk: median and range, since disks drift. Reads around the page cache, writes only a scratch file."""
+    """Measures a disk: median and range, since disks drift.
+
+    Reads around the page cache, writes only a scratch file.
+    """
     if plot is not None:
         flashlm.plot.require("probe --plot", plot)  # before ten seconds of measuring, not after
     with screen.progress_bar() as progress:
@@ -62,7 +73,11 @@ def main(
 
 def target(path: Path) -> Path:
     """What to read: of a packed folder its largest weight file, which tells more than a fresh scratch file."""
-    weights = sorted(path.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size) if path.is_dir() else []
+    weights = (
+        sorted(path.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
+        if path.is_dir()
+        else []
+    )
     return weights[-1] if weights else path
 
 

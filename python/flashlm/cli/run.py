@@ -27,13 +27,19 @@ EXAMPLES = options.examples(
 def main(
     source: options.Source,
     *,
-    prompt: Annotated[str, typer.Option("--prompt", "-p", metavar="TEXT", help="The text; - reads it from stdin.")],
-    chat: Annotated[bool, typer.Option("--chat", help="Takes the text as a message, and answers it.")] = False,
+    prompt: Annotated[
+        str, typer.Option("--prompt", "-p", metavar="TEXT", help="The text; - reads it from stdin.")
+    ],
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Takes the text as a message, and answers it.")
+    ] = False,
     max_new_tokens: options.MaxNewTokens = 128,
     json_schema: options.JsonSchema = None,
     load_session: options.LoadSession = None,
     save_session: options.SaveSession = None,
-    stats: Annotated[bool, typer.Option("--stats", help="Ends with tables of memory, bytes and time.")] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Ends with tables of memory, bytes and time.")
+    ] = False,
     json: options.Json = False,
     **given: Any,
 ) -> None:
@@ -42,7 +48,9 @@ def main(
     With --load-session the prompt is added to the text of the session, with --chat to its messages.
     """
     text = sys.stdin.read() if prompt == "-" else prompt
-    schema = None if json_schema is None else json_schema.read_text(encoding="utf-8", errors="replace")
+    schema = (
+        None if json_schema is None else json_schema.read_text(encoding="utf-8", errors="replace")
+    )
     lm = options.open_source(source, **options.opening_of(given), quiet=json)
     with lm:
         speaker = open_talk(lm, load_session, save_session)
@@ -51,10 +59,14 @@ def main(
         if chat:
             messages = load_messages(load_session) if load_session is not None else []
             messages.append({"role": "user", "content": text})
-            generation = speaker.stream_chat(messages, response_format=_format_of(schema), **settings)
+            generation = speaker.stream_chat(
+                messages, response_format=_format_of(schema), **settings
+            )
         else:
             before = lm.tokenizer.decode(speaker.tokens) if isinstance(speaker, Session) else ""
-            generation = speaker.stream(before + text, add_special=not before, json_schema=schema, **settings)
+            generation = speaker.stream(
+                before + text, add_special=not before, json_schema=schema, **settings
+            )
 
         def save(answer: str) -> None:
             if save_session is not None:
@@ -83,7 +95,9 @@ def main(
             screen.write("\n")
         save("".join(pieces))
         if stats:
-            screen.err.print(screen.plan_table(lm.memory_plan), screen.stats_table(speaker.stats), sep="\n")
+            screen.err.print(
+                screen.plan_table(lm.memory_plan), screen.stats_table(speaker.stats), sep="\n"
+            )
         else:
             screen.err.print(screen.summary(speaker.stats), style="dim")
 

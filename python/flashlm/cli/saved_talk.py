@@ -20,8 +20,12 @@ def open_talk(lm: LanguageModel, load: Path | None, save: Path | None) -> Langua
         ArgumentError: The file to save to is in a folder that does not exist.
         Error: As `LanguageModel.load_session`.
     """
-    if save is not None and not save.absolute().parent.is_dir():  # better known before an hour of talk than behind it
-        raise ArgumentError(f"[session] save_session: expected a file in a folder that exists, got {str(save)!r}.")
+    if (
+        save is not None and not save.absolute().parent.is_dir()
+    ):  # better known before an hour of talk than behind it
+        raise ArgumentError(
+            f"[session] save_session: expected a file in a folder that exists, got {str(save)!r}."
+        )
     if load is not None:
         return lm.load_session(load)
     return lm if save is None else lm.session()
@@ -37,7 +41,8 @@ def load_messages(path: Path) -> Messages:
     beside = _beside(path)
     if not beside.is_file():
         raise ArgumentError(
-            f"[session] load_session: expected {beside.name} beside it, which `flashlm chat --save-session` writes, "
+            f"[session] load_session: expected {beside.name} beside it, which `flashlm chat "
+            f"--save-session` writes, "
             f"got none ({path}). A text without messages goes on with `flashlm run`."
         )
     try:
@@ -58,7 +63,9 @@ def save_talk(speaker: LanguageModel | Session, path: Path, messages: Messages |
     speaker.save(path)
     if messages is not None:
         part = beside.with_name(beside.name + ".part")
-        part.write_text(json.dumps({"messages": messages}, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(
+            json.dumps({"messages": messages}, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         part.replace(beside)
 
 

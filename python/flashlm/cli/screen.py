@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""screen.py: what the command line shows. Answers go to stdout; everything about them goes to stderr."""
+"""screen.py: what the command line shows.
+
+Answers go to stdout; everything about them goes to stderr.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,14 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from flashlm._core import MemoryPlan, Stats, format_bytes
@@ -92,7 +102,12 @@ def progress_bar() -> Iterator[ProgressBar]:
     if not err.is_terminal:
         yield ProgressBar(None)
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=err, transient=True) as bars:
         yield ProgressBar(bars)
 
@@ -111,7 +126,9 @@ def print_error(error: BaseException, *, expected: bool) -> None:
     if expected:
         text = str(error) or type(error).__name__
     else:
-        text = f"unexpected {type(error).__name__}: {error} (run again with --traceback to see where)"
+        text = (
+            f"unexpected {type(error).__name__}: {error} (run again with --traceback to see where)"
+        )
     err.print("flashlm:", style="bold red", end=" ", soft_wrap=True)
     err.print(text, markup=False, soft_wrap=True)
 
@@ -125,9 +142,14 @@ def seconds(value: float) -> str:
 
 def summary(stats: Stats) -> str:
     """One line: "42 tokens, 9.31 tokens/s, 84.0 MiB read per token, hit rate 48 %"."""
-    speed = f"{1 / stats.seconds_per_token:.3g} tokens/s" if stats.seconds_per_token else "no token decoded"
+    speed = (
+        f"{1 / stats.seconds_per_token:.3g} tokens/s"
+        if stats.seconds_per_token
+        else "no token decoded"
+    )
     return (
-        f"{stats.tokens} tokens, {speed}, {format_bytes(round(stats.bytes_per_token))} read per token, "
+        f"{stats.tokens} tokens, {speed}, {format_bytes(round(stats.bytes_per_token))} read per "
+        f"token, "
         f"hit rate {stats.hit_rate:.0%}"
     )
 
@@ -147,7 +169,11 @@ def plan_table(plan: MemoryPlan, title: str = "Where the memory goes") -> Table:
     table.add_section()
     table.add_row("together", format_bytes(plan.total), "100%")
     table.add_section()
-    table.add_row("weights in DRAM", format_bytes(held), f"{held / plan.weights:.0%} of {format_bytes(plan.weights)}")
+    table.add_row(
+        "weights in DRAM",
+        format_bytes(held),
+        f"{held / plan.weights:.0%} of {format_bytes(plan.weights)}",
+    )
     if plan.limit is not None:
         table.add_row(f"free of {plan.limit['name']}", format_bytes(plan.limit["room"]), "")
         table.add_row("of which stay free", format_bytes(plan.limit["reserve"]), "")

@@ -28,16 +28,26 @@ def main(
     text: Annotated[
         list[Path],
         typer.Option(
-            "--text", metavar="FILE", help="Half sets the thresholds, half is measured; may be given several times."
+            "--text",
+            metavar="FILE",
+            help="Half sets the thresholds, half is measured; may be given several times.",
         ),
     ],
     lossy: Annotated[
-        float, typer.Option("--lossy", metavar="SHARE", help="The share of neurons to leave out, above 0 and below 1.")
+        float,
+        typer.Option(
+            "--lossy",
+            metavar="SHARE",
+            help="The share of neurons to leave out, above 0 and below 1.",
+        ),
     ] = 0.4,
     memory: options.Memory = "auto",
     json: options.Json = False,
 ) -> None:
-    """Lets a SwiGLU model leave out neurons with small gates. LOSSY: the text changes; prints by how much."""
+    """Lets a SwiGLU model leave out neurons with small gates.
+
+    LOSSY: the text changes; prints by how much.
+    """
     content = read_texts(text)
     with screen.progress_bar() as progress:
         result = flashlm.add_thresholds(

@@ -8,7 +8,9 @@ import importlib.util
 import select
 import sys
 
-_SAME_BURST = 0.05  # seconds; a terminal that does not mark what is pasted sends its lines one upon the other
+_SAME_BURST = (
+    0.05  # seconds; a terminal that does not mark what is pasted sends its lines one upon the other
+)
 
 
 class Typed:

@@ -29,29 +29,35 @@ def pack(
 ) -> Path:
     """Packs a model of the Llama or OPT architecture into a new folder.
 
-    It needs memory for one layer. The folder appears when it is complete: until then it grows as ``FOLDER.partial``,
-    which an error removes. An interruption (Ctrl-C, a killed process) leaves it, and the same call continues it.
+    It needs memory for one layer. The folder appears when it is complete: until then it grows as
+    ``FOLDER.partial``, which an error removes. An interruption (Ctrl-C, a killed process) leaves
+    it, and the same call continues it.
 
     Args:
-        source: A GGUF file, a Hugging Face folder with safetensors, or a hub id such as ``owner/name``.
+        source: A GGUF file, a Hugging Face folder with safetensors, or a hub id such as
+            ``owner/name``.
         folder: Where to; must not exist.
-        dtype: ``"source"`` keeps every matrix of a number format that flashlm has (``flashlm pack --help`` lists them)
-            as it is and turns other types into f16; the three matrices of a feed-forward network get one format, that
-            of all or else f16 (f32 if one is f32 or bf16). The name of a number format gives it to all matrices; where
-            rows are not whole blocks, they become f16. With fewer bits than q8_0, embedding and head become q8_0 unless
-            the source has them in that format: rounding them costs most (llama.cpp too gives its head more bits, q6_K).
-            Norms are always f32. What rounding loses is kept in the manifest, as ``rounding_error`` of its ``source``.
-        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32 for formats of blocks, which allow no other
-            number; 1 where the activation makes zeros (ReLU and its family), so that some can be left out; else 32.
-        progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and ``"pack"`` (bytes).
+        dtype: ``"source"`` keeps every matrix of a number format that flashlm has (``flashlm pack
+            --help`` lists them) as it is and turns other types into f16; the three matrices of a
+            feed-forward network get one format, that of all or else f16 (f32 if one is f32 or
+            bf16). The name of a number format gives it to all matrices; where rows are not whole
+            blocks, they become f16. With fewer bits than q8_0, embedding and head become q8_0
+            unless the source has them in that format: rounding them costs most (llama.cpp too gives
+            its head more bits, q6_K). Norms are always f32. What rounding loses is kept in the
+            manifest, as ``rounding_error`` of its ``source``.
+        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32 for formats of blocks,
+            which allow no other number; 1 where the activation makes zeros (ReLU and its family),
+            so that some can be left out; else 32.
+        progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and
+            ``"pack"`` (bytes).
         tell: Given a line before anything is written: how large the packed weights get, and why.
 
     Returns:
         The folder.
 
     Raises:
-        FormatError: The source is broken, of another architecture, or holds something that the engine would ignore; the
-            message names the file and the tensor or key.
+        FormatError: The source is broken, of another architecture, or holds something that the
+            engine would ignore; the message names the file and the tensor or key.
         IoError: The source is not there or not readable, the folder exists, or the disk is full.
         ArgumentError: Another ``dtype`` or ``neurons_per_bundle``, or the two do not go together.
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """chat_format.py: what a chat template writes around each message, so that C++ can do without Jinja.
 
-A template is a program; most are concatenations: a text before and after each content. Those texts are found by
-rendering conversations whose contents are markers, and proved on many more conversations: one that comes out otherwise,
-or is refused where the rules would take it, and nothing is stored but the reason.
+A template is a program; most are concatenations: a text before and after each content. Those texts
+are found by rendering conversations whose contents are markers, and proved on many more
+conversations: one that comes out otherwise, or is refused where the rules would take it, and
+nothing is stored but the reason.
 """
 
 from __future__ import annotations
@@ -21,14 +22,46 @@ from flashlm.template_files import NAMED
 
 NAME = "chat_format.json"
 VERSION = 1
-# The most roles that can be had; a template may fold the system message into the user's, or print a tool's as JSON.
-_ROLES = (("system", "user", "assistant", "tool"), ("system", "user", "assistant"), ("user", "assistant"))
+# The most roles that can be had; a template may fold the system message into the user's, or print a
+# tool's as JSON.
+_ROLES = (
+    ("system", "user", "assistant", "tool"),
+    ("system", "user", "assistant"),
+    ("user", "assistant"),
+)
 _RANDOM_CONVERSATIONS = 300
 _LAWFUL = 0.95  # how often a random message is one that the rules allow
 _SHOWN = 200  # characters of a text in a reason
 _WORDS = (
-    *("Hello", "two words", "", " ", "\n", "\t", "\u00fcber", "\U0001f30a", "{{ x }}", "{% if %}", "</think>", "<b>"),
-    *("system", "user", "assistant", "'", '"', "\\", "[INST]", "None", "0", "\u3000", "\x1f", "\u200b", "- a\n- b"),
+    *(
+        "Hello",
+        "two words",
+        "",
+        " ",
+        "\n",
+        "\t",
+        "\u00fcber",
+        "\U0001f30a",
+        "{{ x }}",
+        "{% if %}",
+        "</think>",
+        "<b>",
+    ),
+    *(
+        "system",
+        "user",
+        "assistant",
+        "'",
+        '"',
+        "\\",
+        "[INST]",
+        "None",
+        "0",
+        "\u3000",
+        "\x1f",
+        "\u200b",
+        "- a\n- b",
+    ),
 )
 
 Conversation = Sequence[Mapping[str, str]]
@@ -72,7 +105,9 @@ def chat_format(files: Mapping[str, bytes], tokenizer: Tokenizer | None = None) 
         content = _derive(ChatTemplate.parse(files, tokenizer, name="chat_template"))
     except (Error, _NoConcatenationError) as error:
         content = {"reason": str(error)}
-    return (json.dumps({"version": VERSION, **content}, ensure_ascii=False, indent=2) + "\n").encode()
+    return (
+        json.dumps({"version": VERSION, **content}, ensure_ascii=False, indent=2) + "\n"
+    ).encode()
 
 
 def _derive(template: ChatTemplate) -> dict[str, Any]:
@@ -105,7 +140,9 @@ class _Probe:
     def __init__(self, template: ChatTemplate) -> None:
         self._template = template
 
-    def render(self, messages: Conversation, *, answer: bool = False, day: str = "a day") -> str | None:
+    def render(
+        self, messages: Conversation, *, answer: bool = False, day: str = "a day"
+    ) -> str | None:
         """The text, or None where the template refuses the messages."""
         try:
             return self._template._rendered(  # noqa: SLF001 - with a clock, which is no plain data
@@ -129,14 +166,18 @@ class _Probe:
         pieces = []
         for role, content in zip(roles, contents, strict=True):
             if text.count(content) != 1:
-                raise _NoConcatenationError(f"a {role!r} message does not come out once, in its place")
+                raise _NoConcatenationError(
+                    f"a {role!r} message does not come out once, in its place"
+                )
             before, text = text.split(content)
             pieces.append(before)
         return [*pieces, text]
 
 
 def _talk(roles: Sequence[str], contents: Sequence[str]) -> list[dict[str, str]]:
-    return [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
+    return [
+        {"role": role, "content": content} for role, content in zip(roles, contents, strict=True)
+    ]
 
 
 def _find(probe: _Probe, names: Sequence[str]) -> tuple[str, dict[str, _Role]]:
@@ -165,7 +206,9 @@ def _learn(found: Mapping[str, _Role], roles: Sequence[str], pieces: Sequence[st
     if not previous:
         role.first = pieces[0]
     elif previous not in found or not pieces[-2].startswith(found[previous].suffix):
-        raise _NoConcatenationError(f"what ends a {previous!r} message depends on what comes after it")
+        raise _NoConcatenationError(
+            f"what ends a {previous!r} message depends on what comes after it"
+        )
     else:
         role.later = pieces[-2][len(found[previous].suffix) :]
 
@@ -183,7 +226,9 @@ def _find_answer(probe: _Probe, roles: Sequence[str]) -> str:
 
 def _trims(probe: _Probe, roles: Sequence[str]) -> bool:
     plain = ["text"] * (len(roles) - 1)
-    return probe.render(_talk(roles, [*plain, " \n text\t "])) == probe.render(_talk(roles, [*plain, "text"]))
+    return probe.render(_talk(roles, [*plain, " \n text\t "])) == probe.render(
+        _talk(roles, [*plain, "text"])
+    )
 
 
 def _write(messages: Conversation, answer: str, roles: Mapping[str, _Role]) -> str | None:
@@ -222,15 +267,21 @@ def _prove(probe: _Probe, names: Sequence[str], answer: str, roles: Mapping[str,
                 )
 
 
-def _random_order(chance: random.Random, names: Sequence[str], roles: Mapping[str, _Role]) -> list[str]:
+def _random_order(
+    chance: random.Random, names: Sequence[str], roles: Mapping[str, _Role]
+) -> list[str]:
     """A conversation that the rules allow, or now and then any."""
     order: list[str] = []
     for _ in range(chance.randrange(1, 9)):
         previous = order[-1] if order else ""
         allowed = [name for name, role in roles.items() if previous in role.after]
-        order.append(chance.choice(allowed if allowed and chance.random() < _LAWFUL else list(names)))
+        order.append(
+            chance.choice(allowed if allowed and chance.random() < _LAWFUL else list(names))
+        )
     return order
 
 
 def _shown(text: str | None) -> str:
-    return "refused" if text is None else repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    return (
+        "refused" if text is None else repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    )

@@ -35,9 +35,11 @@ def open_source(
     """Opens what is to be packed.
 
     Args:
-        source: A GGUF file, a Hugging Face folder, or (as a string, where no such path exists) a hub id owner/name.
+        source: A GGUF file, a Hugging Face folder, or (as a string, where no such path exists) a
+            hub id owner/name.
         progress: Told about a download.
-        headers_only: Of a hub id, download no weights: the source can be looked at, and not be packed.
+        headers_only: Of a hub id, download no weights: the source can be looked at, and not be
+            packed.
 
     Raises:
         FormatError: It is something else; the message says what and what to do.
@@ -66,8 +68,10 @@ def _check_tokenizer(opened: Source, tokenizer: Tokenizer) -> None:
     for token in tokenizer.encode(""):
         if token >= n_rows:
             raise FormatError(
-                f"[pack] tokenizer: expected tokens around a text below {n_rows}, which is how many rows the embedding "
-                f"has, got {token} ({place / 'tokenizer.json'}, post_processor). No text could be read."
+                f"[pack] tokenizer: expected tokens around a text below {n_rows}, which is how "
+                f"many rows the embedding "
+                f"has, got {token} ({place / 'tokenizer.json'}, post_processor). No text could be "
+                f"read."
             )
 
 
@@ -75,7 +79,8 @@ def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
     """What the headers of a file or folder say of a model, whether it runs or not; None where they cannot be read.
 
     Returns:
-        ``architecture``; ``bytes`` of all tensors and ``parameters`` in them; ``tensor_types``, how many of each.
+        ``architecture``; ``bytes`` of all tensors and ``parameters`` in them; ``tensor_types``, how
+        many of each.
     """
     path = Path(source).expanduser()
     with contextlib.suppress(FormatError, OSError):
@@ -90,7 +95,11 @@ def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
 
             names = read_object(path / "config.json").get("architectures")
             architecture = ", ".join(map(str, names)) if isinstance(names, list) else None
-            tensors = [(each.kind, each.shape, each.n_bytes) for header in read_headers(path) for each in header]
+            tensors = [
+                (each.kind, each.shape, each.n_bytes)
+                for header in read_headers(path)
+                for each in header
+            ]
         else:
             return None
         kinds = Counter(kind for kind, _, _ in tensors)
@@ -103,13 +112,17 @@ def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
     return None
 
 
-def _open(source: str | os.PathLike[str], progress: Progress | None, *, headers_only: bool) -> Source:
+def _open(
+    source: str | os.PathLike[str], progress: Progress | None, *, headers_only: bool
+) -> Source:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
             return _open_folder(path)
         if path.exists() and not path.is_file():  # a pipe would be waited for without end
-            raise FormatError(f"[pack] source: expected a file or a folder, got something else ({path}).")
+            raise FormatError(
+                f"[pack] source: expected a file or a folder, got something else ({path})."
+            )
         if path.exists():
             return _open_file(path)
     except IoError:
@@ -132,7 +145,9 @@ def _open(source: str | os.PathLike[str], progress: Progress | None, *, headers_
 
 def _open_folder(path: Path) -> Source:
     if (path / MANIFEST).is_file():
-        raise FormatError(f"[pack] source: the folder is packed already ({path}). Open it as it is.")
+        raise FormatError(
+            f"[pack] source: the folder is packed already ({path}). Open it as it is."
+        )
     if (path / "config.json").is_file():
         from flashlm.packing.huggingface import open_huggingface
 
@@ -146,7 +161,8 @@ def _open_folder(path: Path) -> Source:
     else:
         hint = "It is empty."
     raise FormatError(
-        f"[pack] source: expected a folder with {MANIFEST} (packed) or config.json (Hugging Face) ({path}). {hint}"
+        f"[pack] source: expected a folder with {MANIFEST} (packed) or config.json (Hugging Face) "
+        f"({path}). {hint}"
     )
 
 
@@ -159,14 +175,18 @@ def _open_file(path: Path) -> Source:
         return open_gguf(path)
     foreign = foreign_file(begin, "json" if path.suffix == ".json" else "gguf")
     hint = ""
-    is_safetensors = path.suffix == ".safetensors" and (foreign is None or foreign[0] == "a safetensors file")
+    is_safetensors = path.suffix == ".safetensors" and (
+        foreign is None or foreign[0] == "a safetensors file"
+    )
     if path.suffix == ".json" or is_safetensors:
         what = "one file of a model; pass the folder that holds it together with its config.json and tokenizer.json"
     elif foreign is not None:
         what, hint = foreign
     else:
         what = f"of an unknown kind (it begins with {begin[:4]!r})"
-    raise FormatError(f"[pack] source: expected a GGUF file, this is {what} ({path}). {hint}".rstrip())
+    raise FormatError(
+        f"[pack] source: expected a GGUF file, this is {what} ({path}). {hint}".rstrip()
+    )
 
 
 def _neighbours(path: Path) -> str:
@@ -175,5 +195,7 @@ def _neighbours(path: Path) -> str:
         return f" There is no folder {path.parent} either. A hub id has the form owner/name."
     import difflib
 
-    near = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=3)
+    near = difflib.get_close_matches(
+        path.name, [entry.name for entry in path.parent.iterdir()], n=3
+    )
     return f" Did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""

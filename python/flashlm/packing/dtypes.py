@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """dtypes.py: which number format each tensor gets.
 
-What the engine computes with stays as it is; every other type becomes f16, which has at least as many bits. On request
-all matrices get one format. The three matrices of a feed-forward network share one, since they lie in one bundle.
+What the engine computes with stays as it is; every other type becomes f16, which has at least as
+many bits. On request all matrices get one format. The three matrices of a feed-forward network
+share one, since they lie in one bundle.
 """
 
 from __future__ import annotations
@@ -12,27 +13,33 @@ from collections.abc import Mapping
 from flashlm import _core
 
 FORMATS = {each.name: each for each in _core.number_formats()}
-NATIVE = {each.gguf_name: each.name for each in FORMATS.values()}  # of GGUF's and safetensors' words
-ROUNDED = tuple(name for name, each in FORMATS.items() if each.can_round)  # what a matrix can be rounded to
+NATIVE = {
+    each.gguf_name: each.name for each in FORMATS.values()
+}  # of GGUF's and safetensors' words
+ROUNDED = tuple(
+    name for name, each in FORMATS.items() if each.can_round
+)  # what a matrix can be rounded to
 QUANTISED = tuple(name for name, each in FORMATS.items() if each.is_block)
 
-# Every token begins with one and ends with the other, so rounding them costs more than rounding any layer: in q4_0,
-# more than a third of what SmolLM2-135M loses in perplexity.
+# Every token begins with one and ends with the other, so rounding them costs more than rounding any
+# layer: in q4_0, more than a third of what SmolLM2-135M loses in perplexity.
 _ENDS = ("embedding", "head")
 _ENDS_FORMAT = "q8_0"  # what they get in place of a format of fewer bits
 
 _FEED_FORWARD = ("gate", "up", "down")
 
 
-def choose(kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtype: str) -> dict[str, str]:
+def choose(
+    kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtype: str
+) -> dict[str, str]:
     """The number format of every tensor.
 
     Args:
         kinds: Of each tensor by flashlm's name, its type in the source's words.
         shapes: Its shape.
-        dtype: "source", or the format that all matrices shall have. Where their rows are not whole blocks, they
-            become f16; with fewer bits than q8_0, embedding and head become q8_0 unless the source has them in that
-            format.
+        dtype: "source", or the format that all matrices shall have. Where their rows are not whole
+            blocks, they become f16; with fewer bits than q8_0, embedding and head become q8_0
+            unless the source has them in that format.
 
     Returns:
         Name -> the name of a number format. Vectors are f32.

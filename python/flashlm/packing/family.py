@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """family.py: what a family of models is to the packer, and which there are (docs/families.md).
 
-A family is one file in `families/`, found by being there. It knows the words of others: which configs are its own, what
-their keys say of the graph, what its tensors are called, and how they lie in their files.
+A family is one file in `families/`, found by being there. It knows the words of others: which
+configs are its own, what their keys say of the graph, what its tensors are called, and how they lie
+in their files.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Family:
 
         Args:
             name: What `names` calls it, such as ``layers.0.q``.
-            weight: As it lies in its file. `Weight.take`, `Weight.transpose` and `Weight.plus` change how it is read.
+            weight: As it lies in its file. `Weight.take`, `Weight.transpose` and `Weight.plus`
+                change how it is read.
             graph: Of the model.
         """
         del graph
@@ -79,7 +81,9 @@ def known() -> tuple[Family, ...]:
         found += [
             value()
             for value in vars(loaded).values()
-            if isinstance(value, type) and issubclass(value, Family) and value.__module__ == loaded.__name__
+            if isinstance(value, type)
+            and issubclass(value, Family)
+            and value.__module__ == loaded.__name__
         ]
     return tuple(found)
 
@@ -97,7 +101,9 @@ def named(name: str) -> Family:
     for family in known():
         if family.name == name:
             return family
-    raise FormatError(f"[pack] family: expected {', '.join(each.name for each in known())}, got {brief(name)}")
+    raise FormatError(
+        f"[pack] family: expected {', '.join(each.name for each in known())}, got {brief(name)}"
+    )
 
 
 def of_config(config: Mapping[str, Any], path: object) -> Family:
@@ -106,26 +112,36 @@ def of_config(config: Mapping[str, Any], path: object) -> Family:
     Raises:
         FormatError: None that runs; the message names those that do.
     """
-    of_architecture = {each: (family, kind) for family in known() for kind, each in family.architectures.items()}
+    of_architecture = {
+        each: (family, kind) for family in known() for kind, each in family.architectures.items()
+    }
     names, model_type = config.get("architectures"), config.get("model_type")
     if names is None and model_type is None:
-        raise FormatError(f"[pack] architecture: expected one that runs, the file names none ({path}). {runs()}")
-    if names is not None and (not isinstance(names, list) or len(names) != 1 or str(names[0]) not in of_architecture):
+        raise FormatError(
+            f"[pack] architecture: expected one that runs, the file names none ({path}). {runs()}"
+        )
+    if names is not None and (
+        not isinstance(names, list) or len(names) != 1 or str(names[0]) not in of_architecture
+    ):
         got = ", ".join(map(str, names)) if isinstance(names, list) and names else brief(names)
-        raise FormatError(f"[pack] architecture: expected one that runs, got {got} ({path}). {runs()}")
+        raise FormatError(
+            f"[pack] architecture: expected one that runs, got {got} ({path}). {runs()}"
+        )
     if names is not None:
         family, expected = of_architecture[names[0]]
         if model_type == expected:
             return family
         raise FormatError(
-            f"[pack] architecture: expected model_type {expected}, got {brief(model_type)} ({path}), "
+            f"[pack] architecture: expected model_type {expected}, got {brief(model_type)} "
+            f"({path}), "
             f"since architectures has {names[0]}."
         )
     for family in known():
         if isinstance(model_type, str) and model_type in family.architectures:
             return family
     raise FormatError(
-        f"[pack] architecture: expected a model_type that runs, got {brief(model_type)} ({path}). {runs()}"
+        f"[pack] architecture: expected a model_type that runs, got {brief(model_type)} ({path}). "
+        f"{runs()}"
     )
 
 
@@ -138,4 +154,6 @@ def of_gguf(architecture: object, path: object) -> Family:
     for family in known():
         if family.gguf is None and architecture in family.architectures:
             hint = f"llama.cpp has no {family.name}, so there is no such GGUF. Pack its Hugging Face folder."
-    raise FormatError(f"[gguf] architecture: expected one that runs, got {architecture!r:.80} ({path}). {hint}")
+    raise FormatError(
+        f"[gguf] architecture: expected one that runs, got {architecture!r:.80} ({path}). {hint}"
+    )

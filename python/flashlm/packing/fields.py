@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """fields.py: the keys of a config.json, or of a GGUF's metadata, read strictly: a key that nobody asked for is refused.
 
-A family asks for the keys that shape its graph. What is left must be known to be harmless, since it could as well be a
-feature that the graph lacks.
+A family asks for the keys that shape its graph. What is left must be known to be harmless, since it
+could as well be a feature that the graph lacks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from flashlm.packing.graph import (
 _MOST = 1 << 31
 _MOST_LAYERS = 1 << 16
 
-# Keys that shape no graph, whatever they hold: how a model was made, saved, trained or is sampled from.
+# Keys that shape no graph, whatever they hold: how a model was made, saved, trained or is sampled
+# from.
 HARMLESS = frozenset(
     """
     _attn_implementation _attn_implementation_autoset _name_or_path architectures attn_implementation
@@ -44,8 +45,8 @@ HARMLESS = frozenset(
 )
 _HARMLESS_ENDS = ("_token_id", "dropout", "_pdrop")
 
-# Keys that say of a feature that it is not there, by one of these values. Anything else is refused; a family that has
-# the feature asks for the key itself.
+# Keys that say of a feature that it is not there, by one of these values. Anything else is refused;
+# a family that has the feature asks for the key itself.
 MUST_BE_OFF: Mapping[str, tuple[object, ...]] = {
     "add_cross_attention": (False, None),
     "attention_bias": (False, None),
@@ -95,7 +96,8 @@ class Fields:
         >>> config.finish("Families that run: llama.")
         Traceback (most recent call last):
         ...
-        flashlm.FormatError: [pack] config: glow = True is not known, and may change what the model computes \
+        flashlm.FormatError: [pack] config: glow = True is not known, and may change what the model
+        computes \
 (config.json). Families that run: llama.
     """
 
@@ -131,13 +133,22 @@ class Fields:
         """Says that these keys may hold anything."""
         self._asked.update(keys)
 
-    def count(self, key: str, default: int | None = None, *, most: int = _MOST - 1, least: int = 1) -> int:
-        """A whole number. A list of one number a layer counts as that number, if all are the same."""
+    def count(
+        self, key: str, default: int | None = None, *, most: int = _MOST - 1, least: int = 1
+    ) -> int:
+        """A whole number.
+
+        A list of one number a layer counts as that number, if all are the same.
+        """
         value = self.get(key, default)
         if isinstance(value, list) and value and all(item == value[0] for item in value):
             value = value[0]
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            what = "a positive whole number" if most == _MOST - 1 and least == 1 else f"{least} to {most}"
+            what = (
+                "a positive whole number"
+                if most == _MOST - 1 and least == 1
+                else f"{least} to {most}"
+            )
             raise self.error(f"expected {self._prefix}{key} to be {what}, got {brief(value)}")
         return value
 
@@ -148,15 +159,24 @@ class Fields:
     def number(self, key: str, default: float | None = None) -> float:
         """A positive number."""
         value = self.get(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-            raise self.error(f"expected {self._prefix}{key} to be a positive number, got {brief(value)}")
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+            or value <= 0
+        ):
+            raise self.error(
+                f"expected {self._prefix}{key} to be a positive number, got {brief(value)}"
+            )
         return float(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self.get(key, default)
         if not isinstance(value, bool):
-            raise self.error(f"expected {self._prefix}{key} to be true or false, got {brief(value)}")
+            raise self.error(
+                f"expected {self._prefix}{key} to be true or false, got {brief(value)}"
+            )
         return value
 
     def word(self, key: str, default: str, known: tuple[str, ...]) -> str:
@@ -164,7 +184,9 @@ class Fields:
         value = self.get(key, default)
         if value not in known:
             expected = repr(known[0]) if len(known) == 1 else f"one of {', '.join(known)}"
-            raise self.error(f"{self._prefix}{key} = {brief(value)} is not supported, expected {expected}")
+            raise self.error(
+                f"{self._prefix}{key} = {brief(value)} is not supported, expected {expected}"
+            )
         return str(value)
 
     def off(self, key: str, *allowed: object) -> None:
@@ -172,14 +194,16 @@ class Fields:
         self._asked.add(key)
         if key in self._values and self._values[key] not in allowed:
             raise self.error(
-                f"{self._prefix}{key} = {brief(self._values[key])} is not supported, expected {allowed[0]!r}"
+                f"{self._prefix}{key} = {brief(self._values[key])} is not supported, expected "
+                f"{allowed[0]!r}"
             )
 
     def divides(self, key: str, value: int, whole_key: str, whole: int) -> None:
         """Refuses `value`, unless it divides `whole`."""
         if whole % value:
             raise self.error(
-                f"expected {self._prefix}{whole_key} to be a multiple of {self._prefix}{key}, got {whole} and {value}"
+                f"expected {self._prefix}{whole_key} to be a multiple of {self._prefix}{key}, got "
+                f"{whole} and {value}"
             )
 
     def full_attention(self) -> None:
@@ -188,9 +212,13 @@ class Fields:
         self.ignore("sliding_window", "max_window_layers")
         kinds = self.get("layer_types", [])
         if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
-            raise self.error(f"expected layer_types to be full_attention everywhere, got {brief(kinds)}")
+            raise self.error(
+                f"expected layer_types to be full_attention everywhere, got {brief(kinds)}"
+            )
 
-    def rotary(self, head_dim: int, key: str = "partial_rotary_factor", default: float = 1.0) -> int:
+    def rotary(
+        self, head_dim: int, key: str = "partial_rotary_factor", default: float = 1.0
+    ) -> int:
         """How many numbers of a head turn: a fraction, which `rope_parameters` or a key of its own names.
 
         Args:
@@ -204,7 +232,9 @@ class Fields:
             fraction = Fields(scaling, self.path).number("partial_rotary_factor", fraction)
         dims = int(head_dim * fraction)
         if dims % 2 or not 0 < dims <= head_dim:
-            raise self.error(f"expected {self._prefix}{key} to give an even number of {head_dim}, got {dims}")
+            raise self.error(
+                f"expected {self._prefix}{key} to give an even number of {head_dim}, got {dims}"
+            )
         self._turns_part = True
         return dims
 
@@ -212,13 +242,19 @@ class Fields:
         """The window of each layer, None for all positions.
 
         Args:
-            usual: "sliding_attention" or "full_attention" a layer, where `layer_types` does not say them.
+            usual: "sliding_attention" or "full_attention" a layer, where `layer_types` does not say
+                them.
         """
         kinds = self.get("layer_types", list(usual))
         known = ("full_attention", "sliding_attention")
-        if not isinstance(kinds, list) or len(kinds) != len(usual) or any(kind not in known for kind in kinds):
+        if (
+            not isinstance(kinds, list)
+            or len(kinds) != len(usual)
+            or any(kind not in known for kind in kinds)
+        ):
             raise self.error(
-                f"expected layer_types to be one of {', '.join(known)} for each of {len(usual)} layers, "
+                f"expected layer_types to be one of {', '.join(known)} for each of {len(usual)} "
+                f"layers, "
                 f"got {brief(kinds)}"
             )
         self.ignore("sliding_window")
@@ -244,7 +280,10 @@ class Fields:
         kind = scaling.get("rope_type", scaling.get("type", "default"))
         scaling.ignore("type", *(["partial_rotary_factor"] if self._turns_part else []))
         if not isinstance(kind, str) or kind not in _ROPE_TYPES:
-            raise self.error(f"rope type {brief(kind)} is not supported, expected one of {', '.join(_ROPE_TYPES)}")
+            raise self.error(
+                f"rope type {brief(kind)} is not supported, expected one of "
+                f"{', '.join(_ROPE_TYPES)}"
+            )
         frequencies = default_frequencies(dims, theta)
         if kind == "linear":
             frequencies = linear_frequencies(frequencies, scaling.number("factor"))
@@ -252,7 +291,8 @@ class Fields:
             numbers = [scaling.number(key) for key in _ROPE_TYPES[kind]]
             if numbers[2] <= numbers[1]:
                 raise self.error(
-                    f"expected high_freq_factor above low_freq_factor, which is {numbers[1]:g}, got {numbers[2]:g}"
+                    f"expected high_freq_factor above low_freq_factor, which is {numbers[1]:g}, "
+                    f"got {numbers[2]:g}"
                 )
             frequencies = llama3_frequencies(frequencies, *numbers)
         elif kind == "yarn":
@@ -277,7 +317,9 @@ class Fields:
         attention = yarn_attention_factor(factor)
         if self.get("mscale") is not None and self.get("mscale_all_dim") is not None:
             scales = (self.number("mscale"), self.number("mscale_all_dim"))
-            attention = yarn_attention_factor(factor, scales[0]) / yarn_attention_factor(factor, scales[1])
+            attention = yarn_attention_factor(factor, scales[0]) / yarn_attention_factor(
+                factor, scales[1]
+            )
         attention = self.number("attention_factor", attention)
         self.finish(f"It stands in {name}.")
         return rope(dims, frequencies, attention)
@@ -293,12 +335,16 @@ class Fields:
                 self.off(key, *self.must_be_off[key])
             elif value is not None:
                 raise self.error(
-                    f"{self._prefix}{key} = {brief(value)} is not known, and may change what the model computes", hint
+                    f"{self._prefix}{key} = {brief(value)} is not known, and may change what the "
+                    f"model computes",
+                    hint,
                 )
 
     def error(self, message: str, hint: str = "") -> FormatError:
         """A FormatError about the file."""
-        return FormatError(f"[{self._where}] {self._kind}: {message} ({self.path}){'. ' if hint else ''}{hint}")
+        return FormatError(
+            f"[{self._where}] {self._kind}: {message} ({self.path}){'. ' if hint else ''}{hint}"
+        )
 
 
 def brief(value: object) -> str:

@@ -39,7 +39,8 @@ def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
                 got = file.readinto(view[done:])
                 if not got:
                     raise FormatError(
-                        f"[pack] file: expected {n_bytes} bytes at offset {offset}, got {done} ({path}). "
+                        f"[pack] file: expected {n_bytes} bytes at offset {offset}, got {done} "
+                        f"({path}). "
                         "Was the copy cut short?"
                     )
                 done += got
@@ -48,7 +49,9 @@ def read_exactly(path: Path, offset: int, n_bytes: int) -> bytearray:
     return buffer
 
 
-def io_error(what: str, error: OSError, path: os.PathLike[str] | str, where: str = "pack") -> IoError:
+def io_error(
+    what: str, error: OSError, path: os.PathLike[str] | str, where: str = "pack"
+) -> IoError:
     """The flashlm error for an `OSError` of the system."""
     if isinstance(error, IoError):
         return error
@@ -78,7 +81,8 @@ def read_text_file(path: Path) -> bytes:
     """The whole of a small file that holds a text, such as a chat template.
 
     Raises:
-        FormatError: The file is larger than 256 MiB, or something else stands in its place, such as a web page.
+        FormatError: The file is larger than 256 MiB, or something else stands in its place, such as
+            a web page.
         IoError: The file cannot be read.
     """
     data = read_small(path)
@@ -97,7 +101,9 @@ def refuse_foreign(begin: bytes, expected: str, path: Path) -> None:
     found = _core.foreign_file(bytes(begin[:_FOREIGN_BYTES]), expected)
     if found is not None:
         what, hint = found
-        name = {"json": "a JSON file", "text": "a text", "gguf": "a GGUF file"}.get(expected, f"a {expected} file")
+        name = {"json": "a JSON file", "text": "a text", "gguf": "a GGUF file"}.get(
+            expected, f"a {expected} file"
+        )
         raise FormatError(f"[pack] file: expected {name}, got {what} ({path}). {hint}")
 
 
@@ -126,7 +132,10 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def locked(partial: Path, where: str = "pack", doing: str = "packing into it") -> Iterator[None]:
-    """Makes the partial folder and holds a lock on it. The lock ends with the process, however that ends."""
+    """Makes the partial folder and holds a lock on it.
+
+    The lock ends with the process, however that ends.
+    """
     partial.mkdir(exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)
     try:
@@ -146,8 +155,8 @@ def locked(partial: Path, where: str = "pack", doing: str = "packing into it") -
 def beside(target: Path) -> Iterator[Path]:
     """Gives the name of a new, empty file beside `target`, which takes its place if the block ends well, and else goes.
 
-    What killed processes left beside the same target goes first, as in C++ (`BesideFile`): whoever writes such a file
-    holds a lock on it, which ends with the process.
+    What killed processes left beside the same target goes first, as in C++ (`BesideFile`): whoever
+    writes such a file holds a lock on it, which ends with the process.
     """
     _core.remove_abandoned(target.parent, target.name + ".part-", "0123456789-")
     path = target.with_name(f"{target.name}.part-{os.getpid()}-{time.monotonic_ns()}")
@@ -196,7 +205,10 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have nothing to sync for a folder
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # some file systems have nothing to sync for a folder
             raise
     finally:
         os.close(descriptor)

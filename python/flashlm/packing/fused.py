@@ -12,20 +12,27 @@ from flashlm.packing.graph import Graph
 from flashlm.packing.weight import Weight
 
 
-def split_qkv(name: str, weight: Weight, graph: Graph, *, in_groups: bool = False) -> Mapping[str, Weight]:
+def split_qkv(
+    name: str, weight: Weight, graph: Graph, *, in_groups: bool = False
+) -> Mapping[str, Weight]:
     """Queries, keys and values, if the tensor is all of them; else the tensor.
 
     Args:
         name: flashlm's: ``layers.N.qkv`` or ``layers.N.qkv_bias`` is cut.
-        weight: All queries, then all keys, then all values, unless ``in_groups``. Its rows are outputs; a bias is one
-            number an output.
+        weight: All queries, then all keys, then all values, unless ``in_groups``. Its rows are
+            outputs; a bias is one number an output.
         graph: Says how many heads of which size.
-        in_groups: Whether it holds, for each head of keys, its heads of queries, the keys and the values.
+        in_groups: Whether it holds, for each head of keys, its heads of queries, the keys and the
+            values.
     """
     end = next((end for end in ("qkv", "qkv_bias") if name.endswith(f".{end}")), None)
     if end is None:
         return {name: weight}
-    heads, kv_heads, size = graph.attention.heads, graph.attention.kv_heads, graph.attention.head_dim
+    heads, kv_heads, size = (
+        graph.attention.heads,
+        graph.attention.kv_heads,
+        graph.attention.head_dim,
+    )
     rows = _rows(weight, (heads + 2 * kv_heads) * size)
     if in_groups:
         groups = rows.reshape(kv_heads, heads // kv_heads + 2, size)
@@ -33,7 +40,9 @@ def split_qkv(name: str, weight: Weight, graph: Graph, *, in_groups: bool = Fals
     else:
         parts = np.split(rows, [heads * size, (heads + kv_heads) * size])
     before, after = name.removesuffix(end), end.removeprefix("qkv")
-    return {f"{before}{part}{after}": weight.take(rows) for part, rows in zip("qkv", parts, strict=True)}
+    return {
+        f"{before}{part}{after}": weight.take(rows) for part, rows in zip("qkv", parts, strict=True)
+    }
 
 
 def split_gate_up(name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
@@ -48,7 +57,8 @@ def split_gate_up(name: str, weight: Weight, graph: Graph) -> Mapping[str, Weigh
 def _rows(weight: Weight, expected: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     if weight.shape[0] != expected:
         raise FormatError(
-            f"[pack] shape: expected {expected} rows, got {list(weight.shape)} ({weight.file}, {weight.name}). "
+            f"[pack] shape: expected {expected} rows, got {list(weight.shape)} ({weight.file}, "
+            f"{weight.name}). "
             "The sizes in the config and the tensors disagree."
         )
     return np.arange(expected)

@@ -65,7 +65,9 @@ def gguf_scale(sizes: Sizes, layers_of_27b: int) -> float:
         sizes: Of the model.
         layers_of_27b: How many layers the 27B model of the family has.
     """
-    return 1 / math.sqrt(sizes.dim / sizes.heads if sizes.n_layers == layers_of_27b else sizes.head_dim)
+    return 1 / math.sqrt(
+        sizes.dim / sizes.heads if sizes.n_layers == layers_of_27b else sizes.head_dim
+    )
 
 
 def sandwich_graph(sizes: Sizes, attentions: Sequence[Attention], softcap: float | None) -> Graph:
@@ -73,10 +75,15 @@ def sandwich_graph(sizes: Sizes, attentions: Sequence[Attention], softcap: float
     ffn = Ffn(sizes.hidden, "gelu_tanh", gated=True)
     norm = Norm("rms", sizes.epsilon)
     layers = tuple(
-        Layer((Part(attention, before=norm, after=norm), Part(ffn, before=norm, after=norm, group=1)))
+        Layer(
+            (Part(attention, before=norm, after=norm), Part(ffn, before=norm, after=norm, group=1))
+        )
         for attention in attentions
     )
     plain = sizes.graph(attentions[0], ffn)
     return dataclasses.replace(
-        plain, layers=layers, embedding=Embedding(math.sqrt(sizes.dim)), head=Head(sizes.tied, softcap=softcap)
+        plain,
+        layers=layers,
+        embedding=Embedding(math.sqrt(sizes.dim)),
+        head=Head(sizes.tied, softcap=softcap),
     )

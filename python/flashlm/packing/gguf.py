@@ -36,8 +36,9 @@ def open_gguf(path: Path) -> Source:
     """Reads the header of a GGUF file and checks that everything in it can be packed.
 
     Raises:
-        FormatError: No family that runs, a feature or key that it lacks, an unknown tensor type, a missing, misshapen
-            or left-over tensor, a broken header; names the file and the tensor or key.
+        FormatError: No family that runs, a feature or key that it lacks, an unknown tensor type, a
+            missing, misshapen or left-over tensor, a broken header; names the file and the tensor
+            or key.
         IoError: The file cannot be read.
     """
     headers = read_parts(path)
@@ -79,7 +80,9 @@ def _generation_config(header: GgufHeader, n_rows: int) -> tuple[dict[str, Any],
 
     What else the metadata name (unknown, separator, mask) is used by nothing, and may be anything.
     """
-    own = {key: token for key in ("bos", "eos") if (token := _token(header, key, n_rows)) is not None}
+    own = {
+        key: token for key in ("bos", "eos") if (token := _token(header, key, n_rows)) is not None
+    }
     ends = [own.get("eos")]
     ends += [header.metadata.get(f"tokenizer.ggml.{key}_token_id") for key in ("eot", "eom")]
     known = [end for end in ends if isinstance(end, int) and 0 <= end < n_rows]
@@ -120,7 +123,10 @@ def _templates(header: GgufHeader) -> dict[str, str]:
 
 
 def _weights(header: GgufHeader, family: Family, graph: Graph) -> dict[str, Weight]:
-    """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
+    """The tensors by flashlm's names.
+
+    One that flashlm has no name for keeps its own, so that it is found left over.
+    """
     result: dict[str, Weight] = {}
     for tensor in header.tensors.values():
         if family.gguf_names.skips(tensor.name):
@@ -128,13 +134,18 @@ def _weights(header: GgufHeader, family: Family, graph: Graph) -> dict[str, Weig
         if not _can_decode(tensor.kind):
             raise _error(
                 header,
-                f"tensor type: {tensor.kind} is not supported, expected {', '.join(NATIVE)}, or another type that the "
+                f"tensor type: {tensor.kind} is not supported, expected {', '.join(NATIVE)}, or "
+                f"another type that the "
                 "gguf package decodes",
                 tensor.name,
             )
-        weight = Weight(tensor.name, tensor.file, tensor.kind, tensor.shape, tensor.offset, tensor.row_bytes)
+        weight = Weight(
+            tensor.name, tensor.file, tensor.kind, tensor.shape, tensor.offset, tensor.row_bytes
+        )
         name = family.gguf_names.ours(tensor.name)
-        result |= {f"?{tensor.name}": weight} if name is None else family.from_gguf(name, weight, graph)
+        result |= (
+            {f"?{tensor.name}": weight} if name is None else family.from_gguf(name, weight, graph)
+        )
     return result
 
 
@@ -143,7 +154,9 @@ def _can_decode(kind: str) -> bool:
         return True
     tensor_type = gguf.GGMLQuantizationType[kind]
     try:
-        gguf.quants.dequantize(np.zeros((1, gguf.GGML_QUANT_SIZES[tensor_type][1]), np.uint8), tensor_type)
+        gguf.quants.dequantize(
+            np.zeros((1, gguf.GGML_QUANT_SIZES[tensor_type][1]), np.uint8), tensor_type
+        )
     except NotImplementedError:
         return False
     return True

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """gguf_header.py: reads the header of a GGUF file, trusting nothing in it.
 
-The `gguf` package has a reader, which loops as often as a flipped count says. Here every count is checked against the
-size of the file before it is used. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3,
-little-endian.
+The `gguf` package has a reader, which loops as often as a flipped count says. Here every count is
+checked against the size of the file before it is used. Format:
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian.
 """
 
 from __future__ import annotations
@@ -27,7 +27,18 @@ MAGIC = b"GGUF"
 _MAX_DIMENSIONS = 4
 _MAX_DEPTH = 3  # arrays in arrays
 _STRING, _ARRAY, _BOOL = 8, 9, 7
-_SCALARS = {0: "<u1", 1: "<i1", 2: "<u2", 3: "<i2", 4: "<u4", 5: "<i4", 6: "<f4", 7: "<u1", 10: "<u8", 11: "<i8"}
+_SCALARS = {
+    0: "<u1",
+    1: "<i1",
+    2: "<u2",
+    3: "<i2",
+    4: "<u4",
+    5: "<i4",
+    6: "<f4",
+    7: "<u1",
+    10: "<u8",
+    11: "<i8",
+}
 _SCALARS[12] = "<f8"
 
 
@@ -62,7 +73,8 @@ def read_header(path: Path) -> GgufHeader:
     """Reads and checks the header of a GGUF file.
 
     Raises:
-        FormatError: The file is not GGUF, is cut short, or its header contradicts itself; names file and tensor.
+        FormatError: The file is not GGUF, is cut short, or its header contradicts itself; names
+            file and tensor.
         IoError: The file cannot be read.
     """
     try:
@@ -91,7 +103,9 @@ class _Reader:
             hint = ". Big-endian files are not supported" if version & 0xFFFF == 0 else ""
             raise self._error(f"version: expected 2 or 3, got {version}{hint}")
         n_tensors, n_values = self._number("<Q"), self._number("<Q")
-        self._room(n_tensors, 33, "tensors")  # the shortest entry: name, count, one dimension, type, offset
+        self._room(
+            n_tensors, 33, "tensors"
+        )  # the shortest entry: name, count, one dimension, type, offset
         self._room(n_values, 13, "metadata values")
         metadata: dict[str, Any] = {}
         for _ in range(n_values):
@@ -101,7 +115,12 @@ class _Reader:
             metadata[key] = self._value(self._number("<I"), key)
         entries = [self._entry() for _ in range(n_tensors)]
         alignment = metadata.get("general.alignment", 32)
-        if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1) or alignment > 1 << 20:
+        if (
+            not isinstance(alignment, int)
+            or alignment < 1
+            or alignment & (alignment - 1)
+            or alignment > 1 << 20
+        ):
             raise self._error(f"general.alignment: expected a power of two, got {alignment!r}")
         begin = -(-self._offset // alignment) * alignment
         tensors: dict[str, GgufTensor] = {}
@@ -118,7 +137,9 @@ class _Reader:
         name = self._string("a tensor name")
         n_dimensions = self._number("<I")
         if not 1 <= n_dimensions <= _MAX_DIMENSIONS:
-            raise self._error(f"dimensions: expected 1 to {_MAX_DIMENSIONS}, got {n_dimensions}", name)
+            raise self._error(
+                f"dimensions: expected 1 to {_MAX_DIMENSIONS}, got {n_dimensions}", name
+            )
         shape = tuple(self._number("<Q") for _ in range(n_dimensions))[::-1]
         return name, self._number("<I"), shape, self._number("<Q")
 
@@ -134,7 +155,10 @@ class _Reader:
         if n_numbers == 0:
             raise self._error(f"shape: expected no zero, got {list(shape)}", name)
         if shape[-1] % block:
-            raise self._error(f"{tensor_type.name} rows: expected a multiple of {block} numbers, got {shape[-1]}", name)
+            raise self._error(
+                f"{tensor_type.name} rows: expected a multiple of {block} numbers, got {shape[-1]}",
+                name,
+            )
         n_bytes = n_numbers // block * block_bytes
         if offset + n_bytes > self._size:
             raise self._error(
@@ -195,7 +219,8 @@ class _Reader:
             self._offset += len(prefix) + len(data)
             if len(prefix) + len(data) != 8 + length:
                 raise self._error(
-                    f"header: the file ends inside it, at {self._size} bytes. Was the download cut short?"
+                    f"header: the file ends inside it, at {self._size} bytes. Was the download cut "
+                    f"short?"
                 )
         self._hash.update(b"".join(parts))
         try:
@@ -209,7 +234,10 @@ class _Reader:
     def _take(self, n_bytes: int) -> bytes:
         data = self._file.read(n_bytes)
         if len(data) != n_bytes:
-            raise self._error(f"header: the file ends inside it, at {self._size} bytes. Was the download cut short?")
+            raise self._error(
+                f"header: the file ends inside it, at {self._size} bytes. Was the download cut "
+                f"short?"
+            )
         self._offset += n_bytes
         self._hash.update(data)
         return data
@@ -217,7 +245,9 @@ class _Reader:
     def _room(self, count: int, item_bytes: int, what: str) -> None:
         """`count` items cannot be longer than what is left of the file."""
         if count * item_bytes > self._size - self._offset:
-            raise self._error(f"header: {count} items of {what} do not fit into a file of {self._size} bytes")
+            raise self._error(
+                f"header: {count} items of {what} do not fit into a file of {self._size} bytes"
+            )
 
     def _error(self, message: str, tensor: str | None = None) -> FormatError:
         return FormatError(f"[gguf] {message} ({self._path}{', ' + tensor if tensor else ''})")

@@ -28,11 +28,18 @@ class Metadata(Fields):
     """The keys `ARCHITECTURE.*` of a GGUF, without that prefix, and its tensors."""
 
     harmless = frozenset({"attention.causal", "rope.scaling.finetuned", "tensor_data_layout"})
-    must_be_off: Mapping[str, tuple[object, ...]] = {"expert_count": (0,), "expert_used_count": (0,)}
+    must_be_off: Mapping[str, tuple[object, ...]] = {
+        "expert_count": (0,),
+        "expert_used_count": (0,),
+    }
 
     def __init__(self, header: GgufHeader, architecture: str) -> None:
         prefix = f"{architecture}."
-        values = {key.removeprefix(prefix): value for key, value in header.metadata.items() if key.startswith(prefix)}
+        values = {
+            key.removeprefix(prefix): value
+            for key, value in header.metadata.items()
+            if key.startswith(prefix)
+        }
         super().__init__(values, header.path, where="gguf", kind="metadata", prefix=prefix)
         self.tensors: Mapping[str, GgufTensor] = header.tensors
 
@@ -63,10 +70,16 @@ class Metadata(Fields):
             )
         frequencies = default_frequencies(dims, self.number("rope.freq_base", theta))
         kind = self.word("rope.scaling.type", "none", ("none", "linear", "yarn"))
-        older = self.get("rope.scale_linear")  # older files' word for the factor, which needs no type
+        older = self.get(
+            "rope.scale_linear"
+        )  # older files' word for the factor, which needs no type
         self.ignore("rope.scaling.factor", "rope.scaling.original_context_length")
         if kind == "linear" or (older is not None and older != 1):
-            key = "rope.scale_linear" if self.get("rope.scaling.factor") is None else "rope.scaling.factor"
+            key = (
+                "rope.scale_linear"
+                if self.get("rope.scaling.factor") is None
+                else "rope.scaling.factor"
+            )
             frequencies = linear_frequencies(frequencies, self.number(key))
         if kind == "yarn":
             return self._gguf_yarn(dims, frequencies)
@@ -89,15 +102,23 @@ class Metadata(Fields):
             fast=self.number("rope.scaling.yarn_beta_fast", 32.0),
             slow=self.number("rope.scaling.yarn_beta_slow", 1.0),
         )
-        return rope(dims, slowed, yarn_attention_factor(factor) * self.number("rope.scaling.attn_factor", 1.0))
+        return rope(
+            dims,
+            slowed,
+            yarn_attention_factor(factor) * self.number("rope.scaling.attn_factor", 1.0),
+        )
 
     def _factors(self, count: int) -> list[float] | None:
         tensor = self.tensors.get(ROPE_FACTORS)
         if tensor is None:
             return None
         if tensor.kind != "F32" or tensor.shape != (count,):
-            raise self._tensor_error(f"expected F32 [{count}], got {tensor.kind} {list(tensor.shape)}")
-        factors = np.frombuffer(read_exactly(tensor.file, tensor.offset, tensor.n_bytes), "<f4").astype(np.float64)
+            raise self._tensor_error(
+                f"expected F32 [{count}], got {tensor.kind} {list(tensor.shape)}"
+            )
+        factors = np.frombuffer(
+            read_exactly(tensor.file, tensor.offset, tensor.n_bytes), "<f4"
+        ).astype(np.float64)
         if not (np.isfinite(factors) & (factors > 0)).all():
             raise self._tensor_error("expected factors above 0, got another")
         return [float(each) for each in factors]

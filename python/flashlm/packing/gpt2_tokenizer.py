@@ -15,7 +15,15 @@ from flashlm.packing.files import read_object, read_text_file
 from flashlm.packing.tokenizer import bpe_document, byte_level, post_processor
 
 VOCAB, MERGES = "vocab.json", "merges.txt"
-_SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+_SPECIAL = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "pad_token",
+    "sep_token",
+    "cls_token",
+    "mask_token",
+)
 _CONFIGS = ("special_tokens_map.json", "tokenizer_config.json")  # the later one has the last word
 _ADDED = "added_tokens.json"
 
@@ -24,14 +32,18 @@ def gpt2_tokenizer_json(folder: Path, *, adds_bos: bool) -> dict[str, Any]:
     """Builds the tokenizer.json of a folder with vocab.json and merges.txt.
 
     Args:
-        folder: Holds the two, and maybe special_tokens_map.json, tokenizer_config.json and added_tokens.json.
-        adds_bos: Whether a text begins with the BOS token, where tokenizer_config.json does not say it: OPT does it so.
+        folder: Holds the two, and maybe special_tokens_map.json, tokenizer_config.json and
+            added_tokens.json.
+        adds_bos: Whether a text begins with the BOS token, where tokenizer_config.json does not say
+            it: OPT does it so.
 
     Returns:
-        The content of tokenizer.json, which both `flashlm.Tokenizer` and Hugging Face's `tokenizers` read.
+        The content of tokenizer.json, which both `flashlm.Tokenizer` and Hugging Face's
+        `tokenizers` read.
 
     Raises:
-        FormatError: A file is broken, or the BOS token is not in the vocabulary; names file and field.
+        FormatError: A file is broken, or the BOS token is not in the vocabulary; names file and
+            field.
         IoError: A file cannot be read.
     """
     vocab = _ids(folder / VOCAB)
@@ -40,7 +52,9 @@ def gpt2_tokenizer_json(folder: Path, *, adds_bos: bool) -> dict[str, Any]:
     by_id: dict[int, str] = {}
     for token, number in vocab.items():
         if by_id.setdefault(number, token) != token:
-            raise FormatError(f"[pack] {VOCAB}: expected each id once, got {number} twice ({folder / VOCAB})")
+            raise FormatError(
+                f"[pack] {VOCAB}: expected each id once, got {number} twice ({folder / VOCAB})"
+            )
     config: dict[str, Any] = {}
     for name in _CONFIGS:
         if (folder / name).is_file():
@@ -50,7 +64,9 @@ def gpt2_tokenizer_json(folder: Path, *, adds_bos: bool) -> dict[str, Any]:
     if _flag(config, "add_bos_token", folder, absent=adds_bos):
         bos = bos or "</s>"
         if bos not in vocab:
-            raise FormatError(f"[pack] bos_token: expected a token of {VOCAB}, got {bos!r} ({folder})")
+            raise FormatError(
+                f"[pack] bos_token: expected a token of {VOCAB}, got {bos!r} ({folder})"
+            )
         special[bos] = vocab[bos]
     else:
         bos = None
@@ -69,7 +85,9 @@ def _ids(path: Path) -> dict[str, int]:
     result: dict[str, int] = {}
     for token, number in read_object(path).items():
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 31:
-            raise FormatError(f"[pack] {path.name}: expected an id, got {number!r:.80} for {token!r:.80} ({path})")
+            raise FormatError(
+                f"[pack] {path.name}: expected an id, got {number!r:.80} for {token!r:.80} ({path})"
+            )
         result[token] = number
     return result
 
@@ -102,7 +120,8 @@ def _merges(path: Path) -> list[list[str]]:
         if len(pair) != 2 or not all(pair):  # noqa: PLR2004 - a pair
             place = f"({path}, line {number})"
             raise FormatError(
-                f"[pack] {path.name}: expected two tokens with a space between, got {line!r:.80} ({place})"
+                f"[pack] {path.name}: expected two tokens with a space between, got {line!r:.80} "
+                f"({place})"
             )
         merges.append(pair)
     return merges
@@ -111,5 +130,7 @@ def _merges(path: Path) -> list[list[str]]:
 def _flag(config: Mapping[str, Any], key: str, folder: Path, *, absent: bool) -> bool:
     value = config.get(key)
     if not isinstance(value, bool | None):
-        raise FormatError(f"[pack] {key}: expected true or false, got {value!r:.80} ({folder / _CONFIGS[-1]})")
+        raise FormatError(
+            f"[pack] {key}: expected true or false, got {value!r:.80} ({folder / _CONFIGS[-1]})"
+        )
     return absent if value is None else value

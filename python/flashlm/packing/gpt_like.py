@@ -47,9 +47,15 @@ GGUF_IN_LAYER: Mapping[str, str] = with_biases(
 )
 
 
-def gguf_names(in_layer: Mapping[str, str] = GGUF_IN_LAYER, top: Mapping[str, str] | None = None) -> Names:
+def gguf_names(
+    in_layer: Mapping[str, str] = GGUF_IN_LAYER, top: Mapping[str, str] | None = None
+) -> Names:
     """The names in a GGUF; `top` has those that not every family has."""
-    common = {"token_embd.weight": "embedding", "output_norm.weight": "final_norm", "output.weight": "head"}
+    common = {
+        "token_embd.weight": "embedding",
+        "output_norm.weight": "final_norm",
+        "output.weight": "head",
+    }
     return Names(
         top={**with_biases(common, "final_norm"), **(top or {})},
         body={},
@@ -130,7 +136,9 @@ class Sizes:
         """Numbers of a head."""
         return self.dim // self.heads
 
-    def attention(self, rope: Rope | None, *, biased: bool, scale: float | None = None) -> Attention:
+    def attention(
+        self, rope: Rope | None, *, biased: bool, scale: float | None = None
+    ) -> Attention:
         """Attention of these heads, all products with a bias or none.
 
         Args:
@@ -165,8 +173,8 @@ class Sizes:
         Args:
             attention: Of each layer.
             ffn: Of each layer.
-            parallel_norms: How many norms attention and network have that read the same stream, 1 or 2; None where the
-                network reads what attention has added.
+            parallel_norms: How many norms attention and network have that read the same stream, 1
+                or 2; None where the network reads what attention has added.
             head_bias: Whether the head has a bias.
             positions: The table of learned positions, if any.
         """

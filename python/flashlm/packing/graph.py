@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """graph.py: what a model computes, as flashlm.json says it (docs/graph.md, include/flashlm/model/graph/spec.hpp).
 
-A family builds a `Graph`; its JSON leaves out what has the value that absent fields have, and lists a kind of layer
-once, however many layers are of it. Which graphs the engine computes is its own to say: `flashlm._core.graph_tensors`.
+A family builds a `Graph`; its JSON leaves out what has the value that absent fields have, and lists
+a kind of layer once, however many layers are of it. Which graphs the engine computes is its own to
+say: `flashlm._core.graph_tensors`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-SPARSE = ("relu", "relu2", "fatrelu")  # activations that make zeros, so that single neurons are worth reading
+SPARSE = (
+    "relu",
+    "relu2",
+    "fatrelu",
+)  # activations that make zeros, so that single neurons are worth reading
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,11 @@ class Experts:
 
 
 _Does = TypeVar("_Does", Attention, Ffn, Experts)
-_DOES: Mapping[type[Attention | Ffn | Experts], str] = {Attention: "attention", Ffn: "ffn", Experts: "experts"}
+_DOES: Mapping[type[Attention | Ffn | Experts], str] = {
+    Attention: "attention",
+    Ffn: "ffn",
+    Experts: "experts",
+}
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Layer:
-    """Parts in order. Parts of one group read the same residual stream; a group may have a norm of its sum."""
+    """Parts in order.
+
+    Parts of one group read the same residual stream; a group may have a norm of its sum.
+    """
 
     parts: tuple[Part, ...]
     group_after: tuple[Norm | None, ...] = ()
@@ -269,7 +281,9 @@ class Graph:
         """What `to_json` gave."""
         stack = value["stacks"][-1]
         kinds = [_read_layer(kind) for kind in stack["layer_kinds"]]
-        return cls(layers=tuple(kinds[kind] for kind in stack["layers"]), **_read_fields(cls, value))
+        return cls(
+            layers=tuple(kinds[kind] for kind in stack["layers"]), **_read_fields(cls, value)
+        )
 
     def text(self) -> str:
         """Its JSON, as `flashlm._core.graph_tensors` takes it."""
@@ -279,7 +293,9 @@ class Graph:
 def _layer(layer: Layer) -> dict[str, Any]:
     result: dict[str, Any] = _fields(layer) | {"parts": [_part(part) for part in layer.parts]}
     if layer.group_after:
-        result["group_after"] = [None if norm is None else _fields(norm) for norm in layer.group_after]
+        result["group_after"] = [
+            None if norm is None else _fields(norm) for norm in layer.group_after
+        ]
     return result
 
 
@@ -314,10 +330,14 @@ def _read_layer(value: Mapping[str, Any]) -> Layer:
 
 def _read_part(value: Mapping[str, Any]) -> Part:
     kind = next(kind for kind, word in _DOES.items() if word == value["does"])
-    fields = _read_fields(Part, {key: each for key, each in value.items() if key not in ("does", "reads")})
+    fields = _read_fields(
+        Part, {key: each for key, each in value.items() if key not in ("does", "reads")}
+    )
     reads = value.get("reads", "residual")
     return Part(
-        _read(kind, value[value["does"]]), reads=reads if isinstance(reads, str) else reads["norm_of"], **fields
+        _read(kind, value[value["does"]]),
+        reads=reads if isinstance(reads, str) else reads["norm_of"],
+        **fields,
     )
 
 
@@ -358,8 +378,9 @@ def rope(dims: int, frequencies: Iterable[float], attention_factor: float = 1.0)
     return Rope("halves", dims, rounded, float(np.float32(attention_factor)))
 
 
-# Frequencies in radians a position, [dims / 2], in float64. A scaling that is not here (longrope, dynamic,
-# proportional) is a function more, and a row in `Fields.rope` (fields.py), which reads its numbers from a config.
+# Frequencies in radians a position, [dims / 2], in float64. A scaling that is not here (longrope,
+# dynamic, proportional) is a function more, and a row in `Fields.rope` (fields.py), which reads its
+# numbers from a config.
 
 
 def default_frequencies(dims: int, theta: float) -> list[float]:
@@ -436,7 +457,10 @@ def yarn_frequencies(
     if begin == end:
         end += 0.001
     slowed = [min(max((at - begin) / (end - begin), 0.0), 1.0) for at in range(len(frequencies))]
-    return [each / factor * share + each * (1 - share) for each, share in zip(frequencies, slowed, strict=True)]
+    return [
+        each / factor * share + each * (1 - share)
+        for each, share in zip(frequencies, slowed, strict=True)
+    ]
 
 
 def yarn_attention_factor(factor: float, scale: float = 1.0) -> float:

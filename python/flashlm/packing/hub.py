@@ -18,7 +18,8 @@ from flashlm.packing.weight import Bytes, Weight
 from flashlm.template_files import FILES as TEMPLATE_FILES
 from flashlm.template_files import NAMED_FOLDER
 
-# Never pickle files (.bin, .pt, .pth), never other copies of the weights (original/, onnx/, consolidated.*).
+# Never pickle files (.bin, .pt, .pth), never other copies of the weights (original/, onnx/,
+# consolidated.*).
 FILES = (
     "tokenizer.json",
     *TEMPLATE_FILES,
@@ -40,7 +41,9 @@ def is_hub_id(text: str) -> bool:
         >>> is_hub_id("HuggingFaceTB/SmolLM2-135M"), is_hub_id("./folder/model.gguf"), is_hub_id("model")
         (True, False, False)
     """
-    return _HUB_ID.fullmatch(text) is not None and not text.endswith((".gguf", ".flash", ".safetensors"))
+    return _HUB_ID.fullmatch(text) is not None and not text.endswith(
+        (".gguf", ".flash", ".safetensors")
+    )
 
 
 def fetch(hub_id: str, progress: Progress | None = None) -> Path:
@@ -51,7 +54,8 @@ def fetch(hub_id: str, progress: Progress | None = None) -> Path:
         progress: Told "download" when it begins and ends (huggingface_hub shows its own bars).
 
     Raises:
-        IoError: The hub cannot be reached, does not know the model, or does not let this user have it.
+        IoError: The hub cannot be reached, does not know the model, or does not let this user have
+            it.
         FormatError: The model has no safetensors.
     """
     with _errors(hub_id):
@@ -69,8 +73,8 @@ def headers(hub_id: str, progress: Progress | None = None) -> tuple[Path, list[W
         progress: As for `fetch`.
 
     Returns:
-        The folder of the small files in the local hub cache, and its tensors, whose numbers cannot be read; None for
-        them where the files of weights are in the folder.
+        The folder of the small files in the local hub cache, and its tensors, whose numbers cannot
+        be read; None for them where the files of weights are in the folder.
 
     Raises:
         IoError: As `fetch`.
@@ -80,7 +84,9 @@ def headers(hub_id: str, progress: Progress | None = None) -> tuple[Path, list[W
     from huggingface_hub import get_safetensors_metadata
 
     with _errors(hub_id):
-        folder = _snapshot(hub_id, [name for name in FILES if not name.endswith(".safetensors")], progress)
+        folder = _snapshot(
+            hub_id, [name for name in FILES if not name.endswith(".safetensors")], progress
+        )
         if _has_weights(folder):
             return folder, None
         try:
@@ -94,7 +100,9 @@ def headers(hub_id: str, progress: Progress | None = None) -> tuple[Path, list[W
         for tensor, each in file.tensors.items():
             shape, (begin, end) = tuple(each.shape), each.data_offsets
             row_bytes = (end - begin) // (shape[0] or 1 if len(shape) > 1 else 1)
-            tensors.append(RemoteWeight(tensor, Path(hub_id) / name, each.dtype, shape, begin, row_bytes))
+            tensors.append(
+                RemoteWeight(tensor, Path(hub_id) / name, each.dtype, shape, begin, row_bytes)
+            )
     return folder, tensors
 
 
@@ -103,7 +111,11 @@ class RemoteWeight(Weight):
 
     def stored(self, begin: int, end: int) -> Bytes:
         """Raises IoError."""
-        raise _error(f"only the header of {self.name} is here, not its rows {begin} to {end}", errno.ENODATA, self.name)
+        raise _error(
+            f"only the header of {self.name} is here, not its rows {begin} to {end}",
+            errno.ENODATA,
+            self.name,
+        )
 
     def equals(self, other: Weight) -> bool:
         """Takes two of one shape and kind for the same, as the config says of tied ones."""
@@ -116,7 +128,9 @@ def _has_weights(folder: Path) -> bool:
     if not (folder / INDEX_FILE).is_file():
         return False
     names = read_object(folder / INDEX_FILE).get("weight_map")
-    return isinstance(names, dict) and all((folder / str(name)).is_file() for name in set(names.values()))
+    return isinstance(names, dict) and all(
+        (folder / str(name)).is_file() for name in set(names.values())
+    )
 
 
 def _snapshot(hub_id: str, files: Sequence[str], progress: Progress | None) -> Path:
@@ -147,20 +161,27 @@ def _errors(hub_id: str) -> Iterator[None]:
         yield
     except hub.GatedRepoError as error:
         raise _error(
-            f"{hub_id} is gated: accept its terms at {where} and log in with `hf auth login`", errno.EACCES, hub_id
+            f"{hub_id} is gated: accept its terms at {where} and log in with `hf auth login`",
+            errno.EACCES,
+            hub_id,
         ) from error
     except (hub.RepositoryNotFoundError, hub.HFValidationError) as error:
         raise _error(
-            f"no file or folder {hub_id!r} here, and no such model on the hub ({where}), or it is private: "
+            f"no file or folder {hub_id!r} here, and no such model on the hub ({where}), or it is "
+            f"private: "
             "log in with `hf auth login`",
             errno.ENOENT,
             hub_id,
         ) from error
     except Error:
         raise
-    except Exception as error:  # httpx, requests, OSError and hub errors: all mean that the files did not come
+    except (
+        Exception
+    ) as error:  # httpx, requests, OSError and hub errors: all mean that the files did not come
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise _error(f"no space left for the download of {hub_id}: {error}", errno.ENOSPC, hub_id) from error
+            raise _error(
+                f"no space left for the download of {hub_id}: {error}", errno.ENOSPC, hub_id
+            ) from error
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise _error(
             f"no file or folder {hub_id!r} here, and the hub cannot be reached for it: {reason}. "

@@ -16,7 +16,13 @@ from flashlm.chat_template import ChatTemplate
 from flashlm.packing import family as families
 from flashlm.packing.family import Family
 from flashlm.packing.fields import Fields
-from flashlm.packing.files import parse_object, read_exactly, read_object, read_small, read_text_file
+from flashlm.packing.files import (
+    parse_object,
+    read_exactly,
+    read_object,
+    read_small,
+    read_text_file,
+)
 from flashlm.packing.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
 from flashlm.packing.graph import Graph
 from flashlm.packing.source import Source, match_tensors, untie
@@ -31,17 +37,22 @@ INDEX_FILE = "model.safetensors.index.json"
 _DTYPES = ("F32", "F16", "BF16")
 
 
-def open_huggingface(folder: Path, name: str | None = None, remote: Sequence[Weight] | None = None) -> Source:
+def open_huggingface(
+    folder: Path, name: str | None = None, remote: Sequence[Weight] | None = None
+) -> Source:
     """Reads the configs and headers of a Hugging Face folder and checks that everything in it can be packed.
 
     Args:
-        folder: Holds config.json, tokenizer.json and model.safetensors, or its parts and their index.
+        folder: Holds config.json, tokenizer.json and model.safetensors, or its parts and their
+            index.
         name: What the model is called, if not as the folder.
-        remote: Its tensors, where the files of weights are not in the folder: it can be looked at, and not be packed.
+        remote: Its tensors, where the files of weights are not in the folder: it can be looked at,
+            and not be packed.
 
     Raises:
-        FormatError: No family that runs, a feature or key that it lacks, a tensor of another number format, a missing,
-            misshapen or left-over tensor, a missing or broken file; names the file and the tensor or key.
+        FormatError: No family that runs, a feature or key that it lacks, a tensor of another number
+            format, a missing, misshapen or left-over tensor, a missing or broken file; names the
+            file and the tensor or key.
         IoError: A file cannot be read.
     """
     config_path = folder / "config.json"
@@ -54,7 +65,9 @@ def open_huggingface(folder: Path, name: str | None = None, remote: Sequence[Wei
     if graph.head.tied and untie(weights):
         graph = graph.untied()
     tensors = tensors_of(graph, config_path)
-    inner = dict(family.section(config)) | {key: value for key, value in config.items() if value is not None}
+    inner = dict(family.section(config)) | {
+        key: value for key, value in config.items() if value is not None
+    }
     small_files, tokens = _small_files(folder, inner, family, graph)
     return Source(
         kind="huggingface",
@@ -70,7 +83,9 @@ def open_huggingface(folder: Path, name: str | None = None, remote: Sequence[Wei
     )
 
 
-def graph_of_config(config: Mapping[str, Any], path: Path, *, strict: bool = True) -> tuple[Family, Graph]:
+def graph_of_config(
+    config: Mapping[str, Any], path: Path, *, strict: bool = True
+) -> tuple[Family, Graph]:
     """The family of a config.json and the graph that it says.
 
     Args:
@@ -86,7 +101,8 @@ def graph_of_config(config: Mapping[str, Any], path: Path, *, strict: bool = Tru
         >>> graph_of_config({"architectures": ["BloomForCausalLM"]}, Path("config.json"))
         Traceback (most recent call last):
         ...
-        flashlm.FormatError: [pack] architecture: expected one that runs, got BloomForCausalLM (config.json). ...
+        flashlm.FormatError: [pack] architecture: expected one that runs, got BloomForCausalLM
+        (config.json). ...
     """
     family = families.of_config(config, path)
     fields = Fields(family.section(config), path, strict=strict)
@@ -113,7 +129,9 @@ class _Header:
         for name in file.names():
             shape, (begin, end) = tuple(file.shape(name)), entries[name]["data_offsets"]
             row_bytes = (end - begin) // (shape[0] or 1 if len(shape) > 1 else 1)
-            weights[name] = Weight(name, path, file.dtype(name), shape, 8 + length + begin, row_bytes)
+            weights[name] = Weight(
+                name, path, file.dtype(name), shape, 8 + length + begin, row_bytes
+            )
         return cls(path, hashlib.sha256(text).hexdigest(), weights)
 
 
@@ -143,17 +161,27 @@ def _weight_map(path: Path) -> dict[str, str]:
         raise FormatError(f"[pack] index: expected an object weight_map ({path})")
     for tensor, file in weight_map.items():
         # The name is foreign: it must not lead out of the folder.
-        if not isinstance(file, str) or Path(file).name != file or not file.endswith(".safetensors"):
+        if (
+            not isinstance(file, str)
+            or Path(file).name != file
+            or not file.endswith(".safetensors")
+        ):
             raise FormatError(
-                f"[pack] index: expected the name of a safetensors file, got {file!r:.80} ({path}, {tensor})"
+                f"[pack] index: expected the name of a safetensors file, got {file!r:.80} ({path}, "
+                f"{tensor})"
             )
         if not (path.parent / file).is_file():
-            raise FormatError(f"[pack] index: {file} is missing ({path}, {tensor}). Was the download cut short?")
+            raise FormatError(
+                f"[pack] index: {file} is missing ({path}, {tensor}). Was the download cut short?"
+            )
     return weight_map
 
 
 def read_headers(folder: Path) -> list[list[Weight]]:
-    """The tensors of each file of weights, whatever model they are of. Raises FormatError, IoError."""
+    """The tensors of each file of weights, whatever model they are of.
+
+    Raises FormatError, IoError.
+    """
     return [list(_Header.open(file).weights.values()) for file in _weight_files(folder)[0]]
 
 
@@ -169,7 +197,8 @@ def _in_index(
             place = index.get(weight.name) if index is not None else header.path.name
             if place != header.path.name:
                 raise FormatError(
-                    f"[pack] index: expected {weight.name} in {place or 'no file'}, got {header.path.name} "
+                    f"[pack] index: expected {weight.name} in {place or 'no file'}, got "
+                    f"{header.path.name} "
                     f"({folder / INDEX_FILE})"
                 )
             result.append(weight)
@@ -177,18 +206,26 @@ def _in_index(
 
 
 def _weights(found: Sequence[Weight], family: Family, graph: Graph) -> dict[str, Weight]:
-    """The tensors by flashlm's names. One that flashlm has no name for keeps its own, so that it is found left over."""
+    """The tensors by flashlm's names.
+
+    One that flashlm has no name for keeps its own, so that it is found left over.
+    """
     result: dict[str, Weight] = {}
     for weight in found:
         if family.names.skips(weight.name):
             continue
         _check_form(weight)
         ours = family.names.ours(weight.name)
-        parts = {f"?{weight.name}": weight} if ours is None else family.from_huggingface(ours, weight, graph)
+        parts = (
+            {f"?{weight.name}": weight}
+            if ours is None
+            else family.from_huggingface(ours, weight, graph)
+        )
         for name, part in parts.items():
             if name in result and not result[name].equals(part):
                 raise FormatError(
-                    f"[pack] tensors: {result[name].name} and {weight.name} are two names of one tensor, and differ "
+                    f"[pack] tensors: {result[name].name} and {weight.name} are two names of one "
+                    f"tensor, and differ "
                     f"({weight.file})"
                 )
             result[name] = part
@@ -198,12 +235,14 @@ def _weights(found: Sequence[Weight], family: Family, graph: Graph) -> dict[str,
 def _check_form(weight: Weight) -> None:
     if weight.kind not in _DTYPES:
         raise FormatError(
-            f"[pack] number format: expected F32, F16 or BF16, got {weight.kind} ({weight.file}, {weight.name}). "
+            f"[pack] number format: expected F32, F16 or BF16, got {weight.kind} ({weight.file}, "
+            f"{weight.name}). "
             "Quantised safetensors are not supported."
         )
     if not weight.shape or 0 in weight.shape:
         raise FormatError(
-            f"[pack] shape: expected no zero and no scalar, got {list(weight.shape)} ({weight.file}, {weight.name})"
+            f"[pack] shape: expected no zero and no scalar, got {list(weight.shape)} "
+            f"({weight.file}, {weight.name})"
         )
 
 
@@ -212,7 +251,9 @@ def _small_files(
 ) -> tuple[dict[str, bytes], Tokens]:
     """The files that are copied as they are, and what can be derived where one is missing; and what ends a text."""
     files = {
-        file.relative_to(folder).as_posix(): read_text_file(file) if file.suffix == ".jinja" else read_small(file)
+        file.relative_to(folder).as_posix(): read_text_file(file)
+        if file.suffix == ".jinja"
+        else read_small(file)
         for file in template_files(folder)
     }
     result = {name: data for name, data in files.items() if name in FILES}
@@ -220,7 +261,11 @@ def _small_files(
         result["tokenizer.json"] = read_small(folder / "tokenizer.json")
     else:
         result["tokenizer.json"] = _older_tokenizer(folder, family)
-    objects = {name: parse_object(data, folder / name) for name, data in result.items() if name.endswith(".json")}
+    objects = {
+        name: parse_object(data, folder / name)
+        for name, data in result.items()
+        if name.endswith(".json")
+    }
     settings = objects.get("tokenizer_config.json", {})
     if DEFAULT not in result and isinstance(settings.get("chat_template"), str):
         result[DEFAULT] = settings["chat_template"].encode()
@@ -230,27 +275,42 @@ def _small_files(
     if named:
         result[NAMED] = (json.dumps(named, ensure_ascii=False, indent=2) + "\n").encode()
     generation = objects.get("generation_config.json", {})
-    Tokens.read(config, generation, graph.vocab_size, folder)  # before ids of one file stand in another
+    Tokens.read(
+        config, generation, graph.vocab_size, folder
+    )  # before ids of one file stand in another
     full = _add_generation_config(result, config, objects, graph.vocab_size)
     return result, Tokens.read(config, full, graph.vocab_size, folder)
 
 
 def _add_generation_config(
-    result: dict[str, bytes], config: Mapping[str, Any], objects: Mapping[str, Mapping[str, Any]], n_rows: int
+    result: dict[str, bytes],
+    config: Mapping[str, Any],
+    objects: Mapping[str, Mapping[str, Any]],
+    n_rows: int,
 ) -> Mapping[str, Any]:
     """Writes generation_config.json, which says what ends a text, where it is missing or lacks an end of a turn."""
-    tokens = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id") if key in config}
+    tokens = {
+        key: config[key]
+        for key in ("bos_token_id", "eos_token_id", "pad_token_id")
+        if key in config
+    }
     generation = objects.get("generation_config.json", tokens)
     added = objects["tokenizer.json"].get("added_tokens")
     control = {
         entry["content"]: entry["id"]
         for entry in (added if isinstance(added, list) else ())
-        if isinstance(entry, dict) and isinstance(entry.get("content"), str) and isinstance(entry.get("id"), int)
+        if isinstance(entry, dict)
+        and isinstance(entry.get("content"), str)
+        and isinstance(entry.get("id"), int)
     }
     ends: list[str] = []
-    with contextlib.suppress(Error):  # without a template, or with a broken one, of which opening a chat tells
+    with contextlib.suppress(
+        Error
+    ):  # without a template, or with a broken one, of which opening a chat tells
         template = ChatTemplate.parse(result)
-        ends = turn_ends(control, template.sources.values(), template.special_tokens.get("eos_token"))
+        ends = turn_ends(
+            control, template.sources.values(), template.special_tokens.get("eos_token")
+        )
     full = with_ends(generation, {**config, "vocab_size": n_rows}, control, ends)
     if full != generation or "generation_config.json" not in result:
         result["generation_config.json"] = (json.dumps(full, indent=2) + "\n").encode()
@@ -261,12 +321,14 @@ def _older_tokenizer(folder: Path, family: Family) -> bytes:
     """tokenizer.json, made from vocab.json and merges.txt."""
     if not (folder / VOCAB).is_file() and (folder / "tokenizer.model").is_file():
         raise FormatError(
-            f"[pack] tokenizer: expected tokenizer.json of a byte-level BPE, got tokenizer.model ({folder}). "
+            f"[pack] tokenizer: expected tokenizer.json of a byte-level BPE, got tokenizer.model "
+            f"({folder}). "
             "SentencePiece is not read yet."
         )
     if not (folder / VOCAB).is_file() or not (folder / MERGES).is_file():
         raise FormatError(
-            f"[pack] tokenizer: tokenizer.json is missing, and so is {VOCAB} with {MERGES} ({folder}). Write it with "
+            f"[pack] tokenizer: tokenizer.json is missing, and so is {VOCAB} with {MERGES} "
+            f"({folder}). Write it with "
             "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
         )
     document = gpt2_tokenizer_json(folder, adds_bos=family.begins_with_bos)

@@ -65,7 +65,11 @@ def names(in_layer: Mapping[str, str] = IN_LAYER) -> Names:
 def gguf_names(in_layer: Mapping[str, str] = GGUF_IN_LAYER) -> Names:
     """The names in a GGUF."""
     return Names(
-        top={"token_embd.weight": "embedding", "output_norm.weight": "final_norm", "output.weight": "head"},
+        top={
+            "token_embd.weight": "embedding",
+            "output_norm.weight": "final_norm",
+            "output.weight": "head",
+        },
         body={},
         in_layer=in_layer,
         layers="blk",
@@ -90,12 +94,15 @@ class Sizes:
     rope: Rope
 
     @classmethod
-    def of_config(cls, config: Fields, *, partial: float | None = None, epsilon: str = "rms_norm_eps") -> Sizes:
+    def of_config(
+        cls, config: Fields, *, partial: float | None = None, epsilon: str = "rms_norm_eps"
+    ) -> Sizes:
         """Those of a config.json with Llama's keys.
 
         Args:
             config: The keys.
-            partial: The fraction of a head that rope turns where no key says it; None where it turns all of it.
+            partial: The fraction of a head that rope turns where no key says it; None where it
+                turns all of it.
             epsilon: The key of the norms' epsilon.
         """
         dim, heads = config.count("hidden_size"), config.count("num_attention_heads")
@@ -117,12 +124,18 @@ class Sizes:
             context=config.count("max_position_embeddings"),
             epsilon=config.number(epsilon),
             tied=config.flag("tie_word_embeddings", default=False),
-            rope=config.rope(head_dim if partial is None else config.rotary(head_dim, default=partial)),
+            rope=config.rope(
+                head_dim if partial is None else config.rotary(head_dim, default=partial)
+            ),
         )
 
     @classmethod
     def of_metadata(
-        cls, metadata: Metadata, *, partial: float | None = None, epsilon: str = "attention.layer_norm_rms_epsilon"
+        cls,
+        metadata: Metadata,
+        *,
+        partial: float | None = None,
+        epsilon: str = "attention.layer_norm_rms_epsilon",
     ) -> Sizes:
         """Those of a GGUF's metadata, with arguments as above."""
         dim, heads = metadata.count("embedding_length"), metadata.count("attention.head_count")
@@ -135,7 +148,9 @@ class Sizes:
             raise metadata.error(f"expected an even head size, got {head_dim}")
         if metadata.count("attention.value_length", head_dim) != head_dim:
             value = metadata.get("attention.value_length")
-            raise metadata.error(f"expected attention.value_length = {head_dim} (the head size), got {value!r:.80}")
+            raise metadata.error(
+                f"expected attention.value_length = {head_dim} (the head size), got {value!r:.80}"
+            )
         return cls(
             dim=dim,
             hidden=metadata.count("feed_forward_length"),
@@ -147,10 +162,14 @@ class Sizes:
             context=metadata.count("context_length"),
             epsilon=metadata.number(epsilon),
             tied=metadata.tied,
-            rope=metadata.rope(head_dim if partial is None else metadata.rotary(head_dim, default=partial)),
+            rope=metadata.rope(
+                head_dim if partial is None else metadata.rotary(head_dim, default=partial)
+            ),
         )
 
-    def attention(self, bias: AttentionBias | None = None, head_norm: HeadNorm | None = None) -> Attention:
+    def attention(
+        self, bias: AttentionBias | None = None, head_norm: HeadNorm | None = None
+    ) -> Attention:
         """Attention of these heads, with one norm of queries and keys, if any."""
         return Attention(
             heads=self.heads,
@@ -179,7 +198,8 @@ class Sizes:
 def unpaired(weight: Weight, head_dim: int) -> Weight:
     """Rows of queries or keys that llama.cpp's converter has put in pairs, in halves.
 
-    Numbers that rope turns together are rows 2 i and 2 i + 1 of a head there, and i and i + head_dim / 2 here.
+    Numbers that rope turns together are rows 2 i and 2 i + 1 of a head there, and i and i +
+    head_dim / 2 here.
     """
     heads = np.arange(weight.shape[0]).reshape(-1, head_dim // 2, 2)
     return weight.take(heads.swapaxes(1, 2).reshape(-1))

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 class Names:
     """The names of one kind of file, and flashlm's.
 
-    A checkpoint may have been saved from an inner part of the model, or from a larger one around it, so that the names
-    of what is in it begin otherwise.
+    A checkpoint may have been saved from an inner part of the model, or from a larger one around
+    it, so that the names of what is in it begin otherwise.
 
     Attributes:
         top: Their name -> flashlm's, of tensors that no layer has and no prefix precedes.
         body: The same behind a prefix.
-        in_layer: What follows the number of a layer -> what follows ``layers.N.`` in flashlm's name.
+        in_layer: What follows the number of a layer -> what follows ``layers.N.`` in flashlm's
+            name.
         layers: What stands before the number of a layer.
-        prefixes: What may stand before the names of ``body`` and before ``layers``; the first is the usual one.
+        prefixes: What may stand before the names of ``body`` and before ``layers``; the first is
+            the usual one.
         skipped: Full names of tensors that follow from others, or belong to a part that is not run.
     """
 
@@ -52,7 +54,9 @@ class Names:
         top, body, in_layer = (_inverse(names) for names in (self.top, self.body, self.in_layer))
         if ours in top:
             return top[ours]
-        rest = f"{self.layers}.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else body[ours]
+        rest = (
+            f"{self.layers}.{parts[1]}.{in_layer[parts[2]]}" if parts[0] == "layers" else body[ours]
+        )
         return self.prefixes[0] + rest
 
     def skips(self, theirs: str) -> bool:
@@ -69,7 +73,8 @@ def with_biases(names: Mapping[str, str], *ours: str) -> dict[str, str]:
 
     Example:
         >>> with_biases({"self_attn.q_proj.weight": "q", "input_layernorm.weight": "attention_norm"}, "q")
-        {'self_attn.q_proj.weight': 'q', 'input_layernorm.weight': 'attention_norm', 'self_attn.q_proj.bias': 'q_bias'}
+        {'self_attn.q_proj.weight': 'q', 'input_layernorm.weight': 'attention_norm',
+        'self_attn.q_proj.bias': 'q_bias'}
     """
     biases = {
         theirs.removesuffix("weight") + "bias": f"{name}_bias"

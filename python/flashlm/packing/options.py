@@ -30,27 +30,39 @@ class Options:
         """Checks what the caller asked for.
 
         Raises:
-            ArgumentError: Another word or number than is documented, or single neurons of a quantised layer.
+            ArgumentError: Another word or number than is documented, or single neurons of a
+                quantised layer.
         """
         if dtype not in ("source", *ROUNDED):
             refuse("pack", "dtype", f"'source', {', '.join(map(repr, ROUNDED))}", dtype)
         kinds = {name: weight.kind for name, weight in source.weights.items()}
         shapes = {name: weight.shape for name, weight in source.weights.items()}
         dtypes = choose(kinds, shapes, dtype)
-        quantised = sorted({each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED))
+        quantised = sorted(
+            {each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED)
+        )
         # Single neurons where some can be left out.
         auto = 1 if source.graph.is_sparse and not quantised else _core.bundle_neurons
         if isinstance(neurons_per_bundle, str):
             if neurons_per_bundle != "auto":
-                refuse("pack", "neurons_per_bundle", "'auto' or a number of at least 1", neurons_per_bundle)
+                refuse(
+                    "pack",
+                    "neurons_per_bundle",
+                    "'auto' or a number of at least 1",
+                    neurons_per_bundle,
+                )
             per_bundle = auto
         else:
-            per_bundle = whole(neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS)
+            per_bundle = whole(
+                neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS
+            )
         per_bundle = min(per_bundle, source.graph.ffn.hidden)
         if quantised and per_bundle != _core.bundle_neurons:
             raise ArgumentError(
-                f"[pack] neurons_per_bundle: expected {_core.bundle_neurons} for {quantised[0]}, got {per_bundle}: a "
-                f"block of the down matrix spans {_core.bundle_neurons} neurons, and cutting it would mean rounding "
+                f"[pack] neurons_per_bundle: expected {_core.bundle_neurons} for {quantised[0]}, "
+                f"got {per_bundle}: a "
+                f"block of the down matrix spans {_core.bundle_neurons} neurons, and cutting it "
+                f"would mean rounding "
                 "again. Pack with dtype='f16', which loses little, for another number."
             )
         return cls(dtypes, per_bundle)

@@ -37,9 +37,16 @@ def write_selector_file(
         hollow: With holes in the place of what the tensors hold: to plan with.
     """
     specs = [(name, _TAGS[value.dtype.name], list(value.shape)) for name, value in tensors.items()]
-    entries = {"format": f"flashlm {kind}", "format_version": "2", "model": model, **(metadata or {})}
+    entries = {
+        "format": f"flashlm {kind}",
+        "format_version": "2",
+        "model": model,
+        **(metadata or {}),
+    }
     with beside(path) as new:
-        writer = _core.SafetensorsWriter(str(new), [*specs, (_CHECKSUMS, "u8", [1 + len(specs), 4])], entries)
+        writer = _core.SafetensorsWriter(
+            str(new), [*specs, (_CHECKSUMS, "u8", [1 + len(specs), 4])], entries
+        )
         sums = [writer.header_crc32()]
         for name in () if hollow else writer.order()[:-1]:
             data = tensors[name]

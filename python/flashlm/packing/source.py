@@ -18,7 +18,8 @@ from flashlm.packing.weight import Weight
 
 Progress = Callable[[str, int, int], None]
 
-# Matrices that are one where a model ties them: a file may hold it under any of these names, which are flashlm's.
+# Matrices that are one where a model ties them: a file may hold it under any of these names, which
+# are flashlm's.
 TIED = (("embedding", "head"),)
 
 
@@ -26,7 +27,8 @@ TIED = (("embedding", "head"),)
 class Source:
     """A model that can be packed.
 
-    ``weights`` holds exactly ``tensors``, those of the graph, under flashlm's names and checked for shape.
+    ``weights`` holds exactly ``tensors``, those of the graph, under flashlm's names and checked for
+    shape.
     """
 
     kind: str  # "gguf" or "huggingface"
@@ -49,7 +51,11 @@ class Source:
             "kind": self.kind,
             "name": self.name,
             "files": [
-                {"name": file.name, "bytes": file.stat().st_size, "header_sha256": self.header_sha256[file.name]}
+                {
+                    "name": file.name,
+                    "bytes": file.stat().st_size,
+                    "header_sha256": self.header_sha256[file.name],
+                }
                 for file in self.weight_files
             ],
             "tensor_types": dict(sorted(kinds.items())),
@@ -69,8 +75,8 @@ class Source:
 def untie(weights: dict[str, Weight]) -> bool:
     """Settles what matrices that the config ties are called, as transformers does.
 
-    Of two names for the same numbers the first of `TIED` stays; where only one of the names is there, the matrix gets
-    the first. Where two differ, both are meant.
+    Of two names for the same numbers the first of `TIED` stays; where only one of the names is
+    there, the matrix gets the first. Where two differ, both are meant.
 
     Args:
         weights: By flashlm's names; changed.
@@ -108,10 +114,13 @@ def match_tensors(
             )
         if weight.shape != shape:
             raise FormatError(
-                f"[pack] shape: expected {list(shape)}, got {list(weight.shape)} ({weight.file}, {weight.name})"
+                f"[pack] shape: expected {list(shape)}, got {list(weight.shape)} ({weight.file}, "
+                f"{weight.name})"
             )
         result[name] = weight
     for name, weight in weights.items():
         if name not in result:
-            raise FormatError(f"[pack] tensors: the config has no place for {weight.name} ({weight.file}).")
+            raise FormatError(
+                f"[pack] tensors: the config has no place for {weight.name} ({weight.file})."
+            )
     return result

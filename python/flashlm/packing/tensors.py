@@ -13,8 +13,8 @@ from flashlm.packing.graph import Graph
 class Tensor(NamedTuple):
     """A weight: its name in flashlm, its shape, what it is, and its place in a pass (None: always in DRAM).
 
-    ``kind`` is "vector", "table", "rows" (of the embedding), "matrix" (tiles where quantised), "neurons" (bundled) or
-    "head".
+    ``kind`` is "vector", "table", "rows" (of the embedding), "matrix" (tiles where quantised),
+    "neurons" (bundled) or "head".
     """
 
     name: str
@@ -31,6 +31,7 @@ def tensors_of(graph: Graph, path: Path | str) -> list[Tensor]:
         path: Where it is from, for messages.
 
     Raises:
-        FormatError: The engine does not compute it; names the field. Opening a packed folder raises the same.
+        FormatError: The engine does not compute it; names the field. Opening a packed folder raises
+            the same.
     """
     return [Tensor(*each) for each in _core.graph_tensors(graph.text(), str(path))]

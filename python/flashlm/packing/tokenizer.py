@@ -17,7 +17,12 @@ _QWEN2_REGEX = _LLAMA3_REGEX.replace("{1,3}", "")
 
 def byte_level(*, use_regex: bool, add_prefix_space: bool = False) -> dict[str, object]:
     """The step of tokenizer.json that turns bytes into GPT-2's characters."""
-    return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": add_prefix_space,
+        "trim_offsets": True,
+        "use_regex": use_regex,
+    }
 
 
 def byte_characters() -> list[str]:
@@ -40,7 +45,8 @@ _DIGITS: dict[str, object] = {
 _LLAMA3 = _split(_LLAMA3_REGEX)
 _QWEN2 = _split(_QWEN2_REGEX)
 
-# tokenizer.ggml.pre, in the names of llama.cpp: those whose rules tokenizer.json can say and the engine reads.
+# tokenizer.ggml.pre, in the names of llama.cpp: those whose rules tokenizer.json can say and the
+# engine reads.
 _PRE_TOKENIZERS: dict[str, dict[str, object]] = {
     "gpt-2": _GPT2,
     "phi-2": _GPT2,
@@ -76,7 +82,9 @@ def _strings(metadata: Mapping[str, object], key: str) -> list[str]:
         raise _wrong(key, "a list of strings", values)
     strings = [value for value in values if isinstance(value, str)]
     if len(strings) != len(values):
-        raise _wrong(key, "a list of strings", next(value for value in values if not isinstance(value, str)))
+        raise _wrong(
+            key, "a list of strings", next(value for value in values if not isinstance(value, str))
+        )
     return strings
 
 
@@ -84,7 +92,11 @@ def _token_types(metadata: Mapping[str, object], count: int) -> list[int]:
     key = "tokenizer.ggml.token_type"
     values = metadata.get(key)
     if not isinstance(values, list) or len(values) != count:
-        raise _wrong(key, f"a list of {count} numbers", values if not isinstance(values, list) else len(values))
+        raise _wrong(
+            key,
+            f"a list of {count} numbers",
+            values if not isinstance(values, list) else len(values),
+        )
     return [int(value) for value in values]
 
 
@@ -100,7 +112,9 @@ def _template(token: str, token_id: int) -> tuple[dict[str, object], dict[str, o
     return part, {"id": token, "ids": [token_id], "tokens": [token]}
 
 
-def _around(metadata: Mapping[str, object], pre: str, tokens: list[str]) -> dict[str, tuple[str, int]]:
+def _around(
+    metadata: Mapping[str, object], pre: str, tokens: list[str]
+) -> dict[str, tuple[str, int]]:
     """BOS and EOS, where the model wants them around a text."""
     wanted = {
         # llama.cpp adds BOS for Llama 3 unless the file says otherwise.
@@ -187,10 +201,12 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
         metadata: The fields of the GGUF as plain values: str, bool, int and lists of them.
 
     Returns:
-        The content of tokenizer.json, which both `flashlm.Tokenizer` and Hugging Face's `tokenizers` read.
+        The content of tokenizer.json, which both `flashlm.Tokenizer` and Hugging Face's
+        `tokenizers` read.
 
     Raises:
-        FormatError: The vocabulary is no byte-level BPE, its pre-tokenizer is not known, or a field is broken.
+        FormatError: The vocabulary is no byte-level BPE, its pre-tokenizer is not known, or a field
+            is broken.
 
     Example:
         >>> document = tokenizer_json({
@@ -205,7 +221,9 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
     """
     model = metadata.get("tokenizer.ggml.model")
     if model != "gpt2":
-        raise _wrong("tokenizer.ggml.model", "'gpt2' (byte-level BPE; SentencePiece is not read yet)", model)
+        raise _wrong(
+            "tokenizer.ggml.model", "'gpt2' (byte-level BPE; SentencePiece is not read yet)", model
+        )
     pre = metadata.get("tokenizer.ggml.pre")
     if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
         raise _wrong("tokenizer.ggml.pre", "one of " + ", ".join(_PRE_TOKENIZERS), pre)
@@ -217,8 +235,14 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
     types = _token_types(metadata, len(tokens))
     vocab = {token: index for index, token in enumerate(tokens) if types[index] != _UNUSED}
     if len(vocab) != sum(kind != _UNUSED for kind in types):
-        raise _wrong("tokenizer.ggml.tokens", "no token twice", f"{len(tokens) - len(vocab)} repeated")
-    added = {token: types[index] == _CONTROL for index, token in enumerate(tokens) if types[index] in _ADDED}
+        raise _wrong(
+            "tokenizer.ggml.tokens", "no token twice", f"{len(tokens) - len(vocab)} repeated"
+        )
+    added = {
+        token: types[index] == _CONTROL
+        for index, token in enumerate(tokens)
+        if types[index] in _ADDED
+    }
     merges = []
     for merge in _strings(metadata, "tokenizer.ggml.merges"):
         if merge.count(" ") != 1:

@@ -20,7 +20,9 @@ class Tokens:
     eos: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], generation: Mapping[str, Any], n_rows: int, folder: Path) -> Tokens:
+    def read(
+        cls, config: Mapping[str, Any], generation: Mapping[str, Any], n_rows: int, folder: Path
+    ) -> Tokens:
         """The ids; generation_config.json has the last word on the ends.
 
         Args:
@@ -53,7 +55,8 @@ def _ids(config: Mapping[str, Any], key: str, n_rows: int, path: Path) -> list[i
     for each in values:
         if not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < n_rows:
             raise FormatError(
-                f"[pack] config: expected {key} below {n_rows}, which is how many rows the embedding has, got "
+                f"[pack] config: expected {key} below {n_rows}, which is how many rows the "
+                f"embedding has, got "
                 f"{brief(each)} ({path})"
             )
     return values

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """upgrade.py: a folder of format 2, which had no graph, gets a flashlm.json of format 3; nothing else of it changes.
 
-The new file keeps, as `identity`, what saved sessions of the folder were made with, so that these stay valid, as do the
-files of weights and of selectors.
+The new file keeps, as `identity`, what saved sessions of the folder were made with, so that these
+stay valid, as do the files of weights and of selectors.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def upgraded(folder: str | os.PathLike[str]) -> str:
         folder: A packed folder.
 
     Returns:
-        The text of a flashlm.json to open the folder with, where that in it could not be written anew; else empty.
+        The text of a flashlm.json to open the folder with, where that in it could not be written
+        anew; else empty.
 
     Raises:
         FormatError: The old file or one that it names is damaged, or says what no family knows.
@@ -50,7 +51,9 @@ def upgraded(folder: str | os.PathLike[str]) -> str:
     """
     path = Path(folder) / MANIFEST
     data = read_small(path)
-    if b'"format_version": 2' not in data:  # as every version has written it; whatever else it is, the engine says
+    if (
+        b'"format_version": 2' not in data
+    ):  # as every version has written it; whatever else it is, the engine says
         return ""
     try:
         with _locked(path):
@@ -109,11 +112,15 @@ def _new(manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The same in format 3."""
     from flashlm.packing.huggingface import graph_of_config
 
-    config = parse_object(_checked(manifest, folder, "config.json") or b"{}", folder / "config.json")
+    config = parse_object(
+        _checked(manifest, folder, "config.json") or b"{}", folder / "config.json"
+    )
     generation = _checked(manifest, folder, "generation_config.json")
     ends = {} if generation is None else parse_object(generation, folder / "generation_config.json")
     family, graph = graph_of_config(config, folder / "config.json", strict=False)
-    kept = {key: value for key, value in manifest.items() if key not in ("architecture", "checksum")}
+    kept = {
+        key: value for key, value in manifest.items() if key not in ("architecture", "checksum")
+    }
     return {
         **kept,
         "format_version": FORMAT_VERSION,
@@ -130,7 +137,9 @@ def _checked(manifest: Mapping[str, Any], folder: Path, name: str) -> bytes | No
         if record.get("name") == name:
             data = read_small(folder / name)
             if f"{_core.crc32(data):08x}" != record.get("crc32"):
-                raise FormatError(f"[manifest] content: the file was changed or damaged ({folder / name})")
+                raise FormatError(
+                    f"[manifest] content: the file was changed or damaged ({folder / name})"
+                )
             return data
     return None
 
@@ -140,12 +149,23 @@ def _identity(architecture: str, config: Mapping[str, Any], graph: Graph) -> str
     attention: Attention = graph.attention
     ffn, positions = graph.ffn, graph.embedding.positions
     sizes = (
-        *(graph.dim, ffn.hidden, len(graph.layers), attention.heads, attention.kv_heads, attention.head_dim),
+        *(
+            graph.dim,
+            ffn.hidden,
+            len(graph.layers),
+            attention.heads,
+            attention.kv_heads,
+            attention.head_dim,
+        ),
         *(graph.vocab_size, int(graph.head.tied), _bits(np.float32(graph.final_norm.epsilon))),
     )
     variant = (
         *(int(graph.final_norm.kind == "layer"), int(positions is not None)),
-        *(positions.offset if positions is not None else 0, ffn.activation, _bits(np.float32(ffn.threshold or 0))),
+        *(
+            positions.offset if positions is not None else 0,
+            ffn.activation,
+            _bits(np.float32(ffn.threshold or 0)),
+        ),
         *(int(ffn.gated), int(attention.bias.q), int(ffn.bias.up)),
     )
     kind, numbers = _rope(config) if positions is None else ("default", _ROPE_DEFAULTS)
@@ -163,8 +183,16 @@ _ROPE_DEFAULTS = (10000.0, 1.0, 1.0, 4.0, 0.0)
 def _rope(config: Mapping[str, Any]) -> tuple[str, tuple[float, ...]]:
     theta, *others = _ROPE_DEFAULTS
     scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    theta = next(each for each in (scaling.get("rope_theta"), config.get("rope_theta"), theta) if each is not None)
-    kind = next(each for each in (scaling.get("rope_type"), scaling.get("type"), "default") if each is not None)
+    theta = next(
+        each
+        for each in (scaling.get("rope_theta"), config.get("rope_theta"), theta)
+        if each is not None
+    )
+    kind = next(
+        each
+        for each in (scaling.get("rope_type"), scaling.get("type"), "default")
+        if each is not None
+    )
     keys = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
     used = {"linear": 1, "llama3": len(keys)}.get(kind, 0)
     return kind, (theta, *(scaling[key] for key in keys[:used]), *others[used:])

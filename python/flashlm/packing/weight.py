@@ -21,7 +21,9 @@ from flashlm.packing.files import read_exactly
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
-RUN_BYTES = 8 << 20  # float32 bytes of a run of rows: the working memory of packing beside one layer's down matrix
+RUN_BYTES = (
+    8 << 20
+)  # float32 bytes of a run of rows: the working memory of packing beside one layer's down matrix
 _NEAR = 2  # rows that are read at once may be this many times those that are wanted
 
 
@@ -47,9 +49,10 @@ class Loss:
 class Weight:
     """One tensor of a source file, stored row after row.
 
-    ``shape`` is in Hugging Face order, outermost first, of what is read; a vector counts as one row. ``kind`` is the
-    tensor type in the source's own words, such as ``BF16`` or ``Q4_1``. What is read may be another order of rows, or
-    some of them (`take`), the columns (`transpose`), or the numbers and a constant (`plus`).
+    ``shape`` is in Hugging Face order, outermost first, of what is read; a vector counts as one
+    row. ``kind`` is the tensor type in the source's own words, such as ``BF16`` or ``Q4_1``. What
+    is read may be another order of rows, or some of them (`take`), the columns (`transpose`), or
+    the numbers and a constant (`plus`).
     """
 
     name: str
@@ -58,7 +61,9 @@ class Weight:
     shape: tuple[int, ...]
     offset: int
     row_bytes: int  # of the file's rows
-    order: Places | None = field(default=None, compare=False)  # which row of the file each row is; of a vector, number
+    order: Places | None = field(
+        default=None, compare=False
+    )  # which row of the file each row is; of a vector, number
     transposed: bool = False
     added: float = 0.0
 
@@ -80,15 +85,25 @@ class Weight:
         return self.n_rows * self.row_bytes
 
     def take(self, places: Places | range) -> Weight:
-        """The same, of these rows, in this order; of a vector, these numbers. Rows of a transposed one are columns."""
+        """The same, of these rows, in this order; of a vector, these numbers.
+
+        Rows of a transposed one are columns.
+        """
         order = np.asarray(places, np.int64)
         if self.order is not None:
             order = self.order[order]
         return dataclasses.replace(self, shape=(len(order), *self.shape[1:]), order=order)
 
     def transpose(self) -> Weight:
-        """The same, rows for columns, as a layer that multiplies from the other side keeps it. Not for blocks."""
-        if NATIVE.get(self.kind) is None or FORMATS[NATIVE[self.kind]].is_block or len(self.shape) != 2:  # noqa: PLR2004
+        """The same, rows for columns, as a layer that multiplies from the other side keeps it.
+
+        Not for blocks.
+        """
+        if (
+            NATIVE.get(self.kind) is None
+            or FORMATS[NATIVE[self.kind]].is_block
+            or len(self.shape) != 2  # noqa: PLR2004
+        ):
             raise FormatError(
                 f"[pack] weight: expected a matrix of plain numbers to transpose, got {self.kind} "
                 f"{list(self.shape)} ({self.file}, {self.name})"
@@ -107,7 +122,9 @@ class Weight:
 
     def stored(self, begin: int, end: int) -> Bytes:
         """The file's rows ``begin`` to ``end``, as they are there: [end - begin, row_bytes]."""
-        data = read_exactly(self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes)
+        data = read_exactly(
+            self.file, self.offset + begin * self.row_bytes, (end - begin) * self.row_bytes
+        )
         return np.frombuffer(data, np.uint8).reshape(end - begin, self.row_bytes)
 
     def equals(self, other: Weight) -> bool:
@@ -138,7 +155,9 @@ class Weight:
         if high - low <= _NEAR * len(wanted):
             return np.ascontiguousarray(self.stored(low, high)[wanted - low])
         cuts = np.flatnonzero(np.diff(wanted) != 1) + 1
-        return np.concatenate([self.stored(int(run[0]), int(run[-1]) + 1) for run in np.split(wanted, cuts)])
+        return np.concatenate(
+            [self.stored(int(run[0]), int(run[-1]) + 1) for run in np.split(wanted, cuts)]
+        )
 
     def _columns(self, begin: int, end: int) -> Bytes:
         """Columns of the file as rows."""
@@ -150,8 +169,9 @@ class Weight:
     def rows(self, begin: int, end: int, dtype: str, loss: Loss | None = None) -> npt.NDArray[Any]:
         """Rows ``begin`` to ``end`` in a number format, as `flashlm._core` takes them.
 
-        That is [end - begin, n_columns] of float32, float16 or unsigned integers that hold the bits of a number, and
-        [end - begin, bytes] of uint8 for blocks. What the source holds in that format is not touched.
+        That is [end - begin, n_columns] of float32, float16 or unsigned integers that hold the bits
+        of a number, and [end - begin, bytes] of uint8 for blocks. What the source holds in that
+        format is not touched.
 
         Args:
             begin: The first row.
@@ -160,7 +180,8 @@ class Weight:
             loss: Told what the conversion loses.
 
         Raises:
-            FormatError: The file ends early, or holds a number that is not finite or does not fit into ``dtype``.
+            FormatError: The file ends early, or holds a number that is not finite or does not fit
+                into ``dtype``.
             IoError: The file cannot be read.
         """
         native, array = self._decode(self._ordered(begin, end))
@@ -188,12 +209,14 @@ class Weight:
     def _check(self, largest: float, dtype: str) -> None:
         if not math.isfinite(largest):
             raise FormatError(
-                f"[pack] weight: expected finite numbers, got {largest} ({self.file}, {self.name}). "
+                f"[pack] weight: expected finite numbers, got {largest} ({self.file}, "
+                f"{self.name}). "
                 "Is the file damaged, or did training diverge?"
             )
         if largest > FORMATS[dtype].largest:
             raise FormatError(
-                f"[pack] weight: expected at most {FORMATS[dtype].largest:.6g} (the largest {dtype} "
+                f"[pack] weight: expected at most {FORMATS[dtype].largest:.6g} (the largest "
+                f"{dtype} "
                 f"number), got {largest:g} ({self.file}, {self.name}). Pack it with dtype='f32'."
             )
 

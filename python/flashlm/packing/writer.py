@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """writer.py: writes a model folder, one layer in memory at a time; what was interrupted is continued.
 
-The folder grows beside its place, as `NAME.partial`, and takes its name when everything is on the device. A file of it
-is finished when the journal in it says so. After an error the partial folder is removed; after an interruption (Ctrl-C,
-a killed process, a power cut) it stays, and packing the same source with the same options continues it.
+The folder grows beside its place, as `NAME.partial`, and takes its name when everything is on the
+device. A file of it is finished when the journal in it says so. After an error the partial folder
+is removed; after an interruption (Ctrl-C, a killed process, a power cut) it stays, and packing the
+same source with the same options continues it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ _HEADROOM = 1 << 20  # bytes for headers, the manifest and the journal
 
 
 def write_folder(
-    source: Source, folder: Path, options: Options, progress: Progress | None = None, *, hollow: bool = False
+    source: Source,
+    folder: Path,
+    options: Options,
+    progress: Progress | None = None,
+    *,
+    hollow: bool = False,
 ) -> Path:
     """Writes `source` as a model folder.
 
@@ -45,14 +51,15 @@ def write_folder(
         folder: Appears when it is complete.
         options: Resolved.
         progress: Told "pack" with the bytes written so far and in total.
-        hollow: With holes in the place of weights, which take no time and no room: to plan with, not to run.
+        hollow: With holes in the place of weights, which take no time and no room: to plan with,
+            not to run.
 
     Returns:
         The folder.
 
     Raises:
-        IoError: The folder exists, the disk is full (before anything is written, if that can be known), another process
-            packs into it, a file cannot be read or written.
+        IoError: The folder exists, the disk is full (before anything is written, if that can be
+            known), another process packs into it, a file cannot be read or written.
         FormatError: A weight cannot be packed, or a source file changed meanwhile.
     """
     partial = folder.with_name(folder.name + ".partial")
@@ -81,14 +88,21 @@ def growth(source: Source, options: Options) -> str:
     after = packed_bytes(source, options)
     told = f"{_core.format_bytes(before)} of weights, {_core.format_bytes(after)} packed"
     widened = sorted(
-        {weight.kind for name, weight in source.weights.items() if NATIVE.get(weight.kind) != options.dtypes[name]}
+        {
+            weight.kind
+            for name, weight in source.weights.items()
+            if NATIVE.get(weight.kind) != options.dtypes[name]
+        }
         - {weight.kind for weight in source.weights.values() if len(weight.shape) == 1}
     )
     if after <= _GROWTH * before or not widened:
         return told
-    becomes = sorted({options.dtypes[name] for name, w in source.weights.items() if w.kind in widened})
+    becomes = sorted(
+        {options.dtypes[name] for name, w in source.weights.items() if w.kind in widened}
+    )
     return (
-        f"{told}, {after / before:.1f} times as much, since {', '.join(widened)} becomes {', '.join(becomes)}. "
+        f"{told}, {after / before:.1f} times as much, since {', '.join(widened)} becomes "
+        f"{', '.join(becomes)}. "
         "A share as memory is one of the packed size"
     )
 
@@ -98,7 +112,9 @@ def packed_bytes(source: Source, options: Options) -> int:
     return sum(bytes_by_kind(source.tensors, options.dtypes, options.neurons_per_bundle).values())
 
 
-def bytes_by_kind(tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_per_bundle: int) -> dict[str, int]:
+def bytes_by_kind(
+    tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_per_bundle: int
+) -> dict[str, int]:
     """Bytes of packed weights, by what they are (`Tensor.kind`).
 
     Args:
@@ -109,7 +125,11 @@ def bytes_by_kind(tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_
     result: dict[str, int] = {}
     gated = {tensor.name for tensor in tensors if tensor.name.endswith(".gate")}
     for tensor in tensors:
-        dtype, n_rows, n_columns = dtypes[tensor.name], math.prod(tensor.shape[:-1]), tensor.shape[-1]
+        dtype, n_rows, n_columns = (
+            dtypes[tensor.name],
+            math.prod(tensor.shape[:-1]),
+            tensor.shape[-1],
+        )
         if tensor.kind == "neurons":
             if not tensor.name.endswith(".up"):  # the one that every network has
                 continue
@@ -130,7 +150,13 @@ def _is_tiled(tensor: Tensor, dtype: str) -> bool:
 
 class _Writer:
     def __init__(
-        self, source: Source, partial: Path, options: Options, progress: Progress | None, *, hollow: bool
+        self,
+        source: Source,
+        partial: Path,
+        options: Options,
+        progress: Progress | None,
+        *,
+        hollow: bool,
     ) -> None:
         self._hollow = hollow
         self._source = source
@@ -156,7 +182,10 @@ class _Writer:
         for layer in range(self._n_layers):
             self._once(_layer_file(layer), functools.partial(self._write_layer, layer))
         if self._options.fingerprint(self._source) != self._fingerprint:
-            raise FormatError(f"[pack] source: {self._source.name} changed while it was being packed. Pack it again.")
+            raise FormatError(
+                f"[pack] source: {self._source.name} changed while it was being packed. Pack it "
+                f"again."
+            )
         layer_files = [_layer_file(layer) for layer in range(self._n_layers)]
         manifest = {
             "format": "flashlm",
@@ -166,7 +195,9 @@ class _Writer:
             "tokens": self._source.tokens.to_json(),
             "dtype": self._options.dtype,
             "source": self._source.describe() | self._rounding_error([RESIDENT, *layer_files]),
-            "files": [self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)],
+            "files": [
+                self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)
+            ],
             "layers": [self._layers[name] for name in layer_files],
         }
         _core.write_manifest(str(self._partial), json.dumps(manifest))
@@ -182,7 +213,9 @@ class _Writer:
                 if path.is_file() and path.stat().st_size == record["bytes"]:
                     self._files[record["name"]] = record
                     self._done += record["bytes"] - record["header_bytes"]
-                    self._losses[record["name"]] = {kind: Loss(*sums) for kind, sums in entry["losses"].items()}
+                    self._losses[record["name"]] = {
+                        kind: Loss(*sums) for kind, sums in entry["losses"].items()
+                    }
                     if entry["layer"] is not None:
                         self._layers[record["name"]] = entry["layer"]
         for path in self._partial.iterdir():
@@ -204,7 +237,9 @@ class _Writer:
                 self._partial,
             )
 
-    def _once(self, name: str, write: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]]) -> None:
+    def _once(
+        self, name: str, write: Callable[[], tuple[dict[str, Any], dict[str, Any] | None]]
+    ) -> None:
         """Writes a weight file unless an earlier run did, and enters it into the journal."""
         if name in self._files:
             return
@@ -213,7 +248,11 @@ class _Writer:
         if layer is not None:
             self._layers[name] = layer
         weight_files = [
-            {"file": file, "layer": self._layers.get(file["name"]), "losses": self._loss_sums(file["name"])}
+            {
+                "file": file,
+                "layer": self._layers.get(file["name"]),
+                "losses": self._loss_sums(file["name"]),
+            }
             for file in self._files.values()
             if "header_bytes" in file
         ]
@@ -225,7 +264,9 @@ class _Writer:
         sync_folder(self._partial)
 
     def _write_resident(self) -> tuple[dict[str, Any], None]:
-        tensors = sorted((each for each in self._source.tensors if each.kind != "neurons"), key=_pass_order)
+        tensors = sorted(
+            (each for each in self._source.tensors if each.kind != "neurons"), key=_pass_order
+        )
         weights, dtypes = self._source.weights, self._options.dtypes
         tiled = {each.name for each in tensors if _is_tiled(each, dtypes[each.name])}
         specs, metadata = [], {"format": "flashlm"}
@@ -236,21 +277,25 @@ class _Writer:
                 n_strips = -(-shape[0] // _core.tile_rows)
                 dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
             specs.append((name, dtype, shape))
-        writer = _core.SafetensorsWriter(str(self._partial / RESIDENT), specs, metadata, as_given=True)
+        writer = _core.SafetensorsWriter(
+            str(self._partial / RESIDENT), specs, metadata, as_given=True
+        )
         if self._hollow:
             return writer.finish(hollow=True), None
         try:
             for name in writer.order():
                 for begin, end in weights[name].runs(_core.tile_rows if name in tiled else 1):
-                    array = weights[name].rows(begin, end, dtypes[name], self._loss(RESIDENT, _kind(name)))
+                    array = weights[name].rows(
+                        begin, end, dtypes[name], self._loss(RESIDENT, _kind(name))
+                    )
                     if name in tiled:
                         array = _core.to_tiles(array, dtypes[name])
                     writer.write(name, array)
                     self._tell(array.nbytes)
             return writer.finish(), None
         finally:
-            # An unfinished file goes with its writer: now, not when a traceback that somebody keeps lets go of it, by
-            # when a later run may be writing a file of the same name.
+            # An unfinished file goes with its writer: now, not when a traceback that somebody keeps
+            # lets go of it, by when a later run may be writing a file of the same name.
             del writer
 
     def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -274,7 +319,11 @@ class _Writer:
             down = self._read_down(f"{prefix}.down", dtype, self._loss(file_name, "down"))
             for begin, end in up.runs(options.neurons_per_bundle):
                 ups = up.rows(begin, end, dtype, self._loss(file_name, "up"))
-                gates = None if gate is None else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))
+                gates = (
+                    None
+                    if gate is None
+                    else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))
+                )
                 writer.write(gates, ups, down(begin, end))
                 self._tell((2 if gate is None else 3) * ups.nbytes)
             file, record = writer.finish()
@@ -283,17 +332,22 @@ class _Writer:
         self._tell(before + file["bytes"] - file["header_bytes"] - self._done)  # the padding
         return file, record
 
-    def _read_down(self, name: str, dtype: str, loss: Loss) -> Callable[[int, int], npt.NDArray[Any]]:
+    def _read_down(
+        self, name: str, dtype: str, loss: Loss
+    ) -> Callable[[int, int], npt.NDArray[Any]]:
         """The down matrix [dim, hidden_dim], and a function that gives the columns of some neurons of it.
 
-        Of blocks they are [dim, bytes], as they are; else [n, dim]: row i is what neuron i adds to the output.
+        Of blocks they are [dim, bytes], as they are; else [n, dim]: row i is what neuron i adds to
+        the output.
         """
         weight = self._source.weights[name]
         if dtype in QUANTISED:
             blocks = np.empty((weight.n_rows, _core.row_bytes(dtype, weight.n_columns)), np.uint8)
             for begin, end in weight.runs():
                 blocks[begin:end] = weight.rows(begin, end, dtype, loss)
-            return lambda begin, end: blocks[:, _core.row_bytes(dtype, begin) : _core.row_bytes(dtype, end)]
+            return lambda begin, end: blocks[
+                :, _core.row_bytes(dtype, begin) : _core.row_bytes(dtype, end)
+            ]
         columns = np.empty((weight.n_columns, weight.n_rows), numpy_dtype(dtype))
         for begin, end in weight.runs():
             columns[:, begin:end] = weight.rows(begin, end, dtype, loss).T
@@ -304,7 +358,10 @@ class _Writer:
         return self._losses.setdefault(file, {}).setdefault(kind, Loss())
 
     def _loss_sums(self, file: str) -> dict[str, tuple[float, float]]:
-        return {kind: (loss.squares, loss.squared_error) for kind, loss in self._losses.get(file, {}).items()}
+        return {
+            kind: (loss.squares, loss.squared_error)
+            for kind, loss in self._losses.get(file, {}).items()
+        }
 
     def _rounding_error(self, files: Sequence[str]) -> dict[str, Any]:
         """The relative RMS error by kind of tensor, of those kinds that have one."""
@@ -323,7 +380,9 @@ class _Writer:
 
 def _check_absent(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
-        raise folder_error("it exists already; remove it or choose another name", errno.EEXIST, folder)
+        raise folder_error(
+            "it exists already; remove it or choose another name", errno.EEXIST, folder
+        )
 
 
 def _kind(tensor: str) -> str:
@@ -334,8 +393,8 @@ def _kind(tensor: str) -> str:
 def _pass_order(tensor: Tensor) -> tuple[int, int, str]:
     """Where a tensor stands in resident.safetensors: what a pass streams as it needs it, then what always stays.
 
-    Neighbours in a pass are neighbours in the file, and begin where its pages do: no read has to take more than it
-    wants. Vectors lie behind them, since their sizes are any.
+    Neighbours in a pass are neighbours in the file, and begin where its pages do: no read has to
+    take more than it wants. Vectors lie behind them, since their sizes are any.
     """
     return (1, 0, tensor.name) if tensor.segment is None else (0, tensor.segment, "")
 

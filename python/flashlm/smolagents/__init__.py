@@ -15,7 +15,8 @@ try:
     from smolagents.models import ChatMessageToolCallStreamDelta as _  # noqa: F401 - since 1.20
 except ImportError as error:
     raise ModuleNotFoundError(
-        f"[smolagents] import: flashlm.smolagents needs smolagents>=1.20 ({error}). Try: pip install 'flashlm[agents]'",
+        f"[smolagents] import: flashlm.smolagents needs smolagents>=1.20 ({error}). Try: pip "
+        f"install 'flashlm[agents]'",
         name="smolagents",
     ) from error
 

@@ -16,7 +16,9 @@ __all__ = ["Plain", "fitted", "flatten_messages", "merged", "plain_messages"]
 _ROLES = {"tool-call": "assistant", "tool-response": "user", "tool": "user"}
 _KNOWN_ROLES = ("system", "user", "assistant")
 _RESULTS = ("tool-response", "tool")
-_LONGEST_TOKEN = 128  # characters; a text of more than this many a token does not fit, without counting
+_LONGEST_TOKEN = (
+    128  # characters; a text of more than this many a token does not fit, without counting
+)
 _LEAST_RESULT = 32  # tokens; a context that does not hold so little of each result is too small
 
 
@@ -36,7 +38,8 @@ def flatten_messages(
     r"""Messages of smolagents as chat templates take them: a role and a text each, never the same role twice in a row.
 
     Args:
-        messages: ``ChatMessage`` objects, or mappings; ``content`` is a text or a list of text parts.
+        messages: ``ChatMessage`` objects, or mappings; ``content`` is a text or a list of text
+            parts.
         role_conversions: Roles of your own, and what they become.
 
     Returns:
@@ -55,7 +58,10 @@ def flatten_messages(
 
 def plain_messages(messages: Sequence[Any], role_conversions: Mapping[str, str]) -> list[Plain]:
     """Each message as a role and a text; arguments and errors are those of ``flatten_messages``."""
-    roles = {**_ROLES, **{str(getattr(key, "value", key)): value for key, value in role_conversions.items()}}
+    roles = {
+        **_ROLES,
+        **{str(getattr(key, "value", key)): value for key, value in role_conversions.items()},
+    }
     plain: list[Plain] = []
     for index, message in enumerate(messages):
         is_mapping = isinstance(message, Mapping)
@@ -66,7 +72,8 @@ def plain_messages(messages: Sequence[Any], role_conversions: Mapping[str, str])
         name = str(getattr(converted, "value", converted))
         if name not in _KNOWN_ROLES:
             raise ArgumentError(
-                f"[smolagents] messages[{index}]: expected a role of system, user, assistant, tool-call, tool-response "
+                f"[smolagents] messages[{index}]: expected a role of system, user, assistant, "
+                f"tool-call, tool-response "
                 f"or one of custom_role_conversions, got {name!r}."
             )
         plain.append(Plain(name, _text_of(content, f"messages[{index}]"), given in _RESULTS))
@@ -92,8 +99,8 @@ def fitted(
 ) -> list[dict[str, str]]:
     """The same with the results of tools cut until the prompt has at most ``room`` tokens, or as near as that goes.
 
-    All are cut to the same length: half of the room, or a quarter, and so on. So an agent's next step mostly cuts them
-    where the last one did, and finds them computed.
+    All are cut to the same length: half of the room, or a quarter, and so on. So an agent's next
+    step mostly cuts them where the last one did, and finds them computed.
     """
     flat = merged(messages)
     longest = max((len(message.text) for message in messages if message.is_result), default=0)
@@ -123,6 +130,8 @@ def _text_of(content: Any, where: str) -> str:
     for part in parts:
         if not (isinstance(part, Mapping) and isinstance(part.get("text"), str)):
             kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-            raise ArgumentError(f"[smolagents] {where}: expected text, got {kind!r}. Only text can be read.")
+            raise ArgumentError(
+                f"[smolagents] {where}: expected text, got {kind!r}. Only text can be read."
+            )
         texts.append(part["text"])
     return "\n".join(texts)

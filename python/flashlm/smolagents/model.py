@@ -24,7 +24,14 @@ from flashlm._checked_calls import checked
 from flashlm._core import Generation
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.session import Session
-from flashlm.smolagents.question import REMOVED, Question, check_tool_choice, most_tokens, sampling_of, without_ignored
+from flashlm.smolagents.question import (
+    REMOVED,
+    Question,
+    check_tool_choice,
+    most_tokens,
+    sampling_of,
+    without_ignored,
+)
 from flashlm.smolagents.turn import Turn
 from flashlm.tool_calls import ToolCall, cut_tool_calls, find_tool_calls, may_begin_call
 
@@ -38,31 +45,37 @@ _MAX_NEW_TOKENS = 1024
 class FlashModel(Model):  # type: ignore[misc]
     """A model for smolagents' agents that runs from flash in a budget of DRAM.
 
-    What an agent's next step has in common with the last one is not computed again, and the tokens that the model wrote
-    stay as they were. Where a conversation is longer than the context, the results of tools are cut to what fits, with
-    a note of how much is left out. Thread-safe: threads take turns. A stream that a thread leaves unfinished ends when
-    the same thread asks again.
+    What an agent's next step has in common with the last one is not computed again, and the tokens
+    that the model wrote stay as they were. Where a conversation is longer than the context, the
+    results of tools are cut to what fits, with a note of how much is left out. Thread-safe: threads
+    take turns. A stream that a thread leaves unfinished ends when the same thread asks again.
 
-    With tools, the answer is held to a valid call by a grammar (``tool_choice="required"``, smolagents' default); with
-    ``"auto"`` the model writes what it likes and calls are found in it, in the form of its family. Answers in a
-    ``response_format`` are held to its JSON schema; stop texts do not cut them.
+    With tools, the answer is held to a valid call by a grammar (``tool_choice="required"``,
+    smolagents' default); with ``"auto"`` the model writes what it likes and calls are found in it,
+    in the form of its family. Answers in a ``response_format`` are held to its JSON schema; stop
+    texts do not cut them.
 
-    smolagents waits for a tool as long as it takes, and its time limit for code waits for it too: a tool that may hang
-    needs a limit of its own, as those of ``paper_tools`` have.
+    smolagents waits for a tool as long as it takes, and its time limit for code waits for it too: a
+    tool that may hang needs a limit of its own, as those of ``paper_tools`` have.
 
     Args:
-        model_id: What ``LanguageModel.from_pretrained`` opens; or an open model, or a session of one.
+        model_id: What ``LanguageModel.from_pretrained`` opens; or an open model, or a session of
+            one.
         memory: As for ``LanguageModel.from_pretrained``.
-        context: How many tokens fit; by default the model's own number, as far as the budget allows.
+        context: How many tokens fit; by default the model's own number, as far as the budget
+            allows.
         threads: How many compute; by default one per core.
         reader: How flash is read: ``"auto"``, ``"threads"`` or ``"uring"``.
-        kv_store: A folder where prompts stay computed for later processes; ``True`` for the default one.
+        kv_store: A folder where prompts stay computed for later processes; ``True`` for the default
+            one.
         max_new_tokens: An answer ends after so many tokens, by default 1024.
         max_tokens: Another name for it.
         tool_choice: ``"required"``, ``"auto"`` or ``"none"``; by default that of each call.
         parallel_tool_calls: Under ``"required"``, one answer may hold several calls.
-        template_variables: More names for the model's template, such as ``{"enable_thinking": False}``.
-        custom_role_conversions: Roles of your own and what the template calls them: system, user or assistant.
+        template_variables: More names for the model's template, such as ``{"enable_thinking":
+            False}``.
+        custom_role_conversions: Roles of your own and what the template calls them: system, user or
+            assistant.
         tool_name_key: How the model calls the name of a tool in a call.
         tool_arguments_key: How the model calls the arguments.
         progress: Told how far downloading, packing and loading are.
@@ -125,10 +138,14 @@ class FlashModel(Model):  # type: ignore[misc]
         settings.update(sampling)
         self.template_variables = {
             **_values.mapping(template_variables, "template_variables", where=_WHERE),
-            **_values.mapping(apply_chat_template_kwargs, "apply_chat_template_kwargs", where=_WHERE),
+            **_values.mapping(
+                apply_chat_template_kwargs, "apply_chat_template_kwargs", where=_WHERE
+            ),
         }
         if not isinstance(custom_role_conversions, (Mapping, type(None))):
-            _values.refuse(_WHERE, "custom_role_conversions", "a mapping of roles", custom_role_conversions)
+            _values.refuse(
+                _WHERE, "custom_role_conversions", "a mapping of roles", custom_role_conversions
+            )
         self.custom_role_conversions = dict(custom_role_conversions or {})
         tool_name_key = _values.text(tool_name_key, "tool_name_key", where=_WHERE)
         tool_arguments_key = _values.text(tool_arguments_key, "tool_arguments_key", where=_WHERE)
@@ -192,20 +209,23 @@ class FlashModel(Model):  # type: ignore[misc]
         """Answers a conversation.
 
         Args:
-            messages: smolagents' ``ChatMessage`` objects, or mappings with ``role`` and ``content``.
+            messages: smolagents' ``ChatMessage`` objects, or mappings with ``role`` and
+                ``content``.
             stop_sequences: The answer ends before the first of these texts.
-            response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema", "json_schema": {"schema": {}}}``
-                with a schema.
+            response_format: ``{"type": "json_object"}``, or ``{"type": "json_schema",
+                "json_schema": {"schema": {}}}`` with a schema.
             tools_to_call_from: Tools that the answer may call.
-            **kwargs: Settings of the model for this answer only, such as ``max_new_tokens`` or ``tool_choice``.
+            **kwargs: Settings of the model for this answer only, such as ``max_new_tokens`` or
+                ``tool_choice``.
 
         Returns:
-            The answer: its text, its tool calls, and how many tokens went in and out. ``raw`` tells how many tokens of
-            the prompt were computed, and how many were there already.
+            The answer: its text, its tool calls, and how many tokens went in and out. ``raw`` tells
+            how many tokens of the prompt were computed, and how many were there already.
 
         Raises:
             ArgumentError: A message or a setting cannot be used.
-            ShapeError: The conversation is longer than the context although the results of tools are cut.
+            ShapeError: The conversation is longer than the context although the results of tools
+                are cut.
             FormatError: A schema that cannot be used.
 
         Example:
@@ -238,7 +258,9 @@ class FlashModel(Model):  # type: ignore[misc]
                 "reused_tokens": len(generation.prompt_tokens) - asked.computed,
                 "computed_tokens": asked.computed,
             },
-            token_usage=TokenUsage(input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)),
+            token_usage=TokenUsage(
+                input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)
+            ),
         )
 
     @checked("smolagents")
@@ -290,11 +312,16 @@ class FlashModel(Model):  # type: ignore[misc]
         for index, call in enumerate(calls):
             yield ChatMessageStreamDelta(
                 tool_calls=[
-                    ChatMessageToolCallStreamDelta(index=index, id=call.id, type=call.type, function=call.function)
+                    ChatMessageToolCallStreamDelta(
+                        index=index, id=call.id, type=call.type, function=call.function
+                    )
                 ]
             )
-        # One last delta with all of the usage: smolagents adds them up, and its planning looks at texts only.
-        usage = TokenUsage(input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens))
+        # One last delta with all of the usage: smolagents adds them up, and its planning looks at
+        # texts only.
+        usage = TokenUsage(
+            input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)
+        )
         yield ChatMessageStreamDelta(content="", token_usage=usage)
 
     @checked("smolagents")
@@ -348,7 +375,9 @@ class FlashModel(Model):  # type: ignore[misc]
             64
         """
         if "model_id" not in model_dictionary:
-            _values.refuse(_WHERE, "model_dictionary", "a mapping with 'model_id'", model_dictionary)
+            _values.refuse(
+                _WHERE, "model_dictionary", "a mapping with 'model_id'", model_dictionary
+            )
         return cls(**dict(model_dictionary))
 
     def close(self) -> None:
@@ -362,21 +391,32 @@ class FlashModel(Model):  # type: ignore[misc]
             self._speaker.close()
 
     def _start(self, asked: Question) -> Generation:
-        return self._speaker.stream_chat(asked.messages(self._speaker), **asked.arguments, on_prefill=asked.on_prefill)
+        return self._speaker.stream_chat(
+            asked.messages(self._speaker), **asked.arguments, on_prefill=asked.on_prefill
+        )
 
     def _find(self, text: str, tools: Sequence[str]) -> list[ToolCall]:
-        return find_tool_calls(text, tools, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key)
+        return find_tool_calls(
+            text, tools, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key
+        )
 
-    def _calls(self, text: str, asked: Question, *, as_text: bool = False) -> tuple[list[ChatMessageToolCall], str]:
+    def _calls(
+        self, text: str, asked: Question, *, as_text: bool = False
+    ) -> tuple[list[ChatMessageToolCall], str]:
         """The calls in an answer, and its text: without the calls, unless it had to be a call as a whole."""
         if not asked.tool_names:
             return [], text
         calls, rest = cut_tool_calls(
-            text, asked.tool_names, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key
+            text,
+            asked.tool_names,
+            name_key=self.tool_name_key,
+            arguments_key=self.tool_arguments_key,
         )
         return self._numbered(calls, as_text=as_text), rest if asked.is_free else text
 
-    def _numbered(self, calls: Sequence[ToolCall], *, as_text: bool = False) -> list[ChatMessageToolCall]:
+    def _numbered(
+        self, calls: Sequence[ToolCall], *, as_text: bool = False
+    ) -> list[ChatMessageToolCall]:
         """With ids that no other call of this model has; agents sort by them."""
         import json
 
@@ -386,7 +426,9 @@ class FlashModel(Model):  # type: ignore[misc]
                 type="function",
                 function=ChatMessageToolCallFunction(
                     name=call.name,
-                    arguments=json.dumps(call.arguments, ensure_ascii=False) if as_text else call.arguments,
+                    arguments=json.dumps(call.arguments, ensure_ascii=False)
+                    if as_text
+                    else call.arguments,
                 ),
             )
             for call in calls
@@ -398,7 +440,12 @@ def _folder_of(speaker: LanguageModel | Session) -> os.PathLike[str]:
 
 
 def _open(
-    source: str | os.PathLike[str], *, memory: str | int, context: int | None, progress: Progress | None, **more: Any
+    source: str | os.PathLike[str],
+    *,
+    memory: str | int,
+    context: int | None,
+    progress: Progress | None,
+    **more: Any,
 ) -> LanguageModel:
     from flashlm.context_size import largest_context
     from flashlm.home import packed
@@ -407,4 +454,6 @@ def _open(
     if context is None:
         context = largest_context(folder, memory)
     more = {key: value for key, value in more.items() if value is not None}
-    return LanguageModel.from_pretrained(folder, memory=memory, context=context, progress=progress, **more)
+    return LanguageModel.from_pretrained(
+        folder, memory=memory, context=context, progress=progress, **more
+    )

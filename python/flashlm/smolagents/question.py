@@ -19,17 +19,32 @@ from flashlm.warnings import warn
 if TYPE_CHECKING:
     from flashlm.smolagents.model import FlashModel
 
-_SETTINGS = ("max_new_tokens", "max_tokens", "tool_choice", "parallel_tool_calls", "template_variables")
+_SETTINGS = (
+    "max_new_tokens",
+    "max_tokens",
+    "tool_choice",
+    "parallel_tool_calls",
+    "template_variables",
+)
 _TOOL_CHOICES = ("required", "auto", "none")
 _MAX_NEW_TOKENS = 1024
 # What TransformersModel passes to transformers, and what means nothing here.
 _IGNORED = (
-    *("device_map", "torch_dtype", "dtype", "trust_remote_code", "model_kwargs", "attn_implementation"),
+    *(
+        "device_map",
+        "torch_dtype",
+        "dtype",
+        "trust_remote_code",
+        "model_kwargs",
+        "attn_implementation",
+    ),
     *("low_cpu_mem_usage", "use_cache", "pad_token_id"),
 )
 REMOVED = getattr(smolagents.models, "REMOVE_PARAMETER", None)
 """A setting of the model that is this takes the same setting from every call."""
-_ANSWER_SHARE = 4  # of the context, one part at most is kept free for the answer where results of tools are cut
+_ANSWER_SHARE = (
+    4  # of the context, one part at most is kept free for the answer where results of tools are cut
+)
 
 
 class Question:
@@ -52,7 +67,9 @@ class Question:
             given.pop(name, None)
         for index, tool in enumerate(tools or ()):
             if not hasattr(tool, "inputs"):
-                _values.refuse("smolagents", f"tools_to_call_from[{index}]", "a tool of smolagents", tool)
+                _values.refuse(
+                    "smolagents", f"tools_to_call_from[{index}]", "a tool of smolagents", tool
+                )
         settings = model._prepare_completion_kwargs(  # noqa: SLF001 - its own; the messages are made plain below
             messages=[], stop_sequences=stop_sequences, response_format=response_format,
             tools_to_call_from=list(tools or ()) or None, **given,
@@ -84,17 +101,27 @@ class Question:
                     arguments_key=model.tool_arguments_key,
                     several=several,
                 )
-                response_format = {"type": "json_schema", "json_schema": {"name": "tool_call", "schema": schema}}
+                response_format = {
+                    "type": "json_schema",
+                    "json_schema": {"name": "tool_call", "schema": schema},
+                }
         if response_format is not None and response_format.get("type") != "text":
             self.arguments["response_format"] = response_format
             stop = []  # a stop text may stand inside the JSON
         self.arguments["stop"] = stop
         self.computed = 0  # tokens of the prompt; known once it is
         self._told = model.told
-        self.shown = {key: value for key, value in self.arguments.items() if key not in ("tools", "response_format")}
+        self.shown = {
+            key: value
+            for key, value in self.arguments.items()
+            if key not in ("tools", "response_format")
+        }
 
     def messages(self, speaker: Speaker) -> list[dict[str, str]]:
-        """The conversation as the template takes it. Where it is too long, results of tools are cut, with a note."""
+        """The conversation as the template takes it.
+
+        Where it is too long, results of tools are cut, with a note.
+        """
         variables = self.arguments.get("template_variables", {})
         tools = self.arguments.get("tools")
         tokenizer = speaker.tokenizer
@@ -103,7 +130,9 @@ class Question:
             return len(tokenizer.encode_parts([(text, False)]))
 
         def count_prompt(messages: list[dict[str, str]]) -> int:
-            parts = speaker.chat_template.render_parts(messages, tokenizer.special_tokens, tools=tools, **variables)
+            parts = speaker.chat_template.render_parts(
+                messages, tokenizer.special_tokens, tools=tools, **variables
+            )
             return len(tokenizer.encode_parts(parts))
 
         answer = min(self.arguments["max_new_tokens"], speaker.context // _ANSWER_SHARE)
@@ -118,7 +147,9 @@ class Question:
 
 def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of sampling in our words; others are refused."""
-    settings = {name: value for name, value in given.items() if value is not None and value is not REMOVED}
+    settings = {
+        name: value for name, value in given.items() if value is not None and value is not REMOVED
+    }
     if settings.pop("do_sample", True) is False:
         settings["temperature"] = 0.0
     unknown = sorted(set(settings) - set(SAMPLING))
@@ -135,7 +166,8 @@ def without_ignored(given: Mapping[str, Any]) -> dict[str, Any]:
     ignored = [name for name in _IGNORED if name in given]
     if ignored:
         warn(
-            f"[smolagents] {', '.join(ignored)}: ignored; flashlm runs the model from flash in the number format it "
+            f"[smolagents] {', '.join(ignored)}: ignored; flashlm runs the model from flash in the "
+            f"number format it "
             "is packed in, on the processor."
         )
     return {name: value for name, value in given.items() if name not in ignored}
@@ -146,15 +178,26 @@ def most_tokens(given: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
     for settings in (given, own):
         for name in ("max_new_tokens", "max_tokens"):
             if settings.get(name) is not None and settings[name] is not REMOVED:
-                return _values.whole(settings[name], name, where="smolagents", least=0, most=_values.MOST_64_BITS)
+                return _values.whole(
+                    settings[name], name, where="smolagents", least=0, most=_values.MOST_64_BITS
+                )
     return _MAX_NEW_TOKENS
 
 
 def check_tool_choice(choice: Any) -> None:
     """Refuses what is no tool choice."""
     named = isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping)
-    if not (isinstance(choice, str) and choice in _TOOL_CHOICES) and choice is not REMOVED and not named:
-        _values.refuse("smolagents", "tool_choice", "'required', 'auto', 'none' or {'function': {'name': ...}}", choice)
+    if (
+        not (isinstance(choice, str) and choice in _TOOL_CHOICES)
+        and choice is not REMOVED
+        and not named
+    ):
+        _values.refuse(
+            "smolagents",
+            "tool_choice",
+            "'required', 'auto', 'none' or {'function': {'name': ...}}",
+            choice,
+        )
 
 
 def _chosen(schemas: list[dict[str, Any]], choice: Any) -> list[dict[str, Any]]:
@@ -168,5 +211,7 @@ def _chosen(schemas: list[dict[str, Any]], choice: Any) -> list[dict[str, Any]]:
         return schemas
     name = choice["function"].get("name") if isinstance(choice, Mapping) else choice
     if schemas and name not in names:
-        raise ArgumentError(f"[smolagents] tool_choice: expected one of {', '.join(names)}, got {name!r}.")
+        raise ArgumentError(
+            f"[smolagents] tool_choice: expected one of {', '.join(names)}, got {name!r}."
+        )
     return [schema for schema in schemas if schema["function"]["name"] == name]

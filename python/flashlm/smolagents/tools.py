@@ -19,13 +19,22 @@ class TopDailyPapers(Tool):  # type: ignore[misc]
 
     name = "get_hugging_face_top_daily_paper_ids_by_topic"
     description = (
-        "Finds the top daily papers of Hugging Face about a topic and returns a list of their arXiv ids: first those "
-        "with the topic in title or keywords, the most voted one first, then those that mention it. The page of a "
+        "Finds the top daily papers of Hugging Face about a topic and returns a list of their "
+        "arXiv ids: first those "
+        "with the topic in title or keywords, the most voted one first, then those that mention "
+        "it. The page of a "
         "paper is https://arxiv.org/abs/ and its id. If there are none, it raises."
     )
     inputs = {  # noqa: RUF012 - the form that smolagents asks for
-        "topic": {"type": "string", "description": "What the papers are about, such as LLM or speech recognition."},
-        "num_papers": {"type": "integer", "description": "How many papers at most. Default 1.", "nullable": True},
+        "topic": {
+            "type": "string",
+            "description": "What the papers are about, such as LLM or speech recognition.",
+        },
+        "num_papers": {
+            "type": "integer",
+            "description": "How many papers at most. Default 1.",
+            "nullable": True,
+        },
     }
     output_type = "array"
 
@@ -47,7 +56,8 @@ class DownloadPaper(Tool):  # type: ignore[misc]
 
     name = "download_paper_by_id"
     description = (
-        "Downloads a paper by its arXiv id and returns the path of the file, which read_pdf_file takes. A paper that "
+        "Downloads a paper by its arXiv id and returns the path of the file, which read_pdf_file "
+        "takes. A paper that "
         "was downloaded before is not downloaded again."
     )
     inputs = {"paper_id": {"type": "string", "description": "The arXiv id, such as 2312.11514."}}  # noqa: RUF012
@@ -64,7 +74,8 @@ class ReadPdf(Tool):  # type: ignore[misc]
     """Reads pages of a PDF; see `flashlm.papers`.
 
     Args:
-        max_characters: What one call returns at most, for it has to fit into the model's context; 0 for no limit.
+        max_characters: What one call returns at most, for it has to fit into the model's context; 0
+            for no limit.
 
     Example:
         >>> from flashlm.smolagents import ReadPdf
@@ -74,13 +85,25 @@ class ReadPdf(Tool):  # type: ignore[misc]
 
     name = "read_pdf_file"
     description = (
-        "Reads the text of a PDF file, all pages or some. Each page begins with a line that says its number and how "
+        "Reads the text of a PDF file, all pages or some. Each page begins with a line that says "
+        "its number and how "
         "many there are. Of a long text the last line says how to read on."
     )
     inputs = {  # noqa: RUF012
-        "file_path": {"type": "string", "description": "The path that download_paper_by_id returned."},
-        "first_page": {"type": "integer", "description": "The first page to read. Default 1.", "nullable": True},
-        "last_page": {"type": "integer", "description": "The last page to read. Default: the last.", "nullable": True},
+        "file_path": {
+            "type": "string",
+            "description": "The path that download_paper_by_id returned.",
+        },
+        "first_page": {
+            "type": "integer",
+            "description": "The first page to read. Default 1.",
+            "nullable": True,
+        },
+        "last_page": {
+            "type": "integer",
+            "description": "The last page to read. Default: the last.",
+            "nullable": True,
+        },
     }
     output_type = "string"
 
@@ -88,11 +111,15 @@ class ReadPdf(Tool):  # type: ignore[misc]
         self.max_characters = max_characters
         super().__init__()
 
-    def forward(self, file_path: str, first_page: int | None = 1, last_page: int | None = None) -> str:
+    def forward(
+        self, file_path: str, first_page: int | None = 1, last_page: int | None = None
+    ) -> str:
         """The text, page by page."""
         from flashlm.papers import read_text
 
-        return read_text(file_path, 1 if first_page is None else first_page, last_page, self.max_characters)
+        return read_text(
+            file_path, 1 if first_page is None else first_page, last_page, self.max_characters
+        )
 
 
 def paper_tools() -> list[Tool]:

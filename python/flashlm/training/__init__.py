@@ -53,14 +53,17 @@ def train(
 ) -> TrainReport:
     """Trains a low-rank predictor for each layer, and puts them beside the packed weights, which do not change.
 
-    The model runs densely on the text; what its neurons do goes to ``predictor.safetensors.partial``, with all that is
-    learned. An interruption leaves that folder, and the same call goes on from it.
+    The model runs densely on the text; what its neurons do goes to
+    ``predictor.safetensors.partial``, with all that is learned. An interruption leaves that folder,
+    and the same call goes on from it.
 
     Args:
-        source: A packed model whose neurons are mostly silent, as with ReLU; or anything `flashlm.pack` takes.
-        text: Files of UTF-8 text, of the kind that the model will read. A tenth sets thresholds, a tenth is measured.
-        rank: Numbers that the input of a layer is squeezed into; "auto" grows it, layer by layer, while that saves more
-            than it costs.
+        source: A packed model whose neurons are mostly silent, as with ReLU; or anything
+            `flashlm.pack` takes.
+        text: Files of UTF-8 text, of the kind that the model will read. A tenth sets thresholds, a
+            tenth is measured.
+        rank: Numbers that the input of a layer is squeezed into; "auto" grows it, layer by layer,
+            while that saves more than it costs.
         recall: The share of the activation mass that a threshold has to find.
         tokens: How much of the text is used, at most.
         dtype: How matrices are stored: "q8_0" or "f16".
@@ -68,7 +71,8 @@ def train(
         seed: The same seed gives the same predictors.
         memory: Of the model while it runs, as in `LanguageModel.from_pretrained`.
         threads: Threads that compute; by default one per core.
-        out: Where to, instead of ``predictor.safetensors`` in the model's folder. Perplexity is not measured then.
+        out: Where to, instead of ``predictor.safetensors`` in the model's folder. Perplexity is not
+            measured then.
         perplexity: Whether to compare the model with and without predictors.
         progress: Called as ``progress(stage, done, total)``.
 
@@ -106,7 +110,9 @@ def train(
     work = path.with_name(path.name + ".partial")
     try:
         with locked(work, "train", "training the same model"):
-            with LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector="dense") as lm:
+            with LanguageModel.from_pretrained(
+                folder, memory=memory, threads=threads, selector="dense"
+            ) as lm:
                 windows = _cut(work, lm, content, tokens)
                 trainer = Trainer(work, _shape(manifest, lm), windows, options)
                 text_key = _hash(_core.weights_fingerprint(folder), windows, _VERSION)
@@ -126,7 +132,9 @@ def train(
         for index, selector in enumerate(("dense", "predictor")):
             with (
                 contextlib.suppress(NotImplementedError),
-                LanguageModel.from_pretrained(folder, memory=memory, threads=threads, selector=selector) as lm,
+                LanguageModel.from_pretrained(
+                    folder, memory=memory, threads=threads, selector=selector
+                ) as lm,
             ):
                 measured[index] = _perplexity(lm, windows, tell)
     return TrainReport(
@@ -179,17 +187,21 @@ def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
     activation = Graph.of_json(manifest["graph"]).ffn.activation
     if activation not in SPARSE:
         raise ArgumentError(
-            f"[train] model: expected an activation that makes zeros, such as relu, got {activation} ({folder}). "
-            "All of its neurons fire: nothing to predict. `flashlm thresholds` leaves small ones out, lossily."
+            f"[train] model: expected an activation that makes zeros, such as relu, got "
+            f"{activation} ({folder}). "
+            "All of its neurons fire: nothing to predict. `flashlm thresholds` leaves small ones "
+            "out, lossily."
         )
     if layer["neurons_per_bundle"] != 1:
         raise ArgumentError(
-            f"[train] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} ({folder}). "
+            f"[train] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} "
+            f"({folder}). "
             "Pack it with neurons_per_bundle=1; models with ReLU get that by themselves."
         )
     if dtype == "q8_0" and layer["dim"] % fit.RANK_UNIT:
         raise ArgumentError(
-            f"[train] dtype: expected dim to be a multiple of {fit.RANK_UNIT} for q8_0, got {layer['dim']}. Use 'f16'."
+            f"[train] dtype: expected dim to be a multiple of {fit.RANK_UNIT} for q8_0, got "
+            f"{layer['dim']}. Use 'f16'."
         )
 
 

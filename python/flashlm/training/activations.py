@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """activations.py: what every neuron did, on disk, a layer at a time.
 
-A number of an activation takes one byte: the square root of its share of the token's largest. So half of a layer's
-largest is 180, a thousandth is 8, and only what is exactly zero is 0.
+A number of an activation takes one byte: the square root of its share of the token's largest. So
+half of a layer's largest is 180, a thousandth is 8, and only what is exactly zero is 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _KINDS = ("x", "codes", "scales")
 class Runner(Protocol):
     """Runs token ids densely, as a text of its own; `flashlm.LanguageModel` has one."""
 
-    def collect(self, ids: Sequence[int], on_layer: Callable[[int, Floats, Floats], None], /) -> None:
+    def collect(
+        self, ids: Sequence[int], on_layer: Callable[[int, Floats, Floats], None], /
+    ) -> None:
         """Calls ``on_layer(layer, x, h)`` for every layer: its input [n, dim], its activations [n, hidden]."""
 
 
@@ -46,7 +48,10 @@ class Part:
 
 
 class ActivationStore:
-    """Grows by windows of tokens; what an interruption left half written is cut off. Not thread-safe."""
+    """Grows by windows of tokens; what an interruption left half written is cut off.
+
+    Not thread-safe.
+    """
 
     def __init__(self, folder: Path, n_layers: int, dim: int, hidden: int) -> None:
         self._folder, self._n_layers, self._dim, self._hidden = folder, n_layers, dim, hidden
@@ -55,9 +60,13 @@ class ActivationStore:
     def holds(self, n_tokens: int) -> bool:
         """Whether the files have at least so many tokens."""
         paths = (
-            (self._path(layer, kind), width) for layer in range(self._n_layers) for kind, width in self._widths.items()
+            (self._path(layer, kind), width)
+            for layer in range(self._n_layers)
+            for kind, width in self._widths.items()
         )
-        return n_tokens == 0 or all(path.is_file() and path.stat().st_size >= n_tokens * width for path, width in paths)
+        return n_tokens == 0 or all(
+            path.is_file() and path.stat().st_size >= n_tokens * width for path, width in paths
+        )
 
     def add(self, runner: Runner, windows: Sequence[Sequence[int]], n_done: int) -> Iterator[int]:
         """Runs the windows behind the first `n_done`, and says after each how many are on disk.
@@ -116,7 +125,8 @@ def _encode(layer: int, h: Floats) -> tuple[NDArray[np.uint8], NDArray[np.float3
     scales = size.max(axis=1)
     if not np.isfinite(scales).all():
         raise FormatError(
-            f"[train] activations: expected finite numbers, got {scales[~np.isfinite(scales)][0]} (layer {layer}). "
+            f"[train] activations: expected finite numbers, got {scales[~np.isfinite(scales)][0]} "
+            f"(layer {layer}). "
             "Are the weights damaged?"
         )
     shares = size / np.maximum(scales, np.finfo(np.float32).tiny)[:, None]

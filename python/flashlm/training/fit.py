@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """fit.py: a low-rank predictor for one layer, learned with torch.
 
-From the input x of a feed-forward network it says which neurons will fire: ``expand @ (reduce @ x) + bias`` above a
-threshold. What is calibrated and measured is what will be stored: the rounded matrices.
+From the input x of a feed-forward network it says which neurons will fire: ``expand @ (reduce @ x)
++ bias`` above a threshold. What is calibrated and measured is what will be stored: the rounded
+matrices.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Predictor:
 
     def logits(self, x: NDArray[Any]) -> Array:
         """[n, hidden] of [n, dim]."""
-        return np.asarray(x.astype(np.float32) @ self.reduce.T @ self.expand.T + self.bias, np.float32)
+        return np.asarray(
+            x.astype(np.float32) @ self.reduce.T @ self.expand.T + self.bias, np.float32
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,9 @@ def fit(part: Part, rank: int, *, epochs: int, seed: int, dtype: str) -> Predict
             rows = np.sort(order[begin : begin + _BATCH])
             x = torch.from_numpy(part.x[rows].astype(np.float32))
             fires = torch.from_numpy((part.codes[rows] > 0).astype(np.float32))
-            size = torch.from_numpy(np.square(part.codes[rows] / np.float32(255)) * part.scales[rows, None])
+            size = torch.from_numpy(
+                np.square(part.codes[rows] / np.float32(255)) * part.scales[rows, None]
+            )
             weight = torch.where(fires > 0, 0.5 * balance * (1 + size / mean_size), 1.0)
             logits = x @ reduce.T @ expand.T + bias
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, fires, weight)
@@ -112,7 +117,9 @@ def fit(part: Part, rank: int, *, epochs: int, seed: int, dtype: str) -> Predict
             optimizer.step()
             schedule.step()
     return Predictor(
-        rounded(reduce.detach().numpy(), dtype), rounded(expand.detach().numpy(), dtype), bias.detach().numpy()
+        rounded(reduce.detach().numpy(), dtype),
+        rounded(expand.detach().numpy(), dtype),
+        bias.detach().numpy(),
     )
 
 
@@ -137,7 +144,11 @@ def measure(predictor: Predictor, threshold: float, part: Part) -> Quality:
     active = chosen = both = 0
     mass = found = 0.0
     for rows in _chunks(len(part.x)):
-        fires, selected, sizes = part.codes[rows] > 0, predictor.logits(part.x[rows]) > threshold, part.mass(rows)
+        fires, selected, sizes = (
+            part.codes[rows] > 0,
+            predictor.logits(part.x[rows]) > threshold,
+            part.mass(rows),
+        )
         active += int(fires.sum())
         chosen += int(selected.sum())
         both += int((fires & selected).sum())

@@ -10,7 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer's predictor, measured on text that it was not made from. Shares are of the layer's neurons.
+    """One layer's predictor, measured on text that it was not made from.
+
+    Shares are of the layer's neurons.
 
     Example:
         >>> layer = flashlm.LayerReport(0, 32, -1.5, 0.9, 0.25, 0.98, 0.99, 0.4, 0.05)
@@ -110,7 +112,8 @@ class TrainReport:
     def __str__(self) -> str:
         head = "layer  rank  sparsity  predicted  over  recall  of mass  precision   cost"
         rows = [
-            f"{one.layer:>5} {one.rank:>5} {one.sparsity:>8.1%} {one.predicted:>10.1%} {one.over_prediction:>5.2f} "
+            f"{one.layer:>5} {one.rank:>5} {one.sparsity:>8.1%} {one.predicted:>10.1%} "
+            f"{one.over_prediction:>5.2f} "
             f"{one.recall:>7.1%} {one.mass_recall:>8.2%} {one.precision:>10.1%} {one.cost:>6.1%}"
             for one in self.layers
         ]

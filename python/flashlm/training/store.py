@@ -54,7 +54,8 @@ def write(
         dtype: Of the matrices: "q8_0" or "f16".
         model: The `weights_fingerprint` of the model.
         selected: The share of neurons that the predictors select, if it was measured.
-        hollow: With holes in the place of numbers, of which only the shapes are looked at: to plan with.
+        hollow: With holes in the place of numbers, of which only the shapes are looked at: to plan
+            with.
     """
     metadata = {} if selected is None else {"selected": f"{selected:.6f}"}
     tensors = dict(_tensors(layers, dtype, hollow=hollow))
@@ -69,7 +70,9 @@ def _tensors(
             continue
         for name, matrix in (("a", predictor.reduce), ("b", predictor.expand)):
             if hollow and dtype == "q8_0":
-                stored: NDArray[Any] = np.empty((len(matrix), _core.row_bytes(dtype, matrix.shape[1])), np.uint8)
+                stored: NDArray[Any] = np.empty(
+                    (len(matrix), _core.row_bytes(dtype, matrix.shape[1])), np.uint8
+                )
             else:
                 stored = quantised(matrix) if dtype == "q8_0" else matrix.astype(np.float16)
             yield f"layers.{layer}.{name}", np.ascontiguousarray(stored)

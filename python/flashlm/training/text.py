@@ -49,12 +49,17 @@ def read_texts(files: Sequence[str | os.PathLike[str]]) -> str:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FormatError(
-                f"[train] text: expected UTF-8, got byte 0x{data[error.start]:02x} at offset {error.start} ({path})."
+                f"[train] text: expected UTF-8, got byte 0x{data[error.start]:02x} at offset "
+                f"{error.start} ({path})."
             ) from None
         if "\0" in text:
-            raise FormatError(f"[train] text: expected text, got a zero byte at {text.index(chr(0))} ({path}).")
+            raise FormatError(
+                f"[train] text: expected text, got a zero byte at {text.index(chr(0))} ({path})."
+            )
         if not text.strip():
-            raise FormatError(f"[train] text: expected text, got {len(data)} bytes of white space ({path}).")
+            raise FormatError(
+                f"[train] text: expected text, got {len(data)} bytes of white space ({path})."
+            )
         texts.append(text)
     return "\n\n".join(texts)
 
@@ -74,7 +79,8 @@ def cut(tokenizer: Tokenizer, text: str, n_tokens: int, context: int) -> Windows
     ids = tokenizer.encode(text)
     if len(ids) < FEWEST_TOKENS:
         raise ShapeError(
-            f"[train] text: expected at least {FEWEST_TOKENS} tokens, got {len(ids)}. Thousands are better."
+            f"[train] text: expected at least {FEWEST_TOKENS} tokens, got {len(ids)}. Thousands "
+            f"are better."
         )
     wanted = min(len(ids), n_tokens)
     length = min(context, LONGEST_WINDOW, max(SHORTEST_WINDOW, wanted // (4 * _PARTS)))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """trainer.py: collects, fits and measures, and goes on from where it was interrupted.
 
-The working folder holds the activations, one file a layer of what was fitted, and a journal. The journal vouches for
-what is complete: an interruption loses the layer that was being fitted, or some seconds of collecting.
+The working folder holds the activations, one file a layer of what was fitted, and a journal. The
+journal vouches for what is complete: an interruption loses the layer that was being fitted, or some
+seconds of collecting.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Trainer:
         self._n_collected = journal["collected"]
         if journal.get("options") == options_key:
             reports = [LayerReport(**entry) for entry in journal["layers"]]
-            self._layers = {report.layer: report for report in reports if self._path(report.layer).is_file()}
+            self._layers = {
+                report.layer: report for report in reports if self._path(report.layer).is_file()
+            }
 
     @property
     def is_collected(self) -> bool:
@@ -130,7 +133,8 @@ class Trainer:
             progress("fit", len(self._layers), self.shape.n_layers)
         if all(report.rank == 0 for report in self._layers.values()):
             raise FormatError(
-                f"[train] recall: finding {self._options.recall:.2%} of the activations selects every neuron of every "
+                f"[train] recall: finding {self._options.recall:.2%} of the activations selects "
+                f"every neuron of every "
                 "layer. Ask for less, train on more text, or run the model densely."
             )
         return [self._load(layer) for layer in range(self.shape.n_layers)]
@@ -139,11 +143,13 @@ class Trainer:
         sizes = [len(self._windows.train), len(self._windows.calibrate), len(self._windows.measure)]
         ends = [int(end) * self._windows.length for end in np.cumsum(sizes)]
         train, calibration, measured = (
-            self._store.part(layer, begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+            self._store.part(layer, begin, end)
+            for begin, end in zip([0, *ends[:-1]], ends, strict=True)
         )
         if not calibration.scales.any():
             raise FormatError(
-                f"[train] text: expected neurons that fire, got none in layer {layer}: a threshold would select "
+                f"[train] text: expected neurons that fire, got none in layer {layer}: a threshold "
+                f"would select "
                 "nothing. Use more text, or look at the weights."
             )
         first, *others = self._options.ranks(self.shape.dim)
@@ -177,10 +183,13 @@ class Trainer:
 
     def _require_sparse(self) -> None:
         length = self._windows.length
-        shares = [(self._store.part(n, 0, length).codes > 0).mean() for n in range(self.shape.n_layers)]
+        shares = [
+            (self._store.part(n, 0, length).codes > 0).mean() for n in range(self.shape.n_layers)
+        ]
         if min(shares) > _DENSE:
             raise FormatError(
-                f"[train] model: expected one whose neurons are mostly silent, as with ReLU, got one in which "
+                f"[train] model: expected one whose neurons are mostly silent, as with ReLU, got "
+                f"one in which "
                 f"{min(shares):.0%} or more fire in every layer. There is nothing to predict."
             )
 
@@ -229,5 +238,9 @@ def _read_journal(path: Path) -> dict[str, Any]:
         journal = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    is_whole = isinstance(journal, dict) and isinstance(journal.get("collected"), int) and "layers" in journal
+    is_whole = (
+        isinstance(journal, dict)
+        and isinstance(journal.get("collected"), int)
+        and "layers" in journal
+    )
     return journal if is_whole else {}

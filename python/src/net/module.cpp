@@ -51,8 +51,9 @@ Papers::Progress told(const Progress& progress) {
   };
 }
 
-HttpResponse get(const std::string& url, std::map<std::string, std::string> headers, std::string token,
-                 std::uint64_t max_bytes, double total_seconds, const Progress& progress) {
+HttpResponse get(const std::string& url, std::map<std::string, std::string> headers,
+                 std::string token, std::uint64_t max_bytes, double total_seconds,
+                 const Progress& progress) {
   HttpOptions options;
   options.max_bytes = max_bytes;
   options.total_seconds = total_seconds;
@@ -74,9 +75,10 @@ Papers make_papers(std::optional<std::string> hub, std::optional<std::string> ar
   return Papers(std::move(options));
 }
 
-std::vector<Paper> daily(const Papers& self, std::string topic, std::size_t top, std::optional<std::string> date,
-                         std::optional<std::string> week, std::optional<std::string> month, const std::string& order,
-                         int days, const Progress& progress) {
+std::vector<Paper> daily(const Papers& self, std::string topic, std::size_t top,
+                         std::optional<std::string> date, std::optional<std::string> week,
+                         std::optional<std::string> month, const std::string& order, int days,
+                         const Progress& progress) {
   if (order != "votes" && order != "trend") {
     throw ArgumentError(concat("[papers] order: expected votes or trend, got '", order, "'"));
   }
@@ -91,7 +93,9 @@ std::vector<Paper> daily(const Papers& self, std::string topic, std::size_t top,
   return self.daily(query, told(progress));
 }
 
-py::object to_dict(const Paper& paper) { return py::module_::import("json").attr("loads")(paper.to_json().dump()); }
+py::object to_dict(const Paper& paper) {
+  return py::module_::import("json").attr("loads")(paper.to_json().dump());
+}
 
 void bind_http(py::module_& module) {
   py::class_<HttpResponse>(module, "HttpResponse", "What came from the web.")
@@ -101,15 +105,18 @@ void bind_http(py::module_& module) {
           "headers",
           [](const HttpResponse& self) {
             py::dict headers;
-            for (const auto& [name, value] : self.headers) headers[message_text(name)] = message_text(value);
+            for (const auto& [name, value] : self.headers)
+              headers[message_text(name)] = message_text(value);
             return headers;
           },
           "Their names in small letters.")
       .def_property_readonly(
-          "body", [](const HttpResponse& self) { return py::bytes(self.body); }, "After decompression.");
+          "body", [](const HttpResponse& self) { return py::bytes(self.body); },
+          "After decompression.");
   const HttpOptions defaults;
-  module.def("http_get", &get, "url"_a, py::kw_only(), "headers"_a = std::map<std::string, std::string>{},
-             "token"_a = "", "max_bytes"_a = defaults.max_bytes, "total_seconds"_a = defaults.total_seconds,
+  module.def("http_get", &get, "url"_a, py::kw_only(),
+             "headers"_a = std::map<std::string, std::string>{}, "token"_a = "",
+             "max_bytes"_a = defaults.max_bytes, "total_seconds"_a = defaults.total_seconds,
              "progress"_a = py::none(), R"(Fetch a page.
 
 Args:
@@ -133,7 +140,8 @@ void bind_paper(py::module_& module) {
       .def_readonly("id", &Paper::id, "arXiv's id, without a version.")
       .def_readonly("title", &Paper::title)
       .def_readonly("summary", &Paper::summary, "The authors' abstract.")
-      .def_readonly("ai_summary", &Paper::ai_summary, "A sentence by a model of the hub, or nothing.")
+      .def_readonly("ai_summary", &Paper::ai_summary,
+                    "A sentence by a model of the hub, or nothing.")
       .def_readonly("authors", &Paper::authors)
       .def_readonly("keywords", &Paper::keywords, "Words by a model of the hub.")
       .def_readonly("upvotes", &Paper::upvotes)
@@ -156,13 +164,15 @@ Raises:
 }
 
 void bind_papers(py::module_& module) {
-  py::class_<Papers>(module, "Papers", R"(Finds and fetches papers, and keeps all that comes in a cache.
+  py::class_<Papers>(module, "Papers",
+                     R"(Finds and fetches papers, and keeps all that comes in a cache.
 
 Thread-safe. Every call raises IoError if the network fails (with `status` if a server refused) or, offline, if the
 cache has not what is asked for; FormatError for an answer of another shape. `progress` is called with the bytes that
 came, those announced (or 0), and the seconds until the next request (or 0); what it raises ends the call.)")
-      .def(py::init(&make_papers), py::kw_only(), "hub"_a = py::none(), "arxiv"_a = py::none(), "cache"_a = py::none(),
-           "token"_a = py::none(), "offline"_a = py::none(), "arxiv_interval_seconds"_a = py::none(),
+      .def(py::init(&make_papers), py::kw_only(), "hub"_a = py::none(), "arxiv"_a = py::none(),
+           "cache"_a = py::none(), "token"_a = py::none(), "offline"_a = py::none(),
+           "arxiv_interval_seconds"_a = py::none(),
            R"(What is not given is as the environment says.
 
 Args:
@@ -175,9 +185,11 @@ Args:
       .def_property_readonly(
           "cache", [](const Papers& self) { return self.cache().folder(); }, "The folder.")
       .def_property_readonly(
-          "offline", [](const Papers& self) { return self.options().offline; }, "Whether only the cache is used.")
-      .def("daily", &daily, py::kw_only(), "topic"_a = "", "top"_a = 10, "date"_a = py::none(), "week"_a = py::none(),
-           "month"_a = py::none(), "order"_a = "votes", "days"_a = 1, "progress"_a = py::none(),
+          "offline", [](const Papers& self) { return self.options().offline; },
+          "Whether only the cache is used.")
+      .def("daily", &daily, py::kw_only(), "topic"_a = "", "top"_a = 10, "date"_a = py::none(),
+           "week"_a = py::none(), "month"_a = py::none(), "order"_a = "votes", "days"_a = 1,
+           "progress"_a = py::none(),
            R"(The top daily papers: first those about the topic, then those that only mention it.
 
 Args:
@@ -247,7 +259,8 @@ Returns:
             const Release release;
             return self.pdf(PaperId::parse(id), refresh, told(progress));
           },
-          "paper_id"_a, py::kw_only(), "refresh"_a = false, "progress"_a = py::none(), R"(The PDF of a paper from arXiv.
+          "paper_id"_a, py::kw_only(), "refresh"_a = false, "progress"_a = py::none(),
+          R"(The PDF of a paper from arXiv.
 
 Args:
     paper_id: See the function of that name.
@@ -261,7 +274,8 @@ Returns:
 }  // namespace
 
 PYBIND11_MODULE(_net, module) {
-  module.doc() = "The web and its papers. Use the package `flashlm`; this module's names are private.";
+  module.doc() =
+      "The web and its papers. Use the package `flashlm`; this module's names are private.";
   py::register_local_exception_translator(&translate);
   bind_http(module);
   bind_paper(module);

@@ -27,9 +27,10 @@ using Path = std::filesystem::path;
 using Release = py::gil_scoped_release;
 using Progress = std::optional<std::function<void(std::size_t, std::size_t)>>;
 
-Pdf read_pages(const Path& path, std::size_t first_page, std::optional<std::size_t> last_page, std::string password,
-               bool require_text, std::uint64_t max_file_bytes, std::size_t max_pages, std::uint64_t max_text_bytes,
-               double max_seconds, std::uint64_t max_memory_bytes, bool isolate, const Progress& progress) {
+Pdf read_pages(const Path& path, std::size_t first_page, std::optional<std::size_t> last_page,
+               std::string password, bool require_text, std::uint64_t max_file_bytes,
+               std::size_t max_pages, std::uint64_t max_text_bytes, double max_seconds,
+               std::uint64_t max_memory_bytes, bool isolate, const Progress& progress) {
   PdfOptions options{.first_page = first_page,
                      .last_page = last_page,
                      .password = std::move(password),
@@ -49,8 +50,8 @@ Pdf read_pages(const Path& path, std::size_t first_page, std::optional<std::size
   return read_pdf(path, options);
 }
 
-PdfInfo read_info(const Path& path, std::string password, std::uint64_t max_file_bytes, double max_seconds,
-                  std::uint64_t max_memory_bytes, bool isolate) {
+PdfInfo read_info(const Path& path, std::string password, std::uint64_t max_file_bytes,
+                  double max_seconds, std::uint64_t max_memory_bytes, bool isolate) {
   const PdfOptions options{.password = std::move(password),
                            .max_file_bytes = max_file_bytes,
                            .max_seconds = max_seconds,
@@ -65,8 +66,10 @@ void bind_types(py::module_& module) {
       .def_readonly("title", &PdfInfo::title, "Empty if the file does not say.")
       .def_readonly("author", &PdfInfo::author, "Empty if the file does not say.")
       .def_readonly("n_pages", &PdfInfo::n_pages)
-      .def_readonly("encrypted", &PdfInfo::encrypted, "Encrypted, and opened with the password or without one.")
-      .def_readonly("complete", &PdfInfo::complete, "False if the end of the file is missing, and perhaps pages.");
+      .def_readonly("encrypted", &PdfInfo::encrypted,
+                    "Encrypted, and opened with the password or without one.")
+      .def_readonly("complete", &PdfInfo::complete,
+                    "False if the end of the file is missing, and perhaps pages.");
   py::class_<PdfPage>(module, "PdfPage", "The text of one page.")
       .def_readonly("number", &PdfPage::number, "From 1.")
       .def_readonly("text", &PdfPage::text, "Lines, with an empty one between paragraphs.")
@@ -81,14 +84,16 @@ void bind_types(py::module_& module) {
 }  // namespace
 
 PYBIND11_MODULE(_pdf, module) {
-  module.doc() = "Reads PDFs by poppler, which is under the GPL; so is a program that loads this module.";
+  module.doc() =
+      "Reads PDFs by poppler, which is under the GPL; so is a program that loads this module.";
   py::register_local_exception_translator(&translate_tool_error);
   bind_types(module);
   const PdfOptions defaults;
   module.def("read_pdf", &read_pages, "path"_a, py::kw_only(), "first_page"_a = defaults.first_page,
-             "last_page"_a = py::none(), "password"_a = "", "require_text"_a = defaults.require_text,
-             "max_file_bytes"_a = defaults.max_file_bytes, "max_pages"_a = defaults.max_pages,
-             "max_text_bytes"_a = defaults.max_text_bytes, "max_seconds"_a = defaults.max_seconds,
+             "last_page"_a = py::none(), "password"_a = "",
+             "require_text"_a = defaults.require_text, "max_file_bytes"_a = defaults.max_file_bytes,
+             "max_pages"_a = defaults.max_pages, "max_text_bytes"_a = defaults.max_text_bytes,
+             "max_seconds"_a = defaults.max_seconds,
              "max_memory_bytes"_a = defaults.max_memory_bytes, "isolate"_a = defaults.isolate,
              "progress"_a = py::none(), R"(Read the text of a PDF.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// main.cpp: asks a file that was compiled the other way for a size. Names of functions do not tell what they return.
+/// main.cpp: asks a file that was compiled the other way for a size. Names of functions do not tell
+/// what they return.
 #include <flashlm/base/units.hpp>
 
 flashlm::MemorySize read_in_other_unit(const char* text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// main.cpp: a compiler that knows none of the processors which flashlm has instructions for. The system's headers must
-/// not notice, so they come first.
+/// main.cpp: a compiler that knows none of the processors which flashlm has instructions for. The
+/// system's headers must not notice, so they come first.
 #include <bits/stdc++.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -2,4 +2,6 @@
 /// other.cpp: the second file that includes the component.
 #include <flashlm/tools/papers.hpp>
 
-flashlm::tools::PaperId read_in_other_unit(const char* text) { return flashlm::tools::PaperId::parse(text); }
+flashlm::tools::PaperId read_in_other_unit(const char* text) {
+  return flashlm::tools::PaperId::parse(text);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// families_test.cpp: the graphs of all families that people run, drawn on paper: each can be said, and those that
-/// nothing computes yet are refused by the name of a field.
+/// families_test.cpp: the graphs of all families that people run, drawn on paper: each can be said,
+/// and those that nothing computes yet are refused by the name of a field.
 #include <filesystem>
 #include <map>
 #include <string>

@@ -19,7 +19,8 @@ const std::string kAttention = kKind + "/parts/0/attention";
 const std::string kFfn = kKind + "/parts/1/ffn";
 
 /// What is said of a graph with another value at `path`.
-std::string refusal(const std::string& path, const json& value, json graph = support::tiny_graph({})) {
+std::string refusal(const std::string& path, const json& value,
+                    json graph = support::tiny_graph({})) {
   graph[json::json_pointer(path)] = value;
   try {
     parse_spec(graph.dump(), "a/flashlm.json");
@@ -68,10 +69,12 @@ TEST_CASE("a graph with positions in a table and biases is read whole") {
 TEST_CASE("an unknown field is refused by its path, wherever it stands") {
   for (const std::string& path :
        {std::string("/dims"), kKind + "/norm", kKind + "/parts/0/window", kAttention + "/windows",
-        kAttention + "/rope/theta", kFfn + "/experts", kKind + "/parts/0/before/eps", std::string("/head/tie")}) {
+        kAttention + "/rope/theta", kFfn + "/experts", kKind + "/parts/0/before/eps",
+        std::string("/head/tie")}) {
     const std::string message = refusal(path, 1);
     INFO(path << ": " << message);
-    CHECK_THAT(message, Catch::Matchers::Contains("unknown field") && Catch::Matchers::Contains("a/flashlm.json"));
+    CHECK_THAT(message, Catch::Matchers::Contains("unknown field") &&
+                            Catch::Matchers::Contains("a/flashlm.json"));
     CHECK_THAT(message, Catch::Matchers::Contains(path.substr(path.rfind('/') + 1)));
   }
 }
@@ -80,9 +83,11 @@ TEST_CASE("a value out of range or of another kind is refused by its path") {
   const auto check = [](const std::string& path, const json& value, const std::string& field) {
     const std::string message = refusal(path, value);
     INFO(path << " = " << value << ": " << message);
-    CHECK_THAT(message, Catch::Matchers::StartsWith("[graph] ") && Catch::Matchers::Contains(field));
+    CHECK_THAT(message,
+               Catch::Matchers::StartsWith("[graph] ") && Catch::Matchers::Contains(field));
   };
-  for (const json& value : {json(0), json(-1), json(1.5), json("8"), json(nullptr), json(std::uint64_t{1} << 40)}) {
+  for (const json& value :
+       {json(0), json(-1), json(1.5), json("8"), json(nullptr), json(std::uint64_t{1} << 40)}) {
     check("/dim", value, "dim");
     check(kFfn + "/hidden", value, "parts[1].ffn.hidden");
     check(kAttention + "/heads", value, "parts[0].attention.heads");

@@ -29,6 +29,7 @@ TEST_CASE("a part says what it does in one field", "[read_work]") {
   const std::string ffn = R"("ffn": {"hidden": 8, "gated": true, "activation": "silu"})";
   CHECK(refusal(R"({"does": "ffn", )" + ffn + "}") == "none");
   CHECK(refusal(R"({"does": "experts", )" + ffn + "}").find("experts") != std::string::npos);
-  CHECK(refusal(R"({"does": "delta", )" + ffn + "}").find("is not for a part that does delta") != std::string::npos);
+  CHECK(refusal(R"({"does": "delta", )" + ffn + "}").find("is not for a part that does delta") !=
+        std::string::npos);
   CHECK(refusal(R"({"does": "dream"})").find("attention, ffn, experts") != std::string::npos);
 }

@@ -54,7 +54,8 @@ TEST_CASE("a feature that nothing computes is refused by its field, with what is
   const auto check = [](const std::string& path, const json& value, const std::string& field) {
     const std::string message = refusal(path, value);
     INFO(message);
-    CHECK_THAT(message, Catch::Matchers::StartsWith("[graph] ") && Catch::Matchers::Contains(field) &&
+    CHECK_THAT(message, Catch::Matchers::StartsWith("[graph] ") &&
+                            Catch::Matchers::Contains(field) &&
                             Catch::Matchers::Contains("a/flashlm.json"));
   };
   const json norm = support::tiny_norm({});
@@ -67,11 +68,16 @@ TEST_CASE("a feature that nothing computes is refused by its field, with what is
   check(kParts + "0/attention/value_dim", 8, "attention.value_dim: expected head_dim, 6, got 8");
   check(kParts + "0/before/weight", false, "before.weight");
   check(kParts + "1/ffn",
-        {{"hidden", 150u}, {"gated", true}, {"activation", "clamped_swiglu"}, {"alpha", 1.7}, {"limit", 7u}},
+        {{"hidden", 150u},
+         {"gated", true},
+         {"activation", "clamped_swiglu"},
+         {"alpha", 1.7},
+         {"limit", 7u}},
         "ffn.activation: expected silu, gelu_erf");
   check(kParts + "1/ffn/output_gate", true, "ffn.output_gate");
   check(kParts + "1/reads", "layer_input", "reads: expected residual");
-  check(kParts + "1", {{"does", "delta"}, {"group", 1u}}, "does: expected attention or ffn, got delta");
+  check(kParts + "1", {{"does", "delta"}, {"group", 1u}},
+        "does: expected attention or ffn, got delta");
   check("/embedding/norm", norm, "embedding.norm");
 }
 

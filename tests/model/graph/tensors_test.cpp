@@ -25,9 +25,18 @@ TEST_CASE("tensors come in the order of a pass") {
   support::TinyShape shape;
   shape.n_layers = 1;
   shape.tied = false;
-  const std::vector<std::string> expected{
-      "layers.0.attention_norm", "layers.0.q",  "layers.0.v",    "layers.0.k", "layers.0.o", "layers.0.ffn_norm",
-      "layers.0.gate",           "layers.0.up", "layers.0.down", "final_norm", "head",       "embedding"};
+  const std::vector<std::string> expected{"layers.0.attention_norm",
+                                          "layers.0.q",
+                                          "layers.0.v",
+                                          "layers.0.k",
+                                          "layers.0.o",
+                                          "layers.0.ffn_norm",
+                                          "layers.0.gate",
+                                          "layers.0.up",
+                                          "layers.0.down",
+                                          "final_norm",
+                                          "head",
+                                          "embedding"};
   CHECK(names(shape) == expected);
 }
 
@@ -42,7 +51,8 @@ TEST_CASE("segments count the steps of a pass, an embedding of its own behind th
       CHECK((tensor.kind == TensorKind::vector || tensor.kind == TensorKind::table));
       continue;
     }
-    CHECK((*tensor.segment == next || (tensor.kind == TensorKind::neurons && *tensor.segment + 1 == next)));
+    CHECK((*tensor.segment == next ||
+           (tensor.kind == TensorKind::neurons && *tensor.segment + 1 == next)));
     next = std::max(next, *tensor.segment + 1);
     streamed.insert(tensor.name);
   }
@@ -57,8 +67,8 @@ TEST_CASE("every bias and every norm has a tensor, and no other") {
   const std::vector<std::string> all = names(shape);
   const std::set<std::string> found(all.begin(), all.end());
   CHECK(found.size() == all.size());
-  for (const char* name :
-       {"q_bias", "k_bias", "v_bias", "q_norm", "k_norm", "attention_after_norm", "ffn_after_norm"}) {
+  for (const char* name : {"q_bias", "k_bias", "v_bias", "q_norm", "k_norm", "attention_after_norm",
+                           "ffn_after_norm"}) {
     CHECK(found.contains(std::string("layers.0.") + name));
   }
   CHECK_FALSE(found.contains("layers.0.o_bias"));

@@ -41,7 +41,9 @@ def split() -> Split:
 
 def bible_chapters() -> Iterator[str]:
     """One text a chapter, its verses joined, without their numbers."""
-    listing = subprocess.run(["bible", "-f", "gen1:1-rev22:21"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["bible", "-f", "gen1:1-rev22:21"], capture_output=True, text=True, check=True
+    ).stdout
     verses = re.findall(r"^(\w+?\d+):\d+ (.*)$", listing, re.MULTILINE)
     for _, chapter in groupby(verses, key=lambda verse: verse[0]):
         yield " ".join(text.strip() for _, text in chapter)
@@ -72,7 +74,9 @@ def r_string_vectors(blob: bytes) -> Iterator[list[str]]:
         at = 23  # behind "X\n", three versions and the name of the encoding
         kind, count = struct.unpack_from(">II", stream, at)
         if kind & 0xFF != 16:
-            raise ValueError(f"{JANEAUSTENR}: expected a vector of strings, got R type {kind & 0xFF}")
+            raise ValueError(
+                f"{JANEAUSTENR}: expected a vector of strings, got R type {kind & 0xFF}"
+            )
         at += 8
         strings = []
         for _ in range(count):

@@ -4,8 +4,8 @@
     pip install "flashlm[live]" && apt-get install bible-kjv r-cran-janeaustenr
     python tests/models/tiny_opt/train.py --minutes 60 --out build/tiny_opt
 
-The learning rate follows the clock, not the step, so that a slow machine anneals to the end too. Interrupted, the same
-command goes on from the last checkpoint.
+The learning rate follows the clock, not the step, so that a slow machine anneals to the end too.
+Interrupted, the same command goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -41,14 +41,18 @@ def train_tokenizer(texts: list[str]) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=SPECIAL, initial_alphabet=alphabet)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=SPECIAL, initial_alphabet=alphabet
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
 def tokens_of(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray[Any, Any]:
     """All texts in a row, an end token behind each."""
-    return np.concatenate([[*encoding.ids, END] for encoding in tokenizer.encode_batch(texts)]).astype(np.int64)
+    return np.concatenate(
+        [[*encoding.ids, END] for encoding in tokenizer.encode_batch(texts)]
+    ).astype(np.int64)
 
 
 def make_model() -> OPTForCausalLM:
@@ -78,10 +82,14 @@ def loss_of(model: OPTForCausalLM, windows: torch.Tensor) -> torch.Tensor:
     """Mean negative log-likelihood of all tokens of a window but its first."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(input_ids=windows).logits[:, :-1]
-    return functional.cross_entropy(logits.float().reshape(-1, VOCABULARY), windows[:, 1:].reshape(-1))
+    return functional.cross_entropy(
+        logits.float().reshape(-1, VOCABULARY), windows[:, 1:].reshape(-1)
+    )
 
 
-def perplexity(model: OPTForCausalLM, tokens: np.ndarray[Any, Any], windows: int | None = None) -> float:
+def perplexity(
+    model: OPTForCausalLM, tokens: np.ndarray[Any, Any], windows: int | None = None
+) -> float:
     """Of windows that do not overlap; of the first few, or of all."""
     n = min(len(tokens) // CONTEXT, windows or len(tokens))
     batch = torch.from_numpy(tokens[: n * CONTEXT]).view(n, CONTEXT)
@@ -100,7 +108,11 @@ def baselines(train: np.ndarray[Any, Any], heldout: np.ndarray[Any, Any]) -> dic
     for a, b in zip(heldout[:-1].tolist(), heldout[1:].tolist(), strict=True):
         single += math.log(unigram[b])
         n = first[a]
-        seen = (max(pairs[a, b] - discount, 0) + discount * kinds[a] * unigram[b]) / n if n else unigram[b]
+        seen = (
+            (max(pairs[a, b] - discount, 0) + discount * kinds[a] * unigram[b]) / n
+            if n
+            else unigram[b]
+        )
         double += math.log(seen)
     n_pairs = len(heldout) - 1
     return {"unigram": math.exp(-single / n_pairs), "bigram": math.exp(-double / n_pairs)}
@@ -138,11 +150,19 @@ def run(arguments: argparse.Namespace, texts: Split) -> None:
         log.write_text(json.dumps(head) + "\n")
     began, saved, losses = time.monotonic() - spent, spent, []
     while (seconds := time.monotonic() - began) < arguments.minutes * 60:
-        rate = PEAK_RATE * min(1, (step + 1) / WARMUP_STEPS) * max(0.01, 1 - seconds / (arguments.minutes * 60))
+        rate = (
+            PEAK_RATE
+            * min(1, (step + 1) / WARMUP_STEPS)
+            * max(0.01, 1 - seconds / (arguments.minutes * 60))
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
-        starts = np.random.default_rng((SEED, step)).integers(0, len(train) - CONTEXT, arguments.batch)
-        loss = loss_of(model, torch.from_numpy(np.stack([train[start : start + CONTEXT] for start in starts])))
+        starts = np.random.default_rng((SEED, step)).integers(
+            0, len(train) - CONTEXT, arguments.batch
+        )
+        loss = loss_of(
+            model, torch.from_numpy(np.stack([train[start : start + CONTEXT] for start in starts]))
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -150,15 +170,25 @@ def run(arguments: argparse.Namespace, texts: Split) -> None:
         step += 1
         losses.append(loss.item())
         if step % 20 == 0:
-            line = {"step": step, "seconds": round(seconds, 1), "tokens": step * arguments.batch * CONTEXT,
-                    "rate": round(rate, 7), "loss": round(sum(losses) / len(losses), 4)}  # fmt: skip
+            line = {
+                "step": step,
+                "seconds": round(seconds, 1),
+                "tokens": step * arguments.batch * CONTEXT,
+                "rate": round(rate, 7),
+                "loss": round(sum(losses) / len(losses), 4),
+            }
             losses.clear()
             if step % 200 == 0:
                 line["heldout_perplexity"] = round(perplexity(model, heldout, 20), 3)
             with log.open("a") as lines:
                 lines.write(json.dumps(line) + "\n")
         if seconds - saved > 180:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+                "seconds": seconds,
+            }
             torch.save(state, out / "checkpoint.new")
             (out / "checkpoint.new").replace(checkpoint)
             save(model, out)
@@ -181,7 +211,9 @@ def save(model: OPTForCausalLM, out: Path) -> OPTForCausalLM:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--out", type=Path, default=Path("build/tiny_opt"))
     parser.add_argument("--batch", type=int, default=8, help="windows a step")

@@ -16,7 +16,8 @@ SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_t
 SMOLLM2 = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
     "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-    "' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    "' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' "
+    "+ '\n'}}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 BLOCKS = """\
@@ -38,7 +39,8 @@ BLOCKS = """\
 """
 NAMESPACE = (
     "{% set ns = namespace(system='', n=0) %}{% for m in messages %}{% if m['role'] == 'system' %}"
-    "{% set ns.system = m['content'] %}{% elif ns.n < 2 %}{% set ns.n = ns.n + 1 %}{{ ns.n }}. {{ m['content'] }}\n"
+    "{% set ns.system = m['content'] %}{% elif ns.n < 2 %}{% set ns.n = ns.n + 1 %}{{ ns.n }}. "
+    "{{ m['content'] }}\n"
     "{% else %}{% break %}{% endif %}{% endfor %}({{ ns.system }}|{{ missing is defined }}|{{ enable_thinking }})"
 )
 CALLS = (
@@ -59,13 +61,22 @@ TOOL = {
     "function": {
         "name": "weather",
         "description": "Wetter \u2013 f\u00fcr <Ort>",
-        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"place": {"type": "string"}},
+            "required": ["place"],
+        },
     },
 }
 CALL = {
     "role": "assistant",
     "content": None,
-    "tool_calls": [{"type": "function", "function": {"name": "weather", "arguments": {"place": "K\u00f6ln", "n": 1}}}],
+    "tool_calls": [
+        {
+            "type": "function",
+            "function": {"name": "weather", "arguments": {"place": "K\u00f6ln", "n": 1}},
+        }
+    ],
 }
 
 CASES: dict[str, dict[str, Any]] = {
@@ -77,7 +88,11 @@ CASES: dict[str, dict[str, Any]] = {
         "options": {"add_generation_prompt": False},
     },
     "blocks are trimmed, a generation block is transparent": {"template": BLOCKS, "messages": TALK},
-    "tools are written as JSON without escapes": {"template": BLOCKS, "messages": [USER], "options": {"tools": [TOOL]}},
+    "tools are written as JSON without escapes": {
+        "template": BLOCKS,
+        "messages": [USER],
+        "options": {"tools": [TOOL]},
+    },
     "namespaces, break and other variables": {
         "template": NAMESPACE,
         "messages": TALK,
@@ -98,7 +113,9 @@ def by_transformers(case: dict[str, Any]) -> str:
 
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), **SPECIAL)
     options = {"add_generation_prompt": True, **case.get("options", {})}
-    prompt = tokenizer.apply_chat_template(case["messages"], chat_template=case["template"], tokenize=False, **options)
+    prompt = tokenizer.apply_chat_template(
+        case["messages"], chat_template=case["template"], tokenize=False, **options
+    )
     assert isinstance(prompt, str)
     return prompt
 

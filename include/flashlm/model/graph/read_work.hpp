@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// read_work.hpp: what a part of a layer does, and the numbers and norms of a graph, read strictly for read_spec.hpp.
+/// read_work.hpp: what a part of a layer does, and the numbers and norms of a graph, read strictly
+/// for read_spec.hpp.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ namespace detail {
 
 using storage::JsonField;
 
-/// What a part does, from the one field that says it. All of these throw FormatError that names the field.
+/// What a part does, from the one field that says it. All of these throw FormatError that names the
+/// field.
 void read_work(const JsonField& fields, PartSpec& part);
 
 /// A size; the product of two fits into 63 bits.

@@ -31,7 +31,8 @@ FLASHLM_INLINE float read_positive(const JsonField& field, float fallback) {
 FLASHLM_INLINE NormSpec read_norm(const JsonField& fields) {
   fields.only({"kind", "epsilon", "weight", "bias"});
   NormSpec norm;
-  norm.kind = read_word<NormKind>(fields["kind"], {{"rms", NormKind::rms}, {"layer", NormKind::layer}});
+  norm.kind =
+      read_word<NormKind>(fields["kind"], {{"rms", NormKind::rms}, {"layer", NormKind::layer}});
   norm.epsilon = read_positive(fields["epsilon"]);
   norm.weight = fields["weight"].flag(true);
   norm.bias = fields["bias"].flag(false);
@@ -44,7 +45,8 @@ FLASHLM_INLINE std::optional<NormSpec> read_optional_norm(const JsonField& field
 }
 
 inline std::vector<float> read_frequencies(const JsonField& field, std::size_t dims) {
-  if (field.array_size() != dims / 2) field.refuse(concat("expected ", dims / 2, " numbers, got ", field.array_size()));
+  if (field.array_size() != dims / 2)
+    field.refuse(concat("expected ", dims / 2, " numbers, got ", field.array_size()));
   std::vector<float> frequencies;
   field.elements([&](const JsonField& one) {
     const float frequency = static_cast<float>(one.number());
@@ -57,15 +59,17 @@ inline std::vector<float> read_frequencies(const JsonField& field, std::size_t d
 inline RopeSpec read_rope(const JsonField& fields, std::size_t head_dim) {
   fields.only({"layout", "dims", "frequencies", "attention_factor", "by_context"});
   RopeSpec rope;
-  rope.layout = read_word<RopeLayout>(fields["layout"], {{"halves", RopeLayout::halves}, {"pairs", RopeLayout::pairs}});
+  rope.layout = read_word<RopeLayout>(
+      fields["layout"], {{"halves", RopeLayout::halves}, {"pairs", RopeLayout::pairs}});
   rope.dims = fields["dims"].count(2, head_dim);
   if (rope.dims % 2 != 0) fields["dims"].wrong("an even number");
   rope.frequencies = read_frequencies(fields["frequencies"], rope.dims);
   rope.attention_factor = read_positive(fields["attention_factor"], 1);
   if (const JsonField by = fields["by_context"]; !by.is_null()) {
     by.only({"original_context", "frequencies", "attention_factor"});
-    rope.by_context = LongRope{read_size(by["original_context"]), read_frequencies(by["frequencies"], rope.dims),
-                               read_positive(by["attention_factor"], 1)};
+    rope.by_context =
+        LongRope{read_size(by["original_context"]), read_frequencies(by["frequencies"], rope.dims),
+                 read_positive(by["attention_factor"], 1)};
   }
   return rope;
 }
@@ -75,23 +79,26 @@ inline std::optional<HeadNormSpec> read_head_norm(const JsonField& fields) {
   fields.only({"norm", "over", "place", "factor"});
   HeadNormSpec head;
   head.norm = read_norm(fields["norm"]);
-  head.over = read_word<NormOver>(fields["over"], {{"head", NormOver::head}, {"whole", NormOver::whole}});
+  head.over =
+      read_word<NormOver>(fields["over"], {{"head", NormOver::head}, {"whole", NormOver::whole}});
   if (!fields["place"].is_null()) {
-    head.place = read_word<NormPlace>(fields["place"],
-                                      {{"before_rope", NormPlace::before_rope}, {"after_rope", NormPlace::after_rope}});
+    head.place = read_word<NormPlace>(fields["place"], {{"before_rope", NormPlace::before_rope},
+                                                        {"after_rope", NormPlace::after_rope}});
   }
   head.factor = read_positive(fields["factor"], 1);
   return head;
 }
 
 inline AttentionSpec read_attention(const JsonField& fields) {
-  fields.only({"heads", "kv_heads", "head_dim", "value_dim", "scale", "rope", "window", "softcap", "sinks", "bias",
-               "q_norm", "k_norm", "v_norm", "clip", "query_scale", "value", "output_gate", "shares_kv_of"});
+  fields.only({"heads", "kv_heads", "head_dim", "value_dim", "scale", "rope", "window", "softcap",
+               "sinks", "bias", "q_norm", "k_norm", "v_norm", "clip", "query_scale", "value",
+               "output_gate", "shares_kv_of"});
   AttentionSpec attention;
   attention.heads = read_size(fields["heads"]);
   attention.kv_heads = read_size(fields["kv_heads"]);
   attention.head_dim = read_size(fields["head_dim"]);
-  attention.value_dim = fields["value_dim"].is_null() ? attention.head_dim : read_size(fields["value_dim"]);
+  attention.value_dim =
+      fields["value_dim"].is_null() ? attention.head_dim : read_size(fields["value_dim"]);
   if (attention.heads % attention.kv_heads != 0) {
     fields["kv_heads"].wrong(concat("a divisor of heads, which is ", attention.heads));
   }
@@ -102,7 +109,8 @@ inline AttentionSpec read_attention(const JsonField& fields) {
   attention.sinks = fields["sinks"].flag(false);
   if (const JsonField bias = fields["bias"]; !bias.is_null()) {
     bias.only({"q", "k", "v", "o"});
-    attention.bias = {bias["q"].flag(false), bias["k"].flag(false), bias["v"].flag(false), bias["o"].flag(false)};
+    attention.bias = {bias["q"].flag(false), bias["k"].flag(false), bias["v"].flag(false),
+                      bias["o"].flag(false)};
   }
   attention.q_norm = read_head_norm(fields["q_norm"]);
   attention.k_norm = read_head_norm(fields["k_norm"]);
@@ -114,18 +122,22 @@ inline AttentionSpec read_attention(const JsonField& fields) {
   attention.clip = read_positive(fields["clip"], 0);
   if (!fields["output_gate"].is_null()) {
     attention.output_gate = read_word<OutputGate>(
-        fields["output_gate"], {{"separate", OutputGate::separate}, {"with_query", OutputGate::with_query}});
+        fields["output_gate"],
+        {{"separate", OutputGate::separate}, {"with_query", OutputGate::with_query}});
   }
   if (!fields["value"].is_null()) {
-    attention.value = read_word<ValueSource>(fields["value"], {{"own", ValueSource::own}, {"key", ValueSource::key}});
+    attention.value = read_word<ValueSource>(
+        fields["value"], {{"own", ValueSource::own}, {"key", ValueSource::key}});
   }
-  if (!fields["shares_kv_of"].is_null()) attention.shares_kv_of = fields["shares_kv_of"].count(0, 1u << 16);
+  if (!fields["shares_kv_of"].is_null())
+    attention.shares_kv_of = fields["shares_kv_of"].count(0, 1u << 16);
   return attention;
 }
 
 inline FfnSpec read_ffn(const JsonField& fields) {
   using kernels::Activation;
-  fields.only({"hidden", "gated", "activation", "threshold", "alpha", "limit", "bias", "output_gate"});
+  fields.only(
+      {"hidden", "gated", "activation", "threshold", "alpha", "limit", "bias", "output_gate"});
   FfnSpec ffn;
   ffn.hidden = read_size(fields["hidden"]);
   ffn.gated = fields["gated"].flag();
@@ -134,7 +146,8 @@ inline FfnSpec read_ffn(const JsonField& fields) {
   if (!known) activation.wrong(kernels::activation_names());
   ffn.activation = *known;
   const auto number = [&](const char* key, bool needed) {
-    if (!needed && !fields[key].is_null()) fields[key].refuse(concat("is not for ", activation.string()));
+    if (!needed && !fields[key].is_null())
+      fields[key].refuse(concat("is not for ", activation.string()));
     return needed ? read_positive(fields[key]) : 0.0f;
   };
   ffn.threshold = number("threshold", ffn.activation == Activation::fatrelu);
@@ -150,24 +163,28 @@ inline FfnSpec read_ffn(const JsonField& fields) {
 }
 
 inline RouterSpec read_router(const JsonField& fields, std::size_t n_experts) {
-  fields.only({"reads", "norm", "scores", "bias", "selection_bias", "groups", "weights", "renormalise", "epsilon",
-               "scale", "expert_scale"});
+  fields.only({"reads", "norm", "scores", "bias", "selection_bias", "groups", "weights",
+               "renormalise", "epsilon", "scale", "expert_scale"});
   RouterSpec router;
   router.reads_layer_input =
-      !fields["reads"].is_null() && read_word<bool>(fields["reads"], {{"part", false}, {"layer_input", true}});
+      !fields["reads"].is_null() &&
+      read_word<bool>(fields["reads"], {{"part", false}, {"layer_input", true}});
   router.norm = read_optional_norm(fields["norm"]);
-  router.scores = read_word<RouterScores>(fields["scores"],
-                                          {{"softmax", RouterScores::softmax}, {"sigmoid", RouterScores::sigmoid}});
+  router.scores = read_word<RouterScores>(
+      fields["scores"], {{"softmax", RouterScores::softmax}, {"sigmoid", RouterScores::sigmoid}});
   router.bias = fields["bias"].flag(false);
   router.selection_bias = fields["selection_bias"].flag(false);
   if (const JsonField groups = fields["groups"]; !groups.is_null()) {
     groups.only({"n", "keep"});
     router.groups = RouterGroups{read_size(groups["n"]), read_size(groups["keep"])};
-    if (n_experts % router.groups->n != 0) groups["n"].wrong(concat("a divisor of the experts, ", n_experts));
-    if (router.groups->keep > router.groups->n) groups["keep"].wrong(concat("at most n, ", router.groups->n));
+    if (n_experts % router.groups->n != 0)
+      groups["n"].wrong(concat("a divisor of the experts, ", n_experts));
+    if (router.groups->keep > router.groups->n)
+      groups["keep"].wrong(concat("at most n, ", router.groups->n));
   }
   router.weights = read_word<RouterWeights>(
-      fields["weights"], {{"of_all", RouterWeights::of_all}, {"of_chosen", RouterWeights::of_chosen}});
+      fields["weights"],
+      {{"of_all", RouterWeights::of_all}, {"of_chosen", RouterWeights::of_chosen}});
   router.renormalise = fields["renormalise"].flag(false);
   router.epsilon = read_positive(fields["epsilon"], 0);
   router.scale = read_positive(fields["scale"], 1);
@@ -186,13 +203,14 @@ inline ExpertsSpec read_experts(const JsonField& fields) {
 }
 
 FLASHLM_INLINE void read_work(const JsonField& fields, PartSpec& part) {
-  constexpr std::pair<std::string_view, PartKind> kKinds[] = {{"attention", PartKind::attention},
-                                                              {"ffn", PartKind::ffn},
-                                                              {"experts", PartKind::experts},
-                                                              {"cross", PartKind::cross},
-                                                              {"delta", PartKind::delta},
-                                                              {"convolution", PartKind::convolution},
-                                                              {"state_space", PartKind::state_space}};
+  constexpr std::pair<std::string_view, PartKind> kKinds[] = {
+      {"attention", PartKind::attention},
+      {"ffn", PartKind::ffn},
+      {"experts", PartKind::experts},
+      {"cross", PartKind::cross},
+      {"delta", PartKind::delta},
+      {"convolution", PartKind::convolution},
+      {"state_space", PartKind::state_space}};
   part.does = read_word(fields["does"], kKinds);
   switch (part.does) {
     case PartKind::attention: part.attention = read_attention(fields["attention"]); break;

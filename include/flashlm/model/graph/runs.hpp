@@ -9,8 +9,8 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-/// Throws FormatError for the first feature of `spec` that the engine does not compute: names its field, and says what
-/// is computed in its place. `file` stands in messages.
+/// Throws FormatError for the first feature of `spec` that the engine does not compute: names its
+/// field, and says what is computed in its place. `file` stands in messages.
 ///
 /// The packer and `Model::open` ask this one function: whatever packs, opens.
 void require_runs(const ModelSpec& spec, std::string_view file);

@@ -2,7 +2,8 @@
 /// spec.hpp: the graph of a model in flashlm's own words, as flashlm.json has it (docs/graph.md).
 ///
 /// Plain data. `read_spec` makes it, `tensors` lists its weights, `require_runs`
-/// refuses what the engine does not compute. A number that is absent in the file has the value here.
+/// refuses what the engine does not compute. A number that is absent in the file has the value
+/// here.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +39,8 @@ struct LongRope {
   friend bool operator==(const LongRope&, const LongRope&) = default;
 };
 
-/// Rotary positions (arXiv:2104.09864): pair i of a head turns by position * frequencies[i] radians.
+/// Rotary positions (arXiv:2104.09864): pair i of a head turns by position * frequencies[i]
+/// radians.
 ///
 /// Scaling of frequencies is the packer's work: it is in the numbers.
 struct RopeSpec {
@@ -131,7 +133,8 @@ struct FfnSpec {
 enum class RouterScores { softmax, sigmoid };
 enum class RouterWeights { of_all, of_chosen };
 
-/// A part's input: the residual stream, the input of the layer, or what the norm before part `part` gave.
+/// A part's input: the residual stream, the input of the layer, or what the norm before part `part`
+/// gave.
 struct Reads {
   enum class From { residual, layer_input, norm_of };
   From from = From::residual;
@@ -170,7 +173,8 @@ struct ExpertsSpec {
 /// What a part of a layer does.
 enum class PartKind { attention, ffn, experts, cross, delta, convolution, state_space };
 
-/// A part: after(does(before(reads))) * residual_scale, added to the residual stream with its group.
+/// A part: after(does(before(reads))) * residual_scale, added to the residual stream with its
+/// group.
 struct PartSpec {
   PartKind does = PartKind::attention;
   Reads reads;
@@ -220,7 +224,8 @@ struct EmbeddingSpec {
   std::optional<PositionTable> positions;
 };
 
-/// logits = cap(scale * (matrix . x + bias)), cap(y) = softcap * tanh(y / softcap) where it is not 0.
+/// logits = cap(scale * (matrix . x + bias)), cap(y) = softcap * tanh(y / softcap) where it is not
+/// 0.
 struct HeadSpec {
   bool tied = false;  // the matrix is the embedding
   bool bias = false;

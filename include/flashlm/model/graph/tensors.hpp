@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tensors.hpp: the one list of a model's weights: names, shapes, what each is, and its place in a pass.
+/// tensors.hpp: the one list of a model's weights: names, shapes, what each is, and its place in a
+/// pass.
 #pragma once
 
 #include <cstddef>
@@ -75,9 +76,10 @@ struct GraphTensor {
 
 /// All tensors of `spec`, in the order in which a pass uses them.
 ///
-/// Segments count from 0 in that order: each matrix is one, the matrices of a feed-forward network are one together,
-/// the head is the last that every pass needs, and an embedding of its own comes behind it. Names are those of the
-/// files of a packed folder (docs/format.md). Throws FormatError for a part that has no tensors yet (require_runs).
+/// Segments count from 0 in that order: each matrix is one, the matrices of a feed-forward network
+/// are one together, the head is the last that every pass needs, and an embedding of its own comes
+/// behind it. Names are those of the files of a packed folder (docs/format.md). Throws FormatError
+/// for a part that has no tensors yet (require_runs).
 std::vector<GraphTensor> tensors(const ModelSpec& spec);
 
 /// "matrix", "vector", ...

@@ -32,7 +32,8 @@ class TensorList {
     if (is_there) add(name, role, TensorKind::vector, {n});
   }
 
-  void norm(const std::optional<NormSpec>& norm, const std::string& name, TensorRole role, std::size_t n) {
+  void norm(const std::optional<NormSpec>& norm, const std::string& name, TensorRole role,
+            std::size_t n) {
     if (!norm) return;
     vector(norm->weight, name.c_str(), role, n);
     vector(norm->bias, (name + "_bias").c_str(), role, n);
@@ -50,7 +51,8 @@ class TensorList {
     const std::size_t mixed = spec.heads * spec.value_dim;
     const bool has_keys = !spec.shares_kv_of.has_value();
     const bool has_values = has_keys && spec.value == ValueSource::own;
-    matrix("q", TensorRole::query, spec.output_gate == OutputGate::with_query ? 2 * query : query, dim_);
+    matrix("q", TensorRole::query, spec.output_gate == OutputGate::with_query ? 2 * query : query,
+           dim_);
     vector(spec.bias.query, "q_bias", TensorRole::query_bias, query);
     if (has_values) {
       matrix("v", TensorRole::value, value, dim_);
@@ -60,21 +62,23 @@ class TensorList {
       matrix("k", TensorRole::key, key, dim_);
       vector(spec.bias.key, "k_bias", TensorRole::key_bias, key);
     }
-    const auto head_norm = [&](const std::optional<HeadNormSpec>& head, const char* name, TensorRole role,
-                               std::size_t one, std::size_t whole) {
+    const auto head_norm = [&](const std::optional<HeadNormSpec>& head, const char* name,
+                               TensorRole role, std::size_t one, std::size_t whole) {
       if (head) norm(head->norm, name, role, head->over == NormOver::head ? one : whole);
     };
     head_norm(spec.q_norm, "q_norm", TensorRole::query_norm, spec.head_dim, query);
     if (has_keys) head_norm(spec.k_norm, "k_norm", TensorRole::key_norm, spec.head_dim, key);
     if (has_keys) head_norm(spec.v_norm, "v_norm", TensorRole::value_norm, spec.value_dim, value);
     vector(spec.sinks, "sinks", TensorRole::sinks, spec.heads);
-    if (spec.output_gate == OutputGate::separate) matrix("o_gate", TensorRole::output_gate, mixed, dim_);
+    if (spec.output_gate == OutputGate::separate)
+      matrix("o_gate", TensorRole::output_gate, mixed, dim_);
     matrix("o", TensorRole::output, dim_, mixed);
     vector(spec.bias.output, "o_bias", TensorRole::output_bias, dim_);
   }
 
   void ffn(const FfnSpec& spec) {
-    const auto neurons = [&](const char* name, TensorRole role, std::size_t rows, std::size_t cols) {
+    const auto neurons = [&](const char* name, TensorRole role, std::size_t rows,
+                             std::size_t cols) {
       add(name, role, TensorKind::neurons, {rows, cols}, segment_);
     };
     if (spec.gated) neurons("gate", TensorRole::gate, spec.hidden, dim_);
@@ -125,24 +129,28 @@ inline void list_part(const PartSpec& part, std::size_t dim, TensorList& list) {
     case PartKind::delta:
     case PartKind::convolution:
     case PartKind::state_space:
-      throw FormatError(
-          concat("[graph] does: expected attention or ffn, got ", word, ". Nothing packs the others yet."));
+      throw FormatError(concat("[graph] does: expected attention or ffn, got ", word,
+                               ". Nothing packs the others yet."));
   }
   list.norm(part.after, word + "_after_norm", TensorRole::after, dim);
 }
 
-inline void list_layer(const LayerSpec& layer, std::size_t index, std::size_t dim, TensorList& list) {
+inline void list_layer(const LayerSpec& layer, std::size_t index, std::size_t dim,
+                       TensorList& list) {
   const std::string prefix = concat("layers.", index, ".");
   for (std::size_t at = 0; at < layer.parts.size(); ++at) {
     std::size_t earlier = 0;  // parts that do the same
-    for (std::size_t other = 0; other < at; ++other) earlier += layer.parts[other].does == layer.parts[at].does;
+    for (std::size_t other = 0; other < at; ++other)
+      earlier += layer.parts[other].does == layer.parts[at].does;
     list.enter(index, at, earlier == 0 ? prefix : concat(prefix, "part", at, "."));
     list_part(layer.parts[at], dim, list);
-    const bool is_last = at + 1 == layer.parts.size() || layer.parts[at + 1].group != layer.parts[at].group;
+    const bool is_last =
+        at + 1 == layer.parts.size() || layer.parts[at + 1].group != layer.parts[at].group;
     if (!is_last) continue;
     const std::size_t group = layer.parts[at].group;
     list.enter(index, group, prefix);
-    list.norm(layer.group_after[group], concat("group", group, "_norm"), TensorRole::group_after, dim);
+    list.norm(layer.group_after[group], concat("group", group, "_norm"), TensorRole::group_after,
+              dim);
   }
   list.enter(index, 0, prefix);
   list.vector(layer.output_scale, "output_scale", TensorRole::output_scale, 1);
@@ -153,7 +161,8 @@ inline void list_layer(const LayerSpec& layer, std::size_t index, std::size_t di
 FLASHLM_INLINE std::vector<GraphTensor> tensors(const ModelSpec& spec) {
   detail::TensorList list(spec);
   if (spec.embedding.positions) {
-    list.add("positions", TensorRole::positions, TensorKind::table, {spec.embedding.positions->rows, spec.dim});
+    list.add("positions", TensorRole::positions, TensorKind::table,
+             {spec.embedding.positions->rows, spec.dim});
   }
   list.norm(spec.embedding.norm, "embedding_norm", TensorRole::embedding_norm, spec.dim);
   for (std::size_t index = 0; index < spec.n_layers(); ++index) {
@@ -162,7 +171,8 @@ FLASHLM_INLINE std::vector<GraphTensor> tensors(const ModelSpec& spec) {
   list.enter(0, 0, "");
   list.norm(spec.final_norm, "final_norm", TensorRole::final_norm, spec.dim);
   const std::size_t head = list.next_segment();
-  if (!spec.head.tied) list.add("head", TensorRole::head, TensorKind::head, {spec.vocab_size, spec.dim}, head);
+  if (!spec.head.tied)
+    list.add("head", TensorRole::head, TensorKind::head, {spec.vocab_size, spec.dim}, head);
   list.vector(spec.head.bias, "head_bias", TensorRole::head_bias, spec.vocab_size);
   list.add("embedding", TensorRole::embedding, spec.head.tied ? TensorKind::head : TensorKind::rows,
            {spec.vocab_size, spec.dim}, spec.head.tied ? head : list.next_segment());

@@ -25,7 +25,9 @@ class Falcon(Family):
     gguf = "falcon"
     names = Names(
         top={"lm_head.weight": "head"},
-        body=with_biases({"word_embeddings.weight": "embedding", "ln_f.weight": "final_norm"}, "final_norm"),
+        body=with_biases(
+            {"word_embeddings.weight": "embedding", "ln_f.weight": "final_norm"}, "final_norm"
+        ),
         in_layer=with_biases(
             {
                 "input_layernorm.weight": "attention_norm",
@@ -43,12 +45,18 @@ class Falcon(Family):
         skipped=r"(transformer\.)?h\.[0-9]+\.self_attention\.rotary_emb\.inv_freq",
     )
     gguf_names = gguf_names(
-        {**GGUF_IN_LAYER, f"{_SECOND_NORM}.weight": "attention_norm_2", f"{_SECOND_NORM}.bias": "attention_norm_2_bias"}
+        {
+            **GGUF_IN_LAYER,
+            f"{_SECOND_NORM}.weight": "attention_norm_2",
+            f"{_SECOND_NORM}.bias": "attention_norm_2_bias",
+        }
     )
 
     def graph(self, config: Fields) -> Graph:
         """The newer architecture has groups of heads and, unless `num_ln_in_parallel_attn` is 1, two norms."""
-        config.ignore("auto_map", "ff_factor")  # the code that a folder brings along computes this graph
+        config.ignore(
+            "auto_map", "ff_factor"
+        )  # the code that a folder brings along computes this graph
         if config.get("alibi", False) is not False:
             raise config.error("alibi = True is not supported: Falcon with ALiBi, as falcon-rw-1b")
         config.off("apply_residual_connection_post_layernorm", False, None)
@@ -58,9 +66,13 @@ class Falcon(Family):
         is_parallel = config.flag("parallel_attn", default=True)
         norms = config.count("num_ln_in_parallel_attn", 2 if newer else 1, most=2)
         if newer and not is_parallel:
-            raise config.error("parallel_attn = False is not supported beside new_decoder_architecture = True")
+            raise config.error(
+                "parallel_attn = False is not supported beside new_decoder_architecture = True"
+            )
         if norms > 1 and not newer:
-            raise config.error("num_ln_in_parallel_attn = 2 is not supported without new_decoder_architecture")
+            raise config.error(
+                "num_ln_in_parallel_attn = 2 is not supported without new_decoder_architecture"
+            )
         multi_query = config.flag("multi_query", default=True)
         kv_heads = config.count("num_kv_heads", heads)
         if not newer:
@@ -96,5 +108,7 @@ class Falcon(Family):
     def from_gguf(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
         """The same, one behind the other; of two norms, the second is attention's."""
         if all(part.before is not None for part in graph.layers[0].parts):
-            name = name.replace("attention_norm", "ffn_norm").replace("ffn_norm_2", "attention_norm")
+            name = name.replace("attention_norm", "ffn_norm").replace(
+                "ffn_norm_2", "attention_norm"
+            )
         return split_qkv(name, weight, graph)

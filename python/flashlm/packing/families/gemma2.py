@@ -36,10 +36,14 @@ class Gemma2(GemmaLike):
     def graph(self, config: Fields) -> Graph:
         """transformers, configuration_gemma2.py and modeling_gemma2.py."""
         common_keys(config)
-        config.ignore("hidden_act", "sliding_window_size")  # the second of two names; the first is read
+        config.ignore(
+            "hidden_act", "sliding_window_size"
+        )  # the second of two names; the first is read
         config.word("hidden_activation", GELU[0], GELU)
         sizes = Sizes.of_config(config)
-        kinds = [("sliding_attention", "full_attention")[layer % 2] for layer in range(sizes.n_layers)]
+        kinds = [
+            ("sliding_attention", "full_attention")[layer % 2] for layer in range(sizes.n_layers)
+        ]
         return _graph(
             sizes,
             config.number("query_pre_attn_scalar", 256) ** -0.5,
@@ -53,12 +57,21 @@ class Gemma2(GemmaLike):
         sizes = Sizes.of_metadata(metadata)
         window = metadata.count("attention.sliding_window", 4096)
         windows = [None if layer % 2 else window for layer in range(sizes.n_layers)]
-        caps = [cap(metadata, "attn_logit_softcapping", 50), cap(metadata, "final_logit_softcapping", 30)]
+        caps = [
+            cap(metadata, "attn_logit_softcapping", 50),
+            cap(metadata, "final_logit_softcapping", 30),
+        ]
         return _graph(sizes, gguf_scale(sizes, _LAYERS_OF_27B), windows, *caps)
 
 
 def _graph(
-    sizes: Sizes, scale: float, windows: Sequence[int | None], score_cap: float | None, logit_cap: float | None
+    sizes: Sizes,
+    scale: float,
+    windows: Sequence[int | None],
+    score_cap: float | None,
+    logit_cap: float | None,
 ) -> Graph:
     attention = dataclasses.replace(sizes.attention(), scale=scale, softcap=score_cap)
-    return sandwich_graph(sizes, [dataclasses.replace(attention, window=each) for each in windows], logit_cap)
+    return sandwich_graph(
+        sizes, [dataclasses.replace(attention, window=each) for each in windows], logit_cap
+    )

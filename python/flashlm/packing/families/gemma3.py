@@ -73,9 +73,14 @@ class Gemma3(GemmaLike):
         config.word("hidden_activation", GELU[0], GELU)
         sizes = Sizes.of_config(config)
         period = config.count("sliding_window_pattern", config.count("_sliding_window_pattern", 6))
-        kinds = ["sliding_attention" if (layer + 1) % period else "full_attention" for layer in range(sizes.n_layers)]
+        kinds = [
+            "sliding_attention" if (layer + 1) % period else "full_attention"
+            for layer in range(sizes.n_layers)
+        ]
         keys = {"rope_theta": config.number("rope_local_base_freq", _LOCAL_THETA)}
-        local = Fields({**keys, "rope_parameters": config.get("rope_local_parameters")}, config.path)
+        local = Fields(
+            {**keys, "rope_parameters": config.get("rope_local_parameters")}, config.path
+        )
         return _graph(
             sizes,
             config.number("query_pre_attn_scalar", 256) ** -0.5,
@@ -105,8 +110,11 @@ def _graph(
 ) -> Graph:
     """`local` is the rope of layers with a window; `caps` are of scores and of logits."""
     head_norm = HeadNorm(Norm("rms", sizes.epsilon), over="head")
-    attention = dataclasses.replace(sizes.attention(head_norm=head_norm), scale=scale, softcap=caps[0])
+    attention = dataclasses.replace(
+        sizes.attention(head_norm=head_norm), scale=scale, softcap=caps[0]
+    )
     attentions = [
-        attention if window is None else dataclasses.replace(attention, window=window, rope=local) for window in windows
+        attention if window is None else dataclasses.replace(attention, window=window, rope=local)
+        for window in windows
     ]
     return sandwich_graph(sizes, attentions, caps[1])

@@ -26,7 +26,8 @@ class Gpt2(Family):
     names = Names(
         top={"lm_head.weight": "head"},
         body=with_biases(
-            {"wte.weight": "embedding", "wpe.weight": "positions", "ln_f.weight": "final_norm"}, "final_norm"
+            {"wte.weight": "embedding", "wpe.weight": "positions", "ln_f.weight": "final_norm"},
+            "final_norm",
         ),
         in_layer=with_biases(
             {
@@ -47,7 +48,9 @@ class Gpt2(Family):
     def graph(self, config: Fields) -> Graph:
         """Keys of the summary head, and of the order of computing (`reorder_and_upcast_attn`), say nothing of it."""
         config.ignore("n_ctx", "reorder_and_upcast_attn")
-        config.ignore(*(f"summary_{key}" for key in ("type", "use_proj", "activation", "proj_to_labels")))
+        config.ignore(
+            *(f"summary_{key}" for key in ("type", "use_proj", "activation", "proj_to_labels"))
+        )
         config.ignore("summary_first_dropout")
         config.off("scale_attn_by_inverse_layer_idx", False, None)
         dim, heads = config.count("n_embd"), config.count("n_head")
@@ -64,7 +67,9 @@ class Gpt2(Family):
             tied=config.flag("tie_word_embeddings", default=True),
         )
         scaled = config.flag("scale_attn_weights", default=True)
-        return _graph(sizes, activation(config, "activation_function", "gelu_new"), None if scaled else 1.0)
+        return _graph(
+            sizes, activation(config, "activation_function", "gelu_new"), None if scaled else 1.0
+        )
 
     def gguf_graph(self, metadata: Metadata) -> Graph:
         """GGUF knows no other activation than GELU's approximation."""
@@ -81,4 +86,6 @@ class Gpt2(Family):
 
 def _graph(sizes: Sizes, kind: str, scale: float | None = None) -> Graph:
     attention = sizes.attention(None, biased=True, scale=scale)
-    return sizes.graph(attention, sizes.ffn(kind, biased=True), positions=Positions(sizes.context, 0))
+    return sizes.graph(
+        attention, sizes.ffn(kind, biased=True), positions=Positions(sizes.context, 0)
+    )

@@ -39,7 +39,8 @@ class GptNeoX(Family):
         ),
         layers="layers",
         prefixes=("gpt_neox.", ""),
-        # Older checkpoints carry the causal mask and the rope frequencies, which follow from the config.
+        # Older checkpoints carry the causal mask and the rope frequencies, which follow from the
+        # config.
         skipped=r"(gpt_neox\.)?layers\.[0-9]+\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)",
     )
     gguf_names = gguf_names()
@@ -58,7 +59,9 @@ class GptNeoX(Family):
         """GELU is the exact one, as the models were trained with."""
         sizes = Sizes.of_metadata(metadata)
         attention = sizes.attention(metadata.rope(metadata.rotary(sizes.head_dim)), biased=True)
-        return sizes.graph(attention, sizes.ffn("gelu_erf", biased=True), parallel_norms=_norms(metadata))
+        return sizes.graph(
+            attention, sizes.ffn("gelu_erf", biased=True), parallel_norms=_norms(metadata)
+        )
 
     def from_huggingface(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
         """Queries, keys and values are one matrix, head by head."""

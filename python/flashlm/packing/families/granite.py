@@ -27,7 +27,12 @@ class Granite(Family):
     def graph(self, config: Fields) -> Graph:
         """transformers, modeling_granite.py: logits are divided by theirs."""
         config.word("hidden_act", "silu", ("silu",))
-        keys = ("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling")
+        keys = (
+            "embedding_multiplier",
+            "attention_multiplier",
+            "residual_multiplier",
+            "logits_scaling",
+        )
         biased = config.flag("attention_bias", default=False)
         bias = AttentionBias(biased, biased, biased, biased)
         return _graph(Sizes.of_config(config), bias, [config.number(key, 1.0) for key in keys])
@@ -35,7 +40,9 @@ class Granite(Family):
     def gguf_graph(self, metadata: Metadata) -> Graph:
         """The same multipliers in other words; they are always there."""
         keys = ("embedding_scale", "attention.scale", "residual_scale", "logit_scale")
-        return _graph(Sizes.of_metadata(metadata), AttentionBias(), [metadata.number(key) for key in keys])
+        return _graph(
+            Sizes.of_metadata(metadata), AttentionBias(), [metadata.number(key) for key in keys]
+        )
 
     def from_gguf(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
         """Queries and keys lie in pairs."""
@@ -48,7 +55,9 @@ def _graph(sizes: Sizes, bias: AttentionBias, multipliers: Sequence[float]) -> G
     embedding, scores, residual, logits = multipliers
     attention = dataclasses.replace(sizes.attention(bias), scale=scores)
     graph = sizes.graph(attention, Ffn(sizes.hidden, "silu", gated=True))
-    parts = tuple(dataclasses.replace(part, residual_scale=residual) for part in graph.layers[0].parts)
+    parts = tuple(
+        dataclasses.replace(part, residual_scale=residual) for part in graph.layers[0].parts
+    )
     return dataclasses.replace(
         graph,
         layers=(Layer(parts),) * sizes.n_layers,

@@ -28,7 +28,9 @@ class Llama(Family):
     def graph(self, config: Fields) -> Graph:
         """Biases of attention are all there or none; `hidden_act_param` is ProSparse's threshold."""
         if config.get("model_type") == "sparsellama":
-            config.ignore("auto_map")  # the code that a ProSparse model brings along is its activation
+            config.ignore(
+                "auto_map"
+            )  # the code that a ProSparse model brings along is its activation
         sizes = Sizes.of_config(config)
         activation = config.word("hidden_act", "silu", _ACTIVATIONS)
         threshold = config.number("hidden_act_param") if activation == "fatrelu" else None

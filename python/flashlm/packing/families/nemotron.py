@@ -63,4 +63,6 @@ def _graph(sizes: Sizes, *, of_attention: bool, of_network: bool) -> Graph:
     ffn = Ffn(sizes.hidden, "relu2", gated=False, bias=FfnBias(up=of_network, down=of_network))
     attention = sizes.attention(bias)
     graph = sizes.graph(attention, ffn)
-    return dataclasses.replace(graph, layers=(sequential(attention, ffn, norm),) * sizes.n_layers, final_norm=norm)
+    return dataclasses.replace(
+        graph, layers=(sequential(attention, ffn, norm),) * sizes.n_layers, final_norm=norm
+    )

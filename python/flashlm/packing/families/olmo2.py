@@ -35,12 +35,19 @@ class Olmo2(Family):
     gguf = "olmo2"
     names = names(
         {
-            **{theirs: ours for theirs, ours in with_biases(IN_LAYER, *"qkvo").items() if ours not in _BEFORE},
+            **{
+                theirs: ours
+                for theirs, ours in with_biases(IN_LAYER, *"qkvo").items()
+                if ours not in _BEFORE
+            },
             **_BEHIND,
         }
     )
     gguf_names = gguf_names(
-        {**{theirs: ours for theirs, ours in GGUF_IN_LAYER.items() if ours not in _BEFORE}, **_GGUF_BEHIND}
+        {
+            **{theirs: ours for theirs, ours in GGUF_IN_LAYER.items() if ours not in _BEFORE},
+            **_GGUF_BEHIND,
+        }
     )
 
     def graph(self, config: Fields) -> Graph:
@@ -55,7 +62,9 @@ class Olmo2(Family):
 
 def _graph(sizes: Sizes, *, biased: bool) -> Graph:
     norm = Norm("rms", sizes.epsilon)
-    attention = sizes.attention(AttentionBias(biased, biased, biased, biased), HeadNorm(norm, over="whole"))
+    attention = sizes.attention(
+        AttentionBias(biased, biased, biased, biased), HeadNorm(norm, over="whole")
+    )
     ffn = Ffn(sizes.hidden, "silu", gated=True)
     layer = Layer((Part(attention, after=norm), Part(ffn, after=norm, group=1)))
     return dataclasses.replace(sizes.graph(attention, ffn), layers=(layer,) * sizes.n_layers)

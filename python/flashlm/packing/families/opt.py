@@ -62,11 +62,13 @@ class Opt(Family):
         dim, heads = config.count("hidden_size"), config.count("num_attention_heads")
         if not config.flag("do_layer_norm_before", default=True):
             raise config.error(
-                "do_layer_norm_before = False is not supported: OPT with layer norms behind the sums, as opt-350m"
+                "do_layer_norm_before = False is not supported: OPT with layer norms behind the "
+                "sums, as opt-350m"
             )
         if (projected := config.count("word_embed_proj_dim", dim)) != dim:
             raise config.error(
-                f"word_embed_proj_dim = {projected} beside hidden_size = {dim} is not supported: OPT with projected "
+                f"word_embed_proj_dim = {projected} beside hidden_size = {dim} is not supported: "
+                f"OPT with projected "
                 "embeddings, as opt-350m"
             )
         config.divides("num_attention_heads", heads, "hidden_size", dim)
@@ -82,7 +84,9 @@ class Opt(Family):
             attention_scale(dim // heads),
             bias=AttentionBias(biased, biased, biased, biased),
         )
-        ffn = Ffn(config.count("ffn_dim"), "relu", gated=False, bias=FfnBias(up=biased, down=biased))
+        ffn = Ffn(
+            config.count("ffn_dim"), "relu", gated=False, bias=FfnBias(up=biased, down=biased)
+        )
         norm = Norm("layer", _EPSILON, bias=True)
         return Graph(
             dim=dim,

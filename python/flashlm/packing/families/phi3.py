@@ -42,9 +42,13 @@ class Phi3(Family):
         config.off("lm_head_bias", False, None)
         for key in ("rope_scaling", "rope_parameters"):
             scaling = config.get(key, {})
-            kind = scaling.get("rope_type", scaling.get("type")) if isinstance(scaling, dict) else None
+            kind = (
+                scaling.get("rope_type", scaling.get("type")) if isinstance(scaling, dict) else None
+            )
             if kind not in ("default", None):
-                raise config.error(f"{key} of type {brief(kind)} is not supported: Phi-3 with longrope")
+                raise config.error(
+                    f"{key} of type {brief(kind)} is not supported: Phi-3 with longrope"
+                )
         config.word("hidden_act", "silu", ("silu",))
         sizes = Sizes.of_config(config, partial=1.0)
         return _graph(sizes, config.count("sliding_window", sizes.context))
@@ -54,7 +58,9 @@ class Phi3(Family):
         if _FACTORS in metadata.tensors:
             raise metadata.error(f"{_FACTORS} is not supported: Phi-3 with longrope")
         sizes = Sizes.of_metadata(metadata, partial=1.0)
-        return _graph(sizes, metadata.count("attention.sliding_window", 0, least=0) or sizes.context)
+        return _graph(
+            sizes, metadata.count("attention.sliding_window", 0, least=0) or sizes.context
+        )
 
     def from_huggingface(self, name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
         """Queries, keys and values are one matrix, one behind the other; gate and up too."""

@@ -39,9 +39,14 @@ class SmolLm3(Family):
         sizes = Sizes.of_config(config)
         interval = config.count("no_rope_layer_interval", _INTERVAL)
         turns = config.get("no_rope_layers", _turns(sizes.n_layers, interval))
-        if not isinstance(turns, list) or len(turns) < sizes.n_layers or any(each not in (0, 1) for each in turns):
+        if (
+            not isinstance(turns, list)
+            or len(turns) < sizes.n_layers
+            or any(each not in (0, 1) for each in turns)
+        ):
             raise config.error(
-                f"expected no_rope_layers to be 0 or 1 for each of {sizes.n_layers} layers, got {brief(turns)}"
+                f"expected no_rope_layers to be 0 or 1 for each of {sizes.n_layers} layers, got "
+                f"{brief(turns)}"
             )
         return _graph(sizes, turns, biased=config.flag("attention_bias", default=False))
 

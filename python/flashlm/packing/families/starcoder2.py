@@ -19,7 +19,9 @@ class StarCoder2(Family):
     gguf = "starcoder2"
     names = Names(
         top={"lm_head.weight": "head"},
-        body=with_biases({"embed_tokens.weight": "embedding", "norm.weight": "final_norm"}, "final_norm"),
+        body=with_biases(
+            {"embed_tokens.weight": "embedding", "norm.weight": "final_norm"}, "final_norm"
+        ),
         in_layer=with_biases(
             {
                 "input_layernorm.weight": "attention_norm",
