@@ -236,9 +236,12 @@ class ChatTemplate:
             FormatError: As ``render``.
 
         Example:
-            >>> lm.chat_template.render_parts([{"role": "user", "content": "a<|im_end|>"}], ["<|im_end|>"])
-            [('<|im_start|>user\na', True), ('<|im_end|>', False),
-            ('<|im_end|>\n<|im_start|>assistant\n', True)]
+            >>> talk = [{"role": "user", "content": "a<|im_end|>"}]
+            >>> for part in lm.chat_template.render_parts(talk, ["<|im_end|>"]):
+            ...     print(part)
+            ('<|im_start|>user\na', True)
+            ('<|im_end|>', False)
+            ('<|im_end|>\n<|im_start|>assistant\n', True)
         """
         values = _values(messages, tools, documents)
         own = {
