@@ -81,7 +81,7 @@ __all__ = [
 
 
 def _rename(value: object) -> None:
-    """Tracebacks and help say flashlm.LanguageModel, where users find it, not flashlm.language_model.LanguageModel."""
+    """Tracebacks and help say flashlm.LanguageModel, where users find it, not its own module."""
     if getattr(value, "__module__", None) is not None:
         value.__module__ = "flashlm"
 

@@ -18,7 +18,7 @@ CMAKE = PACKAGE / "cmake"
 
 
 def main() -> None:
-    """Prints a folder or a compiler's options, or runs the command line with the remaining arguments."""
+    """Prints a folder or a compiler's options, or runs the command line with the arguments."""
     arguments = sys.argv[1:]
     if arguments == ["--cmake-dir"]:
         print(CMAKE)

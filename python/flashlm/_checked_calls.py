@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_checked_calls.py: functions that look at every value they are given, by the types in their signatures.
+"""_checked_calls.py: functions that check every value they are given by their signatures.
 
 Python's own by `checked`. Those of the extension modules by `call`: python/src/checked_calls.hpp
 passes on what is surely right, and asks here about everything else.
@@ -22,7 +22,9 @@ _T = TypeVar("_T")
 
 
 def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Makes a function check its arguments by their annotations before it runs; ranges are its own to check.
+    """Makes a function check its arguments by their annotations before it runs.
+
+    Ranges are its own to check.
 
     Texts get U+FFFD for lone surrogates, numbers may be numpy's, and anything of another kind is an
     ArgumentError.
@@ -74,7 +76,9 @@ def checked(where: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
 def call(
     function: Callable[..., Any], where: str, positional: tuple[Any, ...], named: Mapping[str, Any]
 ) -> Any:
-    """What a function of an extension module returns; it asks with arguments that it does not take as they are.
+    """What a function of an extension module returns.
+
+    It asks with arguments that it does not take as they are.
 
     Args:
         function: As pybind11 made it; the first line of its docstring has its parameters with their
@@ -107,7 +111,10 @@ def call(
 
 @cache
 def _signature(line: str) -> tuple[inspect.Signature, dict[str, Check]]:
-    """The parameters in a line such as ``f(text: str, *, n: int = 1) -> str``, and what checks each of them."""
+    """The parameters in a line such as ``f(text: str, *, n: int = 1) -> str``.
+
+    Each comes with what checks it.
+    """
     (node,) = ast.parse(f"def {line}: ...").body
     assert isinstance(node, ast.FunctionDef)  # noqa: S101 - pybind11 wrote it
     plain = [*node.args.posonlyargs, *node.args.args]
@@ -129,7 +136,10 @@ def _signature(line: str) -> tuple[inspect.Signature, dict[str, Check]]:
 
 
 def _range_error(where: str, given: Mapping[str, Any]) -> ArgumentError:
-    """Names the number that C++ has no room for, where all values are of the right kind: the farthest from zero."""
+    """Names the number that C++ has no room for: the farthest from zero.
+
+    All values are of the right kind.
+    """
     found: list[tuple[str, int]] = []
 
     def look(value: Any, name: str) -> None:

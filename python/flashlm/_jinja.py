@@ -53,7 +53,10 @@ def _check_time() -> None:
 
 
 class _Generation(jinja2.ext.Extension):
-    """``{% generation %}...{% endgeneration %}``: marks what the assistant wrote; here it only has its own scope."""
+    """``{% generation %}...{% endgeneration %}``: marks what the assistant wrote.
+
+    Here it only has its own scope.
+    """
 
     tags = {"generation"}  # noqa: RUF012 - as Extension declares it
 
@@ -64,7 +67,10 @@ class _Generation(jinja2.ext.Extension):
 
 
 class _Namespace(jinja2.utils.Namespace):
-    """``namespace(...)`` without names that start with an underscore, which lead to Python's insides."""
+    """``namespace(...)`` without names that begin with an underscore.
+
+    Those lead to Python's insides.
+    """
 
     def __init__(*args: Any, **kwargs: Any) -> None:
         self, *rest = args

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_marked.py: a text that knows which of its characters a template wrote, and which came from somebody's words.
+"""_marked.py: a text that knows which of its characters a template wrote.
+
+The others came from somebody's words.
 
 A template may look into a content, cut it, and put it together again; so each character carries its
 mark through all of that. Where an operation is not one of those below, its result counts as
@@ -109,7 +111,10 @@ class Marked(str):
         return Marked(text, marks_of(self) if len(text) == len(self) else None)
 
     def _pieces(self, texts: list[str], sep: str | None) -> list[Any]:
-        """Pieces of this text, in order; between two of them stands `sep`, or blanks where that is None."""
+        """Pieces of this text, in order.
+
+        Between two of them stands `sep`, or blanks where that is None.
+        """
         pieces: list[Any] = []
         at = 0
         for text in texts:

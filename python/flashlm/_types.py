@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_types.py: what checks a value of a type that a signature names, in Python's functions and in pybind11's."""
+"""_types.py: what checks a value of a type that a signature names, Python's or pybind11's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from flashlm import _values
 from flashlm._core import ArgumentError
 
 Check = Callable[[Any, str, str], Any]
-"""Takes a value, the name of the argument and the place; returns the value to use, or raises ArgumentError."""
+"""Takes a value, the name of the argument and the place.
+
+Returns the value to use, or raises ArgumentError.
+"""
 
 # Names of types for which the function itself knows better.
 _OPEN = {"", "Any", "object", "NDArray", "ndarray", "Message", "Speaker", "ChatFunction", "Writer"}
@@ -42,7 +45,10 @@ def _base(kind: ast.expr) -> str:
 
 
 def _check_of_options(options: Mapping[str, ast.expr]) -> Check:
-    """The check of one type, or of several that belong together; others are left to the function."""
+    """The check of one type, or of several that belong together.
+
+    Others are left to the function.
+    """
     names = set(options)
     groups = names & set(_GROUPS)
     scalars = names - groups
@@ -65,7 +71,10 @@ def _either(of_group: Check, of_scalar: Check) -> Check:
 
 
 def _any_of(checks: Mapping[str, Check]) -> Check:
-    """One of several kinds, among them True and False; a text is a path where that is one of them."""
+    """One of several kinds, among them True and False.
+
+    A text is a path where that is one of them.
+    """
     of_text = checks.get("PathLike", checks.get("str", checks["bool"]))
     expected = " or ".join(word for base, word in _WORDS.items() if base in checks)
 

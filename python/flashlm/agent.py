@@ -177,7 +177,9 @@ class Agent:
 
     @property
     def status(self) -> str:
-        """``idle``, ``running``, ``answered``, ``out_of_steps``, ``out_of_tokens`` or ``out_of_time``.
+        """``idle``, ``running``, ``answered``, or what ran out.
+
+        That is ``out_of_steps``, ``out_of_tokens`` or ``out_of_time``.
 
         Example:
             >>> flashlm.Agent(lm, []).status

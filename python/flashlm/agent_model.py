@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""agent_model.py: what the engine's agent asks: a model, a session, or a function that stands for one."""
+"""agent_model.py: what the engine's agent asks.
+
+A model, a session, or a function that stands for one.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class AgentModel(typing.Protocol):
         on_piece: Callable[[str], bool],
         on_prefill: Callable[[int, int], bool],
     ) -> str:
-        """The model's text, piece by piece to `on_piece` too, until that or `on_prefill` is False."""
+        """The model's text, also piece by piece, until `on_piece` or `on_prefill` is False."""
         ...
 
 

@@ -37,7 +37,8 @@ class ChatTemplate:
         FormatError: The template is not Jinja.
 
     Example:
-        >>> template = flashlm.ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+        >>> text = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+        >>> template = flashlm.ChatTemplate(text)
         >>> template.render([{"role": "user", "content": "Hello"}])
         '<user>Hello'
     """
@@ -131,7 +132,8 @@ class ChatTemplate:
             FormatError: No file has a template, or a broken one.
 
         Example:
-            >>> template = flashlm.ChatTemplate.parse({"chat_template.jinja": b"{{ messages[0].content }}"})
+            >>> files = {"chat_template.jinja": b"{{ messages[0].content }}"}
+            >>> template = flashlm.ChatTemplate.parse(files)
             >>> template.render([{"role": "user", "content": "Hi"}])
             'Hi'
         """
@@ -187,9 +189,10 @@ class ChatTemplate:
             FormatError: The template breaks the sandbox, or runs out of time or space.
 
         Example:
-            >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
+            >>> talk = [{"role": "user", "content": "Hi"}]
+            >>> lm.chat_template.render(talk, add_generation_prompt=False)
             '<|im_start|>user\nHi<|im_end|>\n'
-            >>> talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello, I"}]
+            >>> talk.append({"role": "assistant", "content": "Hello, I"})
             >>> lm.chat_template.render(talk, continue_final_message=True)
             '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello, I'
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""control_tokens.py: which control tokens of a rendered text are the template's, and which somebody's words."""
+"""control_tokens.py: which control tokens of a text are the template's, and which are not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flashlm import _marked
 
 
 class ControlTokens:
-    """The control tokens of a tokenizer, and which of them a template may make of somebody's words."""
+    """The control tokens of a tokenizer, and which a template may make of somebody's words."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = [token for token in tokens if token]
@@ -20,7 +20,10 @@ class ControlTokens:
         )
 
     def made_by(self, value: Any) -> set[str]:
-        """The tokens that stand in a text of the value, or may be made of what stands there by cutting and joining."""
+        """The tokens that stand in a text of the value.
+
+        Also those that cutting and joining may make of what stands there.
+        """
         if isinstance(value, str):
             if self._ends.search(value) is None:
                 return set()
@@ -39,7 +42,7 @@ class ControlTokens:
 
 
 def _may_make(text: str, token: str) -> bool:
-    """Whether `text` holds `token`, a part of it at an end, or both of its ends with something between."""
+    """Whether `text` holds `token`, a part of it at an end, or both ends with text between."""
     if token in text or (token[:2] in text and token[-2:] in text):
         return True
     lengths = range(1, min(len(text) + 1, len(token)))

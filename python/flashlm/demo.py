@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""demo.py: the main job on a fresh machine: fetch, pack, run in half the size, compare bit for bit."""
+"""demo.py: the main job on a fresh machine: fetch, pack, run in half the size, compare bits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROMPT = "Explain in two sentences why the sky is blue."
 
 @dataclass(frozen=True)
 class Report:
-    """What the demo saw: the run in little memory, the fully resident one, and whether they are equal."""
+    """What the demo saw: the runs in little memory and fully resident, and if they are equal."""
 
     text: str
     tokens: list[int]
@@ -128,7 +128,9 @@ def run(
     write: Callable[[str], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Report:
-    """Answers a message twice, in little memory and fully resident, and compares text and logits bit for bit.
+    """Answers a message in little memory and fully resident, and compares text and logits.
+
+    They are compared bit for bit.
 
     Args:
         folder: A packed chat model.
@@ -191,7 +193,10 @@ def table(report: Report) -> Group:
         "equal, bit for bit" if report.equal else "DIFFERENT",
         "bold green" if report.equal else "bold red",
     )
-    said = f": {len(report.text)} characters and the logits of {report.n_logits} steps, against the fully resident run"
+    said = (
+        f": {len(report.text)} characters and the logits of {report.n_logits} steps, "
+        "against the fully resident run"
+    )
     return Group(screen.plan_table(report.plan), numbers, Text.assemble(check, said))
 
 

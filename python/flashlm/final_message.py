@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""final_message.py: a conversation whose last message goes on, as transformers' ``continue_final_message`` does it."""
+"""final_message.py: a conversation whose last message goes on.
+
+It does what transformers' ``continue_final_message`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""generation_options.py: how a text is continued and a conversation answered: the options, each said once.
+"""generation_options.py: how a text is continued and a conversation answered.
+
+Each option is said once.
 
 Names, defaults and ranges are those of the engine's table (include/flashlm/text/options.hpp); types
 are here.
@@ -77,7 +79,9 @@ CHAT_DEFAULTS: dict[str, Any] = {
 
 
 def takes(kind: type, defaults: Mapping[str, Any]) -> Callable[[_Function], _Function]:
-    """Shows the options of a function with their types and defaults, in place of ``**options``, to those who ask.
+    """Shows a function's options, with types and defaults, in place of ``**options``.
+
+    That is what those see who ask for its signature.
 
     Args:
         kind: TextOptions or ChatOptions.

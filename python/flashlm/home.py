@@ -24,7 +24,7 @@ from flashlm.packing.writer import growth, write_folder
 
 
 def home() -> Path:
-    """The folder for packed models: ``FLASHLM_HOME``, or else ``flashlm`` in the user's cache folder.
+    """The folder for packed models: ``FLASHLM_HOME``, or ``flashlm`` in the user's cache folder.
 
     That is ``~/Library/Caches`` on macOS and ``$XDG_CACHE_HOME`` or ``~/.cache`` elsewhere. It may
     not exist yet.
@@ -114,7 +114,9 @@ def packed(
 
 @contextmanager
 def outlined(source: str | os.PathLike[str], progress: Progress | None = None) -> Iterator[Path]:
-    """A packed folder of a source to look at and plan with: its weights may be holes, so that packing takes no time.
+    """A packed folder of a source to look at and plan with.
+
+    Its weights may be holes, so that packing takes no time.
 
     Args:
         source: A packed folder, one that `packed` has packed before, or what `flashlm.pack` takes.

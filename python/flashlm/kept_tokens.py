@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kept_tokens.py: spells a prompt with the tokens that are computed already, where the text is the same."""
+"""kept_tokens.py: spells a prompt with tokens that are computed already, where texts agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def keep_tokens(before: Sequence[int], prompt: Sequence[int], tokenizer: Tokeniz
         >>> t, h = lm.tokenizer.encode("t")[0], lm.tokenizer.encode("h")[0]
         >>> lm.tokenizer.encode("th!") == [t, h, lm.tokenizer.encode("!")[0]]
         False
-        >>> keep_tokens([t, h], lm.tokenizer.encode("th!"), lm.tokenizer) == [t, h, lm.tokenizer.encode("!")[0]]
+        >>> kept = keep_tokens([t, h], lm.tokenizer.encode("th!"), lm.tokenizer)
+        >>> kept == [t, h, lm.tokenizer.encode("!")[0]]
         True
     """
     kept = same = 0  # before[:kept] and prompt[:same] spell the same text
@@ -57,7 +58,10 @@ def keep_tokens(before: Sequence[int], prompt: Sequence[int], tokenizer: Tokeniz
 
 
 def _plain_bytes(ids: Sequence[int], index: int, tokenizer: Tokenizer) -> bytes:
-    """What a token spells; nothing at the end and for a special one, which no text can stand for."""
+    """What a token spells.
+
+    Nothing at the end and for a special one, which no text can stand for.
+    """
     if index >= len(ids) or tokenizer.is_special(ids[index]):
         return b""
     return tokenizer.bytes(ids[index])

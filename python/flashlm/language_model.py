@@ -129,7 +129,9 @@ class LanguageModel(Speaker):
             NotImplementedError: An argument asks for something that comes later.
 
         Example:
-            >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash", memory="75%", context=64)
+            >>> model = flashlm.LanguageModel.from_pretrained(
+            ...     "tiny.flash", memory="75%", context=64
+            ... )
             >>> model.context
             64
             >>> model.close()
@@ -192,7 +194,8 @@ class LanguageModel(Speaker):
         Raises FormatError where there is none.
 
         Example:
-            >>> lm.chat_template.render([{"role": "user", "content": "Hi"}], add_generation_prompt=False)
+            >>> talk = [{"role": "user", "content": "Hi"}]
+            >>> lm.chat_template.render(talk, add_generation_prompt=False)
             '<|im_start|>user\nHi<|im_end|>\n'
         """
         if self._chat_template is None:
@@ -265,7 +268,9 @@ class LanguageModel(Speaker):
 
     @property
     def kv_store(self) -> dict[str, Any] | None:
-        """Where prompts stay computed, and how many tokens came from there; None without such a folder.
+        """Where prompts stay computed, and how many tokens came from there.
+
+        None without such a folder.
 
         Example:
             >>> model = flashlm.LanguageModel.from_pretrained("tiny.flash", kv_store="kv")
@@ -286,7 +291,9 @@ class LanguageModel(Speaker):
 
     @checked("language_model")
     def load_session(self, path: str | os.PathLike[str]) -> Session:
-        """A new conversation that goes on from one that `Session.save` kept, in this process or an earlier one.
+        """A new conversation that goes on from one that `Session.save` kept.
+
+        This process may have kept it, or an earlier one.
 
         Args:
             path: The file.
@@ -359,7 +366,8 @@ class LanguageModel(Speaker):
 
         Example:
             >>> shapes = []
-            >>> lm.collect(lm.tokenizer.encode("Hi"), lambda layer, x, h: shapes.append((layer, h.shape[1])))
+            >>> tokens = lm.tokenizer.encode("Hi")
+            >>> lm.collect(tokens, lambda layer, x, h: shapes.append((layer, h.shape[1])))
             >>> shapes
             [(0, 208), (1, 208), (2, 208)]
         """
@@ -367,7 +375,9 @@ class LanguageModel(Speaker):
 
     @checked("language_model")
     def perplexity(self, text: str, progress: Callable[[int, int], None] | None = None) -> float:
-        """How surprised the model is by a text: exp of the mean negative log-likelihood of tokens 2 to n.
+        """How surprised the model is by a text: exp of the mean negative log-likelihood.
+
+        The mean is that of tokens 2 to n.
 
         Args:
             text: At least two tokens long; read in windows of ``context`` tokens.

@@ -11,7 +11,10 @@ from flashlm import _values
 from flashlm._core import ArgumentError
 
 Message = Mapping[str, Any]
-"""One message: ``{"role": "user", "content": "Hello"}``; a role and a text, or a list of text parts."""
+"""One message: ``{"role": "user", "content": "Hello"}``.
+
+A role and a text, or a list of text parts.
+"""
 
 REASONING = ("reasoning_content", "thinking", "reasoning")
 """Names of a thought beside the content, the one that templates read first."""
@@ -20,7 +23,10 @@ _MAX_DEPTH = 64
 
 
 def check_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages as plain data, each with a role and its content as one text (or None beside tool calls)."""
+    """The messages as plain data, each with a role and its content as one text.
+
+    The content may be None beside tool calls.
+    """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ArgumentError(
             "[chat_template] messages: expected a list of {'role': ..., 'content': ...}, got "
@@ -98,7 +104,10 @@ def _text_of(part: object, where: str) -> str:
 
 
 def plain_data(value: Any, where: str, depth: int = 0) -> Any:
-    """The value rebuilt of plain JSON types, so that a template meets no object with methods of its own."""
+    """The value rebuilt of plain JSON types.
+
+    So a template meets no object with methods of its own.
+    """
     if depth > _MAX_DEPTH:
         raise ArgumentError(
             f"[chat_template] {where}: expected at most {_MAX_DEPTH} levels, got more."

@@ -53,7 +53,9 @@ else:
 
 
 def available() -> bool:
-    """Whether flashlm can fetch; if not, the other names raise `flashlm.Error` that says what to install.
+    """Whether flashlm can fetch.
+
+    If not, the other names raise `flashlm.Error` that says what to install.
 
     Example:
         >>> available() in (True, False)

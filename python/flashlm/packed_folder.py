@@ -36,7 +36,9 @@ def verify(
 def add_gates(
     folder: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Adds what the selector ``"gate"`` needs: a q8_0 copy of the gate rows, beside the packed weights.
+    """Adds what the selector ``"gate"`` needs: a q8_0 copy of the gate rows.
+
+    It stands beside the packed weights.
 
     Args:
         folder: What `flashlm.pack` wrote.

@@ -165,7 +165,9 @@ def find(
 
 @checked("papers")
 def is_network_failure(error: IoError) -> bool:
-    """Whether an error is of the network or of a server, which may be gone the next time, and not of the question.
+    """Whether an error is of the network or of a server, and not of the question.
+
+    Such an error may be gone the next time.
 
     Example:
         >>> from flashlm import IoError, papers
@@ -181,7 +183,9 @@ def is_network_failure(error: IoError) -> bool:
 
 @checked("papers")
 def newest_day(papers: Papers, **query: Any) -> str:
-    """The newest day that a list in the cache has papers of; arguments and errors are those of `find`.
+    """The newest day that a list in the cache has papers of.
+
+    Arguments and errors are those of `find`.
 
     Example:
         >>> from flashlm import papers
@@ -233,7 +237,9 @@ def download(
     papers: Papers | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """The file of a paper: its PDF, or its Markdown from the hub where the PDF does not come or cannot be read here.
+    """The file of a paper: its PDF, or its Markdown from the hub.
+
+    The latter where the PDF does not come or cannot be read here.
 
     Args:
         paper_id: arXiv's, such as ``"2312.11514"`` or ``"2312.11514v2"``, or the address of the
@@ -322,7 +328,7 @@ def _download(
 def _markdown_instead(
     error: Error, paper_id: str, papers: Papers, *, refresh: bool, progress: Progress | None
 ) -> Path:
-    """The Markdown of a paper whose PDF failed with `error`, which is raised again where there is none."""
+    """The Markdown of a paper whose PDF failed with `error`, which is raised if there is none."""
     try:
         found = papers.markdown(paper_id, refresh=refresh, progress=_counted(progress, "download"))
     except Error as other:
@@ -438,7 +444,9 @@ def read_text(
 
 
 def paper_id(text: str) -> str:
-    """The arXiv id in what people write for a paper: an id, quoted or not, a DOI, or the address of its page.
+    """The arXiv id in what people write for a paper.
+
+    That is an id, quoted or not, a DOI, or the address of its page.
 
     Raises:
         ArgumentError: There is none, or one that arXiv cannot have given.
@@ -452,7 +460,7 @@ def paper_id(text: str) -> str:
 
 
 def _read_download(file: Path, first_page: int, last_page: int | None) -> Document:
-    """`read_file`, with the fallback of `read` where the file is one that `download` put into the cache."""
+    """`read_file`, with the fallback of `read` for files that `download` put into the cache."""
     try:
         return read_file(file, first_page, last_page)
     except ArgumentError:
@@ -499,7 +507,10 @@ def _read_markdown(file: Path, first_part: int, last_part: int | None) -> Docume
 
 
 def _parts(text: str) -> list[str]:
-    """The text in parts of some size: whole paragraphs where they are short enough, a new one for each heading."""
+    """The text in parts of some size.
+
+    Whole paragraphs where they are short enough, a new one for each heading.
+    """
     parts: list[str] = []
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         block = block.strip("\n")  # noqa: PLW2901

@@ -61,7 +61,9 @@ else:
 
 
 def available() -> bool:
-    """Whether flashlm reads PDFs; if not, the other names raise `flashlm.Error` that says what to install.
+    """Whether flashlm reads PDFs.
+
+    If not, the other names raise `flashlm.Error` that says what to install.
 
     Returns:
         True if it was built with poppler.

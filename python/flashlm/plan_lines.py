@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plan_lines.py: where the memory of a model goes, in a line or two that can be shown before anything is read."""
+"""plan_lines.py: where the memory of a model goes, in a line or two before anything is read."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plot.py: pictures of a model's memory and of a disk; matplotlib is imported when the first one is drawn."""
+"""plot.py: pictures of a model's memory and of a disk.
+
+Matplotlib is imported when the first one is drawn.
+"""
 
 from __future__ import annotations
 
@@ -139,7 +142,9 @@ def memory_plan(plan: MemoryPlan) -> Figure:
 
 @checked("plot")
 def disk_probe(probe: DiskProbe) -> Figure:
-    """Draws a disk's speed against the size of reads: a line for each depth, with its range as a band.
+    """Draws a disk's speed against the size of reads.
+
+    There is a line for each depth, with its range as a band.
 
     Args:
         probe: What ``flashlm.probe`` gave.
@@ -151,7 +156,9 @@ def disk_probe(probe: DiskProbe) -> Figure:
         ImportError: matplotlib is missing.
 
     Example:
-        >>> probe = flashlm.probe(".", seconds=0.1, depths=[4, 16], scratch_bytes=1 << 20, page_cache=True)
+        >>> probe = flashlm.probe(
+        ...     ".", seconds=0.1, depths=[4, 16], scratch_bytes=1 << 20, page_cache=True
+        ... )
         >>> figure = flashlm.plot.disk_probe(probe)
         >>> [axes.get_title(loc="left") for axes in figure.axes]
         ['sequential', 'anywhere in the file']
@@ -212,7 +219,9 @@ def disk_probe(probe: DiskProbe) -> Figure:
 
 @checked("plot")
 def predictors(report: TrainReport) -> Figure:
-    """Draws what predictors do, layer by layer: how much fires and is selected, and how much of it is found.
+    """Draws what predictors do, layer by layer.
+
+    That is how much fires and is selected, and how much of it is found.
 
     Args:
         report: What ``flashlm.train`` gave.
@@ -225,7 +234,8 @@ def predictors(report: TrainReport) -> Figure:
 
     Example:
         >>> layer = flashlm.LayerReport(0, 32, -1.5, 0.9, 0.2, 0.98, 0.99, 0.5, 0.05)
-        >>> report = flashlm.TrainReport(Path("predictor.safetensors"), "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
+        >>> path = Path("predictor.safetensors")
+        >>> report = flashlm.TrainReport(path, "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
         >>> figure = flashlm.plot.predictors(report)
         >>> [axes.get_title(loc="left") for axes in figure.axes]
         ['of all neurons', 'found, and right']

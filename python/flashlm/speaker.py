@@ -62,7 +62,10 @@ class Speaker(ABC):
         """How many tokens fit."""
 
     def _turn_ends(self) -> list[str]:
-        """Control tokens that end a turn although the folder does not say so: an older version has packed it."""
+        """Control tokens that end a turn although the folder does not say so.
+
+        An older version has packed it.
+        """
         return []
 
     @takes(TextOptions, TEXT_DEFAULTS)
@@ -128,7 +131,9 @@ class Speaker(ABC):
     def stream_chat(
         self, messages: Sequence[Message], **options: Unpack[ChatOptions]
     ) -> Generation:
-        """Answers a conversation, piece by piece; the other arguments and errors are those of ``stream``.
+        """Answers a conversation, piece by piece.
+
+        The other arguments and errors are those of ``stream``.
 
         Special tokens that the messages, tools or documents quote stay text: ``<|im_end|>`` in a
         message ends no turn.
@@ -158,7 +163,8 @@ class Speaker(ABC):
 
         Example:
             >>> messages = [{"role": "user", "content": "Hello"}]
-            >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == lm.chat(messages, max_new_tokens=8)
+            >>> answer = lm.chat(messages, max_new_tokens=8)
+            >>> "".join(lm.stream_chat(messages, max_new_tokens=8)) == answer
             True
         """
         given = complete(options, CHAT_DEFAULTS, "stream_chat")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""summarize.py: summaries of texts of any length: section by section where they are longer than the context."""
+"""summarize.py: summaries of texts, section by section where the context is too short."""
 
 from __future__ import annotations
 
@@ -125,7 +125,8 @@ def summarize(
         >>> from flashlm.papers import Document, Page
         >>> from flashlm.summarize import summarize
         >>> document = Document(Path("a.pdf"), "pdf", 1, (Page(1, "Flash is slow."),))
-        >>> summarize(lm, document, max_new_tokens=8)  # this model is too small for the instructions
+        >>> # This model is too small for the instructions.
+        >>> summarize(lm, document, max_new_tokens=8)
         Traceback (most recent call last):
         flashlm.ShapeError: [summarize] context: expected room for 64 tokens of text beside ...
     """
@@ -285,10 +286,16 @@ class _Summarizer:
         return "".join(pieces).strip()
 
     def _section_question(self, pages: tuple[int, ...]) -> str:
-        return f"This is from {_numbers(pages, self._unit)} of {self._name}. Summarize it in three sentences."
+        return (
+            f"This is from {_numbers(pages, self._unit)} of {self._name}. "
+            "Summarize it in three sentences."
+        )
 
     def _whole_question(self) -> str:
-        return f"This is {self._name}. Summarize it: the problem, the method and the results.{self._topic}"
+        return (
+            f"This is {self._name}. "
+            f"Summarize it: the problem, the method and the results.{self._topic}"
+        )
 
     def _merge_question(self) -> str:
         return (

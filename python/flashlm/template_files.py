@@ -12,7 +12,7 @@ from flashlm._core import FormatError, Tokenizer
 
 DEFAULT = "chat_template.jinja"
 NAMED = "chat_templates.json"
-"""The templates beside the default one, by name, in a packed folder, which has no folders inside."""
+"""The templates beside the default one, by name, in a packed folder, which is flat."""
 NAMED_FOLDER = "additional_chat_templates"
 FILES = (
     "tokenizer_config.json",
@@ -32,7 +32,10 @@ def template_files(folder: Path) -> list[Path]:
 
 
 def named_templates(files: Mapping[str, bytes], folder: Path) -> dict[str, str]:
-    """The templates by name that have files of their own; errors as those of `ChatTemplate.parse`."""
+    """The templates by name that have files of their own.
+
+    Errors as those of `ChatTemplate.parse`.
+    """
     sources: dict[str, str] = {}
     for key, value in read_json(files, folder, NAMED).items():
         if not isinstance(value, str):
@@ -79,7 +82,7 @@ def named_tokens(
     settings: Mapping[str, Any],
     tokenizer: Tokenizer | None,
 ) -> dict[str, str]:
-    """The special tokens by name: from tokenizer_config.json, else by their ids in the model's configs."""
+    """The special tokens by name: from tokenizer_config.json, else by ids in the configs."""
     tokens: dict[str, str] = {}
     if tokenizer is not None:
         for file in ("config.json", "generation_config.json"):

@@ -40,7 +40,9 @@ def add_thresholds(
     memory: str | int = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Adds what the selector ``"threshold"`` needs: a share of the neurons is left out, those with the smallest gates.
+    """Adds what the selector ``"threshold"`` needs: a share of the neurons is left out.
+
+    They are those with the smallest gates.
 
     This is lossy. What it costs depends on the model: compare the perplexity that is returned with
     dense's.

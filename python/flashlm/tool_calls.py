@@ -62,7 +62,8 @@ def find_tool_calls(
 
     Example:
         >>> from flashlm.tool_calls import find_tool_calls
-        >>> text = '<tool_call>{"name": "f", "arguments": {}}</tool_call> {"name": "g", "arguments": {"x": 1}}'
+        >>> text = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+        >>> text += ' {"name": "g", "arguments": {"x": 1}}'
         >>> [call.name for call in find_tool_calls(text)]
         ['f', 'g']
     """
@@ -213,7 +214,7 @@ def _found(
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of smolagents as JSON schema knows them: an image or a sound is named by a text."""
+    """Parameters of smolagents as JSON schema: an image or a sound is named by a text."""
     properties = {
         name: _plain_property(value) for name, value in parameters.get("properties", {}).items()
     }

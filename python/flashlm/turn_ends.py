@@ -49,7 +49,8 @@ def turn_ends(
         with.
 
     Example:
-        >>> turn_ends(["<|endoftext|>", "<|im_end|>"], ["{{ m.content }}<|im_end|>"], "<|endoftext|>")
+        >>> template = "{{ m.content }}<|im_end|>"
+        >>> turn_ends(["<|endoftext|>", "<|im_end|>"], [template], "<|endoftext|>")
         ['<|endoftext|>', '<|im_end|>']
     """
     known = set(control)
@@ -82,7 +83,8 @@ def with_ends(
         The same as `generation` where that has them all.
 
     Example:
-        >>> with_ends({"eos_token_id": 0}, {}, {"<|endoftext|>": 0, "<|im_end|>": 2}, ["<|im_end|>"])
+        >>> ids = {"<|endoftext|>": 0, "<|im_end|>": 2}
+        >>> with_ends({"eos_token_id": 0}, {}, ids, ["<|im_end|>"])
         {'eos_token_id': [0, 2]}
     """
     own = _ids(generation.get("eos_token_id"))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of random weights: the bytes, times and memory of any shape, and the same weights for other programs."""
+"""Models of random weights: bytes, times and memory of any shape.
+
+The same weights can be written for other programs.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""export.py: the weights of a synthetic model for other programs: as a GGUF file, or as a Hugging Face folder."""
+"""export.py: the weights of a synthetic model for other programs.
+
+They are a GGUF file or a Hugging Face folder.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def export(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Path:
-    """Writes the weights that `flashlm.bench.synthesize` gives the same arguments, in the form of other programs.
+    """Writes the weights of `flashlm.bench.synthesize` in the form of other programs.
+
+    They are those that it gives the same arguments.
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
@@ -87,7 +92,10 @@ def export(
 
 @checked("bench")
 def refuse_for_llama_cpp(config: dict[str, Any]) -> None:
-    """Raises ArgumentError, which names it, for an architecture or activation that llama.cpp does not run."""
+    """Raises ArgumentError, which names it, for what llama.cpp does not run.
+
+    That is an architecture or an activation.
+    """
     if config.get("model_type") == "opt" or config.get("architectures") == ["OPTForCausalLM"]:
         raise ArgumentError(
             "[bench] format: llama.cpp has no OPTForCausalLM; expected a Llama shape for a GGUF"

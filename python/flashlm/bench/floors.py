@@ -52,7 +52,9 @@ def memory_bytes_per_second(threads: int, size: int = 1 << 30) -> Callable[[], f
 def disk_bytes_per_second(
     path: Path, reader: str = "auto", seconds: float = 1.0, read_bytes: float | None = None
 ) -> tuple[float, bool]:
-    """The fastest rate of reads around the page cache, and whether it is the disk's, not the cache's.
+    """The fastest rate of reads around the page cache, and whether it is the disk's.
+
+    If it is not, it is the cache's.
 
     The larger the file the better: disks hold what was just read or written in caches of their own.
 
@@ -64,7 +66,8 @@ def disk_bytes_per_second(
             too.
 
     Example:
-        >>> rate, direct = flashlm.bench.floors.disk_bytes_per_second(Path("tiny.flash/resident.safetensors"))
+        >>> file = Path("tiny.flash/resident.safetensors")
+        >>> rate, direct = flashlm.bench.floors.disk_bytes_per_second(file)
         >>> rate > 0
         True
     """

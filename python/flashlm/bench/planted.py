@@ -112,7 +112,10 @@ def _normal_quantiles(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64
 
 @dataclass(frozen=True)
 class PlantedWeight(SyntheticWeight):
-    """The rows that decide whether a neuron fires (gate, or up where there is no gate), or their biases."""
+    """The rows that decide whether a neuron fires, or their biases.
+
+    They are those of the gate, or of up where there is no gate.
+    """
 
     plan: Plan = field(default_factory=lambda: Plan(0, 0, 1, 32, 32, 0.0))
 
@@ -131,7 +134,10 @@ class PlantedWeight(SyntheticWeight):
 
 @dataclass(frozen=True)
 class TopicWeight(SyntheticWeight):
-    """Embeddings: each the sum of its topic's and its own; the first number may be the same for all."""
+    """Embeddings: each the sum of its topic's and its own.
+
+    The first number may be the same for all.
+    """
 
     n_topics: int = _TOPICS
     constant: float = 0.0
@@ -239,7 +245,9 @@ def _planted(
 
 @checked("bench")
 def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> None:
-    """Adds predictor.safetensors to a packed model with planted firing: it sees the signal and not the noise.
+    """Adds predictor.safetensors to a packed model with planted firing.
+
+    It sees the signal and not the noise.
 
     Where only its size matters, `hollow` leaves holes in the place of its numbers.
     """

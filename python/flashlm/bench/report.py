@@ -31,7 +31,10 @@ from flashlm.packing.upgrade import manifest_of
 from flashlm.packing.writer import write_folder
 from flashlm.training.store import FILE as PREDICTOR_FILE
 
-NOTE = "Random weights: the text is meaningless; bytes, times and memory are those of a real model of this shape."
+NOTE = (
+    "Random weights: the text is meaningless; "
+    "bytes, times and memory are those of a real model of this shape."
+)
 PLANTED_NOTE = "Planted are the statistics of firing; measured are bytes, time and memory."
 SELECTORS = ("dense", "predictor", "gate")
 GATES_FILE = "gates.safetensors"
@@ -72,22 +75,28 @@ class Report:
 
     @property
     def disk_floor(self) -> float:
-        """Seconds a token that reading its bytes takes at the fastest rate the disk showed in this run."""
+        """Seconds a token that reading its bytes takes at the disk's fastest rate in this run."""
         return float(self.stats["bytes_per_token"]) / max(self.disk_rates)
 
     @property
     def dram_floor(self) -> float:
-        """Seconds a token that reading all weights takes at the fastest rate DRAM showed in this run."""
+        """Seconds a token that reading all weights takes at DRAM's fastest rate in this run."""
         return self.bytes_per_token_from_dram / max(self.dram_rates)
 
     @property
     def disk_is_floor(self) -> bool:
-        """Whether the run was not faster than `disk_floor`: if it was, the disk gave less when measured alone."""
+        """Whether the run was not faster than `disk_floor`.
+
+        If it was, the disk gave less when measured alone.
+        """
         return self.disk_floor <= float(self.stats["seconds_per_token"])
 
     @property
     def dram_is_floor(self) -> bool:
-        """The same of `dram_floor`: small models stay in the caches of the processor, which are faster than DRAM."""
+        """The same of `dram_floor`.
+
+        Small models stay in the caches of the processor, which are faster than DRAM.
+        """
         return self.dram_floor <= float(self.stats["seconds_per_token"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def run(
     keep: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Makes a model of random weights, runs it on random tokens, and measures the floors before and after.
+    """Runs a model of random weights on random tokens, and measures the floors before and after.
 
     Args:
         shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
@@ -337,7 +346,10 @@ def _context(source: Source, n_ids: int, context: int | None) -> int:
 def _decode(
     model: _core.LanguageModel, ids: list[int], prompt: int, n_warm: int, progress: Progress | None
 ) -> dict[str, Any]:
-    """Reads a prompt, then decodes what follows it in the text; the statistics, those of decoding after `n_warm`."""
+    """Reads a prompt, then decodes what follows it in the text.
+
+    The statistics are those of decoding after `n_warm`.
+    """
     model.generate(ids[:prompt], max_new_tokens=1)
     before = model.stats.to_dict()
     for number, token in enumerate(ids[prompt:], 1):

@@ -93,7 +93,7 @@ class SyntheticWeight(Weight):
         ).reshape(end - begin, self.row_bytes)
 
     def numbers(self, begin: int, end: int) -> npt.NDArray[np.float32]:
-        """Rows ``begin`` to ``end`` of the pool, before they are rounded to `kind`: [end - begin, n_columns]."""
+        """Rows ``begin`` to ``end`` of the pool, before rounding: [end - begin, n_columns]."""
         dtype = NATIVE[self.kind]
         pool = self.pool.blocks("f32", self.deviation, self.mean)[: 4 * _runs(dtype) * _run(dtype)]
         place = self.offset // _core.row_bytes(dtype, _run(dtype)) * 4 * _run(dtype)
@@ -217,7 +217,8 @@ def synthesize(
 
     Example:
         >>> folder = flashlm.bench.synthesize("tiny/config.json", "random.flash")
-        >>> flashlm.LanguageModel.from_pretrained(folder).generate("The moon", max_new_tokens=1) != ""
+        >>> lm = flashlm.LanguageModel.from_pretrained(folder)
+        >>> lm.generate("The moon", max_new_tokens=1) != ""
         True
     """
     source = synthetic_source(shape, dtype, seed)
@@ -246,7 +247,10 @@ def byte_tokenizer(vocab_size: int) -> dict[str, object]:
 
 @checked("bench")
 def vocabulary(vocab_size: int) -> list[str]:
-    """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes; word 256 is a merge of two bytes."""
+    """The words of `byte_tokenizer`, by id, in GPT-2's characters for bytes.
+
+    Word 256 is a merge of two bytes.
+    """
     _values.whole(vocab_size, "vocab_size", where="bench", most=_values.MOST_32_BITS)
     if vocab_size <= 256:  # noqa: PLR2004 - bytes
         raise FormatError(
@@ -261,7 +265,10 @@ def vocabulary(vocab_size: int) -> list[str]:
 
 
 def _scale(name: str, shape: tuple[int, ...], n_layers: int) -> tuple[float, float]:
-    """Deviation and mean of a tensor's numbers: products deviate by about 1, and so does the sum of all layers."""
+    """Deviation and mean of a tensor's numbers.
+
+    Products deviate by about 1, and so does the sum of all layers.
+    """
     if len(shape) == 1:
         return (0.02, 0.0) if name.endswith("bias") else (0.1, 1.0)
     deviation = 1 / math.sqrt(shape[-1])

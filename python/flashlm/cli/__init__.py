@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``flashlm run | chat | papers | agent | pack | verify | info | demo`` and more."""
+"""The command line: ``flashlm run | chat | papers | agent | pack | verify | info`` and more."""
 
 from __future__ import annotations
 

@@ -216,7 +216,10 @@ def _problem(
     if seen and all(observation["failed"] for observation in seen):
         return "Not to be relied on: every call failed, so that the answer is of no tool."
     if len(steps) >= max_steps:
-        return f"Not to be relied on: the model was made to answer after {max_steps} steps. --max-steps allows more."
+        return (
+            f"Not to be relied on: the model was made to answer after {max_steps} steps. "
+            "--max-steps allows more."
+        )
     return None
 
 

@@ -78,7 +78,10 @@ def flashlm_command(
 
 
 def _take_any_bytes() -> None:
-    """No byte on stdin and no character for stdout ends a command: U+FFFD and escapes stand for what has no form."""
+    """No byte on stdin and no character for stdout ends a command.
+
+    U+FFFD and escapes stand for what has no form.
+    """
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper) and (
             stream is sys.stdin or stream.errors == "strict"

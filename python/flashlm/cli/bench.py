@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench.py: ``flashlm bench``: measures a model of random weights, or writes it for other programs."""
+"""bench.py: ``flashlm bench``: measures a model of random weights, or exports it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def main(
         str,
         typer.Option(
             "--policy",
-            help="Which neurons leave DRAM first: auto, combined, window, lru, frequency, none; paper is not exact.",
+            help="Which neurons leave DRAM first: auto, combined, window, lru, frequency, none; "
+            "paper is not exact.",
         ),
     ] = "auto",
     window: Annotated[
@@ -106,7 +107,9 @@ def main(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Measures a model of random weights: its text is meaningless; its bytes, times and memory are not.
+    """Measures a model of random weights.
+
+    Its text is meaningless; its bytes, times and memory are not.
 
     Beside the figures stand two floors that no program beats: the bytes of a token over the disk's
     rate and over that of DRAM, both measured in the same run.

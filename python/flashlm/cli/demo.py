@@ -24,7 +24,10 @@ def main(
     threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
-    """Fetches a small chat model, packs it, runs it in half its size, and checks the answer bit for bit."""
+    """Fetches a small chat model, packs it, runs it in half its size, and checks the answer.
+
+    The check is bit for bit.
+    """
     with screen.progress_bar() as progress:
         folder = demo.prepare(progress)
     report = demo.run(

@@ -16,7 +16,10 @@ _ORDER = ("embedding", "positions", "q", "k", "v", "o", "gate", "up", "down", "h
 
 
 def tensor_dtypes(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The number format of every tensor, by flashlm's names; those of the neurons as ``layers.N.up`` and so on."""
+    """The number format of every tensor, by flashlm's names.
+
+    Those of the neurons as ``layers.N.up`` and so on.
+    """
     resident = _core.Safetensors(str(folder / "resident.safetensors"))
     told = resident.metadata()
     result = {

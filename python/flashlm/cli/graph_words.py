@@ -15,7 +15,8 @@ def graph_words(graph: Graph) -> dict[str, str]:
         >>> from flashlm.packing.graph import *
         >>> attention = Attention(2, 1, 8, 0.35, rope(8, default_frequencies(8, 1e4)))
         >>> layer = sequential(attention, Ffn(48, "silu", gated=True), Norm("rms", 1e-5))
-        >>> graph_words(Graph(16, 300, 128, (layer,), Norm("rms", 1e-5), Head(tied=True)))["attention"]
+        >>> graph = Graph(16, 300, 128, (layer,), Norm("rms", 1e-5), Head(tied=True))
+        >>> graph_words(graph)["attention"]
         '2 heads of 8, 1 for keys and values; rope'
     """
     layers = Counter(graph.layers)

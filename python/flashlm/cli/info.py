@@ -42,7 +42,7 @@ def main(
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Tells what a model is, whether it runs, how large it gets, and the smallest budget that works.
+    """Tells what a model is, whether it runs, how large it gets, and the smallest budget.
 
     Nothing is packed for it, and no weights are read: of a model that is not packed yet, the
     headers say it all, those of a hub id too. With --memory also where the memory would go.
@@ -133,11 +133,13 @@ def _table(facts: dict[str, Any]) -> Table:
     rows = {
         "runs": f"yes, as {facts['family']}",
         **facts["graph"],
-        "numbers": f"{_core.format_bytes(facts['bytes'])} in all{when}, {formats.one_line(facts['tensor_dtypes'])}",
+        "numbers": f"{_core.format_bytes(facts['bytes'])} in all{when}, "
+        f"{formats.one_line(facts['tensor_dtypes'])}",
         "of these": ", ".join(
             f"{_KINDS[kind]} {_core.format_bytes(kinds[kind])}" for kind in _KINDS if kind in kinds
         ),
-        "bundles": f"{facts['neurons_per_bundle']} neurons, {_core.format_bytes(facts['bundle_bytes'])} each",
+        "bundles": f"{facts['neurons_per_bundle']} neurons, "
+        f"{_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),
         "packed from": f"{source.get('name', '?')} ({source.get('kind', '?')})",

@@ -64,7 +64,8 @@ Model = Annotated[
         "--model",
         metavar="MODEL",
         envvar="FLASHLM_MODEL",
-        help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id; by default the demo's model.",
+        help="A packed folder, a GGUF file, a Hugging Face folder, or a hub id; "
+        "by default the demo's model.",
     ),
 ]
 FullContext = Annotated[
@@ -170,7 +171,9 @@ def sampling_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_source(source: str, *, quiet: bool = False, **options: Any) -> LanguageModel:
-    """The model that `Source` names, opened with a bar of progress; `options` are those of `from_pretrained`.
+    """The model that `Source` names, opened with a bar of progress.
+
+    `options` are those of `from_pretrained`.
 
     Unless it is ``quiet``, the plan is told before any weight is read.
     """
@@ -204,7 +207,10 @@ def open_model(
     kv_store: bool,
     progress: Progress | None = None,
 ) -> LanguageModel:
-    """The model that `Model` names, or the demo's; by default with the longest context that `memory` can hold."""
+    """The model that `Model` names, or the demo's.
+
+    By default with the longest context that `memory` can hold.
+    """
     from flashlm import demo
     from flashlm.context_size import largest_context
     from flashlm.home import packed

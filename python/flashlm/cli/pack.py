@@ -37,7 +37,8 @@ def main(
     dtype: Annotated[
         str,
         typer.Option(
-            help=f"source keeps what it can; or {', '.join(ROUNDED)} (below 8 bits with embedding and head in q8_0).",
+            help=f"source keeps what it can; or {', '.join(ROUNDED)} "
+            "(below 8 bits with embedding and head in q8_0).",
         ),
     ] = "source",
     neurons_per_bundle: Annotated[

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""papers.py: ``flashlm papers``: finds the top daily papers of a topic, reads every page, and summarizes each."""
+"""papers.py: ``flashlm papers``: the top daily papers of a topic, each read and summarized."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class _Shown:
 def _find(
     source: papers.Papers, progress: screen.ProgressBar, **query: Any
 ) -> tuple[papers.Papers, list[Paper]]:
-    """The papers, and where to read them: in the cache if the network fails and the list is there."""
+    """The papers, and where to read them: in the cache if the network fails and they are there."""
     try:
         return source, papers.find(papers=source, progress=progress, **query)
     except IoError as error:
@@ -242,7 +242,8 @@ def _report(  # noqa: PLR0917
         try:
             document = papers.read(paper.id, papers=source, progress=progress)
             summary = summarize(
-                lm, document, title=paper.title, topic=topic, max_new_tokens=max_new_tokens, progress=progress,
+                lm, document, title=paper.title, topic=topic, max_new_tokens=max_new_tokens,
+                progress=progress,
                 write=write,
             )  # fmt: skip
         except Error as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""probe.py: ``flashlm probe``: how fast a disk reads, by the size of reads and by how many are in flight."""
+"""probe.py: ``flashlm probe``: how fast a disk reads, by the size and the number of reads."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def main(
 
 
 def target(path: Path) -> Path:
-    """What to read: of a packed folder its largest weight file, which tells more than a fresh scratch file."""
+    """What to read: of a packed folder its largest weight file.
+
+    That tells more than a fresh scratch file.
+    """
     weights = (
         sorted(path.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
         if path.is_dir()
@@ -85,7 +88,8 @@ def table(probe: flashlm.DiskProbe) -> Table:
     """A row for each size of reads and depth, sequential and random beside each other."""
     how = "direct reads" if probe.direct else "PAGE CACHE, not the disk"
     result = Table(
-        title=f"{probe.path}: {probe.date}, reader {probe.reader}, {how} of {flashlm.format_bytes(probe.file_bytes)}",
+        title=f"{probe.path}: {probe.date}, reader {probe.reader}, "
+        f"{how} of {flashlm.format_bytes(probe.file_bytes)}",
         title_justify="left",
         title_style="bold",
     )

@@ -64,7 +64,10 @@ _PLAN_WORDS = {
 
 
 class ProgressBar:
-    """Moves a bar as a ``progress(stage, done, total)`` callback; without a bar, prints a line for a long stage."""
+    """Moves a bar as a ``progress(stage, done, total)`` callback.
+
+    Without a bar, prints a line for a long stage.
+    """
 
     def __init__(self, bars: Progress | None) -> None:
         self._bars = bars
@@ -98,7 +101,10 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:
-    """Shows a progress bar on stderr while the block runs, if somebody watches; it leaves nothing behind."""
+    """Shows a progress bar on stderr while the block runs, if somebody watches.
+
+    It leaves nothing behind.
+    """
     if not err.is_terminal:
         yield ProgressBar(None)
         return
@@ -119,7 +125,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_error(error: BaseException, *, expected: bool) -> None:
-    """Prints one line about an error, or its traceback for developers (FLASHLM_TRACEBACK=1, --traceback)."""
+    """Prints one line about an error, or its traceback for developers.
+
+    They ask with FLASHLM_TRACEBACK=1 or --traceback.
+    """
     if os.environ.get("FLASHLM_TRACEBACK", "") not in ("", "0"):
         traceback.print_exception(error, file=sys.stderr)
         return
@@ -227,7 +236,7 @@ def write(text: str) -> None:
 
 
 class WordWriter:
-    """Writes a text to stdout as it comes: in a terminal without breaking words, elsewhere as it is.
+    """Writes a text to stdout as it comes: in a terminal it breaks no words.
 
     Blanks at both ends are left out, and so is what would control a terminal.
     """
@@ -240,7 +249,10 @@ class WordWriter:
         self._begun = False
 
     def write(self, piece: str) -> None:
-        """Writes the words that are whole; elsewhere than in a terminal, all but blanks that may be the last."""
+        """Writes the words that are whole.
+
+        Elsewhere than in a terminal, all but blanks that may be the last.
+        """
         for part in re.split(r"(\s+)", plain(piece)):
             if part.isspace():
                 self._flush()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""thresholds.py: ``flashlm thresholds``: leaves neurons of a SwiGLU model out, and says what that costs."""
+"""thresholds.py: ``flashlm thresholds``: leaves neurons of SwiGLU out, and says the cost."""
 
 from __future__ import annotations
 

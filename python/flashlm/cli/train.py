@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""train.py: ``flashlm train``: teaches a packed model to guess which of its neurons a token needs."""
+"""train.py: ``flashlm train``: teaches a packed model to guess which neurons a token needs."""
 
 from __future__ import annotations
 

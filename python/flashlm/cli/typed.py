@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""typed.py: messages from a keyboard, where a pasted text is one of them however many lines it has."""
+"""typed.py: messages from a keyboard; a pasted text is one, however many lines it has."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""chat_format.py: what a chat template writes around each message, so that C++ can do without Jinja.
+"""chat_format.py: what a chat template writes around each message.
+
+With it C++ can do without Jinja.
 
 A template is a program; most are concatenations: a text before and after each content. Those texts
 are found by rendering conversations whose contents are markers, and proved on many more
@@ -91,7 +93,9 @@ def chat_format(files: Mapping[str, bytes], tokenizer: Tokenizer | None = None) 
         JSON: the format, or the reason why there is none. None if there is no chat template at all.
 
     Example:
-        >>> template = b"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{{ '[bot]' }}"
+        >>> template = (
+        ...     b"{% for m in messages %}[{{ m.role }}]{{ m.content }};{% endfor %}{{ '[bot]' }}"
+        ... )
         >>> json.loads(chat_format({"chat_template.jinja": template}))["reason"]
         "what begins an answer does not come last"
         >>> template = template.replace(b"{{ '[bot]' }}", b"")
@@ -158,7 +162,10 @@ class _Probe:
             return None
 
     def between(self, roles: Sequence[str]) -> list[str] | None:
-        """The texts before, between and after the contents of a conversation, or None where it is refused."""
+        """The texts before, between and after the contents of a conversation.
+
+        None where the template refuses it.
+        """
         contents = [f"Content{number}of{len(roles)}" for number in range(len(roles))]
         text = self.render(_talk(roles, contents))
         if text is None:
@@ -245,7 +252,7 @@ def _write(messages: Conversation, answer: str, roles: Mapping[str, _Role]) -> s
 
 
 def _prove(probe: _Probe, names: Sequence[str], answer: str, roles: Mapping[str, _Role]) -> None:
-    """Raises _NoConcatenationError at the first conversation that the template writes in another way."""
+    """Raises _NoConcatenationError at the first conversation that the template writes otherwise."""
     conversations = [
         _talk(order, ["one", "two", "three", "four"][:length])
         for length in (1, 2, 3, 4)

@@ -76,7 +76,9 @@ def _check_tokenizer(opened: Source, tokenizer: Tokenizer) -> None:
 
 
 def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What the headers of a file or folder say of a model, whether it runs or not; None where they cannot be read.
+    """What the headers of a file or folder say of a model, whether it runs or not.
+
+    None where they cannot be read.
 
     Returns:
         ``architecture``; ``bytes`` of all tensors and ``parameters`` in them; ``tensor_types``, how
@@ -179,7 +181,10 @@ def _open_file(path: Path) -> Source:
         foreign is None or foreign[0] == "a safetensors file"
     )
     if path.suffix == ".json" or is_safetensors:
-        what = "one file of a model; pass the folder that holds it together with its config.json and tokenizer.json"
+        what = (
+            "one file of a model; "
+            "pass the folder that holds it together with its config.json and tokenizer.json"
+        )
     elif foreign is not None:
         what, hint = foreign
     else:

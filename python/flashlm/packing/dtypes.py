@@ -66,7 +66,7 @@ def choose(
 
 
 def _common(kinds: set[str]) -> str:
-    """The format of matrices that share one: their own, or one that has at least the bits of each."""
+    """The format of matrices that share one: their own, or one with at least the bits of each."""
     formats = {NATIVE.get(kind, "f16") for kind in kinds}
     if len(formats) == 1:
         return formats.pop()

@@ -107,7 +107,9 @@ def named(name: str) -> Family:
 
 
 def of_config(config: Mapping[str, Any], path: object) -> Family:
-    """The family of a config.json, whose `model_type` must be that of its `architectures`, if it names any.
+    """The family of a config.json by its `model_type`.
+
+    That must be the one of its `architectures`, if it names any.
 
     Raises:
         FormatError: None that runs; the message names those that do.
@@ -153,7 +155,10 @@ def of_gguf(architecture: object, path: object) -> Family:
     hint = runs()
     for family in known():
         if family.gguf is None and architecture in family.architectures:
-            hint = f"llama.cpp has no {family.name}, so there is no such GGUF. Pack its Hugging Face folder."
+            hint = (
+                f"llama.cpp has no {family.name}, so there is no such GGUF. "
+                "Pack its Hugging Face folder."
+            )
     raise FormatError(
         f"[gguf] architecture: expected one that runs, got {architecture!r:.80} ({path}). {hint}"
     )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fields.py: the keys of a config.json, or of a GGUF's metadata, read strictly: a key that nobody asked for is refused.
+"""fields.py: the keys of a config.json, or of a GGUF's metadata, read strictly.
+
+A key that nobody asked for is refused.
 
 A family asks for the keys that shape its graph. What is left must be known to be harmless, since it
 could as well be a feature that the graph lacks.
@@ -31,16 +33,17 @@ _MOST_LAYERS = 1 << 16
 # from.
 HARMLESS = frozenset(
     """
-    _attn_implementation _attn_implementation_autoset _name_or_path architectures attn_implementation
-    bad_words_ids begin_suppress_tokens chunk_size_feed_forward diversity_penalty do_sample dtype early_stopping
-    encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task gradient_checkpointing
-    id2label init_std initializer_factor initializer_range is_decoder is_llama_config label2id layerdrop
-    length_penalty max_length max_sequence_length min_length model_type no_repeat_ngram_size num_beam_groups
-    num_beams num_labels num_return_sequences output_attentions output_hidden_states output_scores prefix
-    problem_type pruned_heads remove_invalid_values repetition_penalty return_dict return_dict_in_generate
-    suppress_tokens task_specific_params temperature tf_legacy_loss tokenizer_class top_k top_p torch_dtype
-    torchscript transformers.js_config transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16
-    use_cache
+    _attn_implementation _attn_implementation_autoset _name_or_path architectures
+    attn_implementation bad_words_ids begin_suppress_tokens chunk_size_feed_forward
+    diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size
+    exponential_decay_length_penalty finetuning_task gradient_checkpointing id2label init_std
+    initializer_factor initializer_range is_decoder is_llama_config label2id layerdrop
+    length_penalty max_length max_sequence_length min_length model_type no_repeat_ngram_size
+    num_beam_groups num_beams num_labels num_return_sequences output_attentions output_hidden_states
+    output_scores prefix problem_type pruned_heads remove_invalid_values repetition_penalty
+    return_dict return_dict_in_generate suppress_tokens task_specific_params temperature
+    tf_legacy_loss tokenizer_class top_k top_p torch_dtype torchscript transformers.js_config
+    transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache
     """.split()  # noqa: SIM905 - one name a line would be long
 )
 _HARMLESS_ENDS = ("_token_id", "dropout", "_pdrop")
@@ -207,7 +210,10 @@ class Fields:
             )
 
     def full_attention(self) -> None:
-        """Refuses sliding windows, as the keys of Qwen say them; sizes of windows that are not used may be any."""
+        """Refuses sliding windows, as the keys of Qwen say them.
+
+        Sizes of windows that are not used may be any.
+        """
         self.off("use_sliding_window", False, None)
         self.ignore("sliding_window", "max_window_layers")
         kinds = self.get("layer_types", [])
@@ -219,7 +225,9 @@ class Fields:
     def rotary(
         self, head_dim: int, key: str = "partial_rotary_factor", default: float = 1.0
     ) -> int:
-        """How many numbers of a head turn: a fraction, which `rope_parameters` or a key of its own names.
+        """How many numbers of a head turn.
+
+        It is a fraction, which `rope_parameters` or a key of its own names.
 
         Args:
             head_dim: Numbers of a head.
@@ -263,7 +271,9 @@ class Fields:
         return [window if slide else None for slide in slides]
 
     def rope(self, dims: int, theta: float = 10000.0) -> Rope:
-        """Rotary positions of a config.json: `rope_theta` with `rope_scaling`, or the `rope_parameters` of both.
+        """Rotary positions of a config.json.
+
+        It says `rope_theta` with `rope_scaling`, or the `rope_parameters` of both.
 
         Args:
             dims: How many numbers of a head turn.

@@ -91,7 +91,9 @@ def read_text_file(path: Path) -> bytes:
 
 
 def refuse_foreign(begin: bytes, expected: str, path: Path) -> None:
-    """Raises a FormatError if the first bytes of a file tell that it is no ``expected`` one, but a Git LFS pointer, ...
+    """Raises a FormatError if the first bytes of a file tell that it is no ``expected`` one.
+
+    It may be a Git LFS pointer, for example.
 
     Args:
         begin: The first bytes of the file.
@@ -153,7 +155,9 @@ def locked(partial: Path, where: str = "pack", doing: str = "packing into it") -
 
 @contextlib.contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """Gives the name of a new, empty file beside `target`, which takes its place if the block ends well, and else goes.
+    """Gives the name of a new, empty file beside `target`.
+
+    It takes the place of `target` if the block ends well, and else goes.
 
     What killed processes left beside the same target goes first, as in C++ (`BesideFile`): whoever
     writes such a file holds a lock on it, which ends with the process.
@@ -175,7 +179,9 @@ def beside(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder in `parent` that goes again; those that killed processes left under the same prefix go first.
+    """A new folder in `parent` that goes again.
+
+    Those that killed processes left under the same prefix go first.
 
     `prefix` is nobody else's: a folder that has it, is this user's, and is not locked, is removed.
     """

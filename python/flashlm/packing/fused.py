@@ -46,7 +46,10 @@ def split_qkv(
 
 
 def split_gate_up(name: str, weight: Weight, graph: Graph) -> Mapping[str, Weight]:
-    """The gate and, behind it, `up`, if the tensor is both (``layers.N.gate_up``); else the tensor."""
+    """The gate and, behind it, `up`, if the tensor is both (``layers.N.gate_up``).
+
+    Else the tensor.
+    """
     if not name.endswith(".gate_up"):
         return {name: weight}
     rows = np.split(_rows(weight, 2 * graph.ffn.hidden), 2)

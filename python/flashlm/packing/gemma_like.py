@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gemma_like.py: what the Gemmas share: norms that keep w - 1, a scaled embedding, norms behind what a layer adds."""
+"""gemma_like.py: what the Gemmas share.
+
+Norms that keep w - 1, a scaled embedding, norms behind what a layer adds.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,9 @@ def cap(config: Fields, key: str, default: float | None = None) -> float | None:
 
 
 def gguf_scale(sizes: Sizes, layers_of_27b: int) -> float:
-    """The scale of scores, which GGUF files do not keep: of the 27B models it follows from the width, as in llama.cpp.
+    """The scale of scores, which GGUF files do not keep.
+
+    Of the 27B models it follows from the width, as in llama.cpp.
 
     Args:
         sizes: Of the model.

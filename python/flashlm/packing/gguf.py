@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gguf.py: a GGUF file as a source: its graph in the words of its family, its tokenizer, template and weights."""
+"""gguf.py: a GGUF file as a source.
+
+Its graph in the words of its family, its tokenizer, template and weights.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,9 @@ def open_gguf(path: Path) -> Source:
 
 
 def _generation_config(header: GgufHeader, n_rows: int) -> tuple[dict[str, Any], Tokens]:
-    """Where generation begins and ends: a chat model ends at its end-of-turn token as well as at the end of text.
+    """Where generation begins and ends.
+
+    A chat model ends at its end-of-turn token as well as at the end of text.
 
     What else the metadata name (unknown, separator, mask) is used by nothing, and may be anything.
     """

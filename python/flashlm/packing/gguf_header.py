@@ -44,7 +44,10 @@ _SCALARS[12] = "<f8"
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """Where a tensor is; `shape` is outermost first, `offset` counts from the beginning of `file`."""
+    """Where a tensor is.
+
+    `shape` is outermost first, `offset` counts from the beginning of `file`.
+    """
 
     name: str
     file: Path
@@ -206,7 +209,10 @@ class _Reader:
             raise self._error(f"metadata: {what} is not UTF-8: {data[:40]!r}") from None
 
     def _strings(self, count: int, what: str) -> list[str]:
-        """Many strings, as a vocabulary has them: one by one they would take most of the time of a header."""
+        """Many strings, as a vocabulary has them.
+
+        One by one they would take most of the time of a header.
+        """
         read, parts = self._file.read, []
         for _ in range(count):
             prefix = read(8)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gguf_metadata.py: the metadata of a GGUF that shape its graph: the keys below the name of its architecture."""
+"""gguf_metadata.py: the metadata of a GGUF that shape its graph.
+
+They are the keys below the name of its architecture.
+"""
 
 from __future__ import annotations
 
@@ -50,19 +53,25 @@ class Metadata(Fields):
 
     @property
     def n_rows(self) -> int | None:
-        """Rows of the embedding: the tokenizer may have more tokens, which the model can neither take nor write."""
+        """Rows of the embedding.
+
+        The tokenizer may have more tokens, which the model can neither take nor write.
+        """
         tensor = self.tensors.get(EMBEDDING) or self.tensors.get(HEAD)
         return tensor.shape[0] if tensor is not None else None
 
     def rotary(self, head_dim: int, key: str = "rope.dimension_count", default: float = 1.0) -> int:
-        """How many numbers of a head turn; the default is the fraction of files that do not say it."""
+        """How many numbers of a head turn.
+
+        The default is the fraction of files that do not say it.
+        """
         dims = self.count(key, int(head_dim * default), most=head_dim)
         if dims % 2:
             raise self.error(f"expected {self._prefix}{key} to be even, got {dims}")
         return dims
 
     def rope(self, dims: int, theta: float = 10000.0) -> Rope:
-        """Rotary positions: their base, one factor for all frequencies, and a tensor of one for each."""
+        """Rotary positions: the base, a factor for all frequencies, a tensor of one for each."""
         if self.count("rope.dimension_count", dims) != dims:
             raise self.error(
                 f"expected {self._prefix}rope.dimension_count = {dims} (the head size), got "

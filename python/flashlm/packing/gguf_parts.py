@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gguf_parts.py: the files of a GGUF that is split into parts, as models larger than DRAM are published.
+"""gguf_parts.py: the files of a GGUF that is split into parts.
+
+Models larger than DRAM are published so.
 
 llama.cpp's gguf-split writes NAME-00001-of-00003.gguf and so on. The first has all metadata; each
 has some tensors, and says in split.no (from 0), split.count and split.tensors.count which part of
@@ -22,7 +24,9 @@ _JOIN = "Or join the parts: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf"
 
 
 def read_parts(path: Path) -> list[GgufHeader]:
-    """The headers of a GGUF file and of its other parts, if it is split; the first has the tensors of all.
+    """The headers of a GGUF file and of its other parts, if it is split.
+
+    The first has the tensors of all.
 
     Args:
         path: The file, or the first of its parts.

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gpt2_tokenizer.py: writes tokenizer.json from the older files of GPT-2's tokenizer, vocab.json and merges.txt.
+"""gpt2_tokenizer.py: writes tokenizer.json from the older files of GPT-2's tokenizer.
+
+Those are vocab.json and merges.txt.
 
 The checkpoints of OPT were published with these. transformers, tokenization_gpt2.py.
 """

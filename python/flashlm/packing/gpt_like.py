@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gpt_like.py: what GPT-2 and the families after it share: layer norms with biases, a network without a gate."""
+"""gpt_like.py: what GPT-2 and the families after it share.
+
+Layer norms with biases, a network without a gate.
+"""
 
 from __future__ import annotations
 

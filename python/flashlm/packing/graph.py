@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""graph.py: what a model computes, as flashlm.json says it (docs/graph.md, include/flashlm/model/graph/spec.hpp).
+"""graph.py: what a model computes, as flashlm.json says it.
+
+The words are those of docs/graph.md and include/flashlm/model/graph/spec.hpp.
 
 A family builds a `Graph`; its JSON leaves out what has the value that absent fields have, and lists
 a kind of layer once, however many layers are of it. Which graphs the engine computes is its own to
@@ -46,7 +48,10 @@ class LongRope:
 
 @dataclass(frozen=True)
 class Rope:
-    """Rotary positions: pair i of a head turns by position * frequencies[i] radians; scaling is in the numbers."""
+    """Rotary positions: pair i of a head turns by position * frequencies[i] radians.
+
+    Scaling is in the numbers.
+    """
 
     layout: str  # "halves": i and i + dims / 2 turn together; "pairs": 2 i and 2 i + 1
     dims: int  # the first of a head
@@ -179,7 +184,10 @@ _DOES: Mapping[type[Attention | Ffn | Experts], str] = {
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a layer: after(does(before(reads))) * residual_scale, added to the residual stream with its group."""
+    """A part of a layer: after(does(before(reads))) * residual_scale.
+
+    It is added to the residual stream with its group.
+    """
 
     does: Attention | Ffn | Experts
     before: Norm | None = None
@@ -362,7 +370,10 @@ def sequential(attention: Attention, ffn: Ffn | Experts, norm: Norm) -> Layer:
 
 
 def parallel(attention: Attention, ffn: Ffn | Experts, norm: Norm, n_norms: int) -> Layer:
-    """A layer as Falcon's: x + attention(norm(x)) + ffn(norm(x)), where both share one norm or have one each (2)."""
+    """A layer as Falcon's: x + attention(norm(x)) + ffn(norm(x)).
+
+    Both share one norm or have one each (2).
+    """
     network = Part(ffn, before=norm) if n_norms > 1 else Part(ffn, reads=0)
     return Layer((Part(attention, before=norm), network))
 
@@ -401,7 +412,9 @@ def linear_frequencies(frequencies: Sequence[float], factor: float) -> list[floa
 def llama3_frequencies(
     frequencies: Sequence[float], factor: float, low: float, high: float, original_context: float
 ) -> list[float]:
-    """Slow ones slower by a factor, fast ones as they are, and a smooth passage between (rope type "llama3").
+    """Slow ones slower by a factor, fast ones as they are, a smooth passage between.
+
+    This is rope type "llama3".
 
     Args:
         frequencies: Not scaled.
@@ -433,7 +446,9 @@ def yarn_frequencies(
     slow: float = 1.0,
     whole: bool = True,
 ) -> list[float]:
-    """Slow ones slower by a factor, fast ones as they are, a straight passage between (YaRN, arXiv:2309.00071).
+    """Slow ones slower by a factor, fast ones as they are, a straight passage between.
+
+    This is YaRN (arXiv:2309.00071).
 
     Args:
         frequencies: Not scaled.

@@ -38,7 +38,7 @@ def is_hub_id(text: str) -> bool:
     """Whether `text` has the form of a hub id, owner/name.
 
     Example:
-        >>> is_hub_id("HuggingFaceTB/SmolLM2-135M"), is_hub_id("./folder/model.gguf"), is_hub_id("model")
+        >>> is_hub_id("HuggingFaceTB/SmolLM2-135M"), is_hub_id("./model.gguf"), is_hub_id("model")
         (True, False, False)
     """
     return _HUB_ID.fullmatch(text) is not None and not text.endswith(
@@ -47,7 +47,9 @@ def is_hub_id(text: str) -> bool:
 
 
 def fetch(hub_id: str, progress: Progress | None = None) -> Path:
-    """The folder of the model in the local hub cache, after the missing ones of `FILES` are downloaded into it.
+    """The folder of the model in the local hub cache.
+
+    The missing ones of `FILES` are downloaded into it first.
 
     Args:
         hub_id: owner/name.

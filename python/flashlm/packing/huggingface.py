@@ -40,7 +40,7 @@ _DTYPES = ("F32", "F16", "BF16")
 def open_huggingface(
     folder: Path, name: str | None = None, remote: Sequence[Weight] | None = None
 ) -> Source:
-    """Reads the configs and headers of a Hugging Face folder and checks that everything in it can be packed.
+    """Reads the configs and headers of a Hugging Face folder, and checks that all can be packed.
 
     Args:
         folder: Holds config.json, tokenizer.json and model.safetensors, or its parts and their
@@ -146,7 +146,10 @@ def _weight_files(folder: Path) -> tuple[list[Path], dict[str, str] | None]:
     if "adapter_model.safetensors" in names:
         hint = "The folder holds an adapter; merge it into its base model first."
     elif any(name.endswith((".bin", ".pth", ".pt")) for name in names):
-        hint = "Weights in pickle files (.bin) can run code and are not read; save them again as safetensors."
+        hint = (
+            "Weights in pickle files (.bin) can run code and are not read; "
+            "save them again as safetensors."
+        )
     elif any(name.endswith(".gguf") for name in names):
         hint = "The folder holds GGUF files; pass one of them."
     else:
@@ -188,7 +191,7 @@ def read_headers(folder: Path) -> list[list[Weight]]:
 def _in_index(
     headers: Sequence[_Header], index: Mapping[str, str] | None, folder: Path, family: Family
 ) -> list[Weight]:
-    """The tensors of the family, after it is checked that each is in the file that the index says."""
+    """The tensors of the family, after a check that each is in the file that the index says."""
     result = []
     for header in headers:
         for weight in header.weights.values():
@@ -249,7 +252,10 @@ def _check_form(weight: Weight) -> None:
 def _small_files(
     folder: Path, config: Mapping[str, Any], family: Family, graph: Graph
 ) -> tuple[dict[str, bytes], Tokens]:
-    """The files that are copied as they are, and what can be derived where one is missing; and what ends a text."""
+    """The files that are copied as they are, and what can be derived where one is missing.
+
+    Also what ends a text.
+    """
     files = {
         file.relative_to(folder).as_posix(): read_text_file(file)
         if file.suffix == ".jinja"
@@ -288,7 +294,10 @@ def _add_generation_config(
     objects: Mapping[str, Mapping[str, Any]],
     n_rows: int,
 ) -> Mapping[str, Any]:
-    """Writes generation_config.json, which says what ends a text, where it is missing or lacks an end of a turn."""
+    """Writes generation_config.json, which says what ends a text.
+
+    Only where it is missing or lacks an end of a turn.
+    """
     tokens = {
         key: config[key]
         for key in ("bos_token_id", "eos_token_id", "pad_token_id")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""llama_like.py: what Llama and the families after it share: names of tensors, keys of sizes, the shape of a layer."""
+"""llama_like.py: what Llama and the families after it share.
+
+Names of tensors, keys of sizes, the shape of a layer.
+"""
 
 from __future__ import annotations
 

@@ -69,10 +69,13 @@ def _inverse(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_biases(names: Mapping[str, str], *ours: str) -> dict[str, str]:
-    """The same names, and those of biases beside the weights that flashlm calls `ours`; all of them if none is said.
+    """The same names, and those of biases beside the weights that flashlm calls `ours`.
+
+    All of them if none is said.
 
     Example:
-        >>> with_biases({"self_attn.q_proj.weight": "q", "input_layernorm.weight": "attention_norm"}, "q")
+        >>> theirs = {"self_attn.q_proj.weight": "q", "input_layernorm.weight": "attention_norm"}
+        >>> with_biases(theirs, "q")
         {'self_attn.q_proj.weight': 'q', 'input_layernorm.weight': 'attention_norm',
         'self_attn.q_proj.bias': 'q_bias'}
     """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""source.py: what is packed: a graph, weights that can be read in runs of rows, and the small files beside them."""
+"""source.py: what is packed.
+
+A graph, weights that can be read in runs of rows, and the small files beside them.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ class Source:
         }
 
     def fingerprint(self) -> str:
-        """64 hex digits over names, sizes, times and headers of the weight files and the content of the small ones.
+        """64 hex digits that tell whether a source has changed.
+
+        They are of names, sizes, times and headers of the weight files and of the content of the
+        small ones.
 
         Weights themselves are not read: a file that was rewritten in place has another time.
         """

@@ -11,7 +11,9 @@ from flashlm.packing.graph import Graph
 
 
 class Tensor(NamedTuple):
-    """A weight: its name in flashlm, its shape, what it is, and its place in a pass (None: always in DRAM).
+    """A weight: its name in flashlm, its shape, what it is, and its place in a pass.
+
+    A place of None means: always in DRAM.
 
     ``kind`` is "vector", "table", "rows" (of the embedding), "matrix" (tiles where quantised),
     "neurons" (bundled) or "head".

@@ -133,7 +133,10 @@ def _around(
 
 
 def post_processor(around: Mapping[str, tuple[str, int]]) -> dict[str, object]:
-    """The step of tokenizer.json that puts special tokens around a text: "bos" and "eos", each a token and its id."""
+    """The step of tokenizer.json that puts special tokens around a text.
+
+    They are "bos" and "eos", each a token and its id.
+    """
     if not around:
         return byte_level(use_regex=True)
     parts = {name: _template(*token) for name, token in around.items()}
@@ -158,7 +161,10 @@ def bpe_document(
     post_processor: Mapping[str, object],
     ignore_merges: bool = False,
 ) -> dict[str, object]:
-    """The tokenizer.json of a byte-level BPE vocabulary; `added` says which tokens are added and which special."""
+    """The tokenizer.json of a byte-level BPE vocabulary.
+
+    `added` says which tokens are added and which special.
+    """
     return {
         "version": "1.0",
         "truncation": None,

@@ -35,7 +35,8 @@ class Tokens:
             FormatError: An id that is used has no row; names file and key.
 
         Example:
-            >>> Tokens.read({"bos_token_id": 1, "eos_token_id": 2}, {"eos_token_id": [2, 7]}, 9, Path("."))
+            >>> config = {"bos_token_id": 1, "eos_token_id": 2}
+            >>> Tokens.read(config, {"eos_token_id": [2, 7]}, 9, Path("."))
             Tokens(bos=1, eos=(2, 7))
         """
         bos = _ids(config, "bos_token_id", n_rows, folder / "config.json")

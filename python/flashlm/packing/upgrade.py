@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""upgrade.py: a folder of format 2, which had no graph, gets a flashlm.json of format 3; nothing else of it changes.
+"""upgrade.py: a folder of format 2, which had no graph, gets a flashlm.json of format 3.
+
+Nothing else of it changes.
 
 The new file keeps, as `identity`, what saved sessions of the folder were made with, so that these
 stay valid, as do the files of weights and of selectors.
@@ -85,7 +87,10 @@ def manifest_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock on the folder's flashlm.json; whoever waited for it finds another in its place, and reads that."""
+    """Holds a lock on the folder's flashlm.json.
+
+    Whoever waited for it finds another in its place, and reads that.
+    """
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -145,7 +150,10 @@ def _checked(manifest: Mapping[str, Any], folder: Path, name: str) -> bytes | No
 
 
 def _identity(architecture: str, config: Mapping[str, Any], graph: Graph) -> str:
-    """What a fingerprint of a session held of the model in format 2, letter by letter; numbers by their bits."""
+    """What a fingerprint of a session held of the model in format 2, letter by letter.
+
+    Numbers by their bits.
+    """
     attention: Attention = graph.attention
     ffn, positions = graph.ffn, graph.embedding.positions
     sizes = (

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weight.py: one tensor of a source file, read in runs of rows, in the order and form that flashlm wants."""
+"""weight.py: one tensor of a source file, read in runs of rows.
+
+They come in the order and form that flashlm wants.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,10 @@ class Weight:
         return dataclasses.replace(self, added=self.added + constant)
 
     def runs(self, multiple_of: int = 1) -> Iterator[tuple[int, int]]:
-        """Row ranges of at most `RUN_BYTES` (but at least one unit), cut at multiples of `multiple_of` rows."""
+        """Row ranges of at most `RUN_BYTES`, cut at multiples of `multiple_of` rows.
+
+        They have at least one unit.
+        """
         rows = max(1, RUN_BYTES // (4 * self.n_columns * multiple_of)) * multiple_of
         for begin in range(0, self.n_rows, rows):
             yield begin, min(begin + rows, self.n_rows)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""writer.py: writes a model folder, one layer in memory at a time; what was interrupted is continued.
+"""writer.py: writes a model folder, one layer in memory at a time.
+
+What was interrupted is continued.
 
 The folder grows beside its place, as `NAME.partial`, and takes its name when everything is on the
 device. A file of it is finished when the journal in it says so. After an error the partial folder
@@ -83,7 +85,10 @@ def write_folder(
 
 
 def growth(source: Source, options: Options) -> str:
-    """How large the weights get, and why, as a clause: "98.4 MB of weights, 270 MB packed, 2.7 times as much: ..."."""
+    """How large the weights get, and why, as a clause.
+
+    It reads "98.4 MB of weights, 270 MB packed, 2.7 times as much: ...".
+    """
     before = sum(weight.n_bytes for weight in source.weights.values())
     after = packed_bytes(source, options)
     told = f"{_core.format_bytes(before)} of weights, {_core.format_bytes(after)} packed"
@@ -335,7 +340,7 @@ class _Writer:
     def _read_down(
         self, name: str, dtype: str, loss: Loss
     ) -> Callable[[int, int], npt.NDArray[Any]]:
-        """The down matrix [dim, hidden_dim], and a function that gives the columns of some neurons of it.
+        """The down matrix [dim, hidden_dim], and a function that gives columns of some neurons.
 
         Of blocks they are [dim, bytes], as they are; else [n, dim]: row i is what neuron i adds to
         the output.
@@ -391,7 +396,9 @@ def _kind(tensor: str) -> str:
 
 
 def _pass_order(tensor: Tensor) -> tuple[int, int, str]:
-    """Where a tensor stands in resident.safetensors: what a pass streams as it needs it, then what always stays.
+    """Where a tensor stands in resident.safetensors.
+
+    What a pass streams as it needs it, then what always stays.
 
     Neighbours in a pass are neighbours in the file, and begin where its pages do: no read has to
     take more than it wants. Vectors lie behind them, since their sizes are any.

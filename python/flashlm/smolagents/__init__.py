@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.smolagents: a model from flash for smolagents' agents, and tools that find and read papers.
+"""flashlm.smolagents: a model from flash for smolagents' agents, and tools for papers.
 
 from smolagents import CodeAgent
 from flashlm.smolagents import FlashModel, paper_tools

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""messages.py: smolagents' messages as chat templates take them, and results of tools cut to what a context holds."""
+"""messages.py: smolagents' messages as chat templates take them.
+
+Results of tools are cut to what a context holds.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _LEAST_RESULT = 32  # tokens; a context that does not hold so little of each res
 
 @dataclass(frozen=True)
 class Plain:
-    """A message: its role in the template's words, its text, and whether that is what a tool returned."""
+    """A message: its role in the template's words, its text, and whether a tool returned it."""
 
     role: str
     text: str
@@ -35,7 +38,9 @@ class Plain:
 def flatten_messages(
     messages: Sequence[Any], role_conversions: Mapping[str, str] | None = None
 ) -> list[dict[str, str]]:
-    r"""Messages of smolagents as chat templates take them: a role and a text each, never the same role twice in a row.
+    r"""Messages of smolagents as chat templates take them.
+
+    They have a role and a text each, never the same role twice in a row.
 
     Args:
         messages: ``ChatMessage`` objects, or mappings; ``content`` is a text or a list of text
@@ -50,7 +55,8 @@ def flatten_messages(
 
     Example:
         >>> from flashlm.smolagents import flatten_messages
-        >>> flatten_messages([{"role": "user", "content": "a"}, {"role": "tool-response", "content": "b"}])
+        >>> messages = [{"role": "user", "content": "a"}, {"role": "tool-response", "content": "b"}]
+        >>> flatten_messages(messages)
         [{'role': 'user', 'content': 'a\nb'}]
     """
     return merged(plain_messages(messages, role_conversions or {}))
@@ -97,7 +103,9 @@ def fitted(
     count: Callable[[str], int],
     count_prompt: Callable[[list[dict[str, str]]], int],
 ) -> list[dict[str, str]]:
-    """The same with the results of tools cut until the prompt has at most ``room`` tokens, or as near as that goes.
+    """The same with the results of tools cut until the prompt fits.
+
+    Then it has at most ``room`` tokens, or as near as that goes.
 
     All are cut to the same length: half of the room, or a quarter, and so on. So an agent's next
     step mostly cuts them where the last one did, and finds them computed.

@@ -164,7 +164,8 @@ class FlashModel(Model):  # type: ignore[misc]
             self._speaker: LanguageModel | Session = model_id
         else:
             self._speaker = _open(
-                model_id, memory=memory, context=context, threads=threads, reader=reader, kv_store=kv_store,
+                model_id, memory=memory, context=context, threads=threads, reader=reader,
+                kv_store=kv_store,
                 progress=progress,
             )  # fmt: skip
         self._owns = not opened
@@ -230,7 +231,8 @@ class FlashModel(Model):  # type: ignore[misc]
 
         Example:
             >>> from flashlm.smolagents import FlashModel
-            >>> message = FlashModel(lm).generate([{"role": "user", "content": "Hello"}], max_new_tokens=4)
+            >>> messages = [{"role": "user", "content": "Hello"}]
+            >>> message = FlashModel(lm).generate(messages, max_new_tokens=4)
             >>> message.role.value
             'assistant'
         """
@@ -279,7 +281,8 @@ class FlashModel(Model):  # type: ignore[misc]
 
         Example:
             >>> from flashlm.smolagents import FlashModel
-            >>> deltas = list(FlashModel(lm).generate_stream([{"role": "user", "content": "Hello"}], max_new_tokens=4))
+            >>> messages = [{"role": "user", "content": "Hello"}]
+            >>> deltas = list(FlashModel(lm).generate_stream(messages, max_new_tokens=4))
             >>> deltas[-1].token_usage.output_tokens <= 4
             True
         """
@@ -326,7 +329,9 @@ class FlashModel(Model):  # type: ignore[misc]
 
     @checked("smolagents")
     def parse_tool_calls(self, message: ChatMessage) -> ChatMessage:
-        """Fills in the calls that a message's text holds; smolagents' own reading where there are none.
+        """Fills in the calls that a message's text holds.
+
+        Where there are none, it is smolagents' own reading.
 
         Example:
             >>> from flashlm.smolagents import FlashModel
@@ -371,7 +376,8 @@ class FlashModel(Model):  # type: ignore[misc]
 
         Example:
             >>> from flashlm.smolagents import FlashModel
-            >>> FlashModel.from_dict({"model_id": "tiny.flash", "context": 64}).language_model.context
+            >>> model = FlashModel.from_dict({"model_id": "tiny.flash", "context": 64})
+            >>> model.language_model.context
             64
         """
         if "model_id" not in model_dictionary:
@@ -403,7 +409,10 @@ class FlashModel(Model):  # type: ignore[misc]
     def _calls(
         self, text: str, asked: Question, *, as_text: bool = False
     ) -> tuple[list[ChatMessageToolCall], str]:
-        """The calls in an answer, and its text: without the calls, unless it had to be a call as a whole."""
+        """The calls in an answer, and its text.
+
+        The text is without the calls, unless it had to be a call as a whole.
+        """
         if not asked.tool_names:
             return [], text
         calls, rest = cut_tool_calls(

@@ -139,7 +139,10 @@ class Question:
         return fitted(self._messages, speaker.context - answer, count, count_prompt)
 
     def on_prefill(self, done: int, total: int) -> None:
-        """Told how far the prompt is; the first total is that of the prompt, later ones are of forced tokens."""
+        """Told how far the prompt is.
+
+        The first total is that of the prompt, later ones are of forced tokens.
+        """
         self.computed = self.computed or total
         if self._told is not None:
             self._told(done, total)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the predictors of a model with ReLU neurons (docs/predictors.md); needs the extra ``train``."""
+"""Trains the predictors of a model with ReLU neurons (docs/predictors.md).
+
+Needs the extra ``train``.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ def train(
     perplexity: bool = True,
     progress: Progress | None = None,
 ) -> TrainReport:
-    """Trains a low-rank predictor for each layer, and puts them beside the packed weights, which do not change.
+    """Trains a low-rank predictor for each layer, and puts them beside the packed weights.
+
+    The weights do not change.
 
     The model runs densely on the text; what its neurons do goes to
     ``predictor.safetensors.partial``, with all that is learned. An interruption leaves that folder,
@@ -216,7 +221,10 @@ def _shape(manifest: dict[str, Any], lm: LanguageModel) -> Shape:
 
 
 def _perplexity(lm: LanguageModel, windows: Windows, progress: Progress) -> float:
-    """Of the windows that are measured: exp of the mean negative log-likelihood of all their tokens but the first."""
+    """Of the windows that are measured: exp of the mean negative log-likelihood.
+
+    The mean is that of all their tokens but the first.
+    """
     total, count = 0.0, 0
     for done, window in enumerate(windows.measure):
         progress("measure", done, len(windows.measure))

@@ -30,7 +30,10 @@ class Runner(Protocol):
     def collect(
         self, ids: Sequence[int], on_layer: Callable[[int, Floats, Floats], None], /
     ) -> None:
-        """Calls ``on_layer(layer, x, h)`` for every layer: its input [n, dim], its activations [n, hidden]."""
+        """Calls ``on_layer(layer, x, h)`` for every layer: x is [n, dim], h is [n, hidden].
+
+        They are its input and its activations.
+        """
 
 
 @dataclass(frozen=True)

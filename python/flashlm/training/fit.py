@@ -75,7 +75,9 @@ def require_torch() -> Any:
 
 
 def fit(part: Part, rank: int, *, epochs: int, seed: int, dtype: str) -> Predictor:
-    """Learns which neurons fire, by a loss in which those that fire weigh as much as those that do not.
+    """Learns which neurons fire.
+
+    In its loss those that fire weigh as much as those that do not.
 
     Of those that fire, large ones weigh more: half of the weight is spread evenly, half by size.
 
@@ -170,7 +172,7 @@ def cost(rank: int, dim: int, hidden: int, n_matrices: int) -> float:
 
 
 def ranks(dim: int) -> list[int]:
-    """What "auto" tries: from the paper's small rank (dim / 32) to its large one (dim / 4), doubling."""
+    """What "auto" tries: the paper's small rank (dim / 32), doubling to its large one (dim / 4)."""
     least = max(RANK_UNIT, dim // 32 // RANK_UNIT * RANK_UNIT)
     result = [least]
     while result[-1] * 2 <= max(dim // 4, least):
@@ -179,7 +181,10 @@ def ranks(dim: int) -> list[int]:
 
 
 def is_worth(cost_before: float, cost_now: float) -> bool:
-    """Whether a doubled rank saves clearly more neurons than it costs; costs are of predictor and selected neurons."""
+    """Whether a doubled rank saves clearly more neurons than it costs.
+
+    Costs are of predictor and selected neurons.
+    """
     return cost_now < _WORTH * cost_before
 
 

@@ -63,7 +63,8 @@ class TrainReport:
 
     Example:
         >>> layer = flashlm.LayerReport(0, 32, -1.5, 0.9, 0.2, 0.98, 0.99, 0.5, 0.05)
-        >>> report = flashlm.TrainReport(Path("predictor.safetensors"), "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
+        >>> path = Path("predictor.safetensors")
+        >>> report = flashlm.TrainReport(path, "q8_0", 0.99, 8192, (layer,), 20.0, 20.1)
         >>> round(report.perplexity_ratio, 3)
         1.005
     """
@@ -84,7 +85,8 @@ class TrainReport:
         """Perplexity with predictors, as a multiple of dense; None if it was not measured.
 
         Example:
-            >>> flashlm.TrainReport(Path("p"), "f16", 0.99, 1, (), None, None).perplexity_ratio is None
+            >>> report = flashlm.TrainReport(Path("p"), "f16", 0.99, 1, (), None, None)
+            >>> report.perplexity_ratio is None
             True
         """
         if self.perplexity is None or self.dense_perplexity is None:
@@ -129,4 +131,7 @@ class TrainReport:
         if self.perplexity is None or self.dense_perplexity is None:
             return "perplexity not measured"
         change = 100 * (self.perplexity / self.dense_perplexity - 1)
-        return f"perplexity {self.perplexity:.3f} with predictors, {self.dense_perplexity:.3f} dense ({change:+.2f} %)"
+        return (
+            f"perplexity {self.perplexity:.3f} with predictors, "
+            f"{self.dense_perplexity:.3f} dense ({change:+.2f} %)"
+        )

@@ -65,7 +65,9 @@ def read_texts(files: Sequence[str | os.PathLike[str]]) -> str:
 
 
 def cut(tokenizer: Tokenizer, text: str, n_tokens: int, context: int) -> Windows:
-    """Windows of equal length, spread evenly over the text; of every ten, one calibrates and one is measured.
+    """Windows of equal length, spread evenly over the text.
+
+    Of every ten, one calibrates and one is measured.
 
     Args:
         tokenizer: The model's.

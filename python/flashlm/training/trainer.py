@@ -77,7 +77,10 @@ class Trainer:
         self._layers: dict[int, LayerReport] = {}
 
     def resume(self, text_key: str, options_key: str) -> None:
-        """Takes over what an earlier run left for the same model and text, and what it fitted with these options."""
+        """Takes over what an earlier run left for the same model and text.
+
+        Also what it fitted with these options.
+        """
         self._keys = {"text": text_key, "options": options_key}
         journal = _read_journal(self._work / _JOURNAL)
         if journal.get("text") != text_key:
@@ -212,7 +215,10 @@ _FIELDS = ("reduce", "expand", "bias")
 
 
 def _total(report: LayerReport) -> float:
-    """What a token costs of the dense network's multiplications: the predictor's and the selected neurons'."""
+    """What a token costs of the dense network's multiplications.
+
+    It is that of the predictor and of the selected neurons.
+    """
     return report.cost + report.predicted
 
 

@@ -53,7 +53,10 @@ class Falcon(Family):
     )
 
     def graph(self, config: Fields) -> Graph:
-        """The newer architecture has groups of heads and, unless `num_ln_in_parallel_attn` is 1, two norms."""
+        """The newer architecture has groups of heads and two norms.
+
+        There is one norm if `num_ln_in_parallel_attn` is 1.
+        """
         config.ignore(
             "auto_map", "ff_factor"
         )  # the code that a folder brings along computes this graph

@@ -53,7 +53,10 @@ class Gemma2(GemmaLike):
         )
 
     def gguf_graph(self, metadata: Metadata) -> Graph:
-        """Rows of queries and keys lie as rope wants them; what a file leaves out is as in llama.cpp."""
+        """Rows of queries and keys lie as rope wants them.
+
+        What a file leaves out is as in llama.cpp.
+        """
         sizes = Sizes.of_metadata(metadata)
         window = metadata.count("attention.sliding_window", 4096)
         windows = [None if layer % 2 else window for layer in range(sizes.n_layers)]

@@ -29,7 +29,10 @@ _GGUF_HEAD_NORMS = {"attn_q_norm.weight": "q_norm", "attn_k_norm.weight": "k_nor
 
 
 class Gemma3(GemmaLike):
-    """Norms before and behind each part and of heads; five layers with a window and a rope of their own, then one."""
+    """Norms before and behind each part and of heads.
+
+    Five layers with a window and a rope of their own, then one.
+    """
 
     name = "gemma3"
     architectures = {"gemma3_text": "Gemma3ForCausalLM", "gemma3": "Gemma3ForConditionalGeneration"}
@@ -55,7 +58,10 @@ class Gemma3(GemmaLike):
     }
 
     def section(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`text_config` of a multimodal model; the rope of layers with a window under a key of its own."""
+        """`text_config` of a multimodal model.
+
+        The rope of layers with a window under a key of its own.
+        """
         inner = config.get("text_config") if config.get("model_type") == "gemma3" else config
         result = dict(super().section(inner if isinstance(inner, dict) else {}))
         both = result.get("rope_parameters")
@@ -90,7 +96,10 @@ class Gemma3(GemmaLike):
         )
 
     def gguf_graph(self, metadata: Metadata) -> Graph:
-        """Rows of queries and keys lie as rope wants them; scaling is that of the layers without a window."""
+        """Rows of queries and keys lie as rope wants them.
+
+        Scaling is that of the layers without a window.
+        """
         sizes = Sizes.of_metadata(metadata)
         window = metadata.count("attention.sliding_window")
         period = metadata.count("attention.sliding_window_pattern", 6)

@@ -46,7 +46,10 @@ class Gpt2(Family):
     gguf_names = gguf_names(top={"position_embd.weight": "positions"})
 
     def graph(self, config: Fields) -> Graph:
-        """Keys of the summary head, and of the order of computing (`reorder_and_upcast_attn`), say nothing of it."""
+        """Keys of the summary head say nothing of the graph, nor does the order of computing.
+
+        The latter is `reorder_and_upcast_attn`.
+        """
         config.ignore("n_ctx", "reorder_and_upcast_attn")
         config.ignore(
             *(f"summary_{key}" for key in ("type", "use_proj", "activation", "proj_to_labels"))

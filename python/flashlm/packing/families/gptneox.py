@@ -16,7 +16,10 @@ from flashlm.packing.weight import Weight
 
 
 class GptNeoX(Family):
-    """Attention and network in parallel, each with its layer norm; the first numbers of a head turn."""
+    """Attention and network in parallel, each with its layer norm.
+
+    The first numbers of a head turn.
+    """
 
     name = "gptneox"
     architectures = {"gpt_neox": "GPTNeoXForCausalLM"}

@@ -16,7 +16,10 @@ from flashlm.packing.weight import Weight
 
 
 class Granite(Family):
-    """Llama's graph with four multipliers: of the embedding, of scores, of what a layer adds, and of logits."""
+    """Llama's graph with four multipliers.
+
+    They are those of the embedding, of scores, of what a layer adds, and of logits.
+    """
 
     name = "granite"
     architectures = {"granite": "GraniteForCausalLM"}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Llama (arXiv:2302.13971) and SmolLM2; with zeros in its activation, ReluLLaMA and ProSparse (arXiv:2402.13516)."""
+"""Llama (arXiv:2302.13971) and SmolLM2.
+
+With zeros in its activation, ReluLLaMA and ProSparse (arXiv:2402.13516).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class Llama(Family):
     gguf_names = gguf_names()
 
     def graph(self, config: Fields) -> Graph:
-        """Biases of attention are all there or none; `hidden_act_param` is ProSparse's threshold."""
+        """Biases of attention are all there or none.
+
+        `hidden_act_param` is ProSparse's threshold.
+        """
         if config.get("model_type") == "sparsellama":
             config.ignore(
                 "auto_map"

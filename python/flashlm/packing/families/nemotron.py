@@ -27,7 +27,7 @@ def _names(names: Names, in_layer: Mapping[str, str], *biases: str) -> Names:
 
 
 class Nemotron(Family):
-    """Layer norms that keep w - 1, rope on a part of a head, and a network of squared ReLU without a gate."""
+    """Layer norms that keep w - 1, rope on a part of a head, squared ReLU without a gate."""
 
     name = "nemotron"
     architectures = {"nemotron": "NemotronForCausalLM"}

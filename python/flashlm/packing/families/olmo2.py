@@ -28,7 +28,10 @@ _BEFORE = ("attention_norm", "ffn_norm")
 
 
 class Olmo2(Family):
-    """Norms behind each part and none before it; one norm over all queries, and one over all keys."""
+    """Norms behind each part and none before it.
+
+    One norm over all queries, and one over all keys.
+    """
 
     name = "olmo2"
     architectures = {"olmo2": "Olmo2ForCausalLM"}

@@ -16,7 +16,10 @@ from flashlm.packing.weight import Weight
 
 
 class Phi(Family):
-    """Attention and network in parallel behind one layer norm; biases everywhere, in the head too."""
+    """Attention and network in parallel behind one layer norm.
+
+    Biases everywhere, in the head too.
+    """
 
     name = "phi"
     architectures = {"phi": "PhiForCausalLM"}

@@ -35,7 +35,10 @@ class Phi3(Family):
     gguf_names = gguf_names({**GGUF_IN_LAYER, "attn_qkv.weight": "qkv", "ffn_up.weight": "gate_up"})
 
     def graph(self, config: Fields) -> Graph:
-        """Rope is scaled by longrope or not at all (transformers reads "su" and "yarn" as longrope too)."""
+        """Rope is scaled by longrope or not at all.
+
+        Transformers reads "su" and "yarn" as longrope too.
+        """
         config.ignore("auto_map", "original_max_position_embeddings")
         for key in ("full_attn_mod", "interpolate_factor"):  # of Phi-4-mini
             config.off(key, 1, None)
