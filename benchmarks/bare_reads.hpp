@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/base/parallel.hpp"
-#include "flashlm/storage/file.hpp"
-#include "flashlm/storage/reader.hpp"
-#include "flashlm/storage/uring.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/storage/io/file.hpp"
+#include "flashlm/storage/readers/reader.hpp"
+#include "flashlm/storage/readers/uring.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>

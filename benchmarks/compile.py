@@ -88,7 +88,7 @@ def without_a_format(folder: Path) -> Path:
     if found != 1:
         sys.exit("base/dtype.hpp has no row of q4_0.")
     table.write_text(text)
-    return folder / "flashlm" / "kernels" / "compiled.cpp"
+    return folder / "flashlm" / "compute" / "compiled.cpp"
 
 
 def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
@@ -108,7 +108,7 @@ def cases(folder: Path) -> dict[str, tuple[Path, list[str]]]:
         library = source.parent.name == "tools" and source.stem != "compiled"
         if not library:
             name = source.relative_to(SOURCES).as_posix()
-            result[KERNELS if name == "kernels/compiled.cpp" else f"library: {name}"] = (
+            result[KERNELS if name == "compute/compiled.cpp" else f"library: {name}"] = (
                 source,
                 compiled,
             )

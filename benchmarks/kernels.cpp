@@ -22,16 +22,16 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/parallel.hpp"
+#include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/random.hpp"
-#include "flashlm/kernels/attention.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/matmul.hpp"
-#include "flashlm/kernels/neuron_sum.hpp"
-#include "flashlm/kernels/tile_dots.hpp"
-#include "flashlm/kernels/tiling.hpp"
-#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/compute/cpu/kernels/attention.hpp"
+#include "flashlm/compute/cpu/kernels/matmul.hpp"
+#include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
+#include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/cpu/quantise/tiling.hpp"
+#include "flashlm/units/ffn/sparse_ffn.hpp"
 
 namespace {
 
@@ -138,7 +138,7 @@ class Benchmark {
     }
     std::fill(y.begin(), y.end(), 0.0f);
     parallel_.for_range(
-        weights.cols, sparse::column_grain(weights.cols, options_.threads),
+        weights.cols, units::column_grain(weights.cols, options_.threads),
         [&](std::size_t begin, std::size_t end) {
           for (std::size_t row = 0; row + 32 <= weights.rows; row += 32) {
             const std::byte* next = row + 64 <= weights.rows ? weights.row(row + 32) : nullptr;
@@ -258,7 +258,7 @@ class Benchmark {
   }
 
   void tile_dots(const TilesView& tiles, std::size_t n_tokens, std::vector<float>& y) {
-    parallel_.for_range(tiles.rows, sparse::column_grain(tiles.rows, options_.threads),
+    parallel_.for_range(tiles.rows, units::column_grain(tiles.rows, options_.threads),
                         [&](std::size_t begin, std::size_t end) {
                           for (std::size_t t = 0; t < n_tokens; ++t) {
                             std::fill_n(y.data() + t * tiles.rows + begin, end - begin, 0.0f);

@@ -31,13 +31,13 @@
 #include <nlohmann/json.hpp>
 
 #include "bare_reads.hpp"
-#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/base/stats.hpp"
-#include "flashlm/sparse/neuron_reads.hpp"
-#include "flashlm/storage/bundle_file.hpp"
-#include "flashlm/storage/open_reader.hpp"
+#include "flashlm/storage/format/bundle_file.hpp"
+#include "flashlm/storage/readers/open_reader.hpp"
+#include "flashlm/units/neuron_reads.hpp"
 #include "planted_layers.hpp"
 
 namespace {
@@ -45,7 +45,7 @@ namespace {
 using namespace flashlm;
 using bench::kLayout;
 using bench::write_words;
-using sparse::NeuronId;
+using units::NeuronId;
 
 struct Options {
   std::size_t layers = 8;
@@ -197,8 +197,8 @@ class Bench {
   }
 
  private:
-  sparse::NeuronReadOptions options() const {
-    sparse::NeuronReadOptions options;
+  units::NeuronReadOptions options() const {
+    units::NeuronReadOptions options;
     options.bundled = case_.bundled;
     return options;
   }
@@ -219,8 +219,8 @@ class Bench {
   bench::BareReads* bare_;
   Case case_;
   Recorder recorder_;
-  sparse::NeuronReads reads_;
-  sparse::NeuronReads recording_;
+  units::NeuronReads reads_;
+  units::NeuronReads recording_;
   AlignedBuffer staging_;
   AlignedBuffer memory_;
   std::vector<NeuronId> ids_;

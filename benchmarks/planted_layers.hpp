@@ -15,10 +15,10 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/storage/bundle_file.hpp"
-#include "flashlm/storage/bundle_layout.hpp"
-#include "flashlm/storage/bundle_writer.hpp"
-#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/format/bundle_file.hpp"
+#include "flashlm/storage/format/bundle_layout.hpp"
+#include "flashlm/storage/format/bundle_writer.hpp"
+#include "flashlm/storage/format/manifest.hpp"
 
 namespace bench {
 

@@ -23,13 +23,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/base/aligned_buffer.hpp"
 #include "flashlm/base/error.hpp"
+#include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/model.hpp"
+#include "flashlm/model/graph/model.hpp"
 #include "flashlm/model/session.hpp"
-#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/io/file.hpp"
 
 namespace {
 

@@ -22,8 +22,8 @@ function(flashlm_compile name)
   set_target_properties(flashlm_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 endfunction()
 
-flashlm_compile(flashlm agent/compiled.cpp base/compiled.cpp kernels/compiled.cpp model/compiled.cpp sparse/compiled.cpp
-  storage/compiled.cpp text/compiled.cpp text/grammar.cpp tools/compiled.cpp)
+flashlm_compile(flashlm agent/compiled.cpp base/compiled.cpp compute/compiled.cpp model/compiled.cpp
+  storage/compiled.cpp stream/compiled.cpp text/compiled.cpp text/grammar.cpp tools/compiled.cpp units/compiled.cpp)
 if(NOT TARGET flashlm::kernels)
   add_library(flashlm::kernels ALIAS flashlm_flashlm)
   if(FLASHLM_OPENMP)

@@ -3,8 +3,8 @@
 /// them up, with a model that runs from flash. usage: summarize_papers MODEL.flash TOPIC [TOP]
 /// [MEMORY]
 #include <flashlm/flashlm.hpp>
-#include <flashlm/tools/papers.hpp>
-#include <flashlm/tools/pdf.hpp>
+#include <flashlm/tools/papers/papers.hpp>
+#include <flashlm/tools/pdf/pdf.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -16,24 +16,33 @@ INCLUDE = ROOT / "include"
 HEADERS = sorted(INCLUDE.rglob("*.hpp"))
 BODIES = sorted([*INCLUDE.rglob("*.ipp"), *INCLUDE.rglob("*.inc")])
 COMPILED = sorted(INCLUDE.rglob("*.cpp"))
-LAYERS = {
-    "base": 0,
-    "kernels": 1,
-    "storage": 2,
-    "sparse": 3,
-    "model": 4,
-    "text": 5,
-    "agent": 6,
-    "tools": 7,
-}
+# The folders of include/flashlm, lowest first: a file includes its own folder or one before it.
+LAYERS = [
+    *("base", "base/memory"),
+    *("compute/cpu/formats", "compute/cpu/bodies", "compute/cpu/isa"),
+    *("compute/cpu/quantise", "compute/cpu/kernels", "compute/cpu"),
+    *("storage/io", "storage/readers", "storage/format"),
+    "stream",
+    *("units", "units/select", "units/ffn"),
+    *("model/graph", "model/kv", "model/parts", "model/plan", "model"),
+    *("text/tokenizer", "text/generation"),
+    *("text/grammar/automaton", "text/grammar/json", "text/grammar/schema", "text/grammar"),
+    *("text", "text/chat"),
+    "agent",
+    *("tools/http", "tools/papers", "tools/pdf"),
+]
+
+# A file each for what may be many: no bound holds there.
+MANY = {"compute/cpu/formats"}
+MOST_FILES = 12  # of a folder, x.hpp and x.ipp together being one
 
 # The folders (or files) of include/flashlm that may include a header that matches.
 HOMES = {
-    r"nlohmann/": {"storage/json.ipp", "text", "agent", "tools/paper.hpp"},
-    r"\w*intrin\.h|arm_neon\.h": {"kernels"},
-    r"omp\.h": {"base/parallel.ipp"},
-    r"curl/": {"tools/http_transfer.hpp", "tools/url.hpp"},
-    r"poppler-": {"tools/poppler_reader.hpp"},
+    r"nlohmann/": {"storage/format/json.ipp", "text", "agent", "tools/papers/paper.hpp"},
+    r"\w*intrin\.h|arm_neon\.h": {"compute"},
+    r"omp\.h": {"compute/cpu/parallel.ipp"},
+    r"curl/": {"tools/http/http_transfer.hpp", "tools/http/url.hpp"},
+    r"poppler-": {"tools/pdf/poppler_reader.hpp"},
 }
 
 
@@ -42,7 +51,7 @@ HOMES = {
 THIN = {
     *(
         "base/error.hpp",
-        "base/memory_sensor.hpp",
+        "base/memory/memory_sensor.hpp",
         "base/process.hpp",
         "base/random.hpp",
         "base/stats.hpp",
@@ -52,29 +61,34 @@ THIN = {
         "base/turns.hpp",
         "base/units.hpp",
         "language_model.hpp",
-        "model/memory_plan.hpp",
+        "model/plan/memory_plan.hpp",
     ),
     *(
         "model/session.hpp",
-        "sparse/neuron_read_options.hpp",
-        "sparse/segment.hpp",
-        "storage/json.hpp",
+        "units/neuron_read_options.hpp",
+        "stream/segment.hpp",
+        "storage/format/json.hpp",
     ),
-    *("storage/json_value.hpp", "storage/sha256.hpp", "text/added_tokens.hpp", "text/bpe.hpp"),
-    *("text/byte_trie.hpp", "text/generation.hpp"),
     *(
-        "text/guide.hpp",
-        "text/kv_store.hpp",
+        "storage/format/json_value.hpp",
+        "storage/format/sha256.hpp",
+        "text/tokenizer/added_tokens.hpp",
+        "text/tokenizer/bpe.hpp",
+    ),
+    *("text/tokenizer/byte_trie.hpp", "text/generation/generation.hpp"),
+    *(
+        "text/generation/guide.hpp",
+        "model/kv_store.hpp",
         "text/language_model.hpp",
-        "text/pre_tokenizer.hpp",
-        "text/sampler.hpp",
+        "text/tokenizer/pre_tokenizer.hpp",
+        "text/generation/sampler.hpp",
     ),
     *(
-        "text/stop_matcher.hpp",
-        "text/tokenizer.hpp",
-        "text/unicode.hpp",
-        "text/unicode_tables.inc",
-        "text/utf8.hpp",
+        "text/generation/stop_matcher.hpp",
+        "text/tokenizer/tokenizer.hpp",
+        "text/tokenizer/unicode.hpp",
+        "text/tokenizer/unicode_tables.inc",
+        "text/tokenizer/utf8.hpp",
     ),
     "version.hpp",
 }
@@ -107,23 +121,35 @@ def tracked_files() -> Iterator[Path]:
             yield path
 
 
+def folder_of(target: str) -> str:
+    """The folder of a header as it is included, without the leading flashlm/."""
+    return target.rpartition("/")[0]
+
+
 def test_includes_never_go_up() -> None:
     """A header includes its own folder or a folder of a lower layer."""
     wrong = []
     for path in HEADERS + BODIES:
-        folder = name(path).split("/")[0]
+        layer = folder_of(name(path))
         for target in includes(path):
-            other = target.removeprefix("flashlm/").split("/")[0]
-            known = target.startswith("flashlm/") and folder in LAYERS and other in LAYERS
-            if known and other != folder and LAYERS[other] >= LAYERS[folder]:
+            other = folder_of(target.removeprefix("flashlm/"))
+            known = target.startswith("flashlm/") and layer in LAYERS and other in LAYERS
+            if known and LAYERS.index(other) > LAYERS.index(layer):
                 wrong.append(f"{name(path)} includes {target}")
     assert not wrong
 
 
 def test_every_folder_is_a_layer() -> None:
     """A new folder needs a place in the order."""
-    folders = {name(path).split("/")[0] for path in HEADERS + BODIES if "/" in name(path)}
-    assert folders <= set(LAYERS)
+    folders = {folder_of(name(path)) for path in HEADERS + BODIES if "/" in name(path)}
+    assert folders == set(LAYERS)
+
+
+@pytest.mark.parametrize("layer", [each for each in LAYERS if each not in MANY])
+def test_a_folder_is_read_at_a_glance(layer: str) -> None:
+    """Few files in a folder, x.hpp and x.ipp together being one."""
+    files = {path.stem for path in HEADERS + BODIES if folder_of(name(path)) == layer}
+    assert len(files) <= MOST_FILES
 
 
 def test_includes_never_go_in_a_circle() -> None:
@@ -156,7 +182,7 @@ def test_each_third_party_header_has_one_home() -> None:
 def test_only_parallel_knows_openmp() -> None:
     """An exception must not leave a parallel region, so there is one place for them."""
     assert [name(path) for path in HEADERS + BODIES if "#pragma omp" in path.read_text()] == [
-        "base/parallel.ipp"
+        "compute/cpu/parallel.ipp"
     ]
 
 

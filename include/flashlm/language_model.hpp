@@ -6,12 +6,12 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
-#include "flashlm/model/memory_plan.hpp"
+#include "flashlm/model/kv_store.hpp"
+#include "flashlm/model/plan/memory_plan.hpp"
 #include "flashlm/model/session.hpp"
-#include "flashlm/text/generation.hpp"
-#include "flashlm/text/kv_store.hpp"
+#include "flashlm/text/generation/generation.hpp"
 #include "flashlm/text/language_model.hpp"
-#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/text/tokenizer/tokenizer.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI {

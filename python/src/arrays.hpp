@@ -12,7 +12,7 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/storage/safetensors.hpp"
+#include "flashlm/storage/format/safetensors.hpp"
 
 /// The numpy type that holds numbers of that format. numpy knows f32 and f16: other numbers are
 /// passed as their bits, blocks as their bytes.

@@ -7,9 +7,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "flashlm/base/cpu.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
+#include "flashlm/compute/cpu/isa/cpu.hpp"
 #include "system_text.hpp"
 
 namespace py = pybind11;

@@ -13,9 +13,9 @@
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/base/parallel.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/requantise.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/cpu/quantise/requantise.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;

@@ -8,13 +8,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "flashlm/base/memory_sensor.hpp"
+#include "flashlm/base/memory/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/graph/read_spec.hpp"
 #include "flashlm/model/graph/runs.hpp"
 #include "flashlm/model/graph/tensors.hpp"
-#include "flashlm/model/memory_plan.hpp"
+#include "flashlm/model/plan/memory_plan.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;

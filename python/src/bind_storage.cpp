@@ -25,18 +25,18 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/tiles.hpp"
-#include "flashlm/kernels/tiling.hpp"
-#include "flashlm/sparse/selector.hpp"
-#include "flashlm/storage/beside_file.hpp"
-#include "flashlm/storage/bundle_layout.hpp"
-#include "flashlm/storage/bundle_writer.hpp"
-#include "flashlm/storage/checksum.hpp"
-#include "flashlm/storage/disk_probe.hpp"
-#include "flashlm/storage/file_record.hpp"
-#include "flashlm/storage/foreign_file.hpp"
-#include "flashlm/storage/manifest.hpp"
-#include "flashlm/storage/safetensors.hpp"
-#include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/compute/cpu/quantise/tiling.hpp"
+#include "flashlm/storage/format/bundle_layout.hpp"
+#include "flashlm/storage/format/bundle_writer.hpp"
+#include "flashlm/storage/format/checksum.hpp"
+#include "flashlm/storage/format/file_record.hpp"
+#include "flashlm/storage/format/manifest.hpp"
+#include "flashlm/storage/format/safetensors.hpp"
+#include "flashlm/storage/format/safetensors_writer.hpp"
+#include "flashlm/storage/io/beside_file.hpp"
+#include "flashlm/storage/io/foreign_file.hpp"
+#include "flashlm/storage/readers/disk_probe.hpp"
+#include "flashlm/units/select/selector.hpp"
 #include "system_text.hpp"
 
 namespace py = pybind11;
@@ -167,7 +167,7 @@ void verify(const Path& folder, const Progress& progress, const std::string& man
     if (progress) (*progress)(done, total);
   });
   for (const char* selector : {"predictor", "gate", "threshold"}) {
-    flashlm::sparse::verify_selector(selector, folder, manifest);
+    flashlm::units::verify_selector(selector, folder, manifest);
   }
 }
 

@@ -21,8 +21,8 @@
 
 #include "callbacks.hpp"
 #include "flashlm/model/engine.hpp"
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/json_schema_subset.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
+#include "flashlm/text/grammar/json_schema_subset.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "flashlm/text/options.hpp"
 #include "option_calls.hpp"

@@ -12,7 +12,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "flashlm/base/token.hpp"
-#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/text/tokenizer/tokenizer.hpp"
 
 namespace py = pybind11;
 

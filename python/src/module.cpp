@@ -11,7 +11,7 @@ void bind_base(pybind11::module_& module);
 void bind_kernels(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
-void bind_sparse(pybind11::module_& module);
+void bind_units(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_text(pybind11::module_& module);
 void bind_agent(pybind11::module_& module);
@@ -26,7 +26,7 @@ PYBIND11_MODULE(_core, module) {
   bind_kernels(module);
   bind_storage(module);
   bind_tokenizer(module);
-  bind_sparse(module);
+  bind_units(module);
   bind_model(module);
   bind_text(module);
   bind_agent(module);

@@ -25,8 +25,8 @@
 
 #include "callbacks.hpp"
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/guide.hpp"
+#include "flashlm/text/generation/guide.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
 #include "flashlm/text/options.hpp"
 
 namespace option_calls {

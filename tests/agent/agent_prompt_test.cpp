@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/agent/action_parser.hpp"
-#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
 #include "support/catch.hpp"
 #include "support/grammar.hpp"
 

@@ -15,8 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/flash_chat_model.hpp"
-#include "flashlm/text/scripted_chat_model.hpp"
+#include "flashlm/text/chat/flash_chat_model.hpp"
+#include "flashlm/text/chat/scripted_chat_model.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_model.hpp"
 

@@ -2,7 +2,7 @@
 /// stats_test.cpp: figures that are derived from counts.
 #include "flashlm/base/stats.hpp"
 
-#include "flashlm/base/aligned_buffer.hpp"
+#include "flashlm/base/memory/aligned_buffer.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

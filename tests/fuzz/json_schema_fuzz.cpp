@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/grammar_states.hpp"
+#include "flashlm/text/grammar/automaton/grammar_states.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
 
 using namespace flashlm;
 using text::GrammarStates;

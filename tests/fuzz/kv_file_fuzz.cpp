@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/kv_file.hpp"
-#include "flashlm/storage/checksum.hpp"
+#include "flashlm/model/kv/kv_file.hpp"
+#include "flashlm/storage/format/checksum.hpp"
 #include "support/kv_shape.hpp"
 
 using namespace flashlm;

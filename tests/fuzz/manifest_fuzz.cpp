@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/format/manifest.hpp"
 
 using namespace flashlm;
 

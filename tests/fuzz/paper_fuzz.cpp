@@ -8,10 +8,10 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/utf8.hpp"
-#include "flashlm/tools/paper.hpp"
-#include "flashlm/tools/paper_id.hpp"
-#include "flashlm/tools/topic.hpp"
+#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/tools/papers/paper.hpp"
+#include "flashlm/tools/papers/paper_id.hpp"
+#include "flashlm/tools/papers/topic.hpp"
 
 using namespace flashlm;
 

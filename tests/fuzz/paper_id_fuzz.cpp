@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/tools/paper_cache.hpp"
+#include "flashlm/tools/papers/paper_cache.hpp"
 
 using namespace flashlm;
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/pattern_states.hpp"
+#include "flashlm/text/grammar/automaton/pattern_states.hpp"
 
 using namespace flashlm;
 using text::PatternReading;

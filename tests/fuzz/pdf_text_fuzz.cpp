@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/utf8.hpp"
-#include "flashlm/tools/pdf_message.hpp"
-#include "flashlm/tools/pdf_text.hpp"
-#include "flashlm/tools/reading_order.hpp"
+#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/tools/pdf/pdf_message.hpp"
+#include "flashlm/tools/pdf/pdf_text.hpp"
+#include "flashlm/tools/pdf/reading_order.hpp"
 
 using namespace flashlm;
 

@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-#include "flashlm/storage/safetensors.hpp"
+#include "flashlm/storage/format/safetensors.hpp"
 
 using namespace flashlm;
 

@@ -14,12 +14,12 @@
 
 #include <unistd.h>
 
-#include "flashlm/base/parallel.hpp"
-#include "flashlm/sparse/selector.hpp"
-#include "flashlm/storage/checksum.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/storage/format/checksum.hpp"
+#include "flashlm/units/select/selector.hpp"
 
 using namespace flashlm;
-using namespace flashlm::sparse;
+using namespace flashlm::units;
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/text/tokenizer/tokenizer.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

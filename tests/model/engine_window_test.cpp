@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// engine_window_test.cpp: an engine whose selector chooses single neurons
-/// (sparse/windowed_ffn.hpp).
+/// (units/ffn/windowed_ffn.hpp).
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/kv_fingerprint.hpp"
+#include "flashlm/model/kv/kv_fingerprint.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
 #include "support/engine_runs.hpp"

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "flashlm/model/engine.hpp"
-#include "flashlm/storage/beside_file.hpp"
+#include "flashlm/storage/io/beside_file.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/catch.hpp"
 #include "support/forked.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// uring_reader.cpp: a reader refers to its files, so it refuses files that are about to vanish.
-#include "flashlm/storage/uring_reader.hpp"
+#include "flashlm/storage/readers/uring_reader.hpp"
 
 #include <utility>
 #include <vector>

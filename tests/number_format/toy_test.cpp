@@ -11,14 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "flashlm/base/cpu.hpp"
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/random.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/dispatch.hpp"
-#include "flashlm/kernels/requantise.hpp"
-#include "flashlm/kernels/tile_dots.hpp"
-#include "flashlm/kernels/tiling.hpp"
+#include "flashlm/compute/cpu/isa/cpu.hpp"
+#include "flashlm/compute/cpu/isa/dispatch.hpp"
+#include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/cpu/quantise/requantise.hpp"
+#include "flashlm/compute/cpu/quantise/tiling.hpp"
 
 using namespace flashlm;
 

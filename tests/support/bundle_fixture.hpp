@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "flashlm/storage/bundle_file.hpp"
-#include "flashlm/storage/manifest.hpp"
-#include "flashlm/storage/memory_reader.hpp"
+#include "flashlm/storage/format/bundle_file.hpp"
+#include "flashlm/storage/format/manifest.hpp"
+#include "flashlm/storage/readers/memory_reader.hpp"
 #include "support/tiny_model.hpp"
 
 namespace support {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "flashlm/model/engine.hpp"
-#include "flashlm/storage/memory_reader.hpp"
+#include "flashlm/storage/readers/memory_reader.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/same_bits.hpp"
 

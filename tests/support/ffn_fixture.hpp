@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "flashlm/base/parallel.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/base/stats.hpp"
-#include "flashlm/sparse/selector.hpp"
-#include "flashlm/sparse/sparse_ffn.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/units/ffn/sparse_ffn.hpp"
+#include "flashlm/units/select/selector.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/same_bits.hpp"
 
@@ -52,10 +52,10 @@ struct FfnFixture : BundleFixture {
     if (shape.is_opt()) parameters.up_bias = bias;
   }
 
-  flashlm::sparse::Selector selector(const std::string& name) {
-    return flashlm::sparse::choose_selector(name, model.path(),
-                                            flashlm::storage::Manifest::open(model.path()), bundles,
-                                            parameters.activation)
+  flashlm::units::Selector selector(const std::string& name) {
+    return flashlm::units::choose_selector(name, model.path(),
+                                           flashlm::storage::Manifest::open(model.path()), bundles,
+                                           parameters.activation)
         .load();
   }
 
@@ -77,7 +77,7 @@ struct FfnFixture : BundleFixture {
   /// The same of all neurons, each multiplied whether it fires or not.
   std::vector<float> dense() {
     std::vector<float> y(model.shape.n_layers * x.size());
-    flashlm::sparse::SparseFfn ffn(parallel, kTokens);
+    flashlm::units::SparseFfn ffn(parallel, kTokens);
     for (std::size_t layer = 0; layer < model.shape.n_layers; ++layer) {
       const flashlm::storage::BundleLayout& layout = bundles.layout(layer);
       std::vector<std::byte> all;
@@ -95,7 +95,7 @@ struct FfnFixture : BundleFixture {
   flashlm::Parallel parallel{2};
   std::vector<float> x;
   std::vector<float> bias = std::vector<float>(150);
-  flashlm::sparse::FfnParameters parameters;
+  flashlm::units::FfnParameters parameters;
   flashlm::Stats stats;
 };
 

@@ -14,8 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/random.hpp"
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/grammar_states.hpp"
+#include "flashlm/text/grammar/automaton/grammar_states.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
 
 namespace support {
 

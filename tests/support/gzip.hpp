@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/storage/checksum.hpp"
+#include "flashlm/storage/format/checksum.hpp"
 
 namespace support {
 

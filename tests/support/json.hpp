@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/storage/json.hpp"
+#include "flashlm/storage/format/json.hpp"
 
 namespace support {
 

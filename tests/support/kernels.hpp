@@ -12,10 +12,10 @@
 #include <span>
 #include <vector>
 
-#include "flashlm/base/cpu.hpp"
 #include "flashlm/base/dtype.hpp"
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/compute/cpu/isa/cpu.hpp"
 #include "support/same_bits.hpp"
 
 namespace support {

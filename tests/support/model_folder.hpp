@@ -11,8 +11,8 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/storage/bundle_writer.hpp"
-#include "flashlm/storage/manifest.hpp"
+#include "flashlm/storage/format/bundle_writer.hpp"
+#include "flashlm/storage/format/manifest.hpp"
 #include "support/json.hpp"
 #include "support/temp_folder.hpp"
 

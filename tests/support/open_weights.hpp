@@ -8,11 +8,11 @@
 #include <memory>
 #include <vector>
 
-#include "flashlm/base/parallel.hpp"
-#include "flashlm/model/model.hpp"
-#include "flashlm/sparse/pass_layout.hpp"
-#include "flashlm/sparse/weight_stream.hpp"
-#include "flashlm/storage/memory_reader.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
+#include "flashlm/model/graph/model.hpp"
+#include "flashlm/storage/readers/memory_reader.hpp"
+#include "flashlm/stream/pass_layout.hpp"
+#include "flashlm/stream/weight_stream.hpp"
 #include "support/bundle_fixture.hpp"
 #include "support/tiny_model.hpp"
 
@@ -30,7 +30,7 @@ struct OpenWeights {
       : tiny(shape),
         model(flashlm::model::Model::open(tiny.path())),
         reader(file_contents(model->bundles()), alignment),
-        layout(std::make_shared<const flashlm::sparse::PassLayout>(model->segments(),
+        layout(std::make_shared<const flashlm::stream::PassLayout>(model->segments(),
                                                                    model->n_passed(), piece_bytes)),
         stream(layout, reader, file_bytes(), choose(pinned), {n_slots, layout->slot_bytes()},
                parallel) {
@@ -58,7 +58,7 @@ struct OpenWeights {
 
   /// Unit `unit` of a segment, as it lies in its file.
   std::vector<std::byte> unit(std::size_t segment, std::size_t unit) {
-    const flashlm::sparse::Segment& found = layout->segments()[segment];
+    const flashlm::stream::Segment& found = layout->segments()[segment];
     const std::byte* begin =
         reader.file(found.file).data() + found.offset + unit * found.unit_bytes;
     return {begin, begin + found.unit_bytes};
@@ -68,8 +68,8 @@ struct OpenWeights {
   std::shared_ptr<const flashlm::model::Model> model;
   flashlm::storage::MemoryReader reader;
   flashlm::Parallel parallel{2};
-  std::shared_ptr<const flashlm::sparse::PassLayout> layout;
-  flashlm::sparse::WeightStream stream;
+  std::shared_ptr<const flashlm::stream::PassLayout> layout;
+  flashlm::stream::WeightStream stream;
 };
 
 }  // namespace support

@@ -11,12 +11,12 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/sparse/predictor.hpp"
-#include "flashlm/sparse/selector_file.hpp"
-#include "flashlm/storage/checksum.hpp"
-#include "flashlm/storage/manifest.hpp"
-#include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/storage/format/checksum.hpp"
+#include "flashlm/storage/format/manifest.hpp"
+#include "flashlm/storage/format/safetensors_writer.hpp"
+#include "flashlm/units/select/predictor.hpp"
+#include "flashlm/units/select/selector_file.hpp"
 
 namespace support {
 
@@ -34,9 +34,9 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
                                              const PredictorShape& shape = {}) {
   using namespace flashlm;
   const storage::Manifest manifest = storage::Manifest::open(folder);
-  std::map<std::string, std::string> metadata{{"format", sparse::Predictor::kFormat},
-                                              {"format_version", sparse::SelectorFile::kVersion},
-                                              {"model", sparse::weights_fingerprint(manifest)}};
+  std::map<std::string, std::string> metadata{{"format", units::Predictor::kFormat},
+                                              {"format_version", units::SelectorFile::kVersion},
+                                              {"model", units::weights_fingerprint(manifest)}};
   for (const auto& [key, value] : shape.metadata) metadata[key] = value;
   Random random(shape.seed);
   std::vector<storage::TensorSpec> specs;
@@ -71,9 +71,9 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
     flat(prefix + "bias", bias);
     flat(prefix + "threshold", {shape.threshold});
   }
-  const bool old = metadata["format_version"] == sparse::SelectorFile::kOldVersion;
-  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {specs.size() + (old ? 0 : 1), 4}});
-  const std::filesystem::path path = folder / sparse::Predictor::kFileName;
+  const bool old = metadata["format_version"] == units::SelectorFile::kOldVersion;
+  specs.push_back({units::SelectorFile::kChecksums, DType::u8, {specs.size() + (old ? 0 : 1), 4}});
+  const std::filesystem::path path = folder / units::Predictor::kFileName;
   std::filesystem::remove(path);
   storage::SafetensorsWriter writer(path, specs, metadata);
   std::vector<std::byte> sums;
@@ -82,11 +82,11 @@ inline std::filesystem::path write_predictor(const std::filesystem::path& folder
   };
   if (!old) add_sum(writer.header_crc32());
   for (const std::string& name : writer.order()) {
-    if (name == sparse::SelectorFile::kChecksums) continue;
+    if (name == units::SelectorFile::kChecksums) continue;
     add_sum(storage::crc32(data[name]));
     writer.write(name, data[name]);
   }
-  writer.write(sparse::SelectorFile::kChecksums, sums);
+  writer.write(units::SelectorFile::kChecksums, sums);
   writer.finish();
   return path;
 }

@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/storage/file.hpp"
-#include "flashlm/storage/reader.hpp"
-#include "flashlm/storage/threads_reader.hpp"
-#include "flashlm/storage/uring_reader.hpp"
+#include "flashlm/storage/io/file.hpp"
+#include "flashlm/storage/readers/reader.hpp"
+#include "flashlm/storage/readers/threads_reader.hpp"
+#include "flashlm/storage/readers/uring_reader.hpp"
 
 #if defined(__linux__)
 #include <linux/filter.h>

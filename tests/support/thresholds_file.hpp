@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/sparse/gate_writer.hpp"
-#include "flashlm/sparse/threshold_selector.hpp"
-#include "flashlm/storage/checksum.hpp"
-#include "flashlm/storage/manifest.hpp"
-#include "flashlm/storage/safetensors_writer.hpp"
+#include "flashlm/storage/format/checksum.hpp"
+#include "flashlm/storage/format/manifest.hpp"
+#include "flashlm/storage/format/safetensors_writer.hpp"
+#include "flashlm/units/select/gate_writer.hpp"
+#include "flashlm/units/select/threshold_selector.hpp"
 
 namespace support {
 
@@ -22,11 +22,10 @@ namespace support {
 inline void write_thresholds(const std::filesystem::path& folder, float threshold) {
   using namespace flashlm;
   const storage::Manifest manifest = storage::Manifest::open(folder);
-  const std::string model = sparse::weights_fingerprint(manifest);
-  const std::filesystem::path gates = folder / sparse::GateSelector::kFileName;
-  if (!std::filesystem::exists(gates)) sparse::write_gates(folder);
-  sparse::SelectorFile file =
-      sparse::SelectorFile::open(gates, sparse::GateSelector::kFormat, model);
+  const std::string model = units::weights_fingerprint(manifest);
+  const std::filesystem::path gates = folder / units::GateSelector::kFileName;
+  if (!std::filesystem::exists(gates)) units::write_gates(folder);
+  units::SelectorFile file = units::SelectorFile::open(gates, units::GateSelector::kFormat, model);
   file.load();
   std::vector<storage::TensorSpec> specs;
   for (std::size_t layer = 0; layer < manifest.layers.size(); ++layer) {
@@ -36,10 +35,10 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
                      {layout.n_neurons, row_bytes(DType::q8_0, layout.dim)}});
     specs.push_back({concat("layers.", layer, ".threshold"), DType::f32, {1}});
   }
-  specs.push_back({sparse::SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});
-  storage::SafetensorsWriter writer(folder / sparse::ThresholdSelector::kFileName, specs,
-                                    {{"format", sparse::ThresholdSelector::kFormat},
-                                     {"format_version", sparse::SelectorFile::kVersion},
+  specs.push_back({units::SelectorFile::kChecksums, DType::u8, {1 + specs.size(), 4}});
+  storage::SafetensorsWriter writer(folder / units::ThresholdSelector::kFileName, specs,
+                                    {{"format", units::ThresholdSelector::kFormat},
+                                     {"format_version", units::SelectorFile::kVersion},
                                      {"model", model}});
   std::vector<std::byte> sums;
   const auto add_sum = [&](std::uint32_t sum) {
@@ -47,7 +46,7 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
   };
   add_sum(writer.header_crc32());
   for (const std::string& name : writer.order()) {
-    if (name == sparse::SelectorFile::kChecksums) continue;
+    if (name == units::SelectorFile::kChecksums) continue;
     std::span<const std::byte> data = std::as_bytes(std::span(&threshold, 1));
     if (name.ends_with(".gate")) {
       const storage::BundleLayout& layout =
@@ -58,7 +57,7 @@ inline void write_thresholds(const std::filesystem::path& folder, float threshol
     add_sum(storage::crc32(data));
     writer.write(name, data);
   }
-  writer.write(sparse::SelectorFile::kChecksums, sums);
+  writer.write(units::SelectorFile::kChecksums, sums);
   writer.finish();
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "flashlm/model/engine.hpp"
-#include "flashlm/text/grammar.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
 #include "support/catch.hpp"
 #include "support/reference_model.hpp"
 #include "support/tiny_model.hpp"

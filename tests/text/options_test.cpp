@@ -5,8 +5,8 @@
 #include <string>
 #include <type_traits>
 
-#include "flashlm/model/engine_options.hpp"
-#include "flashlm/text/generation.hpp"
+#include "flashlm/model/plan/engine_options.hpp"
+#include "flashlm/text/generation/generation.hpp"
 #include "flashlm/text/language_model.hpp"
 #include "support/catch.hpp"
 

@@ -18,7 +18,7 @@
 #include "flashlm/agent/agent_prompt.hpp"
 #include "flashlm/agent/step.hpp"
 #include "flashlm/agent/tool.hpp"
-#include "flashlm/text/chat_model.hpp"
+#include "flashlm/text/chat/chat_model.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/grammar.hpp"
-#include "flashlm/text/json_schema_subset.hpp"
+#include "flashlm/text/grammar/grammar.hpp"
+#include "flashlm/text/grammar/json_schema_subset.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {
 

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flashlm/text/json_value.hpp"
+#include "flashlm/text/grammar/json/json_value.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {

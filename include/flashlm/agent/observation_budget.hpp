@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/chat_model.hpp"
-#include "flashlm/text/utf8.hpp"
+#include "flashlm/text/chat/chat_model.hpp"
+#include "flashlm/text/tokenizer/utf8.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {

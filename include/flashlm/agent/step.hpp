@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashlm/agent/action.hpp"
-#include "flashlm/storage/json.hpp"
+#include "flashlm/storage/format/json.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {

@@ -5,16 +5,13 @@
 #error "compiled.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
-#include "flashlm/base/aligned_buffer.ipp"
-#include "flashlm/base/cpu.ipp"
 #include "flashlm/base/dtype.ipp"
 #include "flashlm/base/error.ipp"
 #include "flashlm/base/matrix_view.ipp"
-#include "flashlm/base/memory_sensor.ipp"
-#include "flashlm/base/parallel.ipp"
+#include "flashlm/base/memory/aligned_buffer.ipp"
+#include "flashlm/base/memory/memory_sensor.ipp"
 #include "flashlm/base/process.ipp"
 #include "flashlm/base/random.ipp"
-#include "flashlm/base/reserved_memory.ipp"
 #include "flashlm/base/stats.ipp"
 #include "flashlm/base/tiles.ipp"
 #include "flashlm/base/turns.ipp"

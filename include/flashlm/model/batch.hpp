@@ -7,7 +7,7 @@
 
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/graph/spec.hpp"
-#include "flashlm/model/kv_cache.hpp"
+#include "flashlm/model/kv/kv_cache.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {

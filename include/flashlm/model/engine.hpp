@@ -11,26 +11,26 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/base/aligned_buffer.hpp"
-#include "flashlm/base/parallel.hpp"
+#include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/process.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/model/batch.hpp"
-#include "flashlm/model/embedding.hpp"
-#include "flashlm/model/engine_options.hpp"
-#include "flashlm/model/governor.hpp"
-#include "flashlm/model/kv_cache.hpp"
-#include "flashlm/model/layer.hpp"
-#include "flashlm/model/memory_plan.hpp"
-#include "flashlm/model/model.hpp"
-#include "flashlm/model/product.hpp"
-#include "flashlm/sparse/activation_tap.hpp"
-#include "flashlm/sparse/selective_ffn.hpp"
-#include "flashlm/sparse/selector.hpp"
-#include "flashlm/sparse/streamed_ffn.hpp"
-#include "flashlm/sparse/weight_stream.hpp"
+#include "flashlm/model/graph/model.hpp"
+#include "flashlm/model/kv/kv_cache.hpp"
+#include "flashlm/model/parts/embedding.hpp"
+#include "flashlm/model/parts/layer.hpp"
+#include "flashlm/model/parts/product.hpp"
+#include "flashlm/model/plan/engine_options.hpp"
+#include "flashlm/model/plan/governor.hpp"
+#include "flashlm/model/plan/memory_plan.hpp"
+#include "flashlm/stream/weight_stream.hpp"
+#include "flashlm/units/ffn/selective_ffn.hpp"
+#include "flashlm/units/ffn/streamed_ffn.hpp"
+#include "flashlm/units/select/activation_tap.hpp"
+#include "flashlm/units/select/selector.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -95,14 +95,14 @@ class Engine {
   /// The observer is called in the middle of a step and may throw to stop it. Takes max_batch *
   /// hidden_dim floats beside the budget. A step throws FormatError for activations that are not
   /// finite. Throws ArgumentError unless the selector is dense.
-  void observe(sparse::ActivationTap::Observer observer);
+  void observe(units::ActivationTap::Observer observer);
 
  private:
   static constexpr double kCheckInSeconds = 0.1;  // between two calls of on_wait
 
   MemoryNeeds needs() const;
 
-  std::unique_ptr<sparse::SelectiveFfn> make_selective();
+  std::unique_ptr<units::SelectiveFfn> make_selective();
 
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept;
 
@@ -133,11 +133,11 @@ class Engine {
   MemoryPlan plan_;
   const Weights* weights_;  // of model_
   std::unique_ptr<storage::Reader> reader_;
-  sparse::WeightStream stream_;
+  stream::WeightStream stream_;
   Embedding embedding_;
-  sparse::StreamedFfn ffn_;
-  sparse::Selector selector_;
-  std::unique_ptr<sparse::SelectiveFfn> selective_;  // null for the dense selector
+  units::StreamedFfn ffn_;
+  units::Selector selector_;
+  std::unique_ptr<units::SelectiveFfn> selective_;  // null for the dense selector
   Product product_;
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]

@@ -10,12 +10,12 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/kernels/activation.hpp"
-#include "flashlm/kernels/convert.hpp"
-#include "flashlm/kernels/elementwise.hpp"
-#include "flashlm/model/memory_needs.hpp"
-#include "flashlm/model/normalize.hpp"
-#include "flashlm/storage/open_reader.hpp"
+#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/kernels/elementwise.hpp"
+#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/model/parts/normalize.hpp"
+#include "flashlm/model/plan/memory_needs.hpp"
+#include "flashlm/storage/readers/open_reader.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -51,10 +51,10 @@ FLASHLM_INLINE MemoryPlan Engine::memory_plan() const {
 }
 
 FLASHLM_INLINE std::string Engine::numerics() const {
-  return sparse::numerics(sparse::make_eviction(options_.policy, options_.window));
+  return units::numerics(units::make_eviction(options_.policy, options_.window));
 }
 
-FLASHLM_INLINE void Engine::observe(sparse::ActivationTap::Observer observer) {
+FLASHLM_INLINE void Engine::observe(units::ActivationTap::Observer observer) {
   const Turns::Turn turn(turns_);
   if (selective_) {
     throw ArgumentError(
@@ -67,8 +67,8 @@ FLASHLM_INLINE MemoryNeeds Engine::needs() const {
   return memory_needs(*model_, options_, parallel_.n_threads());
 }
 
-FLASHLM_INLINE std::unique_ptr<sparse::SelectiveFfn> Engine::make_selective() {
-  return std::make_unique<sparse::SelectiveFfn>(
+FLASHLM_INLINE std::unique_ptr<units::SelectiveFfn> Engine::make_selective() {
+  return std::make_unique<units::SelectiveFfn>(
       model_->bundles(), *reader_, parallel_, selector_,
       model_->selector().scratch_bytes(options_.max_batch, parallel_.n_threads()),
       windowed_options(options_, plan_.n_rows));

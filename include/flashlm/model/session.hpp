@@ -14,7 +14,7 @@
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
-#include "flashlm/storage/sha256.hpp"
+#include "flashlm/storage/format/sha256.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {

@@ -10,11 +10,11 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/kv_cache.hpp"
-#include "flashlm/model/kv_file.hpp"
-#include "flashlm/model/kv_fingerprint.hpp"
-#include "flashlm/storage/beside_file.hpp"
-#include "flashlm/storage/file.hpp"
+#include "flashlm/model/kv/kv_cache.hpp"
+#include "flashlm/model/kv/kv_file.hpp"
+#include "flashlm/model/kv/kv_fingerprint.hpp"
+#include "flashlm/storage/io/beside_file.hpp"
+#include "flashlm/storage/io/file.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 

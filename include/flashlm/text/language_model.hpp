@@ -13,16 +13,16 @@
 #include <string_view>
 #include <vector>
 
-#include "flashlm/base/memory_sensor.hpp"
+#include "flashlm/base/memory/memory_sensor.hpp"
 #include "flashlm/base/stats.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/base/turns.hpp"
-#include "flashlm/model/memory_plan.hpp"
+#include "flashlm/model/kv_store.hpp"
+#include "flashlm/model/plan/memory_plan.hpp"
 #include "flashlm/model/session.hpp"
-#include "flashlm/sparse/neuron_read_options.hpp"
-#include "flashlm/text/generation.hpp"
-#include "flashlm/text/kv_store.hpp"
-#include "flashlm/text/tokenizer.hpp"
+#include "flashlm/text/generation/generation.hpp"
+#include "flashlm/text/tokenizer/tokenizer.hpp"
+#include "flashlm/units/neuron_read_options.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -50,9 +50,9 @@ struct LanguageModelOptions {
   std::string policy = "auto";
   std::optional<std::uint32_t>
       window{};  // tokens whose neurons stay, for the policies window and paper
-  sparse::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
-  bool lock_memory = false;                  // keeps everything that is allocated out of swap
-  bool governed = true;                      // gives pinned weights back when memory becomes short
+  units::NeuronReadOptions neuron_reads{};  // how the neurons that a selector chose are read
+  bool lock_memory = false;                 // keeps everything that is allocated out of swap
+  bool governed = true;                     // gives pinned weights back when memory becomes short
   double stall_seconds = 5;  // after so long without an answer of the device, on_warning is told
   /// Called about ten times a second while a step computes or waits; may throw to stop it.
   std::function<void()> on_wait{};

@@ -14,8 +14,8 @@
 #include "flashlm/base/process.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/engine.hpp"
-#include "flashlm/model/memory_needs.hpp"
-#include "flashlm/model/model.hpp"
+#include "flashlm/model/graph/model.hpp"
+#include "flashlm/model/plan/memory_needs.hpp"
 #include "flashlm/text/options.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {

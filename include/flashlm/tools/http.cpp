@@ -5,6 +5,6 @@
 #error "http.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
-#include "flashlm/tools/http.ipp"
-#include "flashlm/tools/http_transfer.ipp"
-#include "flashlm/tools/url.ipp"
+#include "flashlm/tools/http/http.ipp"
+#include "flashlm/tools/http/http_transfer.ipp"
+#include "flashlm/tools/http/url.ipp"

@@ -5,4 +5,4 @@
 #error "papers.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
-#include "flashlm/tools/papers.ipp"
+#include "flashlm/tools/papers/papers.ipp"

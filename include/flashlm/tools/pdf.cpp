@@ -5,5 +5,5 @@
 #error "pdf.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
-#include "flashlm/tools/pdf.ipp"
-#include "flashlm/tools/poppler_reader.ipp"
+#include "flashlm/tools/pdf/pdf.ipp"
+#include "flashlm/tools/pdf/poppler_reader.ipp"

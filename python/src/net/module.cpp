@@ -18,7 +18,7 @@
 
 #include "../checked_calls.hpp"
 #include "../tool_errors.hpp"
-#include "flashlm/tools/papers.hpp"
+#include "flashlm/tools/papers/papers.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;

@@ -15,7 +15,7 @@
 
 #include "../checked_calls.hpp"
 #include "../tool_errors.hpp"
-#include "flashlm/tools/pdf.hpp"
+#include "flashlm/tools/pdf/pdf.hpp"
 
 namespace py = pybind11;
 using namespace py::literals;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// main.cpp: one of two files, with flags of their own, that use what is compiled once.
+#include <flashlm/compute/cpu/kernels/matmul.hpp>
 #include <flashlm/flashlm.hpp>
-#include <flashlm/kernels/matmul.hpp>
 
 float dot_in_other_unit();
 

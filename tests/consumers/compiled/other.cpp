@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// other.cpp: the second file that uses a kernel.
+#include <flashlm/compute/cpu/kernels/matmul.hpp>
 #include <flashlm/flashlm.hpp>
-#include <flashlm/kernels/matmul.hpp>
 
 float dot_in_other_unit() {
   const float weights[2] = {2.0f, 6.0f}, x[2] = {1.0f, 0.5f};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// main.cpp: a program that reads papers, here from an empty cache.
-#include <flashlm/tools/papers.hpp>
+#include <flashlm/tools/papers/papers.hpp>
 
 #include <iostream>
 

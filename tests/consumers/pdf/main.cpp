@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// main.cpp: a program that reads PDFs, in two files.
-#include <flashlm/tools/pdf.hpp>
+#include <flashlm/tools/pdf/pdf.hpp>
 
 #include <iostream>
 

@@ -8,7 +8,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/graph/read_spec.hpp"
 #include "flashlm/model/graph/runs.hpp"
-#include "flashlm/storage/file.hpp"
+#include "flashlm/storage/io/file.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm;

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "flashlm/model/graph/spec.hpp"
-#include "flashlm/storage/json_value.hpp"
+#include "flashlm/storage/format/json_value.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {

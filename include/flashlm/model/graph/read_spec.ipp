@@ -8,7 +8,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/graph/read_work.hpp"
-#include "flashlm/storage/json.hpp"
+#include "flashlm/storage/format/json.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 

@@ -11,7 +11,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/graph/spec.hpp"
-#include "flashlm/storage/json.hpp"
+#include "flashlm/storage/format/json.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "flashlm/kernels/activation.hpp"
+#include "flashlm/compute/cpu/kernels/activation.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
