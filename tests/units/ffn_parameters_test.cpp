@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flashlm/units/ffn_parameters.hpp"
 
-#include <catch.hpp>
+#include "support/catch.hpp"
 
 TEST_CASE("a network without parameters of its own is SiLU's, without biases") {
   const flashlm::units::FfnParameters parameters;

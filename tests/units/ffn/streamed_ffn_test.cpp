@@ -64,7 +64,7 @@ TEST_CASE("neurons count as hits where they are pinned, for every token") {
   Fixture fixture(2);
   fixture.pass();
   std::uint64_t pinned = 0;
-  for (const PassLayout::Part& part : fixture.layout->parts()) {
+  for (const stream::PassLayout::Part& part : fixture.layout->parts()) {
     if (part.segment % 5 != 4 || part.segment >= 15 || !fixture.stream.pinned()[part.piece])
       continue;
     pinned += std::min<std::size_t>(150, (part.first + part.n_units) * 32) - part.first * 32;
