@@ -13,9 +13,9 @@
 namespace flashlm::inline FLASHLM_ABI {
 
 // clang-format off
-/// The number formats, one row each: name, GGUF's name, GGUF's number, numbers of a block (1: they stand alone), bytes
-/// of a block, largest finite number. What a format means is in compute/cpu/formats/<name>.inc, and how to add one in
-/// docs/number_formats.md.
+/// The number formats, one row each: name, GGUF's name, GGUF's number, numbers of a block (1: they
+/// stand alone), bytes of a block, largest finite number. What a format means is in
+/// compute/cpu/formats/<name>.inc, and how to add one in docs/number_formats.md.
 #define FLASHLM_NUMBER_FORMATS(ROW)               \
   ROW(f32,  "F32",  0,  1,  4,  0x1.fffffep127)   \
   ROW(f16,  "F16",  1,  1,  2,  65504.0)          \

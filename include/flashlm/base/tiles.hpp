@@ -5,9 +5,9 @@
 /// A row of a quantised matrix is blocks. In a layer the blocks of 32 rows, one below the other,
 /// lie together as a *tile*, so that one instruction works on four columns of many rows: first what
 /// each row has once (its scale), row after row, then *steps*, each four bytes of every row. What
-/// they hold is in compute/cpu/formats/<name>.inc, and for files in docs/format.md. Scales and quants
-/// are those of the blocks, and so is the number of bytes: only their places change. 32 rows are a
-/// *strip*. Rows that are missing in the last strip are zeros.
+/// they hold is in compute/cpu/formats/<name>.inc, and for files in docs/format.md. Scales and
+/// quants are those of the blocks, and so is the number of bytes: only their places change. 32 rows
+/// are a *strip*. Rows that are missing in the last strip are zeros.
 #pragma once
 
 #include <cstddef>

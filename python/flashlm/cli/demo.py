@@ -24,7 +24,7 @@ def main(
     threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
-    """Fetches a small chat model, packs it, runs it in half its size, and checks the answer.
+    """Fetches and packs a small chat model, runs it in half its size, and checks the answer.
 
     The check is bit for bit.
     """

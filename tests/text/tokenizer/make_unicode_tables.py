@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes include/flashlm/text/tokenizer/unicode_tables.inc: the character classes as the `tokenizers` library sees them.
+"""Writes text/tokenizer/unicode_tables.inc: the character classes as `tokenizers` sees them.
 
 Every code point is asked, one by one, so the tables hold the Unicode version of that library's
 regex engine and of its standard library, which are not the same. `--check` compares instead of
@@ -18,7 +18,8 @@ from pathlib import Path
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
 
-TABLES = Path(__file__).parents[2] / "include" / "flashlm" / "text" / "unicode_tables.inc"
+ROOT = Path(__file__).parents[3]
+TABLES = ROOT / "include" / "flashlm" / "text" / "tokenizer" / "unicode_tables.inc"
 Ranges = list[tuple[int, int]]
 
 
@@ -91,7 +92,7 @@ def render() -> str:
         cells = [f"{{0x{first:04X}, 0x{last:04X}}}," for first, last in ranges]
         line = "   "
         for cell in cells:
-            if len(line) + 1 + len(cell) > 120:
+            if len(line) + 1 + len(cell) > 100:
                 lines.append(line)
                 line = "   "
             line += " " + cell

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes include/flashlm/tools/http/fold_tables.inc: what Python's unicodedata knows of letters that are the same.
+"""Writes tools/http/fold_tables.inc: letters that are the same, by unicodedata.
 
 `--check` compares instead of writing and exits with 1 on a difference.
 
@@ -14,7 +14,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-TABLES = Path(__file__).parents[2] / "include" / "flashlm" / "tools" / "fold_tables.inc"
+ROOT = Path(__file__).parents[3]
+TABLES = ROOT / "include" / "flashlm" / "tools" / "http" / "fold_tables.inc"
 IDEOGRAPHS = (
     range(0xF900, 0xFB00),
     range(0x2F800, 0x2FA20),
@@ -97,11 +98,12 @@ def render() -> str:
     """The text of the .inc file."""
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
+        "// fold_tables.inc: letters that are the same. Generated, not edited:",
         (
-            "// fold_tables.inc: letters that are the same. Generated, not edited: "
-            "tests/tools/http/make_fold_tables.py asked"
+            "// tests/tools/http/make_fold_tables.py asked Python's unicodedata "
+            f"(Unicode {unicodedata.unidata_version})"
         ),
-        f"// Python's unicodedata (Unicode {unicodedata.unidata_version}) about every code point.",
+        "// about every code point.",
     ]
     tables: list[tuple[str, str, str, Sequence[tuple[int, ...]]]] = [
         ("Decomposition", "kDecompositions", "code point, what it is made of", decompositions()),

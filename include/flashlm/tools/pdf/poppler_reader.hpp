@@ -14,7 +14,7 @@
 #if defined(__has_include)
 #if !__has_include(<poppler-document.h>)
 #error \
-    "flashlm/tools/pdf/pdf.hpp needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
+    "flashlm::pdf needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
 #endif
 #endif
 

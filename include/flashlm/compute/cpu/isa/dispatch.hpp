@@ -24,7 +24,7 @@
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || __FLT_EVAL_METHOD__ < 0 ||      \
     __FLT_EVAL_METHOD__ == 2
 #error \
-    "flashlm promises the same bits everywhere: build without -ffast-math, its parts, and x87 arithmetic."
+    "flashlm promises the same bits everywhere: build without -ffast-math, its parts and x87 code."
 #endif
 
 namespace flashlm::inline FLASHLM_ABI::kernels {
