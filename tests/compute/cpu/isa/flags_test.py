@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "tests" / "kernels" / "flags_program.cpp"
+ROOT = Path(__file__).resolve().parents[4]
+PROGRAM = ROOT / "tests" / "compute" / "cpu" / "isa" / "flags_program.cpp"
 COMPILERS = ["g++", "clang++"]
 FLAGS = ["-O0", "-O2", "-O3 -march=native"]
 NO_SUCH_ISA = 3  # the program's exit code
