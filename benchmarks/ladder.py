@@ -408,7 +408,9 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument(
-        "--shape", default="opt-6.7b", help="a name in flashlm.shapes, or the path of a config.json"
+        "--shape",
+        default="opt-6.7b",
+        help="a name in flashlm.bench.shapes, or the path of a config.json",
     )
     result.add_argument("--dtype", default="f16", choices=["f32", "f16", "bf16"])
     result.add_argument("--cap", type=int, default=55, help="percent of the weights")

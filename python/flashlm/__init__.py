@@ -7,9 +7,7 @@ lm = flashlm.LanguageModel.from_pretrained("owner/name", memory="50%")
 print(lm.generate("The moon is", max_new_tokens=32))
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import typing as _typing
 
 from flashlm import _core
 from flashlm._core import (
@@ -28,20 +26,16 @@ from flashlm._core import (
     format_bytes,
     probe,
 )
-from flashlm.agent import Agent
+from flashlm.agents import Agent, Step, Tool
 from flashlm.language_model import LanguageModel
-from flashlm.packed_folder import add_gates, verify
-from flashlm.packing import pack
+from flashlm.packing import add_gates, pack, verify
 from flashlm.planning import plan
 from flashlm.session import Session
-from flashlm.step import Step
-from flashlm.thresholds import add_thresholds
-from flashlm.tool import Tool
-from flashlm.training import LayerReport, TrainReport, train
+from flashlm.training import LayerReport, TrainReport, add_thresholds, train
 
-if TYPE_CHECKING:
-    from flashlm import bench, plot
-    from flashlm.chat_template import ChatTemplate
+if _typing.TYPE_CHECKING:
+    from flashlm import bench, plot  # noqa: F401 - modules, brought in when they are first used
+    from flashlm.chat.chat_template import ChatTemplate
 
 __version__: str = _core.version
 
@@ -69,11 +63,9 @@ __all__ = [
     "__version__",
     "add_gates",
     "add_thresholds",
-    "bench",
     "format_bytes",
     "pack",
     "plan",
-    "plot",
     "probe",
     "train",
     "verify",
@@ -86,10 +78,10 @@ def _rename(value: object) -> None:
         value.__module__ = "flashlm"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     """The names that need further imports, brought in when they are first used."""
     if name == "ChatTemplate":
-        from flashlm.chat_template import ChatTemplate
+        from flashlm.chat.chat_template import ChatTemplate
 
         _rename(ChatTemplate)
         globals()[name] = ChatTemplate
@@ -102,7 +94,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "bench", "plot"})
 
 
 for _name in __all__:

@@ -28,7 +28,7 @@ def main() -> None:
         libraries = [CMAKE / "third_party" / name for name in ("eigen3", "nlohmann_json")]
         print(f"-I{INCLUDE}", *(f"-isystem {folder}" for folder in libraries))
     else:
-        from flashlm.cli import main as run_command_line  # slow, and not always needed
+        from flashlm._cli import main as run_command_line  # slow, and not always needed
 
         run_command_line()
 

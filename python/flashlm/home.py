@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.files import io_error
 from flashlm.packing.detect import is_packed, open_source
-from flashlm.packing.files import io_error
 from flashlm.packing.options import Options
-from flashlm.packing.source import Progress, Source
+from flashlm.packing.sources.source import Progress, Source
 from flashlm.packing.writer import growth, write_folder
 
 

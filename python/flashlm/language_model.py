@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from flashlm import _core
-from flashlm._checked_calls import checked
 from flashlm._core import Error, MemoryPlan, Stats, Tokenizer
-from flashlm.choices import check_drafter, check_memory, check_opening, check_size
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.opening_options import check_drafter, check_memory, check_opening, check_size
+from flashlm._speaker import Speaker
 from flashlm.session import Session
-from flashlm.speaker import Speaker
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from flashlm.chat_template import ChatTemplate
+    from flashlm.chat.chat_template import ChatTemplate
 
 Progress = Callable[[str, int, int], None]
 """Told how far a long job is: the stage, and how much of how much is done."""
@@ -176,7 +176,7 @@ class LanguageModel(Speaker):
 
     def _turn_ends(self) -> list[str]:
         if self._ends is None:
-            from flashlm.turn_ends import turn_ends
+            from flashlm.chat._turn_ends import turn_ends
 
             template, tokenizer, known = self.chat_template, self.tokenizer, self.config["eos"]
             ends = turn_ends(
@@ -199,7 +199,7 @@ class LanguageModel(Speaker):
             '<|im_start|>user\nHi<|im_end|>\n'
         """
         if self._chat_template is None:
-            from flashlm.chat_template import ChatTemplate
+            from flashlm.chat.chat_template import ChatTemplate
 
             self._chat_template = ChatTemplate.open(self.folder, self.tokenizer)
         return self._chat_template

@@ -12,9 +12,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, DiskProbe, MemoryPlan, format_bytes
-from flashlm.packing.files import io_error
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.files import io_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

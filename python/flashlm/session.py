@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from flashlm import _core
-from flashlm._checked_calls import checked
 from flashlm._core import Error, Stats, Tokenizer
-from flashlm.speaker import Speaker
+from flashlm._engine.checked_calls import checked
+from flashlm._speaker import Speaker
 
 if TYPE_CHECKING:
-    from flashlm.chat_template import ChatTemplate
+    from flashlm.chat.chat_template import ChatTemplate
     from flashlm.language_model import LanguageModel
 
 

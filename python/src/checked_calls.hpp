@@ -5,7 +5,8 @@
 /// pybind11 takes bytes for text and cuts numbers off, refuses text with lone surrogates, and
 /// refuses with a TypeError that prints every argument. Each function of a module is replaced by
 /// one that passes what is surely right straight on, and everything else to
-/// `flashlm._checked_calls.call`: that mends text, or raises an ArgumentError that names the value.
+/// `flashlm._engine.checked_calls.call`: that mends text, or raises an ArgumentError that names the
+/// value.
 #pragma once
 
 #include <cmath>
@@ -80,8 +81,8 @@ inline std::vector<std::pair<std::string, ArgumentKind>> parameters_of(std::stri
   return found;
 }
 
-/// Whether pybind11 takes the value as `flashlm._checked_calls` would. False asks that module. No
-/// exception is left behind.
+/// Whether pybind11 takes the value as `flashlm._engine.checked_calls` would. False asks that
+/// module. No exception is left behind.
 inline bool is_plain(PyObject* value, ArgumentKind kind, int depth = 0) {
   constexpr int kDeepest = 3;
   if (value == Py_None)
@@ -176,7 +177,7 @@ inline PyObject* call_checked(PyObject* self, PyObject* const* args, Py_ssize_t 
       named[pybind11::handle(PyTuple_GET_ITEM(names, i))] = pybind11::handle(args[n_args + i]);
     }
     const pybind11::object answer =
-        pybind11::module_::import("flashlm._checked_calls").attr("call");
+        pybind11::module_::import("flashlm._engine.checked_calls").attr("call");
     return answer(call.function, call.where, positional, named).release().ptr();
   } catch (pybind11::error_already_set& error) {
     error.restore();

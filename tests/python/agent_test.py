@@ -19,8 +19,8 @@ from typing import Any, Literal
 import pytest
 
 import flashlm
-from flashlm.response_format import grammar_of_schema
-from flashlm.tool_calls import call_schema
+from flashlm.chat._response_format import grammar_of_schema
+from flashlm.chat.tool_calls import call_schema
 
 ADD = '{"thought": "Add them.", "name": "add", "arguments": {"a": 2, "b": 3}}'
 ANSWER = '{"thought": "Done.", "name": "final_answer", "arguments": {"answer": "5"}}'

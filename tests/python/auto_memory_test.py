@@ -19,9 +19,9 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.choices import check_memory
-from flashlm.cli.app import run_app
-from flashlm.plan_lines import plan_lines
+from flashlm._cli.app import run_app
+from flashlm._engine.opening_options import check_memory
+from flashlm.planning import plan_lines
 from memory_cap import MemoryCap, cgroup_version
 
 MIB = 1 << 20

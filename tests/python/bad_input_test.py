@@ -19,9 +19,9 @@ from safetensors.numpy import save_file
 import flashlm
 import random_llama
 from flashlm import bench
-from flashlm.cli.app import run_app
+from flashlm._cli.app import run_app
 from flashlm.packing.graph import Graph, default_frequencies, rope
-from flashlm.training import fit
+from flashlm.training import _fit
 from small_disk import make_read_only, mounted
 
 TEXT = "The moon is bright tonight and the sea is calm. " * 60
@@ -169,7 +169,7 @@ def test_a_command_refuses_in_one_line_and_leaves_everything_as_it_was(  # noqa:
     flashlm_home: Path,
 ) -> None:
     monkeypatch.chdir(models)
-    monkeypatch.setattr(fit, "require_torch", lambda: None)
+    monkeypatch.setattr(_fit, "require_torch", lambda: None)
     before = contents(models), contents(flashlm_home)
     assert run_app(arguments) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -195,7 +195,7 @@ def test_a_pipe_is_no_model_and_a_file_is_no_home(
 def test_activations_beyond_all_numbers_end_training_and_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "require_torch", lambda: None)
+    monkeypatch.setattr(_fit, "require_torch", lambda: None)
     case = random_llama.case("relu")
     source = random_llama.write_folder(case, tmp_path / "source")
     tensors = random_llama.weights(case)
@@ -280,7 +280,7 @@ def test_bench_on_a_full_disk_leaves_no_file(
 def test_selectors_on_a_full_disk_leave_the_model_as_it_was(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "require_torch", lambda: None)
+    monkeypatch.setattr(_fit, "require_torch", lambda: None)
     with mounted(tmp_path / "disk", "1m") as disk:
         silu = Path(shutil.copytree(models / "silu.flash", disk / "silu.flash"))
         fill = disk / "fill"

@@ -13,7 +13,7 @@ import pytest
 
 import flashlm
 from fake_hub import FakeHub, fake_hub, make_pdf
-from flashlm import net, pdf
+from flashlm.papers import net, pdf
 from scripted_model import ScriptedSession, call
 
 smolagents = pytest.importorskip("smolagents")

@@ -16,10 +16,10 @@ import flashlm
 from flashlm import _core, bench
 from flashlm.bench import planted
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
+from flashlm.bench.shapes import SHAPES, shape_config
 from flashlm.bench.synthetic import synthetic_source
 from flashlm.packing.options import Options
 from flashlm.packing.writer import write_folder
-from flashlm.shapes import SHAPES, shape_config
 from theirs import Theirs
 
 DTYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")
@@ -269,7 +269,7 @@ def test_a_floor_above_the_measured_time_says_that_it_is_none(
 ) -> None:
     from rich.console import Console
 
-    from flashlm.cli.bench import table
+    from flashlm._cli.measuring.bench import table
 
     report = bench.run(shape, memory="75%", tokens=2, prompt=2)
     slow = dataclasses.replace(report, disk_rates=[1.0], dram_rates=[1e30])
@@ -309,7 +309,7 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_llama_cpp_is_given_no_shape_that_it_lacks() -> None:
-    from flashlm.bench.export import refuse_for_llama_cpp
+    from flashlm.bench._export import refuse_for_llama_cpp
 
     with pytest.raises(flashlm.ArgumentError, match=r"OPTForCausalLM"):
         refuse_for_llama_cpp(shape_config("opt-6.7b")[1])

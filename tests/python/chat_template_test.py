@@ -157,7 +157,7 @@ def test_a_template_stays_in_its_sandbox(template: str) -> None:
 
 
 def test_a_template_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm import _jinja
+    from flashlm.chat import _jinja
 
     monkeypatch.setattr(_jinja, "MAX_SECONDS", 0.2)
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_a_template_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_time_of_a_template_is_that_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm import _jinja
+    from flashlm.chat import _jinja
 
     def wait(_: str) -> str:
         time.sleep(0.3)
@@ -179,7 +179,7 @@ def test_the_time_of_a_template_is_that_of_computing(monkeypatch: pytest.MonkeyP
 
 
 def test_a_template_that_writes_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm import _jinja
+    from flashlm.chat import _jinja
 
     monkeypatch.setattr(_jinja, "MAX_OUTPUT_CHARS", 1000)
     with pytest.raises(flashlm.FormatError, match="it wrote more than 1000 characters"):

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import flashlm
-from flashlm.cli import chat, interrupts
+from flashlm._cli.terminal import interrupts
+from flashlm._cli.text import chat
 
 STOPPED = "(stopped)"
 WARNED = "(Ctrl-C again or Ctrl-D leaves)"

@@ -17,8 +17,10 @@ from rich.console import Console
 
 import flashlm
 from fake_hub import FakeHub, FakePaper, fake_hub
-from flashlm import net, pdf
-from flashlm.cli import agent, app, options, papers, screen
+from flashlm._cli import app
+from flashlm._cli.terminal import options, screen
+from flashlm._cli.text import agent, papers
+from flashlm.papers import net, pdf
 from scripted_model import ScriptedSession, call
 
 pytestmark = pytest.mark.skipif(

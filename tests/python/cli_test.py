@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import flashlm
-from flashlm.cli.app import app
+from flashlm._cli.app import app
 
 FLASHLM = [sys.executable, "-m", "flashlm"]
 HANGS = 400  # seconds after which something hangs; before, a machine may be slow or stand still

@@ -26,7 +26,7 @@ import pytest
 import byte_level
 import flashlm
 import theirs as recorded_answers
-from flashlm.packing.tokenizer import byte_characters
+from flashlm.packing.tokenizers.tokenizer import byte_characters
 
 TINY_CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],

@@ -15,6 +15,7 @@ import pytest
 
 import flashlm
 from flashlm import demo
+from flashlm._cli.text.demo import table
 
 
 def test_the_two_runs_are_equal(tiny: Path) -> None:
@@ -50,7 +51,7 @@ def test_one_other_bit_is_a_difference(tiny: Path, monkeypatch: pytest.MonkeyPat
     assert not report.equal
     console = Console(file=io.StringIO())
     with console.capture() as captured:
-        console.print(demo.table(report))
+        console.print(table(report))
     assert "DIFFERENT" in captured.get()
 
 

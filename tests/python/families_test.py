@@ -13,9 +13,9 @@ import pytest
 
 import flashlm
 from family_cases import ROWS, SEEDS, Case, case, transformers_logits, without
-from flashlm.packing import family
+from flashlm.packing import families
 from flashlm.packing.graph import Attention
-from flashlm.packing.huggingface import graph_of_config
+from flashlm.packing.sources.huggingface import graph_of_config
 from theirs import Theirs
 
 BITES = 0.05  # what leaving a feature out moves some logit by, at least
@@ -85,7 +85,7 @@ def test_each_feature_of_a_family_bites(name: str, seed: int, theirs: Theirs) ->
 
 def test_every_family_has_a_row() -> None:
     """OPT has tests of its own (model_live_test.py)."""
-    assert {each.name for each in family.known()} == {*ROWS, "opt"}
+    assert {each.name for each in families.known()} == {*ROWS, "opt"}
 
 
 @pytest.mark.parametrize("name", ROWS)

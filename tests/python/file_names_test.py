@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import flashlm
-from flashlm import _core, pdf
+from flashlm import _core
+from flashlm.papers import pdf
 
 NAME = os.fsdecode(b"caf\xe9")  # Latin-1
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flashlm
-from flashlm.cli.app import run_app
+from flashlm._cli.app import run_app
 from small_disk import mounted, overlaid
 
 IDS = [3, 141, 59, 26, 270, 0, 7]

@@ -16,7 +16,12 @@ import flashlm
 import random_llama
 import random_opt
 from flashlm._core import Tokenizer
-from flashlm.packing.tokenizer import bpe_document, byte_characters, byte_level, post_processor
+from flashlm.packing.tokenizers.tokenizer import (
+    bpe_document,
+    byte_characters,
+    byte_level,
+    post_processor,
+)
 from random_llama import Case
 from random_opt import OptCase
 from theirs import Theirs

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.cli.app import app
+from flashlm._cli.app import app
 
 CASE = random_llama.case("grouped")
 

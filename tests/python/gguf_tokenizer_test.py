@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flashlm._core import FormatError, Tokenizer
-from flashlm.packing.tokenizer import tokenizer_json
+from flashlm.packing.tokenizers.tokenizer import tokenizer_json
 
 TOKENS = ["<|end|>", "<tool>", "a", "b", "1", "2", "\u0120", "ab", "\u0120ab", "<pad>"]
 

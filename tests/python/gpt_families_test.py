@@ -11,7 +11,7 @@ import pytest
 import flashlm
 from family_cases import case
 from flashlm.packing.graph import Attention, Ffn, Graph
-from flashlm.packing.huggingface import graph_of_config
+from flashlm.packing.sources.huggingface import graph_of_config
 
 PHI3: dict[str, Any] = {
     "architectures": ["Phi3ForCausalLM"],

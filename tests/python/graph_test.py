@@ -33,7 +33,7 @@ from flashlm.packing.graph import (
     rope,
     sequential,
 )
-from flashlm.packing.tensors import tensors_of
+from flashlm.packing.graph.tensors import tensors_of
 
 RMS = Norm("rms", 1e-6)
 PLAIN = Attention(4, 2, 8, 0.25, rope(8, default_frequencies(8, 1e4)))

@@ -18,7 +18,7 @@ import pytest
 import flashlm
 import random_llama
 from flashlm import home
-from flashlm.packing import hub
+from flashlm.packing.sources import hub
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, result: Path | Exception) -> list[dict[str, Any]]:

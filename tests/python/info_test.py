@@ -19,7 +19,7 @@ import random_gguf
 import random_llama
 from fake_hub import fake_hub
 from family_cases import case
-from flashlm.cli.app import app
+from flashlm._cli.app import app
 
 CASE = random_llama.case("grouped")
 

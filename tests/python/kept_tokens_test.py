@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import byte_level
 import flashlm
-from flashlm.kept_tokens import keep_tokens
-from flashlm.packing.tokenizer import byte_characters
+from flashlm.chat.kept_tokens import keep_tokens
+from flashlm.packing.tokenizers.tokenizer import byte_characters
 
 MERGES = ("t h", "Ġ th", "i n", "Ġ a", "e r", "Ġth e")
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

@@ -18,7 +18,7 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.packing.files import beside, scratch_folder
+from flashlm._engine.files import beside, scratch_folder
 from flashlm.packing.selector_file import write_selector_file
 
 PATIENCE = 600  # seconds, after which a process that hangs is ended
@@ -69,7 +69,7 @@ def test_a_killed_writer_of_predictors_or_gates_leaves_nothing_for_good(
     code = """
         import sys, time
         from pathlib import Path
-        from flashlm.packing.files import beside
+        from flashlm._engine.files import beside
 
         with beside(Path(sys.argv[1])) as new:
             new.write_bytes(b"half")
@@ -106,7 +106,7 @@ def test_scratch_folders_of_killed_processes_go(tmp_path: Path) -> None:
     code = """
         import sys, time
         from pathlib import Path
-        from flashlm.packing.files import scratch_folder
+        from flashlm._engine.files import scratch_folder
 
         with scratch_folder(Path(sys.argv[1]), "flashlm-test-") as folder:
             (folder / "deep").mkdir()

@@ -19,8 +19,8 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.training import store
-from flashlm.training.fit import Predictor
+from flashlm.training import _store
+from flashlm.training._predictor import Predictor
 from memory_cap import MemoryCap, cgroup_version
 
 MIB = 1 << 20
@@ -171,7 +171,7 @@ def sparse(
                 0.0,
             )
         )
-    store.write(packed / store.FILE, layers, "f16", _core.weights_fingerprint(packed))
+    _store.write(packed / _store.FILE, layers, "f16", _core.weights_fingerprint(packed))
     flashlm.add_gates(packed)
     yield packed
     shutil.rmtree(folder)

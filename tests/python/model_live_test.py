@@ -20,7 +20,7 @@ import flashlm
 import random_gguf
 import random_llama
 import random_opt
-from flashlm.packing.gpt2_tokenizer import gpt2_tokenizer_json
+from flashlm.packing.tokenizers.gpt2_tokenizer import gpt2_tokenizer_json
 from random_llama import CASES, SPARSE_CASES, Case
 from random_opt import OPT_CASES, OptCase
 from theirs import AnswerError, Theirs, digest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fake_hub import fake_hub
-from flashlm import net, pdf
+from flashlm.papers import net, pdf
 
 # What the outputs of each say when all went well.
 SAID = {

@@ -13,16 +13,16 @@ import typer.main
 
 import flashlm
 from flashlm import _core
-from flashlm.choices import check_drafter
-from flashlm.cli import options
-from flashlm.cli.app import app, run_app
-from flashlm.generation_options import (
+from flashlm._cli.app import app, run_app
+from flashlm._cli.terminal import options
+from flashlm._engine.generation_options import (
     CHAT_DEFAULTS,
     SAMPLING,
     TEXT_DEFAULTS,
     ChatOptions,
     TextOptions,
 )
+from flashlm._engine.opening_options import check_drafter
 
 OPENING = {option["name"]: option for option in _core.OPENING_OPTIONS if not option["measures"]}
 GENERATION = {option["name"]: option for option in _core.GENERATION_OPTIONS}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.packing.gguf_header import read_header
+from flashlm.packing.formats.gguf_header import read_header
 from random_llama import Case
 
 CASE = random_llama.case("grouped")
@@ -268,11 +268,13 @@ def test_a_tokenizer_that_the_engine_cannot_read_is_refused_before_anything_is_w
 @pytest.mark.parametrize(
     "module",
     [
-        *(
-            f"flashlm.packing.{name}"
-            for name in ("fields", "graph", "hub", "huggingface", "names", "tokens")
-        ),
-        "flashlm.cli.graph_words",
+        "flashlm.packing.formats.fields",
+        "flashlm.packing.graph.frequencies",
+        "flashlm.packing.sources.hub",
+        "flashlm.packing.sources.huggingface",
+        "flashlm.packing.family.names",
+        "flashlm.packing.tokenizers.tokens",
+        "flashlm._cli.model.graph_words",
     ],
 )
 def test_the_examples_run(module: str) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import flashlm
 import random_llama
 import random_opt
-from flashlm.cli.app import app
+from flashlm._cli.app import app
 from random_opt import OptCase
 
 CASE = random_opt.case("opt")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.papers and flashlm.summarize: through a fake hub, with scripted and tiny models."""
+"""flashlm.papers and flashlm.papers.summaries: through a fake hub, with scripted and tiny models."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import flashlm
 from fake_hub import FakeHub, FakePaper, fake_hub, make_pdf
-from flashlm import net, papers, pdf
-from flashlm.papers import Document, Page
-from flashlm.summarize import summarize
+from flashlm import papers
+from flashlm.papers import Document, Page, net, pdf
+from flashlm.papers.summaries import summarize
 from scripted_model import ScriptedSession
 
 pytestmark = pytest.mark.skipif(not net.available(), reason="flashlm was built without libcurl")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.net: the binding of the paper tools, against a hub and an arXiv on loopback."""
+"""flashlm.papers.net: the binding of the paper tools, against a hub and an arXiv on loopback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flashlm
-from flashlm import net
+from flashlm.papers import net
 
 PDF = b"%PDF-1.5\n1 0 obj\nendobj\ntrailer\n%%EOF\n"
 PAPER = {

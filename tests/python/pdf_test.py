@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.pdf: the binding of the PDF reader, and what it says where poppler was missing."""
+"""flashlm.papers.pdf: the binding of the PDF reader, and what it says where poppler was missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import flashlm
-from flashlm import pdf
+from flashlm.papers import pdf
 
 needs_poppler = pytest.mark.skipif(not pdf.available(), reason="flashlm was built without poppler")
 

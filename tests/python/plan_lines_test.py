@@ -14,8 +14,8 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm import _core
-from flashlm.cli.app import run_app
-from flashlm.plan_lines import plan_lines
+from flashlm._cli.app import run_app
+from flashlm.planning import plan_lines
 
 CASE = random_llama.case("grouped")
 
@@ -31,7 +31,7 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return real(*arguments, **options)
 
     monkeypatch.setattr(_core.LanguageModel, "open", opened)
-    monkeypatch.setattr("flashlm.cli.screen.tell", seen.append)
+    monkeypatch.setattr("flashlm._cli.terminal.screen.tell", seen.append)
     return seen
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashlm
-from flashlm.response_format import grammar_of_schema
+from flashlm.chat._response_format import grammar_of_schema
 
 Schema = dict[str, Any]
 NAMES = st.sampled_from(["a", "b", "name", "é", 'q"'])

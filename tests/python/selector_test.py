@@ -17,7 +17,7 @@ import flashlm
 import random_llama
 import random_predictor
 from flashlm import _core
-from flashlm.cli.app import run_app
+from flashlm._cli.app import run_app
 
 TEXT = "The moon is a harsh mistress, and the sea is calm tonight."
 

@@ -16,7 +16,7 @@ import pytest
 
 import flashlm
 from fake_hub import FakeHub, fake_hub
-from flashlm import net, pdf
+from flashlm.papers import net, pdf
 from scripted_model import ScriptedSession, call
 
 smolagents = pytest.importorskip("smolagents")
@@ -70,7 +70,7 @@ def scripted(
 
 
 def test_flashlm_itself_needs_no_smolagents() -> None:
-    program = "import sys; sys.modules['smolagents'] = None; import flashlm, flashlm.cli.app, flashlm.papers"
+    program = "import sys; sys.modules['smolagents'] = None; import flashlm, flashlm._cli.app, flashlm.papers"
     subprocess.run([sys.executable, "-c", program], check=True)
     said = subprocess.run(
         [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import flashlm
-from flashlm.response_format import grammar_of_format, grammar_of_schema
+from flashlm.chat._response_format import grammar_of_format, grammar_of_schema
 
 NODE = {
     "type": "object",
@@ -119,7 +119,7 @@ def test_too_few_tokens_are_an_error_that_names_enough(lm: flashlm.LanguageModel
 
 
 def test_run_writes_json(tiny: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from flashlm.cli import main
+    from flashlm._cli import main
 
     schema = tmp_path / "schema.json"
     schema.write_text(

@@ -21,7 +21,7 @@ import pytest
 
 import flashlm
 from fake_hub import FakeHub, fake_hub
-from flashlm import net, pdf
+from flashlm.papers import net, pdf
 from scripted_model import ScriptedSession, call
 
 pytestmark = pytest.mark.skipif(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import flashlm
-from flashlm.cli.app import run_app
+from flashlm._cli.app import run_app
 from theirs import Theirs
 
 SHORT = ("--tokens", "2000", "--epochs", "1", "--rank", "32", "--threads", "1")

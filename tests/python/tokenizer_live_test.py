@@ -245,7 +245,7 @@ def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(
 ) -> None:
     import gguf
 
-    from flashlm.packing.tokenizer import tokenizer_json
+    from flashlm.packing.tokenizers.tokenizer import tokenizer_json
 
     fields = gguf.GGUFReader(real_gguf).fields
     document = json.dumps(

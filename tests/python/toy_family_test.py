@@ -16,7 +16,7 @@ import pytest
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.packing import families, family
+from flashlm.packing import families
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 CASE = random_llama.Case("toy", 3, n_heads=3, n_kv_heads=3, dim=48, n_layers=3)
@@ -29,10 +29,10 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "families").mkdir()
     (tmp_path / "families" / "toy.py").write_text(code)
     monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
-    family.known.cache_clear()
+    families.known.cache_clear()
     yield
     sys.modules.pop("flashlm.packing.families.toy", None)
-    family.known.cache_clear()
+    families.known.cache_clear()
 
 
 def write_folder(folder: Path) -> Path:
@@ -95,7 +95,7 @@ def test_a_family_is_one_file(tmp_path: Path) -> None:
     assert np.array_equal(
         logits(random_gguf.write(CASE, tmp_path / "m.gguf", architecture="toy")), expected
     )
-    assert ", toy, " in family.runs()
+    assert ", toy, " in families.runs()
 
 
 @pytest.mark.usefixtures("toy")

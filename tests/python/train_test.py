@@ -18,11 +18,11 @@ import pytest
 
 import flashlm
 from flashlm import _core
-from flashlm.training import fit, store
-from flashlm.training.activations import ActivationStore
-from flashlm.training.report import LayerReport
-from flashlm.training.text import Windows, cut, read_texts
-from flashlm.training.trainer import Fitted, Options, Shape, Trainer
+from flashlm.training import _fit, _store
+from flashlm.training._activations import ActivationStore
+from flashlm.training._report import LayerReport
+from flashlm.training._text import Windows, cut, read_texts
+from flashlm.training._trainer import Fitted, Options, Shape, Trainer
 
 SHAPE = Shape(n_layers=3, dim=64, hidden=160, n_matrices=2)
 OPTIONS = Options(rank="auto", recall=0.99, epochs=6, seed=0, dtype="q8_0")
@@ -271,9 +271,9 @@ def test_without_torch_the_error_names_the_extra(
 
 
 def test_auto_ranks_are_those_of_the_paper() -> None:
-    assert fit.ranks(4096) == [128, 256, 512, 1024]
-    assert fit.ranks(256) == [32, 64]
-    assert fit.ranks(64) == [32]
+    assert _fit.ranks(4096) == [128, 256, 512, 1024]
+    assert _fit.ranks(256) == [32, 64]
+    assert _fit.ranks(64) == [32]
 
 
 @pytest.mark.torch
@@ -281,7 +281,7 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
     need("torch")
     work = trainer(tmp_path / "work")
     work.collect(FakeRunner(), nobody)
-    with fit.threads(1, SHAPE.dim, SHAPE.hidden):
+    with _fit.threads(1, SHAPE.dim, SHAPE.hidden):
         fitted = work.fit(nobody)
     for one in fitted:
         assert one.report.rank == 32
@@ -289,7 +289,7 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
         assert one.report.over_prediction < 1.5
         assert 0.05 < 1 - one.report.sparsity < one.report.predicted < 0.4
     path = tmp_path / "predictor.safetensors"
-    store.write(path, [(one.predictor, one.report.threshold) for one in fitted], "q8_0", "model")
+    _store.write(path, [(one.predictor, one.report.threshold) for one in fitted], "q8_0", "model")
     tensors = _core.Safetensors(str(path))
     assert tensors.shape("layers.2.b") == [SHAPE.hidden, 34]
     assert tensors.metadata() == {
@@ -338,11 +338,11 @@ def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_pat
 def train_to_the_end(work: Path, out: Path) -> None:
     """For a process of its own, that may be killed anywhere."""
     one = trainer(work)
-    with fit.threads(1, SHAPE.dim, SHAPE.hidden):
+    with _fit.threads(1, SHAPE.dim, SHAPE.hidden):
         if not one.is_collected:
             one.collect(FakeRunner(), nobody)
         fitted = one.fit(nobody)
-    store.write(out, [(each.predictor, each.report.threshold) for each in fitted], "q8_0", "model")
+    _store.write(out, [(each.predictor, each.report.threshold) for each in fitted], "q8_0", "model")
 
 
 @pytest.mark.torch

@@ -21,7 +21,7 @@ import flashlm
 import random_llama
 import random_opt
 from flashlm import _core
-from flashlm.cli.app import app
+from flashlm._cli.app import app
 from flashlm.packing.upgrade import manifest_of, upgraded
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "format2"

@@ -21,11 +21,11 @@ import pytest
 
 import flashlm
 from fake_hub import fake_hub
-from flashlm import net, papers
+from flashlm import papers
 from flashlm.bench.planted import planted_source
 from flashlm.bench.report import Report as BenchReport
-from flashlm.demo import Report as DemoReport
-from flashlm.training import fit
+from flashlm.papers import net
+from flashlm.training import _fit
 from public_api import public_objects
 
 LONGEST_MESSAGE = 500
@@ -271,19 +271,14 @@ def right_values(place: Mapping[str, Any], name: str) -> dict[str, Any]:
             "scratch_bytes": 1 << 16,
             "page_cache": True,
         },
-        "flashlm.demo.table": {
-            "report": DemoReport(
-                "", [], lm.memory_plan, lm.stats, lm.memory_plan, lm.stats, True, True, 0
-            )
-        },
         "flashlm.demo.run": {"folder": "tiny.flash"},
         "flashlm.bench.floors.disk_bytes_per_second": {
             "path": "tiny.flash/flashlm.json",
             "seconds": 0.001,
         },
-        "flashlm.bench.report.run": {"tokens": 1, "prompt": 1, "keep": "note.md"},
-        "flashlm.bench.export.export": {"path": "note.md"},
-        "flashlm.bench.synthetic.synthesize": {"folder": "note.md"},
+        "flashlm.bench.run": {"tokens": 1, "prompt": 1, "keep": "note.md"},
+        "flashlm.bench.export": {"path": "note.md"},
+        "flashlm.bench.synthesize": {"folder": "note.md"},
         "flashlm.bench.planted.plant_predictor": {"folder": "missing", "source": place["source"]},
         "flashlm.bench.planted.planted_text": {"source": place["source"]},
         "flashlm.bench.planted.aggregated_windows": {"source": place["source"]},
@@ -314,7 +309,7 @@ NEEDED |= {"papers", "prompt", "max_steps"}
 # These are right, and take their time.
 SLOW = {
     ("flashlm.probe", "seconds"): {"None", "half", "numpy", "true"},
-    ("flashlm.bench.report.run", "keep"): {"None", "tilde"},
+    ("flashlm.bench.run", "keep"): {"None", "tilde"},
 }
 
 
@@ -373,7 +368,7 @@ def callables(place: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Any]
     )  # its other methods are the model's
     if net.available():
         for member in ("http_get", "paper_id"):
-            yield f"flashlm.net.{member}", partial(getattr, net, member)
+            yield f"flashlm.papers.net.{member}", partial(getattr, net, member)
 
 
 def is_called(value: object) -> bool:
@@ -424,7 +419,7 @@ def complaint(given: Callable[[], Any], arguments: Mapping[str, Any]) -> str:
 def test_hostile_values_end_in_an_error_of_flashlm_or_none(
     place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "require_torch", lambda: None)
+    monkeypatch.setattr(_fit, "require_torch", lambda: None)
     wrong: list[str] = []
     n_calls = 0
     for name, given in callables(place):

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flashlm
-from flashlm.packing.llama_like import unpaired
-from flashlm.packing.weight import Weight
+from flashlm.packing.family.llama_like import unpaired
+from flashlm.packing.formats.weight import Weight
 
 NUMBERS = np.random.default_rng(1).standard_normal((24, 6)).astype(np.float32)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flashlm.packing.tokenizer import bpe_document, byte_level
+from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_level
 
 
 def tokenizer(

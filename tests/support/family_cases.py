@@ -33,8 +33,8 @@ from family_row import (
     zeroed,
 )
 from flashlm.packing.family import Family
-from flashlm.packing.huggingface import graph_of_config
-from flashlm.packing.tensors import tensors_of
+from flashlm.packing.graph.tensors import tensors_of
+from flashlm.packing.sources.huggingface import graph_of_config
 from gemma_rows import GEMMA_ROWS
 from gpt_rows import GPT_ROWS
 from random_llama import FloatArray

@@ -6,44 +6,22 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import pkgutil
 import types
 from collections.abc import Iterator
 
 import flashlm
-from flashlm import (
-    chat_template,
-    context_size,
-    demo,
-    home,
-    kept_tokens,
-    language_model,
-    papers,
-    plot,
-    shapes,
-    summarize,
-    tool_calls,
-)
-from flashlm.bench import floors, planted, report, synthetic
 
-MODULES = [
-    *(
-        chat_template,
-        context_size,
-        demo,
-        home,
-        kept_tokens,
-        language_model,
-        papers,
-        plot,
-        summarize,
-        tool_calls,
-    ),
-    *(floors, shapes, importlib.import_module("flashlm.bench.export"), planted, report, synthetic),
-]
-with contextlib.suppress(ModuleNotFoundError):
-    from flashlm import smolagents
 
-    MODULES.append(smolagents)
+def public_modules() -> Iterator[types.ModuleType]:
+    """Modules that users may name: those without an underscore, but for the packer's rooms."""
+    for found in pkgutil.walk_packages(flashlm.__path__, "flashlm."):
+        if any(part.startswith("_") for part in found.name.split(".")):
+            continue
+        if found.name.startswith("flashlm.packing."):
+            continue
+        with contextlib.suppress(ModuleNotFoundError):  # an extra that is not installed
+            yield importlib.import_module(found.name)
 
 
 def public_objects() -> Iterator[tuple[str, object]]:
@@ -56,15 +34,20 @@ def public_objects() -> Iterator[tuple[str, object]]:
                 of_python = any(hasattr(parent, member) for parent in (object, OSError))
                 if not member.startswith("_") and not of_python:
                     yield f"flashlm.{name}.{member}", inspect.getattr_static(value, member)
-    for module in MODULES:
-        yield from module_objects(module)
+    seen = set()
+    for module in public_modules():  # a package before its modules, and so the shorter name
+        for name, value in module_objects(module):
+            if id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
 
 
 def module_objects(module: types.ModuleType) -> Iterator[tuple[str, object]]:
     """A module's own public functions; of flashlm.smolagents also its classes, with what they have examples of."""
     for name, value in vars(module).items():
         home_module = f"{getattr(value, '__module__', None)}."
-        if name.startswith("_") or not home_module.startswith(f"{module.__name__}."):
+        listed = name in getattr(module, "__all__", [name])
+        if name.startswith("_") or not listed or not home_module.startswith(f"{module.__name__}."):
             continue
         if inspect.isfunction(value):
             yield f"{module.__name__}.{name}", value

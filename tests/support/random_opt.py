@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import random_llama
-from flashlm.packing.tokenizer import byte_characters
+from flashlm.packing.tokenizers.tokenizer import byte_characters
 from random_llama import FloatArray
 
 

@@ -6,7 +6,7 @@ The same weights can be written for other programs.
 
 from __future__ import annotations
 
-from flashlm.bench.export import export
+from flashlm.bench._export import export
 from flashlm.bench.report import NOTE, Report, run
 from flashlm.bench.synthetic import synthesize
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from flashlm import _core
-from flashlm._checked_calls import checked
-from flashlm._values import whole
-from flashlm.choices import MOST_THREADS
-from flashlm.packing.files import io_error
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.checks import whole
+from flashlm._engine.files import io_error
+from flashlm._engine.opening_options import MOST_THREADS
 
 _CHUNKS = (256 << 10, 1 << 20, 4 << 20)  # what a stream of weights reads
 _DEPTHS = (1, 4, 16)

@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashlm import _core, _values
-from flashlm._checked_calls import checked
+from flashlm import _core
 from flashlm._core import ArgumentError
+from flashlm._engine import checks
+from flashlm._engine.checked_calls import checked
 from flashlm.bench.synthetic import SyntheticWeight, synthetic_source
-from flashlm.packing.dtypes import QUANTISED, ROUNDED
-from flashlm.packing.source import Source
-from flashlm.packing.weight import Weight
+from flashlm.packing.formats.dtypes import QUANTISED, ROUNDED
+from flashlm.packing.formats.weight import Weight
+from flashlm.packing.sources.source import Source
 
 # Of the neurons, on average over the layers, this share is predicted; the first layers have fewer,
 # the last ones more.
@@ -174,7 +175,7 @@ def planted_source(shape: str | os.PathLike[str], dtype: str = "f16", seed: int 
     """A model with planted firing: OPT, or Llama's graph with a ReLU in place of SiLU.
 
     Args:
-        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        shape: A name in `flashlm.bench.shapes.SHAPES`, or the path of a config.json.
         dtype: A number format without blocks: ``"f32"``, ``"f16"`` or ``"bf16"``.
         seed: Other weights for another seed.
 
@@ -209,7 +210,7 @@ def _selecting(source: Source) -> str:
 
 
 def _seed(seed: int) -> int:
-    return _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
+    return checks.whole(seed, "seed", where="bench", least=0, most=checks.MOST_64_BITS)
 
 
 def _first_input(constant: float, dim: int) -> float:
@@ -251,8 +252,8 @@ def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> No
 
     Where only its size matters, `hollow` leaves holes in the place of its numbers.
     """
-    from flashlm.training.fit import Predictor
-    from flashlm.training.store import FILE, write
+    from flashlm.training._predictor import Predictor
+    from flashlm.training._store import FILE, write
 
     selecting = _selecting(source)
     layers = []
@@ -271,7 +272,7 @@ def plant_predictor(folder: Path, source: Source, *, hollow: bool = False) -> No
 @checked("bench")
 def planted_text(source: Source, n: int, seed: int = 0) -> list[int]:
     """`n` token ids that stay with a topic for a while."""
-    n = _values.whole(n, "n", where="bench", least=0, most=_values.MOST_32_BITS)
+    n = checks.whole(n, "n", where="bench", least=0, most=checks.MOST_32_BITS)
     random = np.random.default_rng([_seed(seed), 2])
     ids: list[int] = []
     while len(ids) < n:
@@ -291,12 +292,12 @@ def aggregated_windows(source: Source, ids: Sequence[int], longest: int = 10) ->
         ``windows``: the share that the last 1, 2, ... tokens have in common or apart (the paper's
         aggregated usage); ``new``: the share that a token adds to each of these windows.
     """
-    longest = _values.whole(longest, "longest", where="bench", least=1, most=max(len(ids) - 1, 1))
+    longest = checks.whole(longest, "longest", where="bench", least=1, most=max(len(ids) - 1, 1))
     if len(ids) <= longest:
-        _values.refuse("bench", "ids", f"more than {longest}", ids)
+        checks.refuse("bench", "ids", f"more than {longest}", ids)
     n_layers = len(source.graph.layers)
     for index, token in enumerate(ids):
-        _values.whole(
+        checks.whole(
             token, f"ids[{index}]", where="bench", least=0, most=source.graph.vocab_size - 1
         )
     selecting = _selecting(source)

@@ -15,21 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from flashlm import _core, _values, home
-from flashlm._checked_calls import checked
+from flashlm import _core, home
 from flashlm._core import ArgumentError
-from flashlm._values import MOST_32_BITS, MOST_64_BITS
+from flashlm._engine import checks
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.checks import MOST_32_BITS, MOST_64_BITS
+from flashlm._engine.files import io_error, scratch_folder
+from flashlm._engine.opening_options import READERS, check_memory, check_opening, check_whole
 from flashlm.bench.floors import disk_bytes_per_second, memory_bytes_per_second
 from flashlm.bench.planted import aggregated_windows, plant_predictor, planted_source, planted_text
 from flashlm.bench.synthetic import synthetic_source
-from flashlm.choices import READERS, check_memory, check_opening, check_whole
 from flashlm.packing.detect import is_packed
-from flashlm.packing.files import io_error, scratch_folder
 from flashlm.packing.options import Options
-from flashlm.packing.source import Progress, Source
+from flashlm.packing.sources.source import Progress, Source
 from flashlm.packing.upgrade import manifest_of
 from flashlm.packing.writer import write_folder
-from flashlm.training.store import FILE as PREDICTOR_FILE
+from flashlm.training._store import FILE as PREDICTOR_FILE
 
 NOTE = (
     "Random weights: the text is meaningless; "
@@ -148,7 +149,7 @@ def run(
     """Runs a model of random weights on random tokens, and measures the floors before and after.
 
     Args:
-        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        shape: A name in `flashlm.bench.shapes.SHAPES`, or the path of a config.json.
         dtype: The name of a number format.
         memory: As for `LanguageModel.from_pretrained`.
         tokens: How many to decode.
@@ -213,7 +214,7 @@ def run(
         folder = (
             stack.enter_context(_scratch(home.home())) / "model.flash"
             if keep is None
-            else _values.new_path(keep, "keep", where="bench")
+            else checks.new_path(keep, "keep", where="bench")
         )
         if is_packed(folder):
             _check_same(folder, source, dtype)

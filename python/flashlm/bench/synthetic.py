@@ -24,19 +24,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flashlm import _core, _values
-from flashlm._checked_calls import checked
+from flashlm import _core
 from flashlm._core import ArgumentError, FormatError
-from flashlm.packing.dtypes import FORMATS, NATIVE, ROUNDED
-from flashlm.packing.huggingface import graph_of_config
+from flashlm._engine import checks
+from flashlm._engine.checked_calls import checked
+from flashlm.bench.shapes import shape_config
+from flashlm.packing.formats.dtypes import FORMATS, NATIVE, ROUNDED
+from flashlm.packing.formats.weight import Loss, Weight, numpy_dtype
+from flashlm.packing.graph.tensors import tensors_of
 from flashlm.packing.options import Options
-from flashlm.packing.source import Progress, Source
-from flashlm.packing.tensors import tensors_of
-from flashlm.packing.tokenizer import bpe_document, byte_characters, byte_level
-from flashlm.packing.tokens import Tokens
-from flashlm.packing.weight import Loss, Weight, numpy_dtype
+from flashlm.packing.sources.huggingface import graph_of_config
+from flashlm.packing.sources.source import Progress, Source
+from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_characters, byte_level
+from flashlm.packing.tokenizers.tokens import Tokens
 from flashlm.packing.writer import write_folder
-from flashlm.shapes import shape_config
 
 # Numbers of the pool that stay together; of a format of longer blocks, as many as a block has
 _RUN = 32
@@ -126,7 +127,7 @@ def synthetic_source(
     """A model of random weights as a source, which can be packed like any other.
 
     Args:
-        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        shape: A name in `flashlm.bench.shapes.SHAPES`, or the path of a config.json.
         dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all
             matrices.
         seed: Other weights for another seed.
@@ -136,7 +137,7 @@ def synthetic_source(
         ArgumentError: Another shape or dtype; rows that the dtype's blocks do not fill.
         FormatError: The config is none that the engine runs.
     """
-    seed = _values.whole(seed, "seed", where="bench", least=0, most=_values.MOST_64_BITS)
+    seed = checks.whole(seed, "seed", where="bench", least=0, most=checks.MOST_64_BITS)
     if dtype not in ROUNDED:
         raise ArgumentError(f"[bench] dtype: expected {', '.join(ROUNDED)}, got {dtype!r}")
     name, config = shape_config(shape)
@@ -201,7 +202,7 @@ def synthesize(
     Its text is meaningless; its bytes and times are not.
 
     Args:
-        shape: A name in `flashlm.shapes.SHAPES`, or the path of a config.json.
+        shape: A name in `flashlm.bench.shapes.SHAPES`, or the path of a config.json.
         folder: Where to; must not exist.
         dtype: The name of a number format (``"f32"``, ``"f16"``, ``"q8_0"``, ...), for all
             matrices.
@@ -224,7 +225,7 @@ def synthesize(
     source = synthetic_source(shape, dtype, seed)
     return write_folder(
         source,
-        _values.new_path(folder, "folder", where="bench"),
+        checks.new_path(folder, "folder", where="bench"),
         Options.resolve(source, "source", "auto"),
         progress,
     )
@@ -251,7 +252,7 @@ def vocabulary(vocab_size: int) -> list[str]:
 
     Word 256 is a merge of two bytes.
     """
-    _values.whole(vocab_size, "vocab_size", where="bench", most=_values.MOST_32_BITS)
+    checks.whole(vocab_size, "vocab_size", where="bench", most=checks.MOST_32_BITS)
     if vocab_size <= 256:  # noqa: PLR2004 - bytes
         raise FormatError(
             f"[bench] vocab_size: expected at least 257 (the bytes and a merge), got {vocab_size}"

@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from flashlm._checked_calls import checked
-from flashlm._values import new_path
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.checks import new_path
 from flashlm.packing.detect import open_source
 from flashlm.packing.options import Options
-from flashlm.packing.source import Progress
+from flashlm.packing.packed_folder import add_gates, verify
+from flashlm.packing.sources.source import Progress
 from flashlm.packing.writer import growth, write_folder
 
-__all__ = ["pack"]
+__all__ = ["add_gates", "pack", "verify"]
 
 
 @checked("pack")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from flashlm._core import ArgumentError, FormatError, IoError, Tokenizer, foreign_file
+from flashlm._engine.files import io_error, read_object
 from flashlm.packing.chat_format import NAME as CHAT_FORMAT
 from flashlm.packing.chat_format import chat_format
-from flashlm.packing.files import io_error, read_object
-from flashlm.packing.source import Progress, Source
+from flashlm.packing.sources.source import Progress, Source
 
 MANIFEST = "flashlm.json"
 
@@ -87,13 +87,13 @@ def headers_of(source: str | os.PathLike[str]) -> dict[str, Any] | None:
     path = Path(source).expanduser()
     with contextlib.suppress(FormatError, OSError):
         if path.is_file():
-            from flashlm.packing.gguf_parts import read_parts
+            from flashlm.packing.formats.gguf_parts import read_parts
 
             header = read_parts(path)[0]
             architecture = header.metadata.get("general.architecture")
             tensors = [(each.kind, each.shape, each.n_bytes) for each in header.tensors.values()]
         elif (path / "config.json").is_file():
-            from flashlm.packing.huggingface import read_headers
+            from flashlm.packing.sources.huggingface import read_headers
 
             names = read_object(path / "config.json").get("architectures")
             architecture = ", ".join(map(str, names)) if isinstance(names, list) else None
@@ -131,10 +131,10 @@ def _open(
         raise
     except OSError as error:
         raise io_error("read", error, path) from error
-    from flashlm.packing import hub
+    from flashlm.packing.sources import hub
 
     if isinstance(source, str) and hub.is_hub_id(source):
-        from flashlm.packing.huggingface import open_huggingface
+        from flashlm.packing.sources.huggingface import open_huggingface
 
         if not headers_only:
             return open_huggingface(hub.fetch(source, progress), name=source)
@@ -151,7 +151,7 @@ def _open_folder(path: Path) -> Source:
             f"[pack] source: the folder is packed already ({path}). Open it as it is."
         )
     if (path / "config.json").is_file():
-        from flashlm.packing.huggingface import open_huggingface
+        from flashlm.packing.sources.huggingface import open_huggingface
 
         return open_huggingface(path)
     names = sorted(entry.name for entry in path.iterdir())
@@ -172,7 +172,7 @@ def _open_file(path: Path) -> Source:
     with path.open("rb") as file:
         begin = file.read(512)
     if begin.startswith(b"GGUF"):
-        from flashlm.packing.gguf import open_gguf
+        from flashlm.packing.sources.gguf import open_gguf
 
         return open_gguf(path)
     foreign = foreign_file(begin, "json" if path.suffix == ".json" else "gguf")

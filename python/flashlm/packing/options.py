@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from flashlm import _core
 from flashlm._core import ArgumentError
-from flashlm._values import MOST_32_BITS, refuse, whole
-from flashlm.packing.dtypes import QUANTISED, ROUNDED, choose
-from flashlm.packing.source import Source
+from flashlm._engine.checks import MOST_32_BITS, refuse, whole
+from flashlm.packing.formats.dtypes import QUANTISED, ROUNDED, choose
+from flashlm.packing.sources.source import Source
 
 FORMAT_VERSION = 3
 _WEIGHTS_VERSION = 2  # of the files of weights, which format 3 did not change

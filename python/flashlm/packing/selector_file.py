@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flashlm import _core
-from flashlm.packing.files import beside, sync_folder
+from flashlm._engine.files import beside, sync_folder
 
 _CHECKSUMS = "tensor_checksums"  # the last in the order of names
 _TAGS = {"float32": "f32", "float16": "f16", "uint8": "u8"}

@@ -24,10 +24,10 @@ import numpy as np
 
 from flashlm import _core
 from flashlm._core import FormatError
-from flashlm.packing.files import io_error, parse_object, read_small
+from flashlm._engine.files import io_error, parse_object, read_small
 from flashlm.packing.graph import Attention, Graph
 from flashlm.packing.options import FORMAT_VERSION
-from flashlm.packing.tokens import Tokens
+from flashlm.packing.tokenizers.tokens import Tokens
 
 MANIFEST = "flashlm.json"
 _OLD_VERSION = 2
@@ -115,7 +115,7 @@ def _old(data: bytes, path: Path) -> dict[str, Any] | None:
 
 def _new(manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The same in format 3."""
-    from flashlm.packing.huggingface import graph_of_config
+    from flashlm.packing.sources.huggingface import graph_of_config
 
     config = parse_object(
         _checked(manifest, folder, "config.json") or b"{}", folder / "config.json"

@@ -25,12 +25,12 @@ import numpy.typing as npt
 
 from flashlm import _core
 from flashlm._core import Error, FormatError
-from flashlm.packing.dtypes import NATIVE, QUANTISED
-from flashlm.packing.files import folder_error, io_error, locked, sync_folder, write_synced
+from flashlm._engine.files import folder_error, io_error, locked, sync_folder, write_synced
+from flashlm.packing.formats.dtypes import NATIVE, QUANTISED
+from flashlm.packing.formats.weight import Loss, numpy_dtype
+from flashlm.packing.graph.tensors import Tensor
 from flashlm.packing.options import FORMAT_VERSION, Options
-from flashlm.packing.source import Progress, Source
-from flashlm.packing.tensors import Tensor
-from flashlm.packing.weight import Loss, numpy_dtype
+from flashlm.packing.sources.source import Progress, Source
 
 JOURNAL = "journal.json"
 RESIDENT = "resident.safetensors"

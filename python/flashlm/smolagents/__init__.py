@@ -20,9 +20,9 @@ except ImportError as error:
         name="smolagents",
     ) from error
 
-from flashlm.smolagents.messages import flatten_messages
-from flashlm.smolagents.model import FlashModel
-from flashlm.smolagents.tools import DownloadPaper, ReadPdf, TopDailyPapers, paper_tools
+from flashlm.smolagents._messages import flatten_messages
+from flashlm.smolagents._model import FlashModel
+from flashlm.smolagents._tools import DownloadPaper, ReadPdf, TopDailyPapers, paper_tools
 
 __all__ = [
     "DownloadPaper",

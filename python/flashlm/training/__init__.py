@@ -19,20 +19,21 @@ from typing import Any
 import numpy as np
 
 from flashlm import _core
-from flashlm._checked_calls import checked
 from flashlm._core import ArgumentError, FormatError, ShapeError
-from flashlm._values import MOST_32_BITS, MOST_64_BITS, refuse, whole
-from flashlm.choices import check_memory, check_opening, check_whole
+from flashlm._engine.checked_calls import checked
+from flashlm._engine.checks import MOST_32_BITS, MOST_64_BITS, refuse, whole
+from flashlm._engine.files import folder_error, io_error, locked
+from flashlm._engine.opening_options import check_memory, check_opening, check_whole
 from flashlm.language_model import LanguageModel, Progress
-from flashlm.packing.files import folder_error, io_error, locked
 from flashlm.packing.graph import SPARSE, Graph
 from flashlm.packing.upgrade import manifest_of
-from flashlm.training import fit, store
-from flashlm.training.report import LayerReport, TrainReport
-from flashlm.training.text import FEWEST_TOKENS, Windows, cut, read_texts
-from flashlm.training.trainer import Options, Shape, Trainer
+from flashlm.training import _fit, _store
+from flashlm.training._report import LayerReport, TrainReport
+from flashlm.training._text import FEWEST_TOKENS, Windows, cut, read_texts
+from flashlm.training._thresholds import add_thresholds
+from flashlm.training._trainer import Options, Shape, Trainer
 
-__all__ = ["LayerReport", "TrainReport", "train"]
+__all__ = ["LayerReport", "TrainReport", "add_thresholds", "train"]
 
 _VERSION = 1  # of the working folder
 
@@ -105,11 +106,11 @@ def train(
     tell = progress if progress is not None else _nobody
     files = [text] if isinstance(text, (str, os.PathLike)) else list(text)
     content = read_texts(files)
-    fit.require_torch()
+    _fit.require_torch()
     folder = packed(source, progress=progress)
     manifest = manifest_of(folder)
     _check_folder(manifest, dtype, folder)
-    path = Path(out).expanduser() if out is not None else folder / store.FILE
+    path = Path(out).expanduser() if out is not None else folder / _store.FILE
     if path.is_dir():
         raise folder_error("expected the name of a file, got a folder", errno.EISDIR, path, "train")
     work = path.with_name(path.name + ".partial")
@@ -124,11 +125,11 @@ def train(
                 trainer.resume(text_key, _hash(text_key, options))
                 if not trainer.is_collected:
                     _collect(trainer, lm, tell, work)
-            with fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
+            with _fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
                 fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
             selected = sum(one.report.predicted for one in fitted) / len(fitted)
-            store.write(path, layers, dtype, _core.weights_fingerprint(folder), selected)
+            _store.write(path, layers, dtype, _core.weights_fingerprint(folder), selected)
             shutil.rmtree(work)
     except OSError as error:
         raise io_error("write", error, work, where="train") from error
@@ -155,9 +156,9 @@ def train(
 
 def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: str) -> Options:
     if not isinstance(rank, str):
-        rank = whole(rank, "rank", where="train", least=fit.RANK_UNIT, most=MOST_32_BITS)
-    if rank != "auto" and (isinstance(rank, str) or rank % fit.RANK_UNIT):
-        refuse("train", "rank", f"'auto' or a multiple of {fit.RANK_UNIT}", rank)
+        rank = whole(rank, "rank", where="train", least=_fit.RANK_UNIT, most=MOST_32_BITS)
+    if rank != "auto" and (isinstance(rank, str) or rank % _fit.RANK_UNIT):
+        refuse("train", "rank", f"'auto' or a multiple of {_fit.RANK_UNIT}", rank)
     if not 0 < recall <= 1:
         refuse("train", "recall", "more than 0 and at most 1", recall)
     check_whole("epochs", epochs, least=1, most=MOST_32_BITS, where="train")
@@ -203,9 +204,9 @@ def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
             f"({folder}). "
             "Pack it with neurons_per_bundle=1; models with ReLU get that by themselves."
         )
-    if dtype == "q8_0" and layer["dim"] % fit.RANK_UNIT:
+    if dtype == "q8_0" and layer["dim"] % _fit.RANK_UNIT:
         raise ArgumentError(
-            f"[train] dtype: expected dim to be a multiple of {fit.RANK_UNIT} for q8_0, got "
+            f"[train] dtype: expected dim to be a multiple of {_fit.RANK_UNIT} for q8_0, got "
             f"{layer['dim']}. Use 'f16'."
         )
 

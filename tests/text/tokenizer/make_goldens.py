@@ -161,7 +161,7 @@ def smollm(gguf: Path, n_merges: int = 1200) -> Tokenizer:
     """The first tokens and merges of SmolLM2."""
     from gguf import GGUFReader
 
-    from flashlm.packing.tokenizer import tokenizer_json
+    from flashlm.packing.tokenizers.tokenizer import tokenizer_json
 
     fields = {
         name: field.contents()

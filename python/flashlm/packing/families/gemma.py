@@ -6,11 +6,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from flashlm.packing.fields import Fields
-from flashlm.packing.gemma_like import GELU, GemmaLike, common_keys
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.gemma_like import GELU, GemmaLike, common_keys
+from flashlm.packing.family.llama_like import Sizes, gguf_names, names
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
 from flashlm.packing.graph import Embedding, Ffn, Graph
-from flashlm.packing.llama_like import Sizes, gguf_names, names
 
 
 class Gemma(GemmaLike):

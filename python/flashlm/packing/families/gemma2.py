@@ -6,8 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from flashlm.packing.fields import Fields
-from flashlm.packing.gemma_like import (
+from flashlm.packing.family.gemma_like import (
     GELU,
     GGUF_SANDWICH,
     SANDWICH,
@@ -17,9 +16,10 @@ from flashlm.packing.gemma_like import (
     gguf_scale,
     sandwich_graph,
 )
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import Sizes, gguf_names, names
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
 from flashlm.packing.graph import Graph
-from flashlm.packing.llama_like import Sizes, gguf_names, names
 
 _LAYERS_OF_27B = 46
 

@@ -7,8 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flashlm.packing.fields import Fields
-from flashlm.packing.gemma_like import (
+from flashlm.packing.family.gemma_like import (
     GELU,
     GGUF_SANDWICH,
     SANDWICH,
@@ -18,9 +17,10 @@ from flashlm.packing.gemma_like import (
     gguf_scale,
     sandwich_graph,
 )
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import Sizes, gguf_names, names
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
 from flashlm.packing.graph import Graph, HeadNorm, Norm, Rope, default_frequencies, rope
-from flashlm.packing.llama_like import Sizes, gguf_names, names
 
 _LAYERS_OF_27B = 62
 _LOCAL_THETA = 10000.0

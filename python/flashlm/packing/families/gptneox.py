@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.fused import split_qkv
-from flashlm.packing.gguf_metadata import Metadata
-from flashlm.packing.gpt_like import Sizes, activation, gguf_names
+from flashlm.packing.family.fused import split_qkv
+from flashlm.packing.family.gpt_like import Sizes, activation, gguf_names
+from flashlm.packing.family.names import Names, with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import Graph
-from flashlm.packing.names import Names, with_biases
-from flashlm.packing.weight import Weight
 
 
 class GptNeoX(Family):

@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
+from flashlm.packing.family.names import with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import AttentionBias, Embedding, Ffn, Graph, Head, Layer
-from flashlm.packing.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
-from flashlm.packing.names import with_biases
-from flashlm.packing.weight import Weight
 
 
 class Granite(Family):

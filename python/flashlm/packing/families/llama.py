@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
+from flashlm.packing.family.names import with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import AttentionBias, Ffn, Graph
-from flashlm.packing.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
-from flashlm.packing.names import with_biases
-from flashlm.packing.weight import Weight
 
 _ACTIVATIONS = ("silu", "relu", "relu2", "fatrelu")
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
+from flashlm.packing.family.llama_like import Sizes, names
+from flashlm.packing.formats.fields import Fields
 from flashlm.packing.graph import Ffn, Graph
-from flashlm.packing.llama_like import Sizes, names
 
 
 class Mistral(Family):

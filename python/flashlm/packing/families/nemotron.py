@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Mapping
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import GGUF_IN_LAYER, IN_LAYER, Sizes, gguf_names, names
+from flashlm.packing.family.names import Names, with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import AttentionBias, Ffn, FfnBias, Graph, Norm, sequential
-from flashlm.packing.llama_like import GGUF_IN_LAYER, IN_LAYER, Sizes, gguf_names, names
-from flashlm.packing.names import Names, with_biases
-from flashlm.packing.weight import Weight
 
 
 def _names(names: Names, in_layer: Mapping[str, str], *biases: str) -> Names:

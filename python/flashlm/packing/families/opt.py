@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
+from flashlm.packing.family.names import Names, with_biases
+from flashlm.packing.formats.fields import Fields
 from flashlm.packing.graph import (
     Attention,
     AttentionBias,
@@ -18,7 +19,6 @@ from flashlm.packing.graph import (
     attention_scale,
     sequential,
 )
-from flashlm.packing.names import Names, with_biases
 
 _OFFSET = 2  # rows of positions that fairseq kept for padding
 _EPSILON = 1e-5

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields, brief
-from flashlm.packing.fused import split_gate_up, split_qkv
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.fused import split_gate_up, split_qkv
+from flashlm.packing.family.llama_like import GGUF_IN_LAYER, Sizes, gguf_names, names
+from flashlm.packing.formats.fields import Fields, brief
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import Ffn, Graph
-from flashlm.packing.llama_like import GGUF_IN_LAYER, Sizes, gguf_names, names
-from flashlm.packing.weight import Weight
 
 _FACTORS = "rope_factors_long.weight"  # of longrope, in a GGUF
 

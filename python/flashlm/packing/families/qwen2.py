@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import GGUF_IN_LAYER, IN_LAYER, Sizes, gguf_names, names
+from flashlm.packing.family.names import with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
 from flashlm.packing.graph import AttentionBias, Ffn, Graph
-from flashlm.packing.llama_like import GGUF_IN_LAYER, IN_LAYER, Sizes, gguf_names, names
-from flashlm.packing.names import with_biases
 
 
 class Qwen2(Family):

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields, brief
-from flashlm.packing.gguf_metadata import Metadata
+from flashlm.packing.family.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
+from flashlm.packing.family.names import with_biases
+from flashlm.packing.formats.fields import Fields, brief
+from flashlm.packing.formats.gguf_metadata import Metadata
+from flashlm.packing.formats.weight import Weight
 from flashlm.packing.graph import AttentionBias, Ffn, Graph, Norm, sequential
-from flashlm.packing.llama_like import IN_LAYER, Sizes, gguf_names, names, unpaired
-from flashlm.packing.names import with_biases
-from flashlm.packing.weight import Weight
 
 _INTERVAL = 4  # of llama.cpp, whose files do not say it
 

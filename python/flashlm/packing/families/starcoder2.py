@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from flashlm.packing.family import Family
-from flashlm.packing.fields import Fields
-from flashlm.packing.gguf_metadata import Metadata
-from flashlm.packing.gpt_like import Sizes, activation, gguf_names
+from flashlm.packing.family.gpt_like import Sizes, activation, gguf_names
+from flashlm.packing.family.names import Names, with_biases
+from flashlm.packing.formats.fields import Fields
+from flashlm.packing.formats.gguf_metadata import Metadata
 from flashlm.packing.graph import Graph, Rope
-from flashlm.packing.names import Names, with_biases
 
 
 class StarCoder2(Family):
