@@ -138,7 +138,7 @@ def edits(build: Path, rounds: int) -> list[dict[str, Any]]:
         run(str(build / "tests" / "storage_test"), "*manifest*")
 
     def python() -> None:
-        run(sys.executable, "-m", "pytest", "-q", "tests/python/chat_format_test.py")
+        run(sys.executable, "-m", "pytest", "-q", "tests/python/packing/chat_format_test.py")
 
     cpp()
     python()

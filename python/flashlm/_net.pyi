@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The types of the extension module; tests/python/stubs_test.py compares its names, parameters and
+# The types of the extension module; tests/python/_engine/stubs_test.py compares its names, parameters and
 # defaults.
 import os
 from collections.abc import Callable, Mapping

@@ -95,6 +95,13 @@ def test_every_module_has_a_room() -> None:
     assert {room_of(module) for module in MODULES} == FLOOR.keys() - set(EXTENSIONS)
 
 
+def test_every_room_has_its_tests() -> None:
+    """tests/python/ has the rooms of python/flashlm, and others for what belongs to none."""
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    here = Path(__file__).parent
+    assert {room for room in rooms if not [*(here / room).rglob("*_test.py")]} == set()
+
+
 def test_imports_never_go_up() -> None:
     """A module imports its own room or a room on a lower floor."""
     wrong = [

@@ -75,9 +75,8 @@ def with_biases(names: Mapping[str, str], *ours: str) -> dict[str, str]:
 
     Example:
         >>> theirs = {"self_attn.q_proj.weight": "q", "input_layernorm.weight": "attention_norm"}
-        >>> with_biases(theirs, "q")
-        {'self_attn.q_proj.weight': 'q', 'input_layernorm.weight': 'attention_norm',
-        'self_attn.q_proj.bias': 'q_bias'}
+        >>> with_biases(theirs, "q")["self_attn.q_proj.bias"]
+        'q_bias'
     """
     biases = {
         theirs.removesuffix("weight") + "bias": f"{name}_bias"

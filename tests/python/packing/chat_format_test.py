@@ -13,7 +13,9 @@ import pytest
 import flashlm
 from flashlm.packing.chat_format import chat_format
 
-MAKER: dict[str, Any] = runpy.run_path(str(Path(__file__).parent / "golden" / "chat_templates.py"))
+MAKER: dict[str, Any] = runpy.run_path(
+    str(Path(__file__).parents[1] / "golden" / "chat_templates.py")
+)
 LLAMA3 = (
     "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + "
     "message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if "

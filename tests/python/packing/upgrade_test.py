@@ -24,7 +24,7 @@ from flashlm import _core
 from flashlm._cli.app import app
 from flashlm.packing.upgrade import manifest_of, upgraded
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "format2"
+GOLDEN = Path(__file__).parents[2] / "golden" / "format2"
 NAMES = ("llama", "sparse", "opt")
 EXPECTED: dict[str, Any] = json.loads((GOLDEN / "expected.json").read_text())
 

@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
 
 def test_a_rate_stands_beside_the_faster_order_of_the_same_product(monkeypatch: Any) -> None:

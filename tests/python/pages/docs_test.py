@@ -67,7 +67,7 @@ def test_what_python_defines_has_an_example(name: str) -> None:
         assert ">>>" in (OBJECTS[name].__doc__ or "")
 
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(

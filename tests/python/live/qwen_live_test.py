@@ -13,7 +13,7 @@ import pytest
 
 import flashlm
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 GOLDEN: dict[str, Any] = json.loads((TESTS / "golden" / "qwen25_coder_05b.json").read_text())
 CLOSE = 0.05  # nats a token
 

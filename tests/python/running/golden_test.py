@@ -21,7 +21,7 @@ import random_opt
 from random_llama import CASES, SPARSE_CASES, Case
 from random_opt import OPT_CASES, OptCase
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 SMALL: dict[str, Any] = json.loads((GOLDEN / "small_llama.json").read_text())["cases"]
 SPARSE: dict[str, Any] = json.loads((GOLDEN / "small_sparse.json").read_text())["cases"]
 REAL: dict[str, Any] = json.loads((GOLDEN / "smollm2_135m.json").read_text())

@@ -25,7 +25,7 @@ from random_llama import CASES, SPARSE_CASES, Case
 from random_opt import OPT_CASES, OptCase
 from theirs import AnswerError, Theirs, digest
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 CLOSE = 1e-4  # of our logits to theirs
 SAME = 1e-5  # of theirs, computed today, to theirs as they were recorded
 

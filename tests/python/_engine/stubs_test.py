@@ -11,7 +11,7 @@ from unittest.mock import ANY
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent.parent / "python" / "flashlm"
+PACKAGE = Path(__file__).resolve().parents[3] / "python" / "flashlm"
 MODULES = ["_core", "_net", "_pdf"]
 TREES = {name: ast.parse((PACKAGE / f"{name}.pyi").read_text(encoding="utf-8")) for name in MODULES}
 ALL_CLASSES = {

@@ -18,7 +18,7 @@ import random_gguf
 import random_llama
 from flashlm.packing import families
 
-PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+PAGE = Path(__file__).parents[4] / "docs" / "families.md"
 CASE = random_llama.Case("toy", 3, n_heads=3, n_kv_heads=3, dim=48, n_layers=3)
 
 

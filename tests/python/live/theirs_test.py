@@ -100,7 +100,7 @@ def test_one_answer_that_differs_has_another_fingerprint() -> None:
 
 
 def test_the_recorded_files_are_small_and_each_belongs_to_a_test() -> None:
-    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("*_test.py"))
+    sources = "".join(path.read_text() for path in Path(__file__).parents[1].rglob("*_test.py"))
     files = sorted(theirs.FOLDER.iterdir())
     assert files
     for file in files:

@@ -18,7 +18,7 @@ SAID = {
     "05_agent_reads_papers": "made of pages 1-8",
     "06_your_own_tools": "'population': ",
 }
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 TRAINING = {"02_sparsity_and_predictors"}  # these need torch
 ON_TINY_OPT = {"02_sparsity_and_predictors", "03_window_and_policies"}  # tests/models
 NOTEBOOKS = [

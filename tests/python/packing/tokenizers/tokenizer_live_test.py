@@ -16,7 +16,7 @@ import pytest
 from flashlm._core import Tokenizer
 from theirs import Theirs, fingerprints
 
-TEXT = Path(__file__).parents[1] / "text" / "tokenizer"
+TEXT = Path(__file__).parents[3] / "text" / "tokenizer"
 GOLDEN = TEXT / "golden"
 NAMES = ["gpt2", "spaced", "llama3", "qwen2", "smollm"]
 FRAGMENTS = [
@@ -233,7 +233,7 @@ def test_the_character_tables_are_those_of_the_library(
             load_script("make_unicode_tables").render().split("\n\n", 1)[1].encode()
         ).hexdigest()
 
-    folder = Path(__file__).parents[2] / "include" / "flashlm" / "text" / "tokenizer"
+    folder = Path(__file__).parents[4] / "include" / "flashlm" / "text" / "tokenizer"
     tables = folder / "unicode_tables.inc"
     body = tables.read_text().split("\n\n", 1)[1]
     assert hashlib.sha256(body.encode()).hexdigest() == theirs(ask, given="every code point")

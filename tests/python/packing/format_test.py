@@ -12,7 +12,7 @@ import numpy as np
 from flashlm import _core
 
 PAGE = (
-    (Path(__file__).resolve().parent.parent.parent / "docs" / "format.md")
+    (Path(__file__).resolve().parents[3] / "docs" / "format.md")
     .read_text()
     .partition("## A KV file")[0]
 )

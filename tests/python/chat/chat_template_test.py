@@ -18,7 +18,7 @@ import pytest
 import flashlm
 from theirs import Theirs
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MAKER: dict[str, Any] = runpy.run_path(str(GOLDEN / "chat_templates.py"))
 CASES: dict[str, dict[str, Any]] = MAKER["CASES"]
 SMOLLM2: str = MAKER["SMOLLM2"]
