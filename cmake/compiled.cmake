@@ -2,7 +2,8 @@
 # The targets that are compiled once, in the project that uses them, from the sources that flashlm brings: no binary of
 # flashlm has to fit another compiler. One that nothing links is not built. All define FLASHLM_COMPILED (version.hpp).
 #
-#     flashlm::flashlm   everything but the next three; flashlm::kernels is another name of it
+#     flashlm::flashlm   everything but the next four; flashlm::kernels is another name of it
+#     flashlm::training  flashlm::flashlm and fitting predictors, with Eigen
 #     flashlm::http      flashlm::flashlm and fetching from the web; if CURL::libcurl is there
 #     flashlm::papers    flashlm::http and the hub's and arXiv's papers
 #     flashlm::pdf       flashlm::flashlm and reading PDFs; if PopplerCpp::PopplerCpp is there. Poppler is GPL, see docs/pdf.md
@@ -30,6 +31,9 @@ if(NOT TARGET flashlm::kernels)
     target_link_libraries(flashlm_flashlm PRIVATE OpenMP::OpenMP_CXX)
   endif()
 endif()
+
+flashlm_compile(training training/compiled.cpp)
+target_link_libraries(flashlm_training PUBLIC flashlm::flashlm)
 
 if(TARGET CURL::libcurl)
   flashlm_compile(http tools/http.cpp)

@@ -11,7 +11,7 @@ if(FLASHLM_SANITIZE)
 endif()
 
 # The compiled targets are built in the same way, and optimised, since every test of a model waits for them.
-foreach(target IN ITEMS flashlm_flashlm flashlm_http flashlm_papers flashlm_pdf)
+foreach(target IN ITEMS flashlm_flashlm flashlm_training flashlm_http flashlm_papers flashlm_pdf)
   if(TARGET ${target})
     target_link_libraries(${target} PRIVATE flashlm_developer)
     if(FLASHLM_SANITIZE)

@@ -378,6 +378,28 @@ def bundles_bytes(n_neurons: int, neurons_per_bundle: int, dim: int, gated: bool
 def crc32(data: bytes) -> int: ...
 def cut_to_tokens(text: str, budget: int, count_tokens: Callable[[str], int]) -> str: ...
 def file_record(path: str | os.PathLike[str]) -> dict[str, Any]: ...
+def find_threshold(
+    reduce: NDArray[np.float32],
+    expand: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    x: NDArray[np.float16],
+    codes: NDArray[np.uint8],
+    scales: NDArray[np.float32],
+    *,
+    recall: float,
+    threads: int,
+) -> float: ...
+def fit_predictor(
+    x: NDArray[np.float16],
+    codes: NDArray[np.uint8],
+    scales: NDArray[np.float32],
+    *,
+    rank: int,
+    epochs: int,
+    seed: int,
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
 def foreign_file(begin: bytes, expected: str) -> tuple[str, str] | None: ...
 def format_bytes(bytes: int) -> str: ...  # noqa: A002
 def free_memory() -> int | None: ...
@@ -385,6 +407,17 @@ def isa() -> str: ...
 def graph_tensors(graph: str, path: str) -> list[tuple[str, tuple[int, ...], str, int | None]]: ...
 def known_schema(schema: str) -> tuple[str, list[str]]: ...
 def manifest_text(json: str) -> str: ...
+def measure_predictor(
+    reduce: NDArray[np.float32],
+    expand: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    x: NDArray[np.float16],
+    codes: NDArray[np.uint8],
+    scales: NDArray[np.float32],
+    *,
+    threshold: float,
+    threads: int,
+) -> dict[str, float]: ...
 def parse_memory(text: str) -> MemorySize: ...
 def probe(
     path: str | os.PathLike[str],

@@ -12,6 +12,7 @@ void bind_kernels(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
 void bind_units(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_text(pybind11::module_& module);
 void bind_agent(pybind11::module_& module);
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_core, module) {
   bind_storage(module);
   bind_tokenizer(module);
   bind_units(module);
+  bind_training(module);
   bind_model(module);
   bind_text(module);
   bind_agent(module);

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the predictors of a model with ReLU neurons (docs/predictors.md).
-
-Needs the extra ``train``.
-"""
+"""Trains the predictors of a model with ReLU neurons (docs/predictors.md)."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ import numpy as np
 from flashlm import _core
 from flashlm._core import ArgumentError, FormatError, ShapeError
 from flashlm._engine.checked_calls import checked
-from flashlm._engine.checks import MOST_32_BITS, MOST_64_BITS, refuse, whole
+from flashlm._engine.checks import MOST_32_BITS, MOST_64_BITS, choice, refuse, whole
 from flashlm._engine.files import folder_error, io_error, locked
 from flashlm._engine.opening_options import check_memory, check_opening, check_whole
 from flashlm.language_model import LanguageModel, Progress
@@ -31,6 +28,7 @@ from flashlm.training import _fit, _store
 from flashlm.training._report import LayerReport, TrainReport
 from flashlm.training._text import FEWEST_TOKENS, Windows, cut, read_texts
 from flashlm.training._thresholds import add_thresholds
+from flashlm.training._torch_fit import require_torch
 from flashlm.training._trainer import Options, Shape, Trainer
 
 __all__ = ["LayerReport", "TrainReport", "add_thresholds", "train"]
@@ -49,6 +47,7 @@ def train(
     dtype: str = "q8_0",
     epochs: int = 8,
     seed: int = 0,
+    fitter: str = "eigen",
     memory: str | int = "auto",
     threads: int | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -75,6 +74,7 @@ def train(
         dtype: How matrices are stored: "q8_0" or "f16".
         epochs: How often each token is seen.
         seed: The same seed gives the same predictors.
+        fitter: What fits them: "eigen", which needs nothing more, or "torch".
         memory: Of the model while it runs, as in `LanguageModel.from_pretrained`.
         threads: Threads that compute; by default one per core.
         out: Where to, instead of ``predictor.safetensors`` in the model's folder. Perplexity is not
@@ -86,7 +86,7 @@ def train(
         What each layer got, measured.
 
     Raises:
-        ImportError: torch is missing.
+        ImportError: The fitter is "torch", which is missing.
         FormatError: A file is no text, an activation is not finite, or the model is not sparse.
         ShapeError: The text is too short.
         ArgumentError: An argument lies outside its range.
@@ -99,17 +99,20 @@ def train(
     """
     from flashlm.home import packed
 
-    options = _options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
+    options = _options(
+        rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype, fitter=fitter
+    )
     check_whole("tokens", tokens, least=FEWEST_TOKENS, most=MOST_64_BITS, where="train")
     check_opening({"threads": threads})
     _core.parse_memory(check_memory(memory))
     tell = progress if progress is not None else _nobody
     files = [text] if isinstance(text, (str, os.PathLike)) else list(text)
     content = read_texts(files)
-    _fit.require_torch()
+    if fitter == "torch":
+        require_torch()
     folder = packed(source, progress=progress)
     manifest = manifest_of(folder)
-    _check_folder(manifest, dtype, folder)
+    _check_folder(manifest, options, folder)
     path = Path(out).expanduser() if out is not None else folder / _store.FILE
     if path.is_dir():
         raise folder_error("expected the name of a file, got a folder", errno.EISDIR, path, "train")
@@ -120,13 +123,12 @@ def train(
                 folder, memory=memory, threads=threads, selector="dense"
             ) as lm:
                 windows = _cut(work, lm, content, tokens)
-                trainer = Trainer(work, _shape(manifest, lm), windows, options)
+                trainer = Trainer(work, _shape(manifest, lm), windows, options, threads)
                 text_key = _hash(_core.weights_fingerprint(folder), windows, _VERSION)
                 trainer.resume(text_key, _hash(text_key, options))
                 if not trainer.is_collected:
                     _collect(trainer, lm, tell, work)
-            with _fit.threads(threads, trainer.shape.dim, trainer.shape.hidden):
-                fitted = trainer.fit(tell)
+            fitted = trainer.fit(tell)
             layers = [(one.predictor, one.report.threshold) for one in fitted]
             selected = sum(one.report.predicted for one in fitted) / len(fitted)
             _store.write(path, layers, dtype, _core.weights_fingerprint(folder), selected)
@@ -154,7 +156,9 @@ def train(
     )
 
 
-def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: str) -> Options:
+def _options(
+    *, rank: int | str, recall: float, epochs: int, seed: int, dtype: str, fitter: str
+) -> Options:
     if not isinstance(rank, str):
         rank = whole(rank, "rank", where="train", least=_fit.RANK_UNIT, most=MOST_32_BITS)
     if rank != "auto" and (isinstance(rank, str) or rank % _fit.RANK_UNIT):
@@ -165,7 +169,8 @@ def _options(*, rank: int | str, recall: float, epochs: int, seed: int, dtype: s
     check_whole("seed", seed, least=0, most=MOST_64_BITS, where="train")
     if dtype not in ("q8_0", "f16"):
         refuse("train", "dtype", "'q8_0' or 'f16'", dtype)
-    return Options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype)
+    choice(fitter, "fitter", _fit.FITTERS, where="train")
+    return Options(rank=rank, recall=recall, epochs=epochs, seed=seed, dtype=dtype, fitter=fitter)
 
 
 def _collect(trainer: Trainer, lm: LanguageModel, progress: Progress, work: Path) -> None:
@@ -187,7 +192,7 @@ def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
         raise
 
 
-def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
+def _check_folder(manifest: dict[str, Any], options: Options, folder: Path) -> None:
     """Refuses what could not use a predictor, before any work is done. Raises ArgumentError."""
     layer = manifest["layers"][0]
     activation = Graph.of_json(manifest["graph"]).ffn.activation
@@ -204,10 +209,14 @@ def _check_folder(manifest: dict[str, Any], dtype: str, folder: Path) -> None:
             f"({folder}). "
             "Pack it with neurons_per_bundle=1; models with ReLU get that by themselves."
         )
-    if dtype == "q8_0" and layer["dim"] % _fit.RANK_UNIT:
+    if options.dtype == "q8_0" and layer["dim"] % _fit.RANK_UNIT:
         raise ArgumentError(
             f"[train] dtype: expected dim to be a multiple of {_fit.RANK_UNIT} for q8_0, got "
             f"{layer['dim']}. Use 'f16'."
+        )
+    if (least := options.ranks(layer["dim"])[0]) > layer["dim"]:
+        raise ArgumentError(
+            f"[train] rank: expected at most dim, which is {layer['dim']}, got {least} ({folder})."
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_fit.py: a low-rank predictor for one layer, learned with torch.
+"""_fit.py: a low-rank predictor for one layer, fitted in C++, or with torch.
 
 From the input x of a feed-forward network it says which neurons will fire: ``expand @ (reduce @ x)
 + bias`` above a threshold. What is calibrated and measured is what will be stored: the rounded
@@ -8,22 +8,19 @@ matrices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flashlm import _core
 from flashlm.training._activations import Part
-from flashlm.training._predictor import Predictor
+from flashlm.training._predictor import Array, Predictor
 from flashlm.training._store import rounded
+from flashlm.training._torch_fit import fit_with_torch, torch_threads
 
+FITTERS = ("eigen", "torch")
 RANK_UNIT = 32  # a block of q8_0
-_BATCH = 128
-_CHUNK = 1024  # tokens whose logits are in memory at once
-_SMALL_LAYER = 1 << 22  # numbers of a matrix
 _WORTH = 0.98  # a doubled rank must bring the cost below this share of what it was
 
 
@@ -38,111 +35,50 @@ class Quality:
     precision: float  # of those that are selected, fire
 
 
-def require_torch() -> Any:
-    """The module, or an error that says how to get it.
-
-    Raises:
-        ImportError: torch is missing.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "[train] torch: expected PyTorch, found none. Install it: pip install 'flashlm[train]'."
-        ) from error
-    return torch
-
-
-def fit(part: Part, rank: int, *, epochs: int, seed: int, dtype: str) -> Predictor:
+def fit(
+    part: Part, rank: int, *, fitter: str, epochs: int, seed: int, dtype: str, threads: int | None
+) -> Predictor:
     """Learns which neurons fire.
 
-    In its loss those that fire weigh as much as those that do not.
-
-    Of those that fire, large ones weigh more: half of the weight is spread evenly, half by size.
+    In its loss those that fire weigh as much as those that do not. Of those that fire, large ones
+    weigh more: half of the weight is spread evenly, half by size.
 
     Args:
         part: What to learn from.
         rank: Numbers between the two matrices.
+        fitter: "eigen", which is C++ and gives the same bits with any number of threads; or
+            "torch".
         epochs: How often each token is seen.
-        seed: Of the first weights and the order.
+        seed: Of the start and the order.
         dtype: What the matrices are rounded to: "q8_0" or "f16".
+        threads: Threads that compute; by default one per core.
+
+    Raises:
+        FormatError: A number is not finite, or no neuron fires.
     """
-    torch = require_torch()
-    random = torch.Generator().manual_seed(seed)
-    n, dim, hidden = len(part.x), part.x.shape[1], part.codes.shape[1]
-    rates = _rates(part)
-    balance = (1 - rates.mean()) / max(rates.mean(), 1e-6)
-    odds = np.clip(rates, 1 / (2 * n), 1 - 1 / (2 * n))
-    reduce = torch.randn(rank, dim, generator=random) / dim**0.5
-    expand = torch.randn(hidden, rank, generator=random) * (0.1 / rank**0.5)
-    bias = torch.from_numpy(np.log(odds / (1 - odds) * balance).astype(np.float32))
-    weights = [reduce.requires_grad_(), expand.requires_grad_(), bias.requires_grad_()]
-    optimizer = torch.optim.Adam(weights, lr=1e-2, betas=(0.9, 0.99))
-    n_steps = epochs * -(-n // _BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / n_steps)
-    mean_size = _mean_size(part)
-    for _ in range(epochs):
-        order = torch.randperm(n, generator=random).numpy()
-        for begin in range(0, n, _BATCH):
-            rows = np.sort(order[begin : begin + _BATCH])
-            x = torch.from_numpy(part.x[rows].astype(np.float32))
-            fires = torch.from_numpy((part.codes[rows] > 0).astype(np.float32))
-            size = torch.from_numpy(
-                np.square(part.codes[rows] / np.float32(255)) * part.scales[rows, None]
-            )
-            weight = torch.where(fires > 0, 0.5 * balance * (1 + size / mean_size), 1.0)
-            logits = x @ reduce.T @ expand.T + bias
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, fires, weight)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return Predictor(
-        rounded(reduce.detach().numpy(), dtype),
-        rounded(expand.detach().numpy(), dtype),
-        bias.detach().numpy(),
-    )
-
-
-def calibrate(predictor: Predictor, part: Part, recall: float) -> float:
-    """The highest threshold above which `recall` of the activation mass of a part is selected."""
-    logits, sizes = [], []
-    for rows in _chunks(len(part.x)):
-        fires = part.codes[rows] > 0
-        logits.append(predictor.logits(part.x[rows])[fires])
-        sizes.append(part.mass(rows)[fires])
-    values, mass = np.concatenate(logits), np.concatenate(sizes).astype(np.float64)
-    if len(values) == 0:
-        return float(np.finfo(np.float32).max)  # nothing fires, so nothing need be selected
-    order = np.argsort(-values, kind="stable")
-    total = np.cumsum(mass[order])
-    last = min(int(np.searchsorted(total, recall * total[-1])), len(order) - 1)
-    return float(np.nextafter(values[order[last]], np.float32(-np.inf)))
-
-
-def measure(predictor: Predictor, threshold: float, part: Part) -> Quality:
-    """What is selected above a threshold, against what fires."""
-    active = chosen = both = 0
-    mass = found = 0.0
-    for rows in _chunks(len(part.x)):
-        fires, selected, sizes = (
-            part.codes[rows] > 0,
-            predictor.logits(part.x[rows]) > threshold,
-            part.mass(rows),
+    if fitter == "torch":
+        with torch_threads(threads, part.x.shape[1], part.codes.shape[1]):
+            reduce, expand, bias = fit_with_torch(part, rank, epochs=epochs, seed=seed)
+    else:
+        reduce, expand, bias = _core.fit_predictor(
+            *_arrays(part), rank=rank, epochs=epochs, seed=seed, threads=threads or 0
         )
-        active += int(fires.sum())
-        chosen += int(selected.sum())
-        both += int((fires & selected).sum())
-        mass += float(sizes.sum(dtype=np.float64))
-        found += float(sizes[selected].sum(dtype=np.float64))
-    n = part.codes.size
-    return Quality(
-        active=active / n,
-        predicted=chosen / n,
-        recall=both / active if active else 1.0,
-        mass_recall=found / mass if mass else 1.0,
-        precision=both / chosen if chosen else 1.0,
+    return Predictor(rounded(reduce, dtype), rounded(expand, dtype), bias)
+
+
+def calibrate(predictor: Predictor, part: Part, recall: float, threads: int | None) -> float:
+    """The highest threshold above which `recall` of the activation mass of a part is selected."""
+    return _core.find_threshold(
+        *_numbers(predictor), *_arrays(part), recall=recall, threads=threads or 0
     )
+
+
+def measure(predictor: Predictor, threshold: float, part: Part, threads: int | None) -> Quality:
+    """What is selected above a threshold, against what fires."""
+    shares = _core.measure_predictor(
+        *_numbers(predictor), *_arrays(part), threshold=threshold, threads=threads or 0
+    )
+    return Quality(**shares)
 
 
 def cost(rank: int, dim: int, hidden: int, n_matrices: int) -> float:
@@ -167,34 +103,9 @@ def is_worth(cost_before: float, cost_now: float) -> bool:
     return cost_now < _WORTH * cost_before
 
 
-def _chunks(n: int) -> Iterator[slice]:
-    for begin in range(0, n, _CHUNK):
-        yield slice(begin, min(begin + _CHUNK, n))
+def _arrays(part: Part) -> tuple[NDArray[np.float16], NDArray[np.uint8], NDArray[np.float32]]:
+    return part.x, part.codes, part.scales
 
 
-def _rates(part: Part) -> NDArray[np.float64]:
-    fired = sum((part.codes[rows] > 0).sum(axis=0, dtype=np.int64) for rows in _chunks(len(part.x)))
-    return np.asarray(fired / len(part.x), np.float64)
-
-
-def _mean_size(part: Part) -> float:
-    total, fired = 0.0, 0
-    for rows in _chunks(len(part.x)):
-        total += float(part.mass(rows).sum(dtype=np.float64))
-        fired += int((part.codes[rows] > 0).sum())
-    return total / fired if total else 1.0
-
-
-@contextmanager
-def threads(n: int | None, dim: int, hidden: int) -> Iterator[None]:
-    """Lets torch compute with so many threads while the block runs.
-
-    None leaves it as it is, or takes one for a small layer, which is done sooner than divided.
-    """
-    torch = require_torch()
-    before = torch.get_num_threads()
-    torch.set_num_threads(n or (1 if dim * hidden < _SMALL_LAYER else before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _numbers(predictor: Predictor) -> tuple[Array, Array, Array]:
+    return predictor.reduce, predictor.expand, predictor.bias

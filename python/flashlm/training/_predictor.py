@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,3 @@ class Predictor:
     def rank(self) -> int:
         """Numbers between the two matrices."""
         return len(self.reduce)
-
-    def logits(self, x: NDArray[Any]) -> Array:
-        """[n, hidden] of [n, dim]."""
-        return np.asarray(
-            x.astype(np.float32) @ self.reduce.T @ self.expand.T + self.bias, np.float32
-        )

@@ -52,6 +52,7 @@ class Options:
     epochs: int
     seed: int
     dtype: str
+    fitter: str = "eigen"
 
     def ranks(self, dim: int) -> list[int]:
         """The ranks to try, from small to large."""
@@ -69,8 +70,16 @@ class Fitted:
 class Trainer:
     """Makes the predictors of one model from one text."""
 
-    def __init__(self, work: Path, shape: Shape, windows: Windows, options: Options) -> None:
+    def __init__(
+        self,
+        work: Path,
+        shape: Shape,
+        windows: Windows,
+        options: Options,
+        threads: int | None = None,
+    ) -> None:
         self.shape = shape
+        self._threads = threads  # no option: predictors do not depend on it
         self._work, self._windows, self._options = work, windows, options
         self._store = ActivationStore(work, shape.n_layers, shape.dim, shape.hidden)
         self._all = [*windows.train, *windows.calibrate, *windows.measure]
@@ -168,10 +177,18 @@ class Trainer:
     def _try_rank(self, layer: int, rank: int, parts: tuple[Part, Part, Part]) -> Fitted:
         train, calibration, measured = parts
         options, shape = self._options, self.shape
-        seed = options.seed * 100_003 + layer
-        predictor = _fit.fit(train, rank, epochs=options.epochs, seed=seed, dtype=options.dtype)
-        threshold = _fit.calibrate(predictor, calibration, options.recall)
-        quality = _fit.measure(predictor, threshold, measured)
+        seed = (options.seed * 100_003 + layer) % 2**64
+        predictor = _fit.fit(
+            train,
+            rank,
+            fitter=options.fitter,
+            epochs=options.epochs,
+            seed=seed,
+            dtype=options.dtype,
+            threads=self._threads,
+        )
+        threshold = _fit.calibrate(predictor, calibration, options.recall, self._threads)
+        quality = _fit.measure(predictor, threshold, measured, self._threads)
         report = LayerReport(
             layer=layer,
             rank=rank,

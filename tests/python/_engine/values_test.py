@@ -25,7 +25,6 @@ from flashlm import papers
 from flashlm.bench.planted import planted_source
 from flashlm.bench.report import Report as BenchReport
 from flashlm.papers import net
-from flashlm.training import _fit
 from public_api import public_objects
 
 LONGEST_MESSAGE = 500
@@ -416,10 +415,7 @@ def complaint(given: Callable[[], Any], arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-def test_hostile_values_end_in_an_error_of_flashlm_or_none(
-    place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_fit, "require_torch", lambda: None)
+def test_hostile_values_end_in_an_error_of_flashlm_or_none(place: dict[str, Any]) -> None:
     wrong: list[str] = []
     n_calls = 0
     for name, given in callables(place):

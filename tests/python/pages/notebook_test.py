@@ -19,11 +19,9 @@ SAID = {
     "06_your_own_tools": "'population': ",
 }
 ROOT = Path(__file__).resolve().parents[3]
-TRAINING = {"02_sparsity_and_predictors"}  # these need torch
 ON_TINY_OPT = {"02_sparsity_and_predictors", "03_window_and_policies"}  # tests/models
 NOTEBOOKS = [
-    pytest.param(path, marks=[pytest.mark.torch] * (path.stem in TRAINING), id=path.stem)
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    pytest.param(path, id=path.stem) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 ]
 
 

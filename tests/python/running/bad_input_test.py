@@ -21,7 +21,6 @@ import random_llama
 from flashlm import bench
 from flashlm._cli.app import run_app
 from flashlm.packing.graph import Graph, default_frequencies, rope
-from flashlm.training import _fit
 from small_disk import make_read_only, mounted
 
 TEXT = "The moon is bright tonight and the sea is calm. " * 60
@@ -169,7 +168,6 @@ def test_a_command_refuses_in_one_line_and_leaves_everything_as_it_was(  # noqa:
     flashlm_home: Path,
 ) -> None:
     monkeypatch.chdir(models)
-    monkeypatch.setattr(_fit, "require_torch", lambda: None)
     before = contents(models), contents(flashlm_home)
     assert run_app(arguments) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -192,10 +190,7 @@ def test_a_pipe_is_no_model_and_a_file_is_no_home(
         bench.run(models / "shape", tokens=1, prompt=1)
 
 
-def test_activations_beyond_all_numbers_end_training_and_leave_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_fit, "require_torch", lambda: None)
+def test_activations_beyond_all_numbers_end_training_and_leave_nothing(tmp_path: Path) -> None:
     case = random_llama.case("relu")
     source = random_llama.write_folder(case, tmp_path / "source")
     tensors = random_llama.weights(case)
@@ -277,10 +272,7 @@ def test_bench_on_a_full_disk_leaves_no_file(
 
 
 @pytest.mark.privileged
-def test_selectors_on_a_full_disk_leave_the_model_as_it_was(
-    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_fit, "require_torch", lambda: None)
+def test_selectors_on_a_full_disk_leave_the_model_as_it_was(models: Path, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "1m") as disk:
         silu = Path(shutil.copytree(models / "silu.flash", disk / "silu.flash"))
         fill = disk / "fill"

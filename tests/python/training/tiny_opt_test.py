@@ -61,11 +61,9 @@ def test_gates_give_the_logits_of_dense_bit_for_bit(
     assert logits[0].tobytes() == logits[1].tobytes()
 
 
-@pytest.mark.torch
 def test_a_text_that_is_too_short_leaves_nothing_behind(
-    need: Any, tiny_opt_copy: Path, tmp_path: Path
+    tiny_opt_copy: Path, tmp_path: Path
 ) -> None:
-    need("torch")
     (tmp_path / "short.txt").write_text("In the beginning.")
     before = sorted(tiny_opt_copy.iterdir())
     with pytest.raises(flashlm.ShapeError, match="expected at least 320 tokens, got"):
@@ -102,14 +100,11 @@ def test_its_logits_are_those_of_transformers(
     assert np.abs(np.take_along_axis(ours, columns, axis=1) - some).max() < 2e-2
 
 
-@pytest.mark.torch
 def test_predictors_are_trained_by_a_command(
-    need: Callable[[str], Any],
     tiny_opt_copy: Path,
     tiny_opt_source: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    need("torch")
     picture = tiny_opt_copy.parent / "predictors.png"
     text = str(tiny_opt_source / "calibration.txt")
     options = ["--tokens", "8192", "--threads", "1", "--plot", str(picture), "--json"]
@@ -126,11 +121,7 @@ def test_predictors_are_trained_by_a_command(
     assert report["perplexity_ratio"] < 1.01
 
 
-@pytest.mark.torch
-def test_killed_at_any_moment_it_goes_on(
-    need: Callable[[str], Any], tiny_opt_copy: Path, tiny_opt_source: Path
-) -> None:
-    need("torch")
+def test_killed_at_any_moment_it_goes_on(tiny_opt_copy: Path, tiny_opt_source: Path) -> None:
     command = [sys.executable, "-m", "flashlm", "train", str(tiny_opt_copy), "--text"]
     command += [str(tiny_opt_source / "calibration.txt"), "--no-perplexity", *SHORT]
     predictor, work = (

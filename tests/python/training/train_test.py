@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,7 @@ def test_what_is_no_text_is_refused(data: bytes, message: str, tmp_path: Path) -
         ({"recall": 0.0}, "recall: expected more than 0 and at most 1"),
         ({"recall": float("nan")}, "recall: expected a finite number, got nan"),
         ({"epochs": 0}, "epochs: expected 1 or more"),
+        ({"fitter": "jax"}, "fitter: expected one of eigen, torch, got 'jax'"),
         ({"dtype": "q4_0"}, "dtype: expected 'q8_0' or 'f16', got 'q4_0'"),
     ],
 )
@@ -267,6 +269,15 @@ def test_without_torch_the_error_names_the_extra(
     (tmp_path / "text.txt").write_text("The moon is bright tonight.")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match=r"pip install 'flashlm\[train\]'"):
+        flashlm.train(tiny, tmp_path / "text.txt", fitter="torch")
+
+
+def test_the_fitter_of_the_package_itself_needs_no_torch(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text("The moon is bright tonight.")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(flashlm.Error, match="expected"):  # what is wrong is the text or the model
         flashlm.train(tiny, tmp_path / "text.txt")
 
 
@@ -276,13 +287,15 @@ def test_auto_ranks_are_those_of_the_paper() -> None:
     assert _fit.ranks(64) == [32]
 
 
-@pytest.mark.torch
-def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_path: Path) -> None:
-    need("torch")
-    work = trainer(tmp_path / "work")
+@pytest.mark.parametrize("fitter", ["eigen", pytest.param("torch", marks=pytest.mark.torch)])
+def test_a_predictor_finds_what_it_was_asked_to(
+    fitter: str, need: Callable[[str], Any], tmp_path: Path
+) -> None:
+    if fitter == "torch":
+        need("torch")
+    work = trainer(tmp_path / "work", replace(OPTIONS, fitter=fitter))
     work.collect(FakeRunner(), nobody)
-    with _fit.threads(1, SHAPE.dim, SHAPE.hidden):
-        fitted = work.fit(nobody)
+    fitted = work.fit(nobody)
     for one in fitted:
         assert one.report.rank == 32
         assert one.report.mass_recall > 0.98
@@ -307,9 +320,7 @@ def test_a_predictor_finds_what_it_was_asked_to(need: Callable[[str], Any], tmp_
     ] == sums.tolist()
 
 
-@pytest.mark.torch
-def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_path: Path) -> None:
-    need("torch").set_num_threads(1)
+def test_fitting_goes_on_with_the_next_layer(tmp_path: Path) -> None:
     first = trainer(tmp_path)
     first.collect(FakeRunner(), nobody)
 
@@ -335,21 +346,40 @@ def test_fitting_goes_on_with_the_next_layer(need: Callable[[str], Any], tmp_pat
     assert not trainer(tmp_path).is_collected
 
 
+def test_a_fit_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    work = trainer(tmp_path)
+    work.collect(FakeRunner(), nobody)
+    part = work._store.part(0, 0, 1024)
+    one, two = (
+        _fit.fit(part, 32, fitter="eigen", epochs=2, seed=3, dtype="f16", threads=threads)
+        for threads in (1, 2)
+    )
+    assert one.reduce.tobytes() == two.reduce.tobytes()
+    assert one.expand.tobytes() == two.expand.tobytes()
+    assert one.bias.tobytes() == two.bias.tobytes()
+
+
+def test_an_input_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    class Blind(FakeRunner):
+        def collect(self, ids: Sequence[int], on_layer: Callable[[int, Any, Any], None]) -> None:
+            super().collect(ids, lambda layer, x, h: on_layer(layer, x * np.float32("nan"), h))
+
+    work = trainer(tmp_path)
+    work.collect(Blind(), nobody)
+    with pytest.raises(flashlm.FormatError, match="expected finite inputs, got nan"):
+        work.fit(nobody)
+
+
 def train_to_the_end(work: Path, out: Path) -> None:
     """For a process of its own, that may be killed anywhere."""
     one = trainer(work)
-    with _fit.threads(1, SHAPE.dim, SHAPE.hidden):
-        if not one.is_collected:
-            one.collect(FakeRunner(), nobody)
-        fitted = one.fit(nobody)
+    if not one.is_collected:
+        one.collect(FakeRunner(), nobody)
+    fitted = one.fit(nobody)
     _store.write(out, [(each.predictor, each.report.threshold) for each in fitted], "q8_0", "model")
 
 
-@pytest.mark.torch
-def test_training_killed_at_random_moments_gives_the_same_file(
-    need: Callable[[str], Any], tmp_path: Path
-) -> None:
-    need("torch")
+def test_training_killed_at_random_moments_gives_the_same_file(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
 
     def run(name: str, seconds: float | None) -> int | None:

@@ -48,6 +48,9 @@ def main(
     seed: Annotated[
         int, typer.Option("--seed", help="The same seed gives the same predictors.")
     ] = 0,
+    fitter: Annotated[
+        str, typer.Option("--fitter", help="What fits predictors: eigen, or torch if it is there.")
+    ] = "eigen",
     memory: options.Memory = "auto",
     threads: options.Threads = None,
     out: Annotated[
@@ -84,6 +87,7 @@ def main(
             dtype=dtype,
             epochs=epochs,
             seed=seed,
+            fitter=fitter,
             memory=memory,
             threads=threads,
             out=out,
