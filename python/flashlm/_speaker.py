@@ -25,7 +25,7 @@ from flashlm.chat._response_format import grammar_of_format, grammar_of_schema
 from flashlm.chat.kept_tokens import keep_tokens
 
 if TYPE_CHECKING:
-    from flashlm.chat._messages import Message
+    from flashlm.chat._template.messages import Message
     from flashlm.chat.chat_template import ChatTemplate
 
 _WHERE = "language_model"  # what errors call it

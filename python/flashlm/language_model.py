@@ -176,7 +176,7 @@ class LanguageModel(Speaker):
 
     def _turn_ends(self) -> list[str]:
         if self._ends is None:
-            from flashlm.chat._turn_ends import turn_ends
+            from flashlm.chat._template.turn_ends import turn_ends
 
             template, tokenizer, known = self.chat_template, self.tokenizer, self.config["eos"]
             ends = turn_ends(

@@ -19,6 +19,7 @@ PACKAGE = PYTHON / "flashlm"
 LAYERS = [
     ["_core", "_net", "_pdf"],
     ["_engine"],
+    ["chat._template"],
     ["chat"],
     ["packing.graph"],
     ["packing.formats"],
@@ -45,7 +46,7 @@ MANY = {"packing/families"}  # a file a family
 MOST_FILES = 12
 MOST_FLOORS = 6
 # Types alone: `Session.model` is the model that made the session.
-TYPES_ALONE = {("session", "language_model"), ("smolagents._question", "smolagents._model")}
+TYPES_ALONE = {("session", "language_model")}
 
 
 def module_of(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from flashlm._core import ArgumentError
 from flashlm._engine import checks
 from flashlm._speaker import Speaker
-from flashlm.chat._messages import Message
+from flashlm.chat._template.messages import Message
 
 ChatFunction = Callable[[list[Message], str], str]
 """Stands for a model: messages and a JSON schema (or "") in, the answer out."""

@@ -14,11 +14,11 @@ from flashlm._engine.checks import refuse
 from flashlm._engine.checks import text as checked_text
 from flashlm._engine.files import io_error
 from flashlm._engine.warnings import warn
-from flashlm.chat import _marked
-from flashlm.chat._control_tokens import ControlTokens, parts_of
-from flashlm.chat._final_message import FinalMessage
-from flashlm.chat._messages import Message, check_messages, plain_data, plain_list
-from flashlm.chat._template_files import all_templates, named_tokens, read_json, template_files
+from flashlm.chat._template import marked
+from flashlm.chat._template.control_tokens import ControlTokens, parts_of
+from flashlm.chat._template.files import all_templates, named_tokens, read_json, template_files
+from flashlm.chat._template.final_message import FinalMessage
+from flashlm.chat._template.messages import Message, check_messages, plain_data, plain_list
 
 
 class ChatTemplate:
@@ -257,13 +257,13 @@ class ChatTemplate:
         final = FinalMessage.of(values["messages"], continue_final_message, add_generation_prompt)
         if not quoted:
             return [(self._ended({**own, **values}, final), True)]
-        theirs = _marked.theirs(values)
+        theirs = marked.theirs(values)
         for message in theirs["messages"]:
             if not control.made_by(
                 message["role"]
             ):  # templates write <|user|> as "<|" + role + "|>"
-                message["role"] = _marked.ours(message["role"])
-        return parts_of(self._ended({**_marked.ours(own), **theirs}, final, marked=True), quoted)
+                message["role"] = marked.ours(message["role"])
+        return parts_of(self._ended({**marked.ours(own), **theirs}, final, with_marks=True), quoted)
 
     def _tell_once(self, key: str, text: str) -> None:
         """Warns of what concerns this template, and of each kind of thing once."""
@@ -272,10 +272,10 @@ class ChatTemplate:
             warn(text)
 
     def _ended(
-        self, values: Mapping[str, Any], final: FinalMessage | None, *, marked: bool = False
+        self, values: Mapping[str, Any], final: FinalMessage | None, *, with_marks: bool = False
     ) -> str:
         """The text, cut where the message ends that is continued."""
-        text = self._rendered(values, marked=marked)
+        text = self._rendered(values, with_marks=with_marks)
         if values["tools"] and not self._reads_tools:
             self._check_tools(values, text)
         return text if final is None else final.cut(text, self.name)
@@ -297,10 +297,10 @@ class ChatTemplate:
                 "Describe them in a message, or take a model whose template knows tools.",
             )
 
-    def _rendered(self, values: Mapping[str, Any], *, marked: bool = False) -> str:
+    def _rendered(self, values: Mapping[str, Any], *, with_marks: bool = False) -> str:
         import jinja2.exceptions
 
-        from flashlm.chat import _jinja
+        from flashlm.chat._template import jinja
 
         name = (
             "tool_use" if values["tools"] is not None and "tool_use" in self._render else "default"
@@ -312,17 +312,17 @@ class ChatTemplate:
             )
         special: Mapping[str, Any] = self.special_tokens
         render = self._render[name]
-        if marked:
-            special = _marked.ours(self.special_tokens)
-            render = self._render_marked.setdefault(name, _jinja.compile_marked(self.sources[name]))
+        if with_marks:
+            special = marked.ours(self.special_tokens)
+            render = self._render_marked.setdefault(name, jinja.compile_marked(self.sources[name]))
         try:
             return render({**special, **values})
-        except _jinja.Refused as error:
+        except jinja.Refused as error:
             raise ArgumentError(
                 f"[chat_template] messages: the model's template refuses them: {error} "
                 f"({self.name})."
             ) from error
-        except (_jinja.Exhausted, jinja2.exceptions.SecurityError) as error:
+        except (jinja.Exhausted, jinja2.exceptions.SecurityError) as error:
             raise FormatError(f"[chat_template] template: {error} ({self.name}).") from error
         except RecursionError as error:
             raise FormatError(
@@ -351,10 +351,10 @@ def _values(
 def _compiled(text: str, name: str) -> Callable[[Mapping[str, Any]], str]:
     import jinja2
 
-    from flashlm.chat import _jinja
+    from flashlm.chat._template import jinja
 
     try:
-        return _jinja.compile_template(text)
+        return jinja.compile_template(text)
     except jinja2.TemplateSyntaxError as error:
         raise FormatError(
             f"[chat_template] line {error.lineno}: {error.message} ({name})."

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashlm._core import ArgumentError, Error, Tokenizer
-from flashlm.chat._template_files import NAMED
+from flashlm.chat._template.files import NAMED
 from flashlm.chat.chat_template import ChatTemplate
 
 NAME = "chat_format.json"

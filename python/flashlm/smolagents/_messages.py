@@ -6,32 +6,19 @@ Results of tools are cut to what a context holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flashlm._core import ArgumentError, cut_to_tokens
+from flashlm._core import ArgumentError
 from flashlm._engine.checked_calls import checked
+from flashlm.chat._fitting import PlainMessage, merged
 
-__all__ = ["Plain", "fitted", "flatten_messages", "merged", "plain_messages"]
+__all__ = ["flatten_messages", "plain_messages"]
 
 # What smolagents calls things, and what chat templates know.
 _ROLES = {"tool-call": "assistant", "tool-response": "user", "tool": "user"}
 _KNOWN_ROLES = ("system", "user", "assistant")
 _RESULTS = ("tool-response", "tool")
-_LONGEST_TOKEN = (
-    128  # characters; a text of more than this many a token does not fit, without counting
-)
-_LEAST_RESULT = 32  # tokens; a context that does not hold so little of each result is too small
-
-
-@dataclass(frozen=True)
-class Plain:
-    """A message: its role in the template's words, its text, and whether a tool returned it."""
-
-    role: str
-    text: str
-    is_result: bool
 
 
 @checked("smolagents")
@@ -62,13 +49,15 @@ def flatten_messages(
     return merged(plain_messages(messages, role_conversions or {}))
 
 
-def plain_messages(messages: Sequence[Any], role_conversions: Mapping[str, str]) -> list[Plain]:
+def plain_messages(
+    messages: Sequence[Any], role_conversions: Mapping[str, str]
+) -> list[PlainMessage]:
     """Each message as a role and a text; arguments and errors are those of ``flatten_messages``."""
     roles = {
         **_ROLES,
         **{str(getattr(key, "value", key)): value for key, value in role_conversions.items()},
     }
-    plain: list[Plain] = []
+    plain: list[PlainMessage] = []
     for index, message in enumerate(messages):
         is_mapping = isinstance(message, Mapping)
         role = message.get("role") if is_mapping else getattr(message, "role", None)
@@ -82,50 +71,8 @@ def plain_messages(messages: Sequence[Any], role_conversions: Mapping[str, str])
                 f"tool-call, tool-response "
                 f"or one of custom_role_conversions, got {name!r}."
             )
-        plain.append(Plain(name, _text_of(content, f"messages[{index}]"), given in _RESULTS))
+        plain.append(PlainMessage(name, _text_of(content, f"messages[{index}]"), given in _RESULTS))
     return plain
-
-
-def merged(messages: Sequence[Plain]) -> list[dict[str, str]]:
-    """The same as mappings, neighbours of the same role joined."""
-    flat: list[dict[str, str]] = []
-    for message in messages:
-        if flat and flat[-1]["role"] == message.role:
-            flat[-1]["content"] += "\n" + message.text
-        else:
-            flat.append({"role": message.role, "content": message.text})
-    return flat
-
-
-def fitted(
-    messages: Sequence[Plain],
-    room: int,
-    count: Callable[[str], int],
-    count_prompt: Callable[[list[dict[str, str]]], int],
-) -> list[dict[str, str]]:
-    """The same with the results of tools cut until the prompt fits.
-
-    Then it has at most ``room`` tokens, or as near as that goes.
-
-    All are cut to the same length: half of the room, or a quarter, and so on. So an agent's next
-    step mostly cuts them where the last one did, and finds them computed.
-    """
-    flat = merged(messages)
-    longest = max((len(message.text) for message in messages if message.is_result), default=0)
-    if not longest or (longest <= room * _LONGEST_TOKEN and count_prompt(flat) <= room):
-        return flat
-    most = room // 2
-    while True:
-        flat = merged([_cut(message, most, count) for message in messages])
-        if count_prompt(flat) <= room or most <= _LEAST_RESULT:
-            return flat
-        most //= 2
-
-
-def _cut(message: Plain, most: int, count: Callable[[str], int]) -> Plain:
-    if not message.is_result or len(message.text) <= most:
-        return message
-    return replace(message, text=cut_to_tokens(message.text, most, count))
 
 
 def _text_of(content: Any, where: str) -> str:

@@ -19,17 +19,17 @@ from smolagents.models import (
 )
 from smolagents.monitoring import TokenUsage
 
-from flashlm._core import Generation
 from flashlm._engine import checks
 from flashlm._engine.checked_calls import checked
-from flashlm.chat.tool_calls import ToolCall, cut_tool_calls, find_tool_calls, may_begin_call
+from flashlm.chat.request import Answer, Request
+from flashlm.chat.tool_calls import ToolCall, find_tool_calls, may_begin_call
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.session import Session
 from flashlm.smolagents._question import (
     REMOVED,
-    Question,
     check_tool_choice,
     most_tokens,
+    request_of,
     sampling_of,
     without_ignored,
 )
@@ -236,7 +236,7 @@ class FlashModel(Model):  # type: ignore[misc]
             >>> message.role.value
             'assistant'
         """
-        asked = Question(
+        asked = request_of(
             self,
             messages=messages,
             stop_sequences=stop_sequences,
@@ -245,24 +245,22 @@ class FlashModel(Model):  # type: ignore[misc]
             kwargs=kwargs,
         )
         with self._turn.taken() as turn:
-            generation = self._start(asked)
+            generation = asked.stream(self._speaker)
             turn.generation = generation
             text = "".join(generation)
-        calls, content = self._calls(text, asked)
+        answer = asked.answer(text, generation)
         return ChatMessage(
             role=MessageRole.ASSISTANT,
-            content=content,
-            tool_calls=calls or None,
+            content=answer.content,
+            tool_calls=self._numbered(answer.calls) or None,
             raw={
                 "out": text,
-                "completion_kwargs": asked.shown,
-                "finish_reason": generation.finish_reason,
-                "reused_tokens": len(generation.prompt_tokens) - asked.computed,
-                "computed_tokens": asked.computed,
+                "completion_kwargs": _shown(asked),
+                "finish_reason": answer.finish_reason,
+                "reused_tokens": answer.usage.reused_tokens,
+                "computed_tokens": answer.usage.computed_tokens,
             },
-            token_usage=TokenUsage(
-                input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)
-            ),
+            token_usage=_usage(answer),
         )
 
     @checked("smolagents")
@@ -286,7 +284,7 @@ class FlashModel(Model):  # type: ignore[misc]
             >>> deltas[-1].token_usage.output_tokens <= 4
             True
         """
-        asked = Question(
+        asked = request_of(
             self,
             messages=messages,
             stop_sequences=stop_sequences,
@@ -297,7 +295,7 @@ class FlashModel(Model):  # type: ignore[misc]
         text = ""
         shown = 0
         with self._turn.taken() as turn:
-            generation = self._start(asked)
+            generation = asked.stream(self._speaker)
             turn.generation = generation
             for piece in generation:
                 text += piece
@@ -305,7 +303,8 @@ class FlashModel(Model):  # type: ignore[misc]
                 if end > shown:
                     yield ChatMessageStreamDelta(content=text[shown:end])
                     shown = end
-        calls, content = self._calls(text, asked, as_text=True)
+        answer = asked.answer(text, generation)
+        content, calls = answer.content, self._numbered(answer.calls, as_text=True)
         rest = content[shown:]
         if calls:
             begun = text[:shown].lstrip()
@@ -322,10 +321,7 @@ class FlashModel(Model):  # type: ignore[misc]
             )
         # One last delta with all of the usage: smolagents adds them up, and its planning looks at
         # texts only.
-        usage = TokenUsage(
-            input_tokens=len(generation.prompt_tokens), output_tokens=len(generation.tokens)
-        )
-        yield ChatMessageStreamDelta(content="", token_usage=usage)
+        yield ChatMessageStreamDelta(content="", token_usage=_usage(answer))
 
     @checked("smolagents")
     def parse_tool_calls(self, message: ChatMessage) -> ChatMessage:
@@ -394,32 +390,10 @@ class FlashModel(Model):  # type: ignore[misc]
         if self._owns:
             self._speaker.close()
 
-    def _start(self, asked: Question) -> Generation:
-        return self._speaker.stream_chat(
-            asked.messages(self._speaker), **asked.arguments, on_prefill=asked.on_prefill
-        )
-
     def _find(self, text: str, tools: Sequence[str]) -> list[ToolCall]:
         return find_tool_calls(
             text, tools, name_key=self.tool_name_key, arguments_key=self.tool_arguments_key
         )
-
-    def _calls(
-        self, text: str, asked: Question, *, as_text: bool = False
-    ) -> tuple[list[ChatMessageToolCall], str]:
-        """The calls in an answer, and its text.
-
-        The text is without the calls, unless it had to be a call as a whole.
-        """
-        if not asked.tool_names:
-            return [], text
-        calls, rest = cut_tool_calls(
-            text,
-            asked.tool_names,
-            name_key=self.tool_name_key,
-            arguments_key=self.tool_arguments_key,
-        )
-        return self._numbered(calls, as_text=as_text), rest if asked.is_free else text
 
     def _numbered(
         self, calls: Sequence[ToolCall], *, as_text: bool = False
@@ -440,6 +414,18 @@ class FlashModel(Model):  # type: ignore[misc]
             )
             for call in calls
         ]
+
+
+def _usage(answer: Answer) -> TokenUsage:
+    return TokenUsage(
+        input_tokens=answer.usage.prompt_tokens, output_tokens=answer.usage.output_tokens
+    )
+
+
+def _shown(asked: Request) -> dict[str, Any]:
+    """What was asked for, but for what is long."""
+    long = ("tools", "response_format")
+    return {name: value for name, value in asked.arguments.items() if name not in long}
 
 
 def _folder_of(speaker: LanguageModel | Session) -> os.PathLike[str]:

@@ -157,9 +157,9 @@ def test_a_template_stays_in_its_sandbox(template: str) -> None:
 
 
 def test_a_template_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm.chat import _jinja
+    from flashlm.chat._template import jinja
 
-    monkeypatch.setattr(_jinja, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(jinja, "MAX_SECONDS", 0.2)
     with pytest.raises(
         flashlm.FormatError, match=r"it ran longer than 0\.2 s"
     ):  # and not after some hours
@@ -167,21 +167,21 @@ def test_a_template_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_time_of_a_template_is_that_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm.chat import _jinja
+    from flashlm.chat._template import jinja
 
     def wait(_: str) -> str:
         time.sleep(0.3)
         return "slept"
 
-    monkeypatch.setattr(_jinja, "MAX_SECONDS", 0.2)
-    monkeypatch.setattr(_jinja, "_strftime_now", wait)
+    monkeypatch.setattr(jinja, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(jinja, "_strftime_now", wait)
     assert render("{{ strftime_now('') }}, {{ strftime_now('') }}") == "slept, slept"
 
 
 def test_a_template_that_writes_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flashlm.chat import _jinja
+    from flashlm.chat._template import jinja
 
-    monkeypatch.setattr(_jinja, "MAX_OUTPUT_CHARS", 1000)
+    monkeypatch.setattr(jinja, "MAX_OUTPUT_CHARS", 1000)
     with pytest.raises(flashlm.FormatError, match="it wrote more than 1000 characters"):
         render("{% for a in range(99999) %}text{% endfor %}")
 

@@ -15,7 +15,7 @@ import pytest
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.chat import _template_files
+from flashlm.chat._template import files
 from flashlm.packing.sources import hub
 from theirs import Theirs
 
@@ -111,19 +111,15 @@ def test_what_a_chat_template_reads_is_what_packing_keeps(
             {"eos_token": {"content": "<|im_end|>"}, "sep_token": "<sep>"}
         ),
         "generation_config.json": json.dumps({"pad_token_id": 0, "eos_token_id": 2}),
-        _template_files.DEFAULT: "default {{ eos_token }} {{ sep_token }} {{ image_token }} {{ pad_token }}",
-        _template_files.NAMED: json.dumps({"one": "1"}),
-        f"{_template_files.NAMED_FOLDER}/two.jinja": "2",
+        files.DEFAULT: "default {{ eos_token }} {{ sep_token }} {{ image_token }} {{ pad_token }}",
+        files.NAMED: json.dumps({"one": "1"}),
+        f"{files.NAMED_FOLDER}/two.jinja": "2",
     }
-    (source / _template_files.NAMED_FOLDER).mkdir()
+    (source / files.NAMED_FOLDER).mkdir()
     for name, text in contents.items():
         (source / name).write_text(text)
-    read = {path.relative_to(source).as_posix() for path in _template_files.template_files(source)}
-    assert (
-        read
-        == {*contents, "config.json"}
-        == {*_template_files.FILES, f"{_template_files.NAMED_FOLDER}/two.jinja"}
-    )
+    read = {path.relative_to(source).as_posix() for path in files.template_files(source)}
+    assert read == {*contents, "config.json"} == {*files.FILES, f"{files.NAMED_FOLDER}/two.jinja"}
     assert all(any(fnmatch.fnmatch(name, pattern) for pattern in hub.FILES) for name in read)
 
     folder = flashlm.pack(source, tmp_path / "out.flash")
@@ -132,7 +128,7 @@ def test_what_a_chat_template_reads_is_what_packing_keeps(
     assert (
         after.sources
         == before.sources
-        == {"default": contents[_template_files.DEFAULT], "one": "1", "two": "2"}
+        == {"default": contents[files.DEFAULT], "one": "1", "two": "2"}
     )
     assert after.special_tokens == before.special_tokens
     assert after.render(HELLO) == "default <|im_end|> <sep> <image> <|endoftext|>"
@@ -140,7 +136,7 @@ def test_what_a_chat_template_reads_is_what_packing_keeps(
 
 def test_a_broken_named_template_is_a_format_error(write_tiny: Write, tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "source")
-    (source / _template_files.NAMED).write_text('{"tool_use": 3}')
+    (source / files.NAMED).write_text('{"tool_use": 3}')
     with pytest.raises(
         flashlm.FormatError, match=r"tool_use: expected a template, got int .*chat_templates\.json"
     ):

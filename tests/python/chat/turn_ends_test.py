@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 import flashlm
 import random_gguf
 import random_llama
-from flashlm.chat._turn_ends import turn_ends, with_ends
+from flashlm.chat._template.turn_ends import turn_ends, with_ends
 from theirs import Theirs
 
 HELLO = [{"role": "user", "content": "Hello"}]

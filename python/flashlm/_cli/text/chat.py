@@ -16,6 +16,7 @@ from flashlm._cli.terminal.interrupts import Interrupts
 from flashlm._cli.terminal.typed import Typed
 from flashlm._cli.text.saved_talk import Messages, load_messages, open_talk, save_talk
 from flashlm._core import format_bytes
+from flashlm.chat.request import Request
 
 NAME = "chat"
 EXAMPLES = options.examples(
@@ -225,13 +226,22 @@ class Conversation:
         if reason == "context":
             self._tell_of_full_context()
 
+    def _request(self, messages: Messages) -> Request:
+        drawn = dict(self._settings)
+        return Request(
+            messages,
+            max_new_tokens=drawn.pop("max_new_tokens", 512),
+            stop=drawn.pop("stop", ()),
+            sampling=drawn,
+        )
+
     def _say(self, messages: Messages, pieces: list[str]) -> str | None:
         """Writes an answer, unless it is one for programs, and keeps its pieces.
 
         Returns why it ended.
         """
         with self._interrupts.allowed():
-            generation = self._speaker.stream_chat(messages, **self._settings)
+            generation = self._request(messages).stream(self._speaker)
             with contextlib.closing(generation):
                 for piece in generation:
                     pieces.append(piece)

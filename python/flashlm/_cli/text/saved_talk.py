@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flashlm import ArgumentError, FormatError, LanguageModel, Session
-from flashlm.chat._messages import check_messages
+from flashlm.chat._template.messages import check_messages
 
 Messages = list[dict[str, Any]]
 

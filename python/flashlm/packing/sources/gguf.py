@@ -15,8 +15,8 @@ import gguf
 import numpy as np
 
 from flashlm._core import FormatError
-from flashlm.chat._template_files import DEFAULT, NAMED
-from flashlm.chat._turn_ends import turn_ends, with_ends
+from flashlm.chat._template.files import DEFAULT, NAMED
+from flashlm.chat._template.turn_ends import turn_ends, with_ends
 from flashlm.packing import families
 from flashlm.packing.family import Family
 from flashlm.packing.formats.dtypes import NATIVE

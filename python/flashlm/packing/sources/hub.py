@@ -11,8 +11,8 @@ from pathlib import Path
 
 from flashlm._core import Error, FormatError, IoError
 from flashlm._engine.files import read_object
-from flashlm.chat._template_files import FILES as TEMPLATE_FILES
-from flashlm.chat._template_files import NAMED_FOLDER
+from flashlm.chat._template.files import FILES as TEMPLATE_FILES
+from flashlm.chat._template.files import NAMED_FOLDER
 from flashlm.packing.formats.weight import Bytes, Weight
 from flashlm.packing.sources.huggingface import INDEX_FILE, SINGLE_FILE
 from flashlm.packing.sources.source import Progress

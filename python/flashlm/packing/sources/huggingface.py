@@ -19,8 +19,8 @@ from flashlm._engine.files import (
     read_small,
     read_text_file,
 )
-from flashlm.chat._template_files import DEFAULT, FILES, NAMED, named_templates, template_files
-from flashlm.chat._turn_ends import turn_ends, with_ends
+from flashlm.chat._template.files import DEFAULT, FILES, NAMED, named_templates, template_files
+from flashlm.chat._template.turn_ends import turn_ends, with_ends
 from flashlm.chat.chat_template import ChatTemplate
 from flashlm.packing import families
 from flashlm.packing.family import Family

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_turn_ends.py: which tokens end what a model writes: the end of a text, and the end of a turn."""
+"""turn_ends.py: which tokens end what a model writes: the end of a text, and the end of a turn."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_jinja.py: the sandbox that chat templates run in; imported when the first template is compiled.
+"""jinja.py: the sandbox that chat templates run in; imported when the first template is compiled.
 
 The environment is the one of transformers (``apply_chat_template``): an immutable sandbox,
 ``trim_blocks`` and ``lstrip_blocks``, loop controls, ``{% generation %}`` blocks,
@@ -27,8 +27,8 @@ import jinja2.sandbox
 import jinja2.utils
 from jinja2.exceptions import SecurityError
 
-from flashlm.chat import _marked
-from flashlm.chat._marked import Marked
+from flashlm.chat._template import marked
+from flashlm.chat._template.marked import Marked
 
 MAX_TEMPLATE_CHARS = 1 << 20
 MAX_OUTPUT_CHARS = 1 << 26
@@ -164,13 +164,13 @@ class _MarkedEnvironment(_Environment):
     """The same sandbox, whose texts know who wrote them."""
 
     code_generator_class = _MarkedCode
-    concat = staticmethod(_marked.joined)
-    ours = staticmethod(_marked.ours)
+    concat = staticmethod(marked.joined)
+    ours = staticmethod(marked.ours)
 
     @staticmethod
     def tied(values: tuple[Any, ...]) -> Marked:
         """What ``~`` makes of its operands."""
-        return _marked.joined([str(value) for value in values])
+        return marked.joined([str(value) for value in values])
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self._format_of(obj, attribute) or super().getattr(obj, attribute)
@@ -191,7 +191,7 @@ class _MarkedEnvironment(_Environment):
             pieces: list[str | None] = []
             for literal, field, _, _ in formatter.parse(obj):
                 pieces += [literal] if field is None else [literal, None]
-            return _marked.formatted(obj, text, pieces, formatter.written)
+            return marked.formatted(obj, text, pieces, formatter.written)
 
         return form
 
@@ -201,12 +201,12 @@ def _join(
 ) -> Marked:
     if attribute is not None:
         value = map(jinja2.filters.make_attrgetter(environment, attribute), value)
-    joined: Marked = _marked.marked(str(d)).join([str(item) for item in value])
+    joined: Marked = marked.marked(str(d)).join([str(item) for item in value])
     return joined
 
 
 def _replace(s: Any, old: Any, new: Any, count: int | None = None) -> Marked:
-    replaced: Marked = _marked.marked(str(s)).replace(
+    replaced: Marked = marked.marked(str(s)).replace(
         str(old), str(new), -1 if count is None else count
     )
     return replaced

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_template_files.py: the files of a model folder that a chat template is made of."""
+"""files.py: the files of a model folder that a chat template is made of."""
 
 from __future__ import annotations
 

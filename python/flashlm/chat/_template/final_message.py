@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_final_message.py: a conversation whose last message goes on.
+"""final_message.py: a conversation whose last message goes on.
 
 It does what transformers' ``continue_final_message`` does.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashlm._core import ArgumentError
-from flashlm.chat._messages import REASONING
+from flashlm.chat._template.messages import REASONING
 
 
 @dataclass(frozen=True)

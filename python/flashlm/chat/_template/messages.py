@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_messages.py: checks a conversation before a template sees it."""
+"""messages.py: checks a conversation before a template sees it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_control_tokens.py: which control tokens of a text are the template's, and which are not."""
+"""control_tokens.py: which control tokens of a text are the template's, and which are not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from flashlm.chat import _marked
+from flashlm.chat._template import marked
 
 
 class ControlTokens:
@@ -51,17 +51,17 @@ def _may_make(text: str, token: str) -> bool:
 
 def parts_of(text: str, quoted: Collection[str]) -> list[tuple[str, bool]]:
     """The text cut where one of the `quoted` tokens, or a part of it, is somebody's words."""
-    marks = _marked.marks_of(text)
+    marks = marked.marks_of(text)
     text = str.__str__(text)
     pattern = re.compile("|".join(map(re.escape, sorted(quoted, key=len, reverse=True))))
     trusted = bytearray(b"1" * len(text))
     behind = 0
     for begin in re.finditer("|".join({re.escape(token[0]) for token in quoted}), text):
         token = pattern.match(text, begin.start())
-        if token is None or _marked.THEIRS not in marks[token.start() : token.end()]:
+        if token is None or marked.THEIRS not in marks[token.start() : token.end()]:
             continue
         for place in range(token.start(), token.end()):
-            if marks[place] == _marked.THEIRS:
+            if marks[place] == marked.THEIRS:
                 trusted[place] = ord("b" if place == token.start() >= behind else "0")
         behind = max(behind, token.end())
     runs = re.finditer(rb"(1+)|b0*|0+", trusted)

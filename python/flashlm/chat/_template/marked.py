@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""_marked.py: a text that knows which of its characters a template wrote.
+"""marked.py: a text that knows which of its characters a template wrote.
 
 The others came from somebody's words.
 
