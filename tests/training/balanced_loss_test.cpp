@@ -8,6 +8,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/random.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
 #include "support/catch.hpp"
 #include "support/planted_activations.hpp"
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
+#include "flashlm/compute/cpu/parallel.hpp"
 #include "support/catch.hpp"
 #include "support/planted_activations.hpp"
 
