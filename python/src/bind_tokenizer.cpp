@@ -12,6 +12,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "flashlm/base/token.hpp"
+#include "flashlm/text/generation/kept_tokens.hpp"
 #include "flashlm/text/tokenizer/tokenizer.hpp"
 
 namespace py = pybind11;
@@ -174,4 +175,21 @@ Example:
       .def("__repr__", [](const Tokenizer& self) {
         return "<flashlm.Tokenizer vocab_size=" + std::to_string(self.vocab_size()) + ">";
       });
+
+  module.def(
+      "keep_tokens",
+      [](const std::vector<Token>& before, const std::vector<Token>& prompt,
+         const Tokenizer& tokenizer) {
+        return flashlm::text::keep_tokens(before, prompt, tokenizer);
+      },
+      py::arg("before"), py::arg("prompt"), py::arg("tokenizer"), Release(),
+      R"(A prompt that begins with the tokens that are there, as far as they spell the same text.
+
+Args:
+    before: What a session has read and written.
+    prompt: What comes next, as the tokenizer spells it.
+    tokenizer: Of both.
+
+Returns:
+    Ids of the same text as `prompt`.)");
 }

@@ -9,6 +9,7 @@
 #include "flashlm/text/chat/flash_chat_model.ipp"
 #include "flashlm/text/chat/scripted_chat_model.ipp"
 #include "flashlm/text/generation/generation.ipp"
+#include "flashlm/text/generation/kept_tokens.ipp"
 #include "flashlm/text/generation/sampler.ipp"
 #include "flashlm/text/generation/stop_matcher.ipp"
 #include "flashlm/text/language_model.ipp"

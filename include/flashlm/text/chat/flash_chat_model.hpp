@@ -21,7 +21,7 @@
 namespace flashlm::inline FLASHLM_ABI::text {
 
 /// Answers conversations with a packed model; what one shares with the one before is not computed
-/// again.
+/// again, and answers that a conversation repeats stay in the tokens that the model wrote.
 ///
 ///     auto model = flashlm::FlashChatModel::open("smollm2.flash");
 ///     const std::vector<flashlm::ChatMessage> messages = {{"user", "Name a colour."}};

@@ -9,6 +9,7 @@
 
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/engine.hpp"
+#include "flashlm/text/generation/kept_tokens.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -24,7 +25,9 @@ FLASHLM_INLINE FlashChatModel::FlashChatModel(LanguageModel lm, ChatFormat forma
 
 FLASHLM_INLINE Generation FlashChatModel::stream(std::span<const ChatMessage> messages,
                                                  GenerationOptions options) {
-  std::vector<Token> prompt = format_.encode(messages, lm_.tokenizer());
+  const std::vector<Token> before = session_ ? session_->copy_tokens() : lm_.copy_tokens();
+  std::vector<Token> prompt =
+      keep_tokens(before, format_.encode(messages, lm_.tokenizer()), lm_.tokenizer());
   if (session_) return lm_.stream(session_, std::move(prompt), std::move(options));
   return lm_.stream(std::move(prompt), std::move(options));
 }
