@@ -172,7 +172,7 @@ py::dict config(const PyModel& self) {
                   "head_dim"_a = attention.head_dim, "vocab_size"_a = spec.vocab_size,
                   "max_context"_a = spec.max_context, "bos"_a = manifest.bos,
                   "eos"_a = manifest.eos, "dtype"_a = manifest.dtype,
-                  "selector"_a = self.lm.engine().model().selector().name,
+                  "selector"_a = self.lm.engine().model().selector().name(),
                   "reader"_a = std::string(self.lm.engine().reader_name()),
                   "threads"_a = self.lm.engine().n_threads());
 }

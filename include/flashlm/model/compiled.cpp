@@ -6,6 +6,7 @@
 #endif
 
 #include "flashlm/model/batch.ipp"
+#include "flashlm/model/budget_keeper.ipp"
 #include "flashlm/model/engine.ipp"
 #include "flashlm/model/graph/model.ipp"
 #include "flashlm/model/graph/read_spec.ipp"
@@ -24,8 +25,10 @@
 #include "flashlm/model/parts/normalize.ipp"
 #include "flashlm/model/parts/product.ipp"
 #include "flashlm/model/parts/rope_table.ipp"
+#include "flashlm/model/pass.ipp"
 #include "flashlm/model/plan/engine_options.ipp"
 #include "flashlm/model/plan/governor.ipp"
 #include "flashlm/model/plan/memory_needs.ipp"
 #include "flashlm/model/plan/memory_plan.ipp"
 #include "flashlm/model/session.ipp"
+#include "flashlm/model/step_meter.ipp"

@@ -18,19 +18,14 @@
 #include "flashlm/base/turns.hpp"
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/model/batch.hpp"
+#include "flashlm/model/budget_keeper.hpp"
 #include "flashlm/model/graph/model.hpp"
 #include "flashlm/model/kv/kv_cache.hpp"
-#include "flashlm/model/parts/embedding.hpp"
-#include "flashlm/model/parts/layer.hpp"
-#include "flashlm/model/parts/product.hpp"
+#include "flashlm/model/pass.hpp"
 #include "flashlm/model/plan/engine_options.hpp"
-#include "flashlm/model/plan/governor.hpp"
 #include "flashlm/model/plan/memory_plan.hpp"
-#include "flashlm/stream/weight_stream.hpp"
-#include "flashlm/units/ffn/selective_ffn.hpp"
-#include "flashlm/units/ffn/streamed_ffn.hpp"
+#include "flashlm/storage/readers/reader.hpp"
 #include "flashlm/units/select/activation_tap.hpp"
-#include "flashlm/units/select/selector.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -52,7 +47,7 @@ class Engine {
   const Model& model() const noexcept { return *model_; }
   const ModelSpec& spec() const noexcept { return model_->spec(); }
   /// As it is now: sessions and the governor change it.
-  MemoryPlan memory_plan() const;
+  MemoryPlan memory_plan() const { return budget_.copy(); }
   std::size_t context() const noexcept { return options_.context; }
   std::size_t max_batch() const noexcept { return options_.max_batch; }
   std::string_view reader_name() const noexcept { return reader_->name(); }
@@ -98,55 +93,15 @@ class Engine {
   void observe(units::ActivationTap::Observer observer);
 
  private:
-  static constexpr double kCheckInSeconds = 0.1;  // between two calls of on_wait
-
-  MemoryNeeds needs() const;
-
-  std::unique_ptr<units::SelectiveFfn> make_selective();
-
-  std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept;
-
-  /// Between two steps: gives rows of neurons and pinned weights back if the system needs their
-  /// memory.
-  void govern();
-
-  /// Between two steps: gives back what `plan` does not hold any more.
-  void shrink(MemoryPlan plan);
-
-  /// Between two layers: lets the caller stop the step.
-  void check_in();
-
-  double waited_seconds() const noexcept {
-    return stream_.waited_seconds() + embedding_.waited_seconds();
-  }
-  /// x [n_tokens, dim] = the embeddings of the tokens, scaled, plus those of their positions where
-  /// the graph has them.
-  void embed(std::span<const Token> tokens, std::size_t first, std::span<float> x);
-
-  /// logits [n, vocab_size] of the last n tokens of x.
-  void read_logits(std::span<const float> x, std::span<float> logits);
-
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
   std::optional<MemoryLock> lock_;  // while memory is taken
   Parallel parallel_;
-  MemoryPlan plan_;
-  const Weights* weights_;  // of model_
+  BudgetKeeper budget_;
   std::unique_ptr<storage::Reader> reader_;
-  stream::WeightStream stream_;
-  Embedding embedding_;
-  units::StreamedFfn ffn_;
-  units::Selector selector_;
-  std::unique_ptr<units::SelectiveFfn> selective_;  // null for the dense selector
-  Product product_;
-  Layer layer_;
-  AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
-  Governor governor_;
-  double next_check_in_ = 0;
+  Pass pass_;
   std::atomic<std::size_t> n_sessions_{0};
-  mutable ForkMutex
-      plan_mutex_;  // plan_, for those who have not the turn; it changes with the turn only
-  Turns turns_;     // everything else
+  Turns turns_;  // everything else
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -20,14 +20,15 @@ namespace flashlm::inline FLASHLM_ABI::stream {
 class PendingReads {
  public:
   /// For at most `most` batches at a time.
-  PendingReads(storage::Reader& reader, std::size_t most) : reader_(&reader) {
-    open_.reserve(most);
-  }
+  PendingReads(storage::Reader& reader, std::size_t most) : reader_(&reader) { reserve(most); }
 
   PendingReads(const PendingReads&) = delete;
   PendingReads& operator=(const PendingReads&) = delete;
   /// Waits as long as it takes: the buffers are going away.
   ~PendingReads();
+
+  /// Makes room for `most` batches at a time.
+  void reserve(std::size_t most) { open_.reserve(most); }
 
   storage::Ticket submit(std::span<const storage::Read> reads);
 

@@ -15,6 +15,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/storage/readers/reader.hpp"
 #include "flashlm/stream/pass_layout.hpp"
+#include "flashlm/stream/pending_reads.hpp"
 #include "flashlm/stream/pinned_weights.hpp"
 #include "flashlm/stream/segment.hpp"
 #include "flashlm/version.hpp"
@@ -46,7 +47,7 @@ class WeightStream {
 
   WeightStream(const WeightStream&) = delete;
   WeightStream& operator=(const WeightStream&) = delete;
-  ~WeightStream() { reader_->drain(); }
+  ~WeightStream() { reader_->drain(); }  // `load` may have left reads under way
 
   /// Reads what is pinned; on_progress(done, total) counts bytes and may throw to stop. Throws
   /// IoError or FormatError.
@@ -108,7 +109,6 @@ class WeightStream {
     std::size_t piece = 0;
     storage::Ticket ticket = 0;
     std::size_t skew = 0;  // bytes before the piece
-    bool open = false;     // not waited for
   };
 
   /// Notes that a segment is used. Throws Error unless it is the next of the pass that has units.
@@ -119,8 +119,6 @@ class WeightStream {
   storage::Place around(const storage::Place& place) const noexcept;
 
   void make_ring(Ring ring);
-
-  void wait(Slot& slot);
 
   /// Waits for reads that nobody wants any more: their buffers are needed.
   void settle();
@@ -140,6 +138,7 @@ class WeightStream {
   std::size_t unit_;
   PinnedWeights pinned_;
   AlignedBuffer memory_;  // [n_slots, slot_bytes_]
+  PendingReads pending_;  // into memory_
   std::size_t slot_bytes_ = 0;
   std::vector<Slot> slots_;            // [n_slots]
   std::vector<std::size_t> streamed_;  // pieces of a pass that are not pinned, in order

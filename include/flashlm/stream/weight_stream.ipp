@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/base/stats.hpp"
+#include "flashlm/base/stage_clock.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::stream {
 
@@ -19,7 +19,8 @@ FLASHLM_INLINE WeightStream::WeightStream(std::shared_ptr<const PassLayout> layo
       reader_(&reader),
       file_bytes_(std::move(file_bytes)),
       unit_(std::min(reader.alignment(), kPageBytes)),
-      pinned_(*layout_, std::move(pinned), parallel) {
+      pinned_(*layout_, std::move(pinned), parallel),
+      pending_(reader, ring.n_slots) {
   make_ring(ring);
 }
 
@@ -100,31 +101,17 @@ FLASHLM_INLINE void WeightStream::make_ring(Ring ring) {
   }
   if (memory_.size() == ring.bytes() && slots_.size() == ring.n_slots) return;
   slots_.assign(ring.n_slots, {});
+  pending_.reserve(ring.n_slots);
   slot_bytes_ = round_up(ring.slot_bytes, kPageBytes);
   memory_ = AlignedBuffer();
   memory_ = AlignedBuffer(ring.bytes());
 }
 
-FLASHLM_INLINE void WeightStream::wait(Slot& slot) {
-  const double start = now_seconds();
-  try {
-    reader_->wait(slot.ticket);
-  } catch (const Error&) {
-    slot.open = false;
-    throw;
-  }
-  slot.open = false;
-  waited_seconds_ += now_seconds() - start;
-}
-
 FLASHLM_INLINE void WeightStream::settle() {
   if (!abandoned_) return;
-  for (Slot& slot : slots_) {
-    try {
-      if (slot.open) wait(slot);
-    } catch (const Error&) {
-      // Nobody wants these bytes.
-    }
+  {
+    const StageClock clock(waited_seconds_);
+    pending_.settle();
   }
   abandoned_ = false;
   submitted_ = released_ = 0;
@@ -138,7 +125,10 @@ FLASHLM_INLINE const std::byte* WeightStream::take(std::size_t piece) {
   while (!taken_) {
     read_ahead();
     Slot& slot = slots_[released_ % slots_.size()];
-    wait(slot);
+    {
+      const StageClock clock(waited_seconds_);
+      pending_.wait(slot.ticket);
+    }
     taken_ = released_ % slots_.size();
     if (slot.piece != piece) release();
   }
@@ -167,8 +157,7 @@ FLASHLM_INLINE void WeightStream::read_ahead() {
         wide.file,
         wide.extent.offset,
         {memory_.data() + submitted_ % slots_.size() * slot_bytes_, wide.extent.bytes}};
-    slot.ticket = reader_->submit({&read, 1});
-    slot.open = true;
+    slot.ticket = pending_.submit({&read, 1});
     gap_bytes_ += wide.extent.bytes - place.extent.bytes;
     ++submitted_;
     ++next_;

@@ -6,8 +6,10 @@
 #endif
 
 #include "flashlm/units/eviction.ipp"
+#include "flashlm/units/ffn/chosen_ffn.ipp"
 #include "flashlm/units/ffn/gathered_ffn.ipp"
 #include "flashlm/units/ffn/layer_stream.ipp"
+#include "flashlm/units/ffn/neuron_activation.ipp"
 #include "flashlm/units/ffn/paper_ffn.ipp"
 #include "flashlm/units/ffn/selective_ffn.ipp"
 #include "flashlm/units/ffn/sparse_ffn.ipp"
@@ -15,7 +17,6 @@
 #include "flashlm/units/ffn/windowed_ffn.ipp"
 #include "flashlm/units/neuron_cache.ipp"
 #include "flashlm/units/neuron_reads.ipp"
-#include "flashlm/units/neuron_set.ipp"
 #include "flashlm/units/packed_rows.ipp"
 #include "flashlm/units/select/activation_tap.ipp"
 #include "flashlm/units/select/active_sets.ipp"
@@ -26,3 +27,10 @@
 #include "flashlm/units/select/selector_file.ipp"
 #include "flashlm/units/select/threshold_selector.ipp"
 #include "flashlm/units/single_neurons.ipp"
+
+namespace flashlm::inline FLASHLM_ABI::units {
+
+template class ChosenFfn<PaperRows>;
+template class ChosenFfn<WindowedRows>;
+
+}  // namespace flashlm::inline FLASHLM_ABI::units

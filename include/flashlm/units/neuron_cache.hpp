@@ -10,7 +10,7 @@
 
 #include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/units/eviction.hpp"
-#include "flashlm/units/neuron_set.hpp"
+#include "flashlm/units/neuron_id.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {

@@ -9,8 +9,8 @@
 #include "flashlm/storage/format/bundle_file.hpp"
 #include "flashlm/storage/readers/reader.hpp"
 #include "flashlm/stream/pending_reads.hpp"
+#include "flashlm/units/neuron_id.hpp"
 #include "flashlm/units/neuron_read_options.hpp"
-#include "flashlm/units/neuron_set.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "flashlm/base/memory/aligned_buffer.hpp"
-#include "flashlm/units/neuron_set.hpp"
+#include "flashlm/units/neuron_id.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {

@@ -16,7 +16,7 @@ TEST_CASE("a packed folder opens") {
   const auto opened = Model::open(tiny.path());
   CHECK(opened->spec().n_layers() == 3);
   CHECK(opened->bundles().n_layers() == 3);
-  CHECK(opened->selector().name == "dense");
+  CHECK(opened->selector().name() == "dense");
   CHECK(opened->n_passed() == 16);
   CHECK(opened->bundles().files().size() == 4);
 }

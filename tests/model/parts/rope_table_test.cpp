@@ -52,11 +52,11 @@ TEST_CASE("layers with equal ropes share a table, layers without have none") {
   kinds[0].parts[0].attention.rope = kinds[2].parts[0].attention.rope = rope_of(8, 10000);
   kinds[1].parts[0].attention.rope = rope_of(4, 1000000);
   const RopeTables tables(spec, 10);
-  const RopeTable* first = tables.find(kinds[0].parts[0].attention);
-  const RopeTable* second = tables.find(kinds[1].parts[0].attention);
+  const RopeTable* first = tables.of(0);
+  const RopeTable* second = tables.of(1);
   REQUIRE((first != nullptr && second != nullptr));
   CHECK(first != second);
-  CHECK(first == tables.find(kinds[2].parts[0].attention));
-  CHECK(tables.find(kinds[3].parts[0].attention) == nullptr);
+  CHECK(first == tables.of(2));
+  CHECK(tables.of(3) == nullptr);
   CHECK(RopeTables::bytes(spec, 10) == (8 + 4) * 10 * sizeof(float));
 }

@@ -40,11 +40,11 @@ TEST_CASE("a policy needs a selector that chooses") {
   spec.max_context = 100;
   EngineOptions options;
   options.policy = "lru";
-  CHECK_THROWS_AS(checked(options, spec, "dense"), ArgumentError);
-  CHECK_NOTHROW(checked(options, spec, "gate"));
+  CHECK_THROWS_AS(checked(options, spec, units::SelectorKind::dense), ArgumentError);
+  CHECK_NOTHROW(checked(options, spec, units::SelectorKind::gate));
   options = {};
   options.window = 3;
-  CHECK_THROWS_AS(checked(options, spec, "dense"), ArgumentError);
-  CHECK_NOTHROW(checked(options, spec, "predictor"));
-  CHECK_NOTHROW(checked({}, spec, "dense"));
+  CHECK_THROWS_AS(checked(options, spec, units::SelectorKind::dense), ArgumentError);
+  CHECK_NOTHROW(checked(options, spec, units::SelectorKind::predictor));
+  CHECK_NOTHROW(checked({}, spec, units::SelectorKind::dense));
 }

@@ -26,10 +26,10 @@ struct Fixture : support::FfnFixture {
 
   PaperFfn open(const Selector& chosen, std::size_t n_rows, std::uint32_t n_tokens = 5,
                 NeuronReadOptions reads = {}) {
-    PaperFfnOptions options;
+    ChosenFfnOptions options;
     options.max_tokens = kTokens;
     options.n_rows = n_rows;
-    options.n_tokens = n_tokens;
+    options.eviction = PaperEviction{n_tokens};
     options.reads = reads;
     options.staging_bytes = 16384;
     return PaperFfn(bundles, reader, parallel, chosen, 1u << 20, options);
@@ -64,7 +64,7 @@ TEST_CASE(
           for (const std::size_t batch : {1u, 4u, 6u, 1u})
             REQUIRE(close(fixture.pass(ffn, batch), expected));
           for (std::size_t layer = 0; layer < 3; ++layer)
-            CHECK(ffn.rows().used(layer) <= ffn.rows().capacity(layer));
+            CHECK(ffn.rows().packed().used(layer) <= ffn.rows().packed().capacity(layer));
         }
       }
     }
@@ -134,7 +134,7 @@ TEST_CASE("a read that fails leaves the paper's rows as they were, and the next 
       const std::size_t token = step % kTokens;
       for (std::size_t layer = 0; layer < 3; ++layer) {
         const auto ids_here = [&] {
-          const auto ids = ffn.rows().ids(layer);
+          const auto ids = ffn.rows().packed().ids(layer);
           return std::vector<NeuronId>(ids.begin(), ids.end());
         };
         const std::vector<NeuronId> before = ids_here();
@@ -167,6 +167,6 @@ TEST_CASE("the same steps give the same bits with any number of threads") {
   const std::vector<float> expected = fixture.pass(first);
   Parallel alone(1);
   PaperFfn second(fixture.bundles, fixture.reader, alone, gate, 1u << 20,
-                  {.max_tokens = kTokens, .n_rows = 100});
+                  {.max_tokens = kTokens, .n_rows = 100, .eviction = PaperEviction{}});
   CHECK(same_bits(fixture.pass(second), expected));
 }

@@ -28,7 +28,7 @@ struct Fixture : support::FfnFixture {
 
   WindowedFfn open(const Selector& chosen, std::size_t n_rows,
                    Eviction eviction = CombinedEviction{}, NeuronReadOptions reads = {}) {
-    WindowedFfnOptions options;
+    ChosenFfnOptions options;
     options.max_tokens = kTokens;
     options.n_rows = n_rows;
     options.eviction = eviction;
@@ -197,8 +197,8 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
           fixture.reader.fail_at(failing, EIO);
           std::vector<bool> here;
           for (NeuronId id = 0; id < 150; ++id)
-            here.push_back(ffn.cache().find(layer, id) != NeuronCache::kNoRow);
-          const std::size_t n_free = ffn.cache().n_free();
+            here.push_back(ffn.rows().cache().find(layer, id) != NeuronCache::kNoRow);
+          const std::size_t n_free = ffn.rows().cache().n_free();
           bool failed = false;
           for (int attempt = 0; attempt < 4; ++attempt) {
             try {
@@ -210,9 +210,9 @@ TEST_CASE("a read that fails leaves the neurons in DRAM as they were, and the ne
               CHECK(error.code() == EIO);
             }
             if (n_rows == 200 && n == 1) {  // one part: nothing at all has changed
-              CHECK(ffn.cache().n_free() == n_free);
+              CHECK(ffn.rows().cache().n_free() == n_free);
               for (NeuronId id = 0; id < 150; ++id) {
-                REQUIRE(here[id] == (ffn.cache().find(layer, id) != NeuronCache::kNoRow));
+                REQUIRE(here[id] == (ffn.rows().cache().find(layer, id) != NeuronCache::kNoRow));
               }
             }
           }

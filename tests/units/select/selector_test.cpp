@@ -34,19 +34,19 @@ struct Fixture : support::BundleFixture {
 
 TEST_CASE("auto takes the predictor that a folder has, else every neuron") {
   Fixture fixture;
-  CHECK(fixture.choose("auto").name == "dense");
+  CHECK(fixture.choose("auto").name() == "dense");
   CHECK(fixture.choose("auto").bytes == 0);
   CHECK(name(fixture.choose("dense").load()) == "dense");
   support::write_predictor(fixture.model.path());
   const SelectorChoice predictor = fixture.choose("auto");
-  CHECK(predictor.name == "predictor");
+  CHECK(predictor.name() == "predictor");
   CHECK(predictor.bytes > 0);
   CHECK(predictor.scratch_bytes(3, 2) == Predictor::scratch_bytes(4, 3, 2));
   CHECK(name(predictor.load()) == "predictor");
-  CHECK(fixture.choose("dense").name == "dense");
+  CHECK(fixture.choose("dense").name() == "dense");
   Fixture grouped(32);
   support::write_predictor(grouped.model.path());
-  CHECK(grouped.choose("auto").name == "dense");
+  CHECK(grouped.choose("auto").name() == "dense");
 }
 
 TEST_CASE("gates are made when they are asked for") {

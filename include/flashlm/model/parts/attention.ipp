@@ -49,7 +49,7 @@ FLASHLM_INLINE void Attention::place(std::size_t layer, const AttentionSpec& spe
                                      const AttentionWeights& weights, KvCache& kv,
                                      std::size_t first, std::size_t n_tokens) {
   constexpr std::size_t kGrainTokens = 16;  // fewer are done before other threads have woken
-  const RopeTable* rope = ropes_.find(spec);
+  const RopeTable* rope = ropes_.of(layer);
   parallel_->for_range(n_tokens, kGrainTokens, [&](std::size_t begin, std::size_t end) {
     for (std::size_t token = begin; token < end; ++token) {
       const std::span<float> key = keys().subspan(token * kv_dim_, kv_dim_);

@@ -4,13 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/token.hpp"
 #include "flashlm/model/graph/weights.hpp"
 #include "flashlm/storage/readers/reader.hpp"
+#include "flashlm/stream/pending_reads.hpp"
 #include "flashlm/stream/weight_stream.hpp"
 #include "flashlm/version.hpp"
 
@@ -24,10 +24,6 @@ class Embedding {
   /// file.
   Embedding(const Matrix& matrix, const stream::WeightStream& stream, storage::Reader& reader,
             std::uint64_t file_bytes);
-
-  Embedding(const Embedding&) = delete;
-  Embedding& operator=(const Embedding&) = delete;
-  ~Embedding();
 
   /// Bytes that an object for that matrix holds.
   static std::size_t bytes(const Matrix& matrix) noexcept { return kRows * slot_bytes(matrix); }
@@ -45,22 +41,16 @@ class Embedding {
 
   static std::size_t slot_bytes(const Matrix& matrix) noexcept;
 
-  void wait();
-
-  /// Waits for reads that were interrupted: their buffers are needed.
-  void settle();
-
   void some(std::span<const Token> tokens, std::span<float> x);
 
   Matrix matrix_;
   const stream::WeightStream* stream_;
-  storage::Reader* reader_;
   std::uint64_t file_bytes_;
   std::size_t unit_;
-  AlignedBuffer scratch_;  // [kRows, slot_bytes]
+  AlignedBuffer scratch_;         // [kRows, slot_bytes]
+  stream::PendingReads pending_;  // into scratch_
   std::uint64_t gap_bytes_ = 0;
   double waited_seconds_ = 0;
-  std::optional<storage::Ticket> ticket_;  // not waited for
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -7,8 +7,7 @@
 #include <algorithm>
 #include <array>
 
-#include "flashlm/base/error.hpp"
-#include "flashlm/base/stats.hpp"
+#include "flashlm/base/stage_clock.hpp"
 #include "flashlm/compute/cpu/quantise/convert.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -17,14 +16,10 @@ FLASHLM_INLINE Embedding::Embedding(const Matrix& matrix, const stream::WeightSt
                                     storage::Reader& reader, std::uint64_t file_bytes)
     : matrix_(matrix),
       stream_(&stream),
-      reader_(&reader),
       file_bytes_(file_bytes),
       unit_(std::min(reader.alignment(), kPageBytes)),
-      scratch_(bytes(matrix)) {}
-
-FLASHLM_INLINE Embedding::~Embedding() {
-  if (ticket_) reader_->drain();
-}
+      scratch_(bytes(matrix)),
+      pending_(reader, 1) {}
 
 FLASHLM_INLINE void Embedding::run(std::span<const Token> tokens, std::span<float> x) {
   for (std::size_t first = 0; first < tokens.size(); first += kRows) {
@@ -37,28 +32,8 @@ FLASHLM_INLINE std::size_t Embedding::slot_bytes(const Matrix& matrix) noexcept 
   return round_up(matrix.unit_bytes(), kPageBytes) + kPageBytes;
 }
 
-FLASHLM_INLINE void Embedding::wait() {
-  const double start = now_seconds();
-  try {
-    reader_->wait(*ticket_);
-  } catch (const Error&) {
-    ticket_.reset();
-    throw;
-  }
-  ticket_.reset();
-  waited_seconds_ += now_seconds() - start;
-}
-
-FLASHLM_INLINE void Embedding::settle() {
-  try {
-    if (ticket_) wait();
-  } catch (const Error&) {
-    // Nobody wants these bytes.
-  }
-}
-
 FLASHLM_INLINE void Embedding::some(std::span<const Token> tokens, std::span<float> x) {
-  settle();
+  pending_.settle();
   std::array<const std::byte*, kRows> rows;
   std::array<storage::Read, kRows> reads;
   std::size_t n_reads = 0;
@@ -76,8 +51,8 @@ FLASHLM_INLINE void Embedding::some(std::span<const Token> tokens, std::span<flo
     gap_bytes_ += count - wanted.bytes;
   }
   if (n_reads > 0) {
-    ticket_ = reader_->submit(std::span(reads).first(n_reads));
-    wait();
+    const StageClock clock(waited_seconds_);
+    pending_.wait(pending_.submit(std::span(reads).first(n_reads)));
   }
   for (std::size_t at = 0; at < tokens.size(); ++at) {
     kernels::to_f32(matrix_.dtype, rows[at], x.subspan(at * matrix_.cols, matrix_.cols));

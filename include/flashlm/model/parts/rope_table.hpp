@@ -41,15 +41,22 @@ class RopeTables {
   /// Bytes of the tables.
   static std::size_t bytes(const ModelSpec& spec, std::size_t context);
 
-  /// The table of one of the model's layers; null where positions turn nothing.
-  const RopeTable* find(const AttentionSpec& attention) const noexcept;
+  /// The table of a layer of the model; null where positions turn nothing.
+  const RopeTable* of(std::size_t layer) const noexcept {
+    return of_layers_[layer] == kNone ? nullptr : &tables_[of_layers_[layer]];
+  }
 
  private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+
+  /// The rope of a layer's attention, or null.
+  static const RopeSpec* rope_of(const LayerSpec& layer) noexcept;
+
   /// Different ropes, in the order of the layers.
   static std::vector<const RopeSpec*> different(const ModelSpec& spec);
 
-  std::vector<RopeSpec> specs_;
-  std::vector<RopeTable> tables_;  // [n_specs]
+  std::vector<RopeTable> tables_;       // one for each different rope
+  std::vector<std::size_t> of_layers_;  // [n_layers]: which of them, or kNone
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

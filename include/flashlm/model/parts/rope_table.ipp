@@ -37,9 +37,13 @@ FLASHLM_INLINE std::span<const float> RopeTable::sines(std::size_t position) con
 }
 
 FLASHLM_INLINE RopeTables::RopeTables(const ModelSpec& spec, std::size_t context) {
-  for (const RopeSpec* rope : different(spec)) {
-    specs_.push_back(*rope);
-    tables_.emplace_back(*rope, context);
+  const std::vector<const RopeSpec*> ropes = different(spec);
+  for (const RopeSpec* rope : ropes) tables_.emplace_back(*rope, context);
+  for (std::size_t layer = 0; layer < spec.n_layers(); ++layer) {
+    const RopeSpec* mine = rope_of(spec.layer(layer));
+    std::size_t at = mine == nullptr ? kNone : 0;
+    while (at != kNone && *ropes[at] != *mine) ++at;
+    of_layers_.push_back(at);
   }
 }
 
@@ -49,22 +53,18 @@ FLASHLM_INLINE std::size_t RopeTables::bytes(const ModelSpec& spec, std::size_t 
   return sum;
 }
 
-FLASHLM_INLINE const RopeTable* RopeTables::find(const AttentionSpec& attention) const noexcept {
-  for (std::size_t at = 0; attention.rope && at < specs_.size(); ++at) {
-    if (specs_[at] == *attention.rope) return &tables_[at];
-  }
-  return nullptr;
+FLASHLM_INLINE const RopeSpec* RopeTables::rope_of(const LayerSpec& layer) noexcept {
+  const PartSpec* part = layer.find(PartKind::attention);
+  return part != nullptr && part->attention.rope ? &*part->attention.rope : nullptr;
 }
 
 FLASHLM_INLINE std::vector<const RopeSpec*> RopeTables::different(const ModelSpec& spec) {
   std::vector<const RopeSpec*> ropes;
   for (const LayerSpec& layer : spec.decoder().kinds) {
-    for (const PartSpec& part : layer.parts) {
-      if (part.does != PartKind::attention || !part.attention.rope) continue;
-      const RopeSpec& rope = *part.attention.rope;
-      const bool is_known = std::any_of(ropes.begin(), ropes.end(),
-                                        [&](const auto* other) { return *other == rope; });
-      if (!is_known) ropes.push_back(&rope);
+    const RopeSpec* mine = rope_of(layer);
+    const auto is_mine = [&](const RopeSpec* other) { return *other == *mine; };
+    if (mine != nullptr && std::none_of(ropes.begin(), ropes.end(), is_mine)) {
+      ropes.push_back(mine);
     }
   }
   return ropes;

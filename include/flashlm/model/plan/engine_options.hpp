@@ -7,14 +7,13 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "flashlm/base/units.hpp"
 #include "flashlm/model/graph/spec.hpp"
 #include "flashlm/model/plan/governor.hpp"
 #include "flashlm/storage/readers/reader.hpp"
 #include "flashlm/units/neuron_read_options.hpp"
-#include "flashlm/units/select/selector.hpp"
+#include "flashlm/units/select/selector_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -52,7 +51,7 @@ struct EngineOptions {
 /// The options with what they leave to the model filled in. Throws ArgumentError for what is out of
 /// range or unknown.
 EngineOptions checked(EngineOptions options, const ModelSpec& spec,
-                      std::string_view selector = units::DenseSelector::kName);
+                      units::SelectorKind selector = units::SelectorKind::dense);
 
 }  // namespace flashlm::inline FLASHLM_ABI::model
 

@@ -12,7 +12,7 @@
 namespace flashlm::inline FLASHLM_ABI::model {
 
 FLASHLM_INLINE EngineOptions checked(EngineOptions options, const ModelSpec& spec,
-                                     std::string_view selector) {
+                                     units::SelectorKind selector) {
   constexpr std::size_t kDefaultContext =
       4096;  // a model's own maximum may need a KV cache of many GiB
   if (options.context == 0) options.context = std::min(spec.max_context, kDefaultContext);
@@ -21,7 +21,7 @@ FLASHLM_INLINE EngineOptions checked(EngineOptions options, const ModelSpec& spe
                                ", got ", options.context));
   }
   units::make_eviction(options.policy, options.window);  // throws for what is not known
-  if (selector == units::DenseSelector::kName && (options.policy != "auto" || options.window)) {
+  if (selector == units::SelectorKind::dense && (options.policy != "auto" || options.window)) {
     throw ArgumentError(
         concat("[engine] policy: expected auto and no window for the selector dense, got ",
                options.policy, options.window ? concat(" and ", *options.window) : std::string(),

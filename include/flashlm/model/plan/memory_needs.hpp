@@ -7,13 +7,13 @@
 #include "flashlm/model/graph/model.hpp"
 #include "flashlm/model/plan/engine_options.hpp"
 #include "flashlm/model/plan/memory_plan.hpp"
-#include "flashlm/units/ffn/windowed_ffn.hpp"
+#include "flashlm/units/ffn/chosen_ffn.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
 /// How single neurons are kept in `n_rows` rows.
-units::WindowedFfnOptions windowed_options(const EngineOptions& options, std::size_t n_rows);
+units::ChosenFfnOptions chosen_options(const EngineOptions& options, std::size_t n_rows);
 
 /// Bytes of the two activations that an engine holds itself: f32 [2, max_batch, dim].
 std::size_t activation_bytes(const ModelSpec& spec, const EngineOptions& options);

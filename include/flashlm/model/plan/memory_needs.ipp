@@ -20,14 +20,14 @@
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
-FLASHLM_INLINE units::WindowedFfnOptions windowed_options(const EngineOptions& options,
-                                                          std::size_t n_rows) {
-  units::WindowedFfnOptions windowed;
-  windowed.max_tokens = options.max_batch;
-  windowed.n_rows = n_rows;
-  windowed.eviction = units::make_eviction(options.policy, options.window);
-  windowed.reads = options.neuron_reads;
-  return windowed;
+FLASHLM_INLINE units::ChosenFfnOptions chosen_options(const EngineOptions& options,
+                                                      std::size_t n_rows) {
+  units::ChosenFfnOptions chosen;
+  chosen.max_tokens = options.max_batch;
+  chosen.n_rows = n_rows;
+  chosen.eviction = units::make_eviction(options.policy, options.window);
+  chosen.reads = options.neuron_reads;
+  return chosen;
 }
 
 FLASHLM_INLINE std::size_t activation_bytes(const ModelSpec& spec, const EngineOptions& options) {
@@ -65,18 +65,18 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
     if (tensor.segment) needs.kinds[*tensor.segment] = detail::weight_kind(tensor.kind);
   }
   if (const units::SelectorChoice& selector = model.selector();
-      selector.name != units::DenseSelector::kName) {
+      selector.kind != units::SelectorKind::dense) {
     for (const std::size_t segment : model.neuron_segments()) {
       needs.window.neurons += needs.segments[segment].bytes();
       needs.window.most_rows += needs.segments[segment].n_units;
       needs.segments[segment].n_units = 0;
     }
-    const units::WindowedFfnOptions windowed = windowed_options(options, 0);
+    const units::ChosenFfnOptions chosen = chosen_options(options, 0);
     needs.window.selector = selector.bytes;
     needs.window.working_set = selector.working_set;
-    needs.window.row_bytes = units::SelectiveFfn::row_bytes(model.bundles(), windowed.eviction);
+    needs.window.row_bytes = units::SelectiveFfn::row_bytes(model.bundles(), chosen.eviction);
     needs.window.least_rows = std::max(spec.ffn().hidden / kLeastRowsShare + 1, spec.n_layers());
-    needs.scratch += units::SelectiveFfn::bytes(model.bundles(), windowed) +
+    needs.scratch += units::SelectiveFfn::bytes(model.bundles(), chosen) +
                      selector.scratch_bytes(options.max_batch, n_threads);
   }
   needs.resident = model.weights().bytes();
@@ -155,7 +155,7 @@ inline void look_at_memory(EngineOptions& options) {
 
 FLASHLM_INLINE EngineOptions complete(EngineOptions options, const Model& model) {
   const bool chooses_context = options.context == 0;
-  options = checked(std::move(options), model.spec(), model.selector().name);
+  options = checked(std::move(options), model.spec(), model.selector().kind);
   detail::look_at_memory(options);
   if (!chooses_context || options.memory.share) return options;
   const detail::LeastBudgets budgets(model, options);
@@ -169,7 +169,7 @@ FLASHLM_INLINE EngineOptions complete(EngineOptions options, const Model& model)
 
 FLASHLM_INLINE std::size_t largest_context(const Model& model, EngineOptions options) {
   options.context = model.spec().max_context;
-  options = checked(std::move(options), model.spec(), model.selector().name);
+  options = checked(std::move(options), model.spec(), model.selector().kind);
   detail::look_at_memory(options);
   const detail::LeastBudgets budgets(model, options);
   if (!options.memory.share) {

@@ -10,7 +10,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/storage/format/bundle_layout.hpp"
 #include "flashlm/units/ffn/sparse_ffn.hpp"
-#include "flashlm/units/neuron_set.hpp"
+#include "flashlm/units/neuron_id.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -59,13 +59,15 @@ class GatheredFfn {
   void compute(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
                std::span<const NeuronId> ids, std::span<const float> x);
 
-  void plain(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
-             std::size_t end);
+  /// h of the neurons [begin, end) of a part.
+  void compute(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
+               std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
+               std::size_t end);
 
-  void gated(const Part& part, const storage::BundleLayout& layout, const FfnParameters& ffn,
-             std::span<const NeuronId> ids, std::span<const float> x, std::size_t begin,
-             std::size_t end);
+  /// Of n neurons from `begin` on, with their gates, keeps those whose gate lets them fire: gates,
+  /// rows and places move together. How many there are.
+  std::size_t keep_firing(const Part& part, const FfnParameters& ffn, std::size_t begin,
+                          std::span<float> gates);
 
   Parallel* parallel_;
   // All [most].
@@ -77,8 +79,9 @@ class GatheredFfn {
   std::vector<float> firing_;
   std::vector<float> scratch_;  // gates; without a gate, ups
   std::vector<float> ups_;
-  std::vector<const std::byte*> scratch_rows_;
-  std::vector<std::uint32_t> scratch_ids_;  // places of what fires
+  std::vector<float> biases_;
+  std::vector<const std::byte*> scratch_rows_;  // of what fires
+  std::vector<std::uint32_t> scratch_places_;
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::units

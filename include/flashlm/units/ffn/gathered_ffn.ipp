@@ -5,8 +5,9 @@
 #include "flashlm/units/ffn/gathered_ffn.hpp"
 
 #include "flashlm/base/matrix_view.hpp"
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/isa/activation_kind.hpp"
 #include "flashlm/compute/cpu/kernels/gather.hpp"
+#include "flashlm/units/ffn/neuron_activation.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
@@ -17,12 +18,13 @@ FLASHLM_INLINE GatheredFfn::GatheredFfn(Parallel& parallel, std::size_t most)
   for (auto* numbers : {&h_, &firing_}) numbers->reserve(most);
   scratch_.resize(most);
   ups_.resize(most);
+  biases_.resize(most);
   scratch_rows_.resize(most);
-  scratch_ids_.resize(most);
+  scratch_places_.resize(most);
 }
 
 FLASHLM_INLINE std::size_t GatheredFfn::bytes(std::size_t most) noexcept {
-  return most * (5 * sizeof(std::byte*) + 3 * sizeof(std::uint32_t) + 4 * sizeof(float));
+  return most * (5 * sizeof(std::byte*) + 3 * sizeof(std::uint32_t) + 5 * sizeof(float));
 }
 
 FLASHLM_INLINE void GatheredFfn::clear() noexcept {
@@ -78,56 +80,51 @@ FLASHLM_INLINE void GatheredFfn::compute(const Part& part, const storage::Bundle
                                          const FfnParameters& ffn, std::span<const NeuronId> ids,
                                          std::span<const float> x) {
   parallel_->for_range(part.rows.size(), kNeuronGrain, [&](std::size_t begin, std::size_t end) {
-    if (layout.gated) {
-      gated(part, layout, ffn, ids, x, begin, end);
-    } else {
-      plain(part, layout, ffn, ids, x, begin, end);
-    }
+    compute(part, layout, ffn, ids, x, begin, end);
   });
 }
 
-FLASHLM_INLINE void GatheredFfn::plain(const Part& part, const storage::BundleLayout& layout,
-                                       const FfnParameters& ffn, std::span<const NeuronId> ids,
-                                       std::span<const float> x, std::size_t begin,
-                                       std::size_t end) {
-  const std::span<float> ups = std::span(scratch_).subspan(begin, end - begin);
-  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, ups.size(), layout.dim},
-                       x.data(), ups.data());
-  for (std::size_t at = begin; at < end && !ffn.up_bias.empty(); ++at) {
-    ups[at - begin] += ffn.up_bias[ids[part.places[at]]];
+FLASHLM_INLINE void GatheredFfn::compute(const Part& part, const storage::BundleLayout& layout,
+                                         const FfnParameters& ffn, std::span<const NeuronId> ids,
+                                         std::span<const float> x, std::size_t begin,
+                                         std::size_t end) {
+  const auto dots = [&](const std::byte* const* rows, std::size_t matrix, std::span<float> to) {
+    kernels::gather_dots(
+        {rows, matrix * layout.matrix_bytes(), layout.dtype, to.size(), layout.dim}, x.data(),
+        to.data());
+  };
+  std::span<float> h = std::span(scratch_).subspan(begin, end - begin);
+  std::span<float> ups;
+  const std::uint32_t* places = part.places.data() + begin;
+  dots(part.rows.data() + begin, 0, h);
+  if (layout.gated) {
+    h = h.first(keep_firing(part, ffn, begin, h));
+    ups = std::span(ups_).subspan(begin, h.size());
+    places = scratch_places_.data() + begin;
+    dots(scratch_rows_.data() + begin, 1, ups);
   }
-  kernels::activate(ffn.activation, ffn.threshold, ups);
-  for (std::size_t at = begin; at < end; ++at) h_[part.places[at]] = ups[at - begin];
+  const std::span<float> biases = std::span(biases_).subspan(begin, h.size());
+  if (!ffn.up_bias.empty()) {
+    for (std::size_t at = 0; at < h.size(); ++at) biases[at] = ffn.up_bias[ids[places[at]]];
+  }
+  activate_neurons(ffn, ffn.up_bias.empty() ? ffn.up_bias : biases, h, ups);
+  for (std::size_t at = 0; at < h.size(); ++at) h_[places[at]] = h[at];
 }
 
-FLASHLM_INLINE void GatheredFfn::gated(const Part& part, const storage::BundleLayout& layout,
-                                       const FfnParameters& ffn, std::span<const NeuronId> ids,
-                                       std::span<const float> x, std::size_t begin,
-                                       std::size_t end) {
-  const std::span<float> gates = std::span(scratch_).subspan(begin, end - begin);
-  kernels::gather_dots({part.rows.data() + begin, 0, layout.dtype, gates.size(), layout.dim},
-                       x.data(), gates.data());
-  // Rectified here to see what fires; `activate` does the same to its own copy.
-  std::size_t n = 0;
+FLASHLM_INLINE std::size_t GatheredFfn::keep_firing(const Part& part, const FfnParameters& ffn,
+                                                    std::size_t begin, std::span<float> gates) {
   const bool sparse = kernels::is_sparse(ffn.activation);
-  for (std::size_t at = begin; at < end; ++at) {
-    const float gate = gates[at - begin];
-    const float threshold = ffn.activation == kernels::Activation::fatrelu ? ffn.threshold : 0;
+  const float threshold = ffn.fires_from();
+  std::size_t n = 0;
+  for (std::size_t at = 0; at < gates.size(); ++at) {
+    const float gate = gates[at];
     if (sparse && (gate < threshold || gate == 0)) continue;  // h stays 0
     gates[n] = gate;
-    scratch_rows_[begin + n] = part.rows[at];
-    scratch_ids_[begin + n] = part.places[at];
+    scratch_rows_[begin + n] = part.rows[begin + at];
+    scratch_places_[begin + n] = part.places[begin + at];
     ++n;
   }
-  const std::span<float> ups = std::span(ups_).subspan(begin, n);
-  kernels::gather_dots(
-      {scratch_rows_.data() + begin, layout.matrix_bytes(), layout.dtype, n, layout.dim}, x.data(),
-      ups.data());
-  for (std::size_t at = 0; at < n && !ffn.up_bias.empty(); ++at) {
-    ups[at] += ffn.up_bias[ids[scratch_ids_[begin + at]]];
-  }
-  kernels::activate(ffn.activation, ffn.threshold, gates.first(n), ups);
-  for (std::size_t at = 0; at < n; ++at) h_[scratch_ids_[begin + at]] = gates[at];
+  return n;
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::units

@@ -6,194 +6,136 @@
 
 #include <algorithm>
 #include <cstring>
+#include <variant>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
 #include "flashlm/compute/cpu/kernels/matmul.hpp"
 #include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
+#include "flashlm/units/ffn/neuron_activation.hpp"
+#include "flashlm/units/ffn/sparse_ffn.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
-FLASHLM_INLINE PaperFfn::PaperFfn(const storage::BundleFile& file, storage::Reader& reader,
-                                  Parallel& parallel, const Selector& selector,
-                                  std::size_t selector_scratch_bytes, PaperFfnOptions options)
-    : PaperFfn(SingleNeurons(file), file, reader, parallel, selector, selector_scratch_bytes,
-               options) {}
-
-FLASHLM_INLINE std::size_t PaperFfn::bytes(const storage::BundleFile& file,
-                                           const PaperFfnOptions& options) {
-  const SingleNeurons all(file);
-  return PackedRows::index_bytes(all.total, 0) + ActiveSets::bytes(options.max_tokens, all.most) +
-         NeuronReads::bytes(all.most) +
-         LayerStream::bytes(file, options.max_tokens, options.staging_bytes) +
-         all.most * (2 * sizeof(float) + 2 * sizeof(NeuronId) + sizeof(std::byte*));
-}
-
-FLASHLM_INLINE std::size_t PaperFfn::row_bytes(const storage::BundleFile& file) {
-  return SingleNeurons(file).stride + PackedRows::index_bytes(0, 1);
-}
-
-FLASHLM_INLINE void PaperFfn::run(std::size_t layer, const FfnParameters& ffn,
-                                  std::span<const float> x, std::size_t n_tokens,
-                                  std::span<float> y, Stats& stats) {
-  const storage::BundleLayout& layout = file_->layout(layer);
-  settle();
-  const double start = now_seconds();
-  select(*selector_, layer, layout, ffn, x, n_tokens, *parallel_, selector_scratch_.as<float>(),
-         sets_);
-  stats.select_seconds += now_seconds() - start;
-  std::fill(y.begin(), y.end(), 0.0f);
-  const std::uint64_t evictions = rows_.evictions();
-  if (n_tokens > 1 && stream_.is_less_work(layer, n_tokens)) {
-    stream_.run(layer, ffn, x, n_tokens, y, stats,
-                [&](const std::byte* data, std::size_t first, std::size_t n) {
-                  warm(layer, ffn, data, first, n, n_tokens - 1, stats);
-                });
-    rows_.end_token(layer, 0);
-  } else {
-    for (std::size_t token = 0; token < n_tokens; ++token) {
-      run_token(layer, layout, ffn, token, x.subspan(token * layout.dim, layout.dim),
-                y.subspan(token * layout.dim, layout.dim), stats);
-    }
-  }
-  stats.evictions += rows_.evictions() - evictions;
-  stats.window = rows_.window();
-}
-
-FLASHLM_INLINE void PaperFfn::settle() {
-  reads_.settle();
-  stream_.settle();
-}
-
-FLASHLM_INLINE PaperFfn::PaperFfn(const SingleNeurons& all, const storage::BundleFile& file,
-                                  storage::Reader& reader, Parallel& parallel,
-                                  const Selector& selector, std::size_t selector_scratch_bytes,
-                                  PaperFfnOptions options)
-    : file_(&file),
-      parallel_(&parallel),
-      selector_(&selector),
-      rows_(all.counts, options.n_rows, all.stride, options.n_tokens),
-      sets_(options.max_tokens, all.most),
-      stream_(file, reader, parallel, sets_, options.max_tokens, options.staging_bytes),
-      reads_(file, reader, std::min(all.most, options.n_rows), options.reads),
-      selector_scratch_(selector_scratch_bytes),
-      ids_(all.most),
+FLASHLM_INLINE PaperRows::PaperRows(const SingleNeurons& all, const ChosenFfnOptions& options,
+                                    Parallel& parallel)
+    : parallel_(&parallel),
+      rows_(all.counts, options.n_rows, all.stride,
+            std::get<PaperEviction>(options.eviction).n_tokens),
       gates_(all.most),
       ups_(all.most) {
-  miss_ids_.reserve(all.most);
-  miss_rows_.reserve(all.most);
+  absent_.reserve(all.most);
 }
 
-FLASHLM_INLINE void PaperFfn::run_token(std::size_t layer, const storage::BundleLayout& layout,
-                                        const FfnParameters& ffn, std::size_t token,
-                                        std::span<const float> x, std::span<float> y,
-                                        Stats& stats) {
-  double start = now_seconds();
-  const std::span<const NeuronId> ids =
-      std::span(ids_).first(sets_.list(token, layout.n_neurons, ids_));
-  miss_ids_.clear();
+FLASHLM_INLINE std::size_t PaperRows::bytes(const SingleNeurons& all) noexcept {
+  return PackedRows::index_bytes(all.total, 0) + all.most * (2 * sizeof(float) + sizeof(NeuronId));
+}
+
+FLASHLM_INLINE void PaperRows::begin_token(const FfnLayer& layer, std::span<const NeuronId> ids) {
+  absent_.clear();
   for (const NeuronId id : ids) {
-    const std::uint32_t row = rows_.find(layer, id);
+    const std::uint32_t row = rows_.find(layer.index, id);
     if (row == PackedRows::kNoRow) {
-      miss_ids_.push_back(id);
+      absent_.push_back(id);
     } else {
-      rows_.use(layer, row);
+      rows_.use(layer.index, row);
     }
   }
-  const std::size_t n_hits = ids.size() - miss_ids_.size();
-  stats.selected += ids.size();
-  stats.hits += n_hits;
-  stats.misses += miss_ids_.size();
-  rows_.make_room(layer, std::min(miss_ids_.size(), rows_.capacity(layer) - n_hits));
-  std::size_t begin = 0, at = 0;  // rows below `begin` and misses below `at` are in y
-  do {
-    const std::size_t used = rows_.used(layer),
-                      n = std::min(miss_ids_.size() - at, rows_.n_free(layer));
-    const std::span<const NeuronId> part = std::span(miss_ids_).subspan(at, n);
-    miss_rows_.clear();
-    for (std::size_t i = 0; i < n; ++i) miss_rows_.push_back(rows_.row(layer, used + i));
-    stats.memory_seconds += now_seconds() - start;
-    start = now_seconds();
-    if (n != 0) reads_.start(layer, part, miss_rows_, stream_.staging());
-    stats.io_seconds += now_seconds() - start;
-    compute(layer, layout, ffn, begin, used, x);
-    start = now_seconds();
-    if (n != 0) reads_.finish();
-    stats.io_seconds += now_seconds() - start;
-    if (n != 0) stats.gap_bytes += reads_.gap_bytes();
-    for (const NeuronId id : part)
-      rows_.append(layer, id, ffn.up_bias.empty() ? 0.0f : ffn.up_bias[id]);
-    compute(layer, layout, ffn, used, used + n, x);
-    sum(layer, layout, begin, used + n, y);
-    start = now_seconds();
-    at += n;
-    if (at < miss_ids_.size()) {
-      rows_.make_room(layer, std::min(miss_ids_.size() - at,
-                                      std::max<std::size_t>(1, rows_.capacity(layer) / 2)));
-    }
-    begin = rows_.used(layer);
-  } while (at < miss_ids_.size());
-  rows_.end_token(layer, miss_ids_.size());
-  stream_.missed(layer, miss_ids_.size());
-  stats.memory_seconds += now_seconds() - start;
+  const std::size_t n_hits = ids.size() - absent_.size();
+  rows_.make_room(layer.index, std::min(absent_.size(), rows_.capacity(layer.index) - n_hits));
+  part_ = {};
+  n_done_ = 0;
+  has_begun_ = false;
 }
 
-FLASHLM_INLINE MatrixView PaperFfn::matrix(std::size_t layer, const storage::BundleLayout& layout,
-                                           std::size_t index, std::size_t begin,
-                                           std::size_t end) noexcept {
-  return {rows_.row(layer, begin) + index * layout.matrix_bytes(), layout.dtype, end - begin,
-          layout.dim, rows_.row_bytes()};
+FLASHLM_INLINE bool PaperRows::next(const FfnLayer& layer, MissingNeurons& missing) {
+  const std::size_t left = absent_.size() - n_done_;
+  if (has_begun_) {
+    if (left == 0) return false;
+    const std::size_t half = std::max<std::size_t>(1, rows_.capacity(layer.index) / 2);
+    rows_.make_room(layer.index, std::min(left, half));
+    part_.begin = rows_.used(layer.index);
+  }
+  has_begun_ = true;
+  part_.used = rows_.used(layer.index);
+  part_.end = part_.used + std::min(left, rows_.n_free(layer.index));
+  missing.ids.clear();
+  missing.rows.clear();
+  for (std::size_t row = part_.used; row < part_.end; ++row) {
+    missing.ids.push_back(absent_[n_done_ + row - part_.used]);
+    missing.rows.push_back(rows_.row(layer.index, row));
+  }
+  return true;
 }
 
-FLASHLM_INLINE void PaperFfn::compute(std::size_t layer, const storage::BundleLayout& layout,
-                                      const FfnParameters& ffn, std::size_t first, std::size_t last,
-                                      std::span<const float> x) {
-  parallel_->for_range(last - first, kRowGrain, [&](std::size_t begin, std::size_t end) {
-    begin += first;
-    end += first;
-    const std::span<float> gates = std::span(gates_).subspan(begin, end - begin);
-    const std::span<float> ups = layout.gated ? std::span(ups_).subspan(begin, end - begin) : gates;
-    const std::size_t n = end - begin;
-    kernels::matmul(matrix(layer, layout, 0, begin, end), x.data(), layout.dim, 1, gates.data(), n);
-    if (layout.gated) {
-      kernels::matmul(matrix(layer, layout, 1, begin, end), x.data(), layout.dim, 1, ups.data(), n);
-    }
-    if (!ffn.up_bias.empty()) kernels::add(rows_.biases(layer).subspan(begin, n), ups);
-    if (layout.gated) {
-      kernels::activate(ffn.activation, ffn.threshold, gates, ups);
-    } else {
-      kernels::activate(ffn.activation, ffn.threshold, ups);
-    }
-  });
+FLASHLM_INLINE void PaperRows::compute_present(const FfnLayer& layer, std::span<const float> x) {
+  compute(layer, part_.begin, part_.used, x);
 }
 
-FLASHLM_INLINE void PaperFfn::sum(std::size_t layer, const storage::BundleLayout& layout,
-                                  std::size_t begin, std::size_t end, std::span<float> y) {
-  if (begin == end) return;
-  const MatrixView down = matrix(layer, layout, layout.n_matrices() - 1, begin, end);
-  parallel_->for_range(layout.dim, kColumnGrain, [&](std::size_t first, std::size_t last) {
-    kernels::neuron_sum(down, gates_.data() + begin, end - begin, 1, y.data(), layout.dim, first,
-                        last);
-  });
+FLASHLM_INLINE void PaperRows::compute_arrived(const FfnLayer& layer, std::span<const float> x) {
+  for (std::size_t row = part_.used; row < part_.end; ++row) {
+    append(layer, absent_[n_done_ + row - part_.used]);
+  }
+  compute(layer, part_.used, part_.end, x);
 }
 
-FLASHLM_INLINE void PaperFfn::warm(std::size_t layer, const FfnParameters& ffn,
-                                   const std::byte* data, std::size_t first, std::size_t n,
-                                   std::size_t token, Stats& stats) {
-  const double start = now_seconds();
-  const std::size_t stride = file_->layout(layer).stride;
+FLASHLM_INLINE void PaperRows::sum(const FfnLayer& layer, std::span<float> y) {
+  const std::size_t n = part_.end - part_.begin;
+  if (n == 0) return;
+  const std::size_t dim = layer.layout.dim;
+  const MatrixView down = matrix(layer, layer.layout.n_matrices() - 1, part_.begin, part_.end);
+  parallel_->for_range(
+      dim, column_grain(dim, parallel_->n_threads()), [&](std::size_t first, std::size_t last) {
+        kernels::neuron_sum(down, gates_.data() + part_.begin, n, 1, y.data(), dim, first, last);
+      });
+}
+
+FLASHLM_INLINE void PaperRows::keep(const FfnLayer& /*layer*/,
+                                    const MissingNeurons& missing) noexcept {
+  n_done_ += missing.ids.size();
+}
+
+FLASHLM_INLINE void PaperRows::warm(const FfnLayer& layer, const std::byte* data, std::size_t first,
+                                    std::size_t n, const ActiveSets& sets, std::size_t n_tokens) {
+  const std::size_t stride = layer.layout.stride;
   for (std::size_t at = 0; at < n; ++at) {
     const NeuronId id = static_cast<NeuronId>(first + at);
-    if (!sets_.has(token, id)) continue;
-    const std::uint32_t row = rows_.find(layer, id);
+    if (!sets.has(n_tokens - 1, id)) continue;
+    const std::uint32_t row = rows_.find(layer.index, id);
     if (row != PackedRows::kNoRow) {
-      rows_.use(layer, row);
-    } else if (rows_.n_free(layer) > 0) {
-      std::memcpy(rows_.row(layer, rows_.used(layer)), data + at * stride, stride);
-      rows_.append(layer, id, ffn.up_bias.empty() ? 0.0f : ffn.up_bias[id]);
+      rows_.use(layer.index, row);
+    } else if (rows_.n_free(layer.index) > 0) {
+      std::memcpy(rows_.row(layer.index, rows_.used(layer.index)), data + at * stride, stride);
+      append(layer, id);
     }
   }
-  stats.memory_seconds += now_seconds() - start;
+}
+
+FLASHLM_INLINE MatrixView PaperRows::matrix(const FfnLayer& layer, std::size_t index,
+                                            std::size_t begin, std::size_t end) noexcept {
+  return {rows_.row(layer.index, begin) + index * layer.layout.matrix_bytes(), layer.layout.dtype,
+          end - begin, layer.layout.dim, rows_.row_bytes()};
+}
+
+FLASHLM_INLINE void PaperRows::compute(const FfnLayer& layer, std::size_t first, std::size_t last,
+                                       std::span<const float> x) {
+  const bool gated = layer.layout.gated, biased = !layer.parameters.up_bias.empty();
+  parallel_->for_range(last - first, kRowGrain, [&](std::size_t from, std::size_t to) {
+    const std::size_t begin = first + from, n = to - from;
+    const auto product = [&](std::size_t index, std::span<float> y) {
+      kernels::matmul(matrix(layer, index, begin, begin + n), x.data(), layer.layout.dim, 1,
+                      y.data(), n);
+    };
+    const std::span<float> h = std::span(gates_).subspan(begin, n);
+    const std::span<float> ups = std::span(ups_).subspan(begin, gated ? n : 0);
+    product(0, h);
+    if (gated) product(1, ups);
+    activate_neurons(layer.parameters, rows_.biases(layer.index).subspan(begin, biased ? n : 0), h,
+                     ups);
+  });
+}
+
+FLASHLM_INLINE void PaperRows::append(const FfnLayer& layer, NeuronId id) {
+  const std::span<const float> bias = layer.parameters.bias(id, 1);
+  rows_.append(layer.index, id, bias.empty() ? 0.0f : bias[0]);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::units

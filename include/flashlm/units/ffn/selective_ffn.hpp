@@ -12,9 +12,10 @@
 #include "flashlm/storage/format/bundle_file.hpp"
 #include "flashlm/storage/readers/reader.hpp"
 #include "flashlm/units/eviction.hpp"
+#include "flashlm/units/ffn/chosen_ffn.hpp"
 #include "flashlm/units/ffn/paper_ffn.hpp"
-#include "flashlm/units/ffn/sparse_ffn.hpp"
 #include "flashlm/units/ffn/windowed_ffn.hpp"
+#include "flashlm/units/ffn_parameters.hpp"
 #include "flashlm/units/select/selector.hpp"
 #include "flashlm/version.hpp"
 
@@ -27,13 +28,13 @@ class SelectiveFfn {
   /// neuron.
   SelectiveFfn(const storage::BundleFile& file, storage::Reader& reader, Parallel& parallel,
                const Selector& selector, std::size_t selector_scratch_bytes,
-               const WindowedFfnOptions& options);
+               const ChosenFfnOptions& options);
 
   /// Bytes that an object with no rows holds, beside what the selector needs; and those of a row.
-  static std::size_t bytes(const storage::BundleFile& file, const WindowedFfnOptions& options);
+  static std::size_t bytes(const storage::BundleFile& file, const ChosenFfnOptions& options);
   static std::size_t row_bytes(const storage::BundleFile& file, const Eviction& eviction);
 
-  /// As WindowedFfn::run.
+  /// As ChosenFfn::run.
   void run(std::size_t layer, const FfnParameters& ffn, std::span<const float> x,
            std::size_t n_tokens, std::span<float> y, Stats& stats);
 
@@ -43,8 +44,6 @@ class SelectiveFfn {
   bool shrink(std::size_t n_rows);
 
  private:
-  static PaperFfnOptions paper(const WindowedFfnOptions& options);
-
   std::variant<std::monostate, WindowedFfn, PaperFfn> one_;
 };
 

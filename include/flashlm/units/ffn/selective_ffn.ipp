@@ -9,19 +9,18 @@ namespace flashlm::inline FLASHLM_ABI::units {
 FLASHLM_INLINE SelectiveFfn::SelectiveFfn(const storage::BundleFile& file, storage::Reader& reader,
                                           Parallel& parallel, const Selector& selector,
                                           std::size_t selector_scratch_bytes,
-                                          const WindowedFfnOptions& options) {
+                                          const ChosenFfnOptions& options) {
   if (std::holds_alternative<PaperEviction>(options.eviction)) {
-    one_.emplace<PaperFfn>(file, reader, parallel, selector, selector_scratch_bytes,
-                           paper(options));
+    one_.emplace<PaperFfn>(file, reader, parallel, selector, selector_scratch_bytes, options);
   } else {
     one_.emplace<WindowedFfn>(file, reader, parallel, selector, selector_scratch_bytes, options);
   }
 }
 
 FLASHLM_INLINE std::size_t SelectiveFfn::bytes(const storage::BundleFile& file,
-                                               const WindowedFfnOptions& options) {
+                                               const ChosenFfnOptions& options) {
   return std::holds_alternative<PaperEviction>(options.eviction)
-             ? PaperFfn::bytes(file, paper(options))
+             ? PaperFfn::bytes(file, options)
              : WindowedFfn::bytes(file, options);
 }
 
@@ -40,20 +39,8 @@ FLASHLM_INLINE void SelectiveFfn::run(std::size_t layer, const FfnParameters& ff
 }
 
 FLASHLM_INLINE bool SelectiveFfn::shrink(std::size_t n_rows) {
-  if (auto* paper = std::get_if<PaperFfn>(&one_)) {
-    paper->settle();
-    return false;
-  }
-  std::get<WindowedFfn>(one_).shrink(n_rows);
-  return true;
-}
-
-FLASHLM_INLINE PaperFfnOptions SelectiveFfn::paper(const WindowedFfnOptions& options) {
-  return {.max_tokens = options.max_tokens,
-          .n_rows = options.n_rows,
-          .n_tokens = std::get<PaperEviction>(options.eviction).n_tokens,
-          .staging_bytes = options.staging_bytes,
-          .reads = options.reads};
+  if (auto* paper = std::get_if<PaperFfn>(&one_)) return paper->shrink(n_rows);
+  return std::get<WindowedFfn>(one_).shrink(n_rows);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::units

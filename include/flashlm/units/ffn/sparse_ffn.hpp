@@ -8,7 +8,6 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/memory/aligned_buffer.hpp"
 #include "flashlm/base/tiles.hpp"
-#include "flashlm/compute/cpu/kernels/activation.hpp"
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/storage/format/bundle_layout.hpp"
 #include "flashlm/units/ffn_parameters.hpp"
@@ -116,11 +115,6 @@ class SparseFfn {
   void activate_tiles(const Run& run, std::size_t n_tokens);
 
   void sum_tiles(const Run& run, std::size_t n_tokens, std::span<float> y);
-
-  /// The activation of neurons id, id + 1, ... of one token, into `gate`; without a gate, `gate` is
-  /// `up`.
-  static void finish(const FfnParameters& parameters, bool gated, std::size_t id,
-                     std::span<float> gate, std::span<float> up);
 
   /// y += h * down, each thread a slice of the columns, neurons ascending.
   void sum(const Run& run, std::size_t n_tokens, std::span<float> y);

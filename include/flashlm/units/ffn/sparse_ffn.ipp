@@ -7,10 +7,10 @@
 #include <algorithm>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
 #include "flashlm/compute/cpu/kernels/matmul.hpp"
 #include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
 #include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/units/ffn/neuron_activation.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
@@ -100,8 +100,9 @@ FLASHLM_INLINE void SparseFfn::activate(const Run& run, std::span<const float> x
       float* ups = layout.gated ? this->ups(0, neuron) : gates(0, neuron);
       kernels::matmul(block.up, x.data(), layout.dim, n_tokens, ups, kRunNeurons);
       for (std::size_t token = 0; token < n_tokens; ++token) {
-        finish(*run.parameters, layout.gated, id, {gates(token, neuron), block.up.rows},
-               {ups + token * kRunNeurons, block.up.rows});
+        const std::size_t n = block.up.rows;
+        activate_neurons(*run.parameters, run.parameters->bias(id, n), {gates(token, neuron), n},
+                         {ups + token * kRunNeurons, layout.gated ? n : 0});
         for (std::size_t at = 0; at < block.up.rows && sets_ != nullptr; ++at) {
           if (!sets_->has(token, static_cast<NeuronId>(id + at))) gates(token, neuron)[at] = 0;
         }
@@ -137,8 +138,8 @@ FLASHLM_INLINE void SparseFfn::activate_tiles(const Run& run, std::size_t n_toke
     dots(tiles.up, begin, n, ups);
     for (std::size_t t = 0; t < n_tokens; ++t) {
       const std::span<float> h(gates(t, begin), n);
-      finish(*run.parameters, layout.gated, run.first * kTileRows + begin, h,
-             {ups + t * kRunNeurons, n});
+      activate_neurons(*run.parameters, run.parameters->bias(run.first * kTileRows + begin, n), h,
+                       {ups + t * kRunNeurons, layout.gated ? n : 0});
       kernels::to_blocks(h, h_blocks(t) + first);
     }
   });
@@ -152,16 +153,6 @@ FLASHLM_INLINE void SparseFfn::sum_tiles(const Run& run, std::size_t n_tokens, s
         kernels::tile_dots(down.slice(begin, end), h_blocks(0), kRunNeurons / kActivationNumbers,
                            n_tokens, y.data() + begin, dim);
       });
-}
-
-FLASHLM_INLINE void SparseFfn::finish(const FfnParameters& parameters, bool gated, std::size_t id,
-                                      std::span<float> gate, std::span<float> up) {
-  if (!parameters.up_bias.empty()) kernels::add(parameters.up_bias.subspan(id, up.size()), up);
-  if (gated) {
-    kernels::activate(parameters.activation, parameters.threshold, gate, up);
-  } else {
-    kernels::activate(parameters.activation, parameters.threshold, up);
-  }
 }
 
 FLASHLM_INLINE void SparseFfn::sum(const Run& run, std::size_t n_tokens, std::span<float> y) {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "flashlm/units/neuron_set.hpp"
+#include "flashlm/units/neuron_id.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {

@@ -30,6 +30,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/units/select/active_sets.hpp"
 #include "flashlm/units/select/selector_file.hpp"
+#include "flashlm/units/select/selector_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -38,7 +39,7 @@ namespace flashlm::inline FLASHLM_ABI::units {
 /// Thread-compatible.
 class GateSelector {
  public:
-  static constexpr std::string_view kName = "gate";
+  static constexpr SelectorKind kKind = SelectorKind::gate;
   static constexpr const char* kFormat = "flashlm gates";
   static constexpr const char* kFileName = "gates.safetensors";
 

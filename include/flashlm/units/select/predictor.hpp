@@ -11,6 +11,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/units/select/active_sets.hpp"
 #include "flashlm/units/select/selector_file.hpp"
+#include "flashlm/units/select/selector_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -25,7 +26,7 @@ namespace flashlm::inline FLASHLM_ABI::units {
 /// construction; `select` has scratch of the caller's. Thread-compatible.
 class Predictor {
  public:
-  static constexpr std::string_view kName = "predictor";
+  static constexpr SelectorKind kKind = SelectorKind::predictor;
   static constexpr const char* kFormat = "flashlm predictor";
   static constexpr const char* kFileName = "predictor.safetensors";
 

@@ -20,6 +20,7 @@
 #include "flashlm/units/select/gate_selector.hpp"
 #include "flashlm/units/select/predictor.hpp"
 #include "flashlm/units/select/selector_file.hpp"
+#include "flashlm/units/select/selector_kind.hpp"
 #include "flashlm/units/select/threshold_selector.hpp"
 #include "flashlm/version.hpp"
 
@@ -27,17 +28,20 @@ namespace flashlm::inline FLASHLM_ABI::units {
 
 /// Every neuron of every layer: exact for any model.
 struct DenseSelector {
-  static constexpr std::string_view kName = "dense";
+  static constexpr SelectorKind kKind = SelectorKind::dense;
 };
 
 /// One of the selectors that this library has, with what it needs in DRAM. Thread-compatible.
 using Selector = std::variant<DenseSelector, Predictor, GateSelector, ThresholdSelector>;
 
-std::string_view name(const Selector& selector) noexcept;
+inline SelectorKind kind(const Selector& selector) noexcept {
+  return std::visit([](const auto& one) { return one.kKind; }, selector);
+}
+inline std::string_view name(const Selector& selector) noexcept { return name(kind(selector)); }
 
 /// A selector that was chosen and whose file was looked at, but not read. Immutable. Thread-safe.
 struct SelectorChoice {
-  std::string name;
+  SelectorKind kind = SelectorKind::dense;
   std::filesystem::path path;        // of a predictor, or gates; empty for dense
   std::string fingerprint;           // of the weights
   std::vector<std::size_t> neurons;  // [n_layers]
@@ -45,6 +49,8 @@ struct SelectorChoice {
   std::size_t bytes = 0;  // that `load` takes
   std::size_t working_set =
       0;  // neurons of all layers that a token is expected to have; 0: unknown
+
+  std::string_view name() const noexcept { return units::name(kind); }
 
   /// The selector itself. Throws IoError, FormatError.
   Selector load() const;
@@ -73,7 +79,7 @@ SelectorChoice choose_selector(
 
 /// Reads the file of a selector ("predictor", "gate" or "threshold") in a packed folder, if there
 /// is one, and compares its checksums. Throws FormatError for one that was changed or belongs to
-/// other weights; IoError.
+/// other weights; ArgumentError for an unknown name; IoError.
 void verify_selector(std::string_view name, const std::filesystem::path& folder,
                      const storage::Manifest& manifest);
 

@@ -11,6 +11,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/units/select/active_sets.hpp"
 #include "flashlm/units/select/selector_file.hpp"
+#include "flashlm/units/select/selector_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -24,7 +25,7 @@ namespace flashlm::inline FLASHLM_ABI::units {
 /// Thread-compatible.
 class ThresholdSelector {
  public:
-  static constexpr std::string_view kName = "threshold";
+  static constexpr SelectorKind kKind = SelectorKind::threshold;
   static constexpr const char* kFormat = "flashlm thresholds";
   static constexpr const char* kFileName = "thresholds.safetensors";
 
