@@ -20,6 +20,7 @@
 #include "flashlm/model/kv/kv_head.ipp"
 #include "flashlm/model/kv_store.ipp"
 #include "flashlm/model/parts/attention.ipp"
+#include "flashlm/model/parts/dense_ffn.ipp"
 #include "flashlm/model/parts/embedding.ipp"
 #include "flashlm/model/parts/layer.ipp"
 #include "flashlm/model/parts/normalize.ipp"

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "flashlm/base/memory/aligned_buffer.hpp"
@@ -14,6 +15,7 @@
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/model/graph/model.hpp"
 #include "flashlm/model/kv/kv_cache.hpp"
+#include "flashlm/model/parts/dense_ffn.hpp"
 #include "flashlm/model/parts/embedding.hpp"
 #include "flashlm/model/parts/layer.hpp"
 #include "flashlm/model/parts/product.hpp"
@@ -53,7 +55,7 @@ class Pass {
 
   /// Shows the activations of every layer to `observer`, as Engine::observe. The dense selector
   /// only.
-  void observe(units::ActivationTap::Observer observer) { ffn_.observe(std::move(observer)); }
+  void observe(units::ActivationTap::Observer observer);
 
   /// Between two passes: gives back what `plan` does not hold any more. Throws what a hook of the
   /// reader throws.
@@ -73,6 +75,13 @@ class Pass {
   const ModelSpec& spec() const noexcept { return model_->spec(); }
 
   std::unique_ptr<units::SelectiveFfn> make_selective() const;
+
+  /// Calls body(network) with what computes the feed-forward networks.
+  template <class Body>
+  void with_ffn(Body&& body) {
+    if (selective_) return body(*selective_);
+    dense_ ? body(*dense_) : body(*streamed_);
+  }
 
   std::span<float> activations(std::size_t index, std::size_t n_tokens) noexcept;
 
@@ -97,10 +106,11 @@ class Pass {
   std::size_t n_rows_;  // of single neurons; 0 for the dense selector
   stream::WeightStream stream_;
   Embedding embedding_;
-  units::StreamedFfn ffn_;
+  Product product_;
+  std::optional<DenseFfn> dense_;               // where networks are matrices
+  std::optional<units::StreamedFfn> streamed_;  // where they are bundles
   units::Selector selector_;
   std::unique_ptr<units::SelectiveFfn> selective_;  // null for the dense selector
-  Product product_;
   Layer layer_;
   AlignedBuffer activations_;  // f32 [2 (x, normed), max_batch, dim]
   double next_check_in_ = 0;

@@ -24,12 +24,20 @@ FLASHLM_INLINE Pass::Pass(const Model& model, const EngineOptions& options, cons
       stream_(plan.layout, reader, model.bundles().file_bytes(), plan.pinned_pieces, plan.ring,
               parallel),
       embedding_(model.weights().embedding(), stream_, reader,
-                 model.bundles().files().back().size()),
-      ffn_(model.bundles(), stream_, model.neuron_segments(), parallel, options.max_batch),
-      selector_(model.selector().load()),
+                 model.bundles()
+                     .files()[model.segments()[model.weights().embedding().segment].file]
+                     .size()),
       product_(parallel, stream_, options.max_batch, model.tile_cols()),
+      selector_(model.selector().load()),
       layer_(spec(), parallel, product_, options.max_batch, options.context),
-      activations_(activation_bytes(spec(), options)) {}
+      activations_(activation_bytes(spec(), options)) {
+  if (model.bundled()) {
+    streamed_.emplace(model.bundles(), stream_, model.neuron_segments(), parallel,
+                      options.max_batch);
+  } else {
+    dense_.emplace(spec(), model.weights(), parallel, product_, options.max_batch);
+  }
+}
 
 FLASHLM_INLINE void Pass::load(const std::function<void(std::size_t, std::size_t)>& on_progress) {
   stream_.load(on_progress);
@@ -52,6 +60,11 @@ FLASHLM_INLINE void Pass::run(KvCache& kv, std::size_t first, std::span<const To
     stream_.restart();
     throw;
   }
+}
+
+FLASHLM_INLINE void Pass::observe(units::ActivationTap::Observer observer) {
+  if (dense_) return dense_->observe(std::move(observer));
+  streamed_->observe(std::move(observer));
 }
 
 FLASHLM_INLINE void Pass::shrink(const MemoryPlan& plan) {
@@ -99,11 +112,9 @@ FLASHLM_INLINE void Pass::embed(std::span<const Token> tokens, std::size_t first
 FLASHLM_INLINE void Pass::run_layer(std::size_t index, KvCache& kv, std::size_t first,
                                     std::size_t n_tokens, std::span<float> x, Stats& stats) {
   const LayerWeights& weights = model_->weights().layer(index);
-  if (is_selective()) {
-    layer_.run(index, spec().layer(index), weights, *selective_, kv, first, n_tokens, x, stats);
-  } else {
-    layer_.run(index, spec().layer(index), weights, ffn_, kv, first, n_tokens, x, stats);
-  }
+  with_ffn([&](auto& ffn) {
+    layer_.run(index, spec().layer(index), weights, ffn, kv, first, n_tokens, x, stats);
+  });
 }
 
 FLASHLM_INLINE void Pass::read_logits(std::span<const float> x, std::span<float> logits) {

@@ -39,16 +39,17 @@ def pack(
             ``owner/name``.
         folder: Where to; must not exist.
         dtype: ``"source"`` keeps every matrix of a number format that flashlm has (``flashlm pack
-            --help`` lists them) as it is and turns other types into f16; the three matrices of a
-            feed-forward network get one format, that of all or else f16 (f32 if one is f32 or
-            bf16). The name of a number format gives it to all matrices; where rows are not whole
+            --help`` lists them) as it is and turns other types into f16; in bundles the three
+            matrices of a feed-forward network get one format, that of all or else f16 (f32 if one
+            is f32 or bf16). The name of a number format gives it to all matrices; where rows are not whole
             blocks, they become f16. With fewer bits than q8_0, embedding and head become q8_0
             unless the source has them in that format: rounding them costs most (llama.cpp too gives
             its head more bits, q6_K). Norms are always f32. What rounding loses is kept in the
             manifest, as ``rounding_error`` of its ``source``.
-        neurons_per_bundle: Neurons that are read together; ``"auto"`` is 32 for formats of blocks,
-            which allow no other number; 1 where the activation makes zeros (ReLU and its family),
-            so that some can be left out; else 32.
+        neurons_per_bundle: Neurons that are read together. ``"auto"`` is 1 where the activation
+            makes zeros (ReLU and its family) and numbers have no blocks, so that some can be left
+            out; else there are no bundles, and matrices pass by whole, which is fastest. Formats of
+            blocks allow no number.
         progress: Called as ``progress(stage, done, total)``, with ``"download"`` (steps) and
             ``"pack"`` (bytes).
         tell: Given a line before anything is written: how large the packed weights get, and why.

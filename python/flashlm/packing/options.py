@@ -8,14 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flashlm import _core
 from flashlm._core import ArgumentError
 from flashlm._engine.checks import MOST_32_BITS, refuse, whole
-from flashlm.packing.formats.dtypes import QUANTISED, ROUNDED, choose
+from flashlm.packing.formats.dtypes import FORMATS, QUANTISED, ROUNDED, choose, is_network
 from flashlm.packing.sources.source import Source
 
-FORMAT_VERSION = 3
-_WEIGHTS_VERSION = 2  # of the files of weights, which format 3 did not change
+FORMAT_VERSION = 4
+_WEIGHTS_VERSION = 2  # of bundles and resident weights, which later formats did not change
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Options:
     """How a source is packed, after "source" and "auto" are resolved."""
 
     dtypes: Mapping[str, str]  # of every tensor
-    neurons_per_bundle: int
+    neurons_per_bundle: int | None  # None: no bundles, each matrix by itself
 
     @classmethod
     def resolve(cls, source: Source, dtype: str, neurons_per_bundle: int | str) -> Options:
@@ -37,12 +36,9 @@ class Options:
             refuse("pack", "dtype", f"'source', {', '.join(map(repr, ROUNDED))}", dtype)
         kinds = {name: weight.kind for name, weight in source.weights.items()}
         shapes = {name: weight.shape for name, weight in source.weights.items()}
-        dtypes = choose(kinds, shapes, dtype)
-        quantised = sorted(
-            {each for name, each in dtypes.items() if name.endswith(".down")} & set(QUANTISED)
-        )
-        # Single neurons where some can be left out.
-        auto = 1 if source.graph.is_sparse and not quantised else _core.bundle_neurons
+        shared = choose(kinds, shapes, dtype, bundled=True)
+        quantised = sorted({each for name, each in shared.items() if is_network(name)} & QUANTISED)
+        own = choose(kinds, shapes, dtype)
         if isinstance(neurons_per_bundle, str):
             if neurons_per_bundle != "auto":
                 refuse(
@@ -51,30 +47,25 @@ class Options:
                     "'auto' or a number of at least 1",
                     neurons_per_bundle,
                 )
-            per_bundle = auto
-        else:
-            per_bundle = whole(
-                neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS
-            )
-        per_bundle = min(per_bundle, source.graph.ffn.hidden)
-        if quantised and per_bundle != _core.bundle_neurons:
+            # Single neurons where some can be left out.
+            single = source.graph.is_sparse and not quantised
+            return cls(shared, 1) if single else cls(own, None)
+        per_bundle = whole(
+            neurons_per_bundle, "neurons_per_bundle", where="pack", least=1, most=MOST_32_BITS
+        )
+        if quantised:
             raise ArgumentError(
-                f"[pack] neurons_per_bundle: expected {_core.bundle_neurons} for {quantised[0]}, "
-                f"got {per_bundle}: a "
-                f"block of the down matrix spans {_core.bundle_neurons} neurons, and cutting it "
-                f"would mean rounding "
-                "again. Pack with dtype='f16', which loses little, for another number."
+                f"[pack] neurons_per_bundle: expected 'auto' for {quantised[0]}, got {per_bundle}: "
+                f"a block of the down matrix spans {FORMATS[quantised[0]].numbers} neurons, and "
+                "cutting it would mean rounding again. Pack with dtype='f16', which loses little, "
+                "for bundles."
             )
-        return cls(dtypes, per_bundle)
-
-    def layer_dtypes(self) -> list[str]:
-        """The number format of the neurons, layer by layer."""
-        return [dtype for name, dtype in self.dtypes.items() if name.endswith(".down")]
+        return cls(shared, min(per_bundle, source.graph.ffn.hidden))
 
     @property
     def dtype(self) -> str:
-        """The number format of the neurons; "mixed" where layers differ."""
-        dtypes = set(self.layer_dtypes())
+        """The number format of the feed-forward networks; "mixed" where they have several."""
+        dtypes = {dtype for name, dtype in self.dtypes.items() if is_network(name)}
         return dtypes.pop() if len(dtypes) == 1 else "mixed"
 
     def fingerprint(self, source: Source) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""upgrade.py: a folder of format 2, which had no graph, gets a flashlm.json of format 3.
+"""upgrade.py: a folder of format 2, which had no graph, gets a flashlm.json of today's format.
 
 Nothing else of it changes.
 
@@ -85,6 +85,12 @@ def manifest_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return value
 
 
+def bundles_of(manifest: Mapping[str, Any]) -> str:
+    """How many neurons a bundle has, or "none", for messages."""
+    layers = manifest["layers"]
+    return str(layers[0]["neurons_per_bundle"]) if layers else "none"
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Holds a lock on the folder's flashlm.json.
@@ -114,7 +120,7 @@ def _old(data: bytes, path: Path) -> dict[str, Any] | None:
 
 
 def _new(manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The same in format 3."""
+    """The same in today's format."""
     from flashlm.packing.sources.huggingface import graph_of_config
 
     config = parse_object(

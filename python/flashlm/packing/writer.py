@@ -118,7 +118,7 @@ def packed_bytes(source: Source, options: Options) -> int:
 
 
 def bytes_by_kind(
-    tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_per_bundle: int
+    tensors: Sequence[Tensor], dtypes: Mapping[str, str], neurons_per_bundle: int | None
 ) -> dict[str, int]:
     """Bytes of packed weights, by what they are (`Tensor.kind`).
 
@@ -135,7 +135,7 @@ def bytes_by_kind(
             math.prod(tensor.shape[:-1]),
             tensor.shape[-1],
         )
-        if tensor.kind == "neurons":
+        if tensor.kind == "neurons" and neurons_per_bundle is not None:
             if not tensor.name.endswith(".up"):  # the one that every network has
                 continue
             has_gate = f"{tensor.name.removesuffix('up')}gate" in gated
@@ -149,8 +149,13 @@ def bytes_by_kind(
 
 
 def _is_tiled(tensor: Tensor, dtype: str) -> bool:
-    """Whether a resident tensor lies in tiles: a quantised matrix of a layer."""
-    return tensor.kind == "matrix" and dtype in QUANTISED
+    """Whether a tensor that is no bundle lies in tiles: a quantised matrix of a layer."""
+    return tensor.kind in ("matrix", "neurons") and dtype in QUANTISED
+
+
+def _is_transposed(tensor: Tensor, dtype: str) -> bool:
+    """Whether a matrix by itself has a row a neuron in place of a column."""
+    return tensor.name.endswith(".down") and dtype not in QUANTISED
 
 
 class _Writer:
@@ -184,14 +189,16 @@ class _Writer:
             write_synced(self._partial / name, data)
             self._files[name] = _core.file_record(str(self._partial / name))
         self._once(RESIDENT, self._write_resident)
-        for layer in range(self._n_layers):
-            self._once(_layer_file(layer), functools.partial(self._write_layer, layer))
+        layer_files = [self._layer_file(layer) for layer in range(self._n_layers)]
+        bundled = self._options.neurons_per_bundle is not None
+        for layer, name in enumerate(layer_files):
+            write = self._write_bundles if bundled else self._write_network
+            self._once(name, functools.partial(write, layer))
         if self._options.fingerprint(self._source) != self._fingerprint:
             raise FormatError(
                 f"[pack] source: {self._source.name} changed while it was being packed. Pack it "
                 f"again."
             )
-        layer_files = [_layer_file(layer) for layer in range(self._n_layers)]
         manifest = {
             "format": "flashlm",
             "format_version": FORMAT_VERSION,
@@ -203,7 +210,7 @@ class _Writer:
             "files": [
                 self._files[name] for name in (*self._source.small_files, RESIDENT, *layer_files)
             ],
-            "layers": [self._layers[name] for name in layer_files],
+            "layers": [self._layers[name] for name in layer_files] if bundled else [],
         }
         _core.write_manifest(str(self._partial), json.dumps(manifest))
         (self._partial / JOURNAL).unlink(missing_ok=True)
@@ -269,11 +276,23 @@ class _Writer:
         sync_folder(self._partial)
 
     def _write_resident(self) -> tuple[dict[str, Any], None]:
-        tensors = sorted(
-            (each for each in self._source.tensors if each.kind != "neurons"), key=_pass_order
-        )
+        tensors = [each for each in self._source.tensors if each.kind != "neurons"]
+        return self._write_tensors(RESIDENT, sorted(tensors, key=_pass_order)), None
+
+    def _write_network(self, layer: int) -> tuple[dict[str, Any], None]:
+        """The matrices of a layer's feed-forward network, each by itself."""
+        prefix = f"layers.{layer}."
+        tensors = [
+            each
+            for each in self._source.tensors
+            if each.kind == "neurons" and each.name.startswith(prefix)
+        ]
+        return self._write_tensors(self._layer_file(layer), tensors), None
+
+    def _write_tensors(self, file: str, tensors: Sequence[Tensor]) -> dict[str, Any]:
         weights, dtypes = self._source.weights, self._options.dtypes
         tiled = {each.name for each in tensors if _is_tiled(each, dtypes[each.name])}
+        transposed = {each.name for each in tensors if _is_transposed(each, dtypes[each.name])}
         specs, metadata = [], {"format": "flashlm"}
         for name, tensor_shape, _, _ in tensors:
             dtype, shape = dtypes[name], list(tensor_shape)
@@ -281,31 +300,36 @@ class _Writer:
                 metadata[f"dtype.{name}"] = dtype
                 n_strips = -(-shape[0] // _core.tile_rows)
                 dtype, shape = "u8", [n_strips, _core.tiles_bytes(dtype, *shape) // n_strips]
+            elif name in transposed:
+                shape.reverse()
             specs.append((name, dtype, shape))
-        writer = _core.SafetensorsWriter(
-            str(self._partial / RESIDENT), specs, metadata, as_given=True
-        )
+        writer = _core.SafetensorsWriter(str(self._partial / file), specs, metadata, as_given=True)
         if self._hollow:
-            return writer.finish(hollow=True), None
+            return writer.finish(hollow=True)
         try:
             for name in writer.order():
+                loss = self._loss(file, _kind(name))
+                if name in transposed:
+                    columns = self._read_columns(name, dtypes[name], loss)
+                    writer.write(name, columns)
+                    self._tell(columns.nbytes)
+                    continue
                 for begin, end in weights[name].runs(_core.tile_rows if name in tiled else 1):
-                    array = weights[name].rows(
-                        begin, end, dtypes[name], self._loss(RESIDENT, _kind(name))
-                    )
+                    array = weights[name].rows(begin, end, dtypes[name], loss)
                     if name in tiled:
                         array = _core.to_tiles(array, dtypes[name])
                     writer.write(name, array)
                     self._tell(array.nbytes)
-            return writer.finish(), None
+            return writer.finish()
         finally:
             # An unfinished file goes with its writer: now, not when a traceback that somebody keeps
             # lets go of it, by when a later run may be writing a file of the same name.
             del writer
 
-    def _write_layer(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _write_bundles(self, layer: int) -> tuple[dict[str, Any], dict[str, Any]]:
         options = self._options
-        file_name, prefix = _layer_file(layer), f"layers.{layer}"
+        assert options.neurons_per_bundle is not None  # noqa: S101 - there are bundles
+        file_name, prefix = self._layer_file(layer), f"layers.{layer}"
         gate, up = self._source.weights.get(f"{prefix}.gate"), self._source.weights[f"{prefix}.up"]
         dtype = options.dtypes[f"{prefix}.down"]
         writer = _core.BundleWriter(
@@ -321,7 +345,7 @@ class _Writer:
             return writer.finish(hollow=True)
         before = self._done
         try:
-            down = self._read_down(f"{prefix}.down", dtype, self._loss(file_name, "down"))
+            down = self._read_columns(f"{prefix}.down", dtype, self._loss(file_name, "down"))
             for begin, end in up.runs(options.neurons_per_bundle):
                 ups = up.rows(begin, end, dtype, self._loss(file_name, "up"))
                 gates = (
@@ -329,7 +353,7 @@ class _Writer:
                     if gate is None
                     else gate.rows(begin, end, dtype, self._loss(file_name, "gate"))
                 )
-                writer.write(gates, ups, down(begin, end))
+                writer.write(gates, ups, down[begin:end])
                 self._tell((2 if gate is None else 3) * ups.nbytes)
             file, record = writer.finish()
         finally:
@@ -337,26 +361,20 @@ class _Writer:
         self._tell(before + file["bytes"] - file["header_bytes"] - self._done)  # the padding
         return file, record
 
-    def _read_down(
-        self, name: str, dtype: str, loss: Loss
-    ) -> Callable[[int, int], npt.NDArray[Any]]:
-        """The down matrix [dim, hidden_dim], and a function that gives columns of some neurons.
+    def _read_columns(self, name: str, dtype: str, loss: Loss) -> npt.NDArray[Any]:
+        """The columns of a down matrix: [hidden_dim, dim].
 
-        Of blocks they are [dim, bytes], as they are; else [n, dim]: row i is what neuron i adds to
-        the output.
+        Row i is what neuron i adds to the output.
         """
         weight = self._source.weights[name]
-        if dtype in QUANTISED:
-            blocks = np.empty((weight.n_rows, _core.row_bytes(dtype, weight.n_columns)), np.uint8)
-            for begin, end in weight.runs():
-                blocks[begin:end] = weight.rows(begin, end, dtype, loss)
-            return lambda begin, end: blocks[
-                :, _core.row_bytes(dtype, begin) : _core.row_bytes(dtype, end)
-            ]
         columns = np.empty((weight.n_columns, weight.n_rows), numpy_dtype(dtype))
         for begin, end in weight.runs():
             columns[:, begin:end] = weight.rows(begin, end, dtype, loss).T
-        return lambda begin, end: columns[begin:end]
+        return columns
+
+    def _layer_file(self, layer: int) -> str:
+        word = "ffn" if self._options.neurons_per_bundle is None else "neurons"
+        return f"{word}-{layer:05d}.safetensors"
 
     def _loss(self, file: str, kind: str) -> Loss:
         """Where the loss of a tensor is summed up: with those of its kind in its file."""
@@ -404,10 +422,6 @@ def _pass_order(tensor: Tensor) -> tuple[int, int, str]:
     take more than it wants. Vectors lie behind them, since their sizes are any.
     """
     return (1, 0, tensor.name) if tensor.segment is None else (0, tensor.segment, "")
-
-
-def _layer_file(layer: int) -> str:
-    return f"neurons-{layer:05d}.safetensors"
 
 
 def _read_journal(path: Path) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from flashlm._engine.files import folder_error, io_error, locked
 from flashlm._engine.opening_options import check_memory, check_opening, check_whole
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.packing.graph import SPARSE, Graph
-from flashlm.packing.upgrade import manifest_of
+from flashlm.packing.upgrade import bundles_of, manifest_of
 from flashlm.training import _fit, _store
 from flashlm.training._report import LayerReport, TrainReport
 from flashlm.training._text import FEWEST_TOKENS, Windows, cut, read_texts
@@ -194,8 +194,8 @@ def _cut(work: Path, lm: LanguageModel, content: str, tokens: int) -> Windows:
 
 def _check_folder(manifest: dict[str, Any], options: Options, folder: Path) -> None:
     """Refuses what could not use a predictor, before any work is done. Raises ArgumentError."""
-    layer = manifest["layers"][0]
-    activation = Graph.of_json(manifest["graph"]).ffn.activation
+    graph = Graph.of_json(manifest["graph"])
+    activation = graph.ffn.activation
     if activation not in SPARSE:
         raise ArgumentError(
             f"[train] model: expected an activation that makes zeros, such as relu, got "
@@ -203,20 +203,19 @@ def _check_folder(manifest: dict[str, Any], options: Options, folder: Path) -> N
             "All of its neurons fire: nothing to predict. `flashlm thresholds` leaves small ones "
             "out, lossily."
         )
-    if layer["neurons_per_bundle"] != 1:
+    if (bundles := bundles_of(manifest)) != "1":
         raise ArgumentError(
-            f"[train] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} "
-            f"({folder}). "
+            f"[train] model: expected bundles of 1 neuron, got {bundles} ({folder}). "
             "Pack it with neurons_per_bundle=1; models with ReLU get that by themselves."
         )
-    if options.dtype == "q8_0" and layer["dim"] % _fit.RANK_UNIT:
+    if options.dtype == "q8_0" and graph.dim % _fit.RANK_UNIT:
         raise ArgumentError(
             f"[train] dtype: expected dim to be a multiple of {_fit.RANK_UNIT} for q8_0, got "
-            f"{layer['dim']}. Use 'f16'."
+            f"{graph.dim}. Use 'f16'."
         )
-    if (least := options.ranks(layer["dim"])[0]) > layer["dim"]:
+    if (least := options.ranks(graph.dim)[0]) > graph.dim:
         raise ArgumentError(
-            f"[train] rank: expected at most dim, which is {layer['dim']}, got {least} ({folder})."
+            f"[train] rank: expected at most dim, which is {graph.dim}, got {least} ({folder})."
         )
 
 

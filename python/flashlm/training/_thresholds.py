@@ -23,7 +23,7 @@ from flashlm._engine.opening_options import check_memory
 from flashlm.language_model import LanguageModel, Progress
 from flashlm.packing.graph import Graph
 from flashlm.packing.selector_file import write_selector_file
-from flashlm.packing.upgrade import manifest_of
+from flashlm.packing.upgrade import bundles_of, manifest_of
 
 _FILE = "thresholds.safetensors"
 _FEWEST_TOKENS = 16
@@ -132,17 +132,16 @@ def add_thresholds(
 def _check_folder(folder: Path) -> None:
     """Refuses what could not use thresholds, before any work is done. Raises ArgumentError."""
     manifest = manifest_of(folder)
-    layer, activation = manifest["layers"][0], Graph.of_json(manifest["graph"]).ffn.activation
+    activation = Graph.of_json(manifest["graph"]).ffn.activation
     if activation != "silu":
         raise ArgumentError(
             f"[thresholds] model: expected a gated network with silu, got {activation} ({folder}). "
             f"Its silent "
             "neurons are exactly zero: the selector 'gate' leaves those out and loses nothing."
         )
-    if layer["neurons_per_bundle"] != 1:
+    if (bundles := bundles_of(manifest)) != "1":
         raise ArgumentError(
-            f"[thresholds] model: expected bundles of 1 neuron, got {layer['neurons_per_bundle']} "
-            f"({folder}). "
+            f"[thresholds] model: expected bundles of 1 neuron, got {bundles} ({folder}). "
             "Pack it with neurons_per_bundle=1."
         )
 

@@ -54,10 +54,14 @@ class Model {
   /// What is small and always in DRAM, and the places of the other matrices.
   const Weights& weights() const noexcept { return weights_; }
 
+  /// Whether neurons lie in bundles, so that a selector may choose among them where a bundle is
+  /// one; else a feed-forward network is matrices, as attention is.
+  bool bundled() const noexcept { return bundles_.n_layers() != 0; }
+
   /// All weights that may stay on flash, in the order of a pass (`GraphTensor::segment`). Files are
   /// those of `bundles().files()`.
   const std::vector<stream::Segment>& segments() const noexcept { return segments_; }
-  /// Of these, the neurons of each layer.
+  /// Of these, the bundles of each layer, if there are any.
   const std::vector<std::size_t>& neuron_segments() const noexcept { return neuron_segments_; }
   /// How many of them every pass needs.
   std::size_t n_passed() const noexcept { return weights_.head().segment + 1; }
@@ -68,7 +72,10 @@ class Model {
 
   void check() const;
 
-  void place_segments(std::uint32_t resident);
+  void open_weights();
+
+  /// The files of `weights_` are those of `bundles_` from number `first` on.
+  void place_segments(std::size_t first);
 
   [[noreturn]] void mismatch(std::string_view what, std::size_t expected, std::size_t got,
                              std::size_t layer) const;
@@ -83,7 +90,7 @@ class Model {
   units::SelectorChoice selector_;
   Weights weights_;
   std::vector<stream::Segment> segments_;
-  std::vector<std::size_t> neuron_segments_;  // [n_layers]
+  std::vector<std::size_t> neuron_segments_;  // [n_layers], or none
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

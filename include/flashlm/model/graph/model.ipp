@@ -5,6 +5,8 @@
 #include "flashlm/model/graph/model.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/model/graph/read_spec.hpp"
@@ -40,8 +42,13 @@ FLASHLM_INLINE std::size_t Model::tile_cols() const noexcept {
 }
 
 FLASHLM_INLINE DType Model::kv_dtype() const noexcept {
-  for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
-    if (bundles_.layout(layer).dtype != DType::f32) return DType::f16;
+  for (std::size_t layer = 0; layer < spec_.n_layers(); ++layer) {
+    if (bundled() && bundles_.layout(layer).dtype != DType::f32) return DType::f16;
+    for (const PartWeights& part : weights_.layer(layer).parts) {
+      for (const Matrix* matrix : {&part.ffn.gate, &part.ffn.up, &part.ffn.down}) {
+        if (matrix->dtype != DType::f32) return DType::f16;
+      }
+    }
   }
   return DType::f32;
 }
@@ -54,18 +61,34 @@ FLASHLM_INLINE Model::Model(const std::filesystem::path& folder, std::string_vie
   const std::string path = (folder_ / storage::Manifest::kFileName).string();
   spec_ = read_spec(manifest_.graph, path);
   require_runs(spec_, path);
-  tensors_ = model::tensors(spec_);
+  tensors_ = model::tensors(spec_, bundled());
   check();
   selector_ =
       units::choose_selector(selector, folder_, manifest_, bundles_, spec_.ffn().activation);
-  weights_ = Weights::open(folder_ / kResidentFile, spec_, tensors_);
-  place_segments(
-      bundles_.add(storage::File::open(folder_ / kResidentFile, storage::FileMode::direct)));
+  open_weights();
+}
+
+FLASHLM_INLINE void Model::open_weights() {
+  std::set<std::string> others;  // files of bundles
+  for (const storage::LayerRecord& layer : manifest_.layers) others.insert(layer.file);
+  std::vector<std::filesystem::path> paths;
+  for (const storage::FileRecord& file : manifest_.files) {
+    if (file.is_weights() && !others.contains(file.name)) paths.push_back(folder_ / file.name);
+  }
+  std::vector<GraphTensor> wanted;
+  std::copy_if(
+      tensors_.begin(), tensors_.end(), std::back_inserter(wanted),
+      [&](const GraphTensor& tensor) { return !bundled() || tensor.kind != TensorKind::neurons; });
+  weights_ = Weights::open(paths, spec_, wanted);
+  const std::size_t first = bundles_.files().size();
+  for (const std::filesystem::path& path : paths)
+    bundles_.add(storage::File::open(path, storage::FileMode::direct));
+  place_segments(first);
 }
 
 FLASHLM_INLINE void Model::check() const {
   const auto is_resident = [](const storage::FileRecord& file) {
-    return file.name == kResidentFile;
+    return file.name == kResidentFile && file.is_weights();
   };
   if (std::none_of(manifest_.files.begin(), manifest_.files.end(), is_resident)) {
     throw FormatError(concat("[model] file: flashlm.json does not list ", kResidentFile, " (",
@@ -78,7 +101,7 @@ FLASHLM_INLINE void Model::check() const {
   };
   if (manifest_.bos) check_token(*manifest_.bos, "bos");
   for (const Token token : manifest_.eos) check_token(token, "eos");
-  if (bundles_.n_layers() != spec_.n_layers())
+  if (bundled() && bundles_.n_layers() != spec_.n_layers())
     mismatch("layers", spec_.n_layers(), bundles_.n_layers(), 0);
   for (std::size_t layer = 0; layer < bundles_.n_layers(); ++layer) {
     const storage::BundleLayout& layout = bundles_.layout(layer);
@@ -89,19 +112,20 @@ FLASHLM_INLINE void Model::check() const {
   }
 }
 
-FLASHLM_INLINE void Model::place_segments(std::uint32_t resident) {
+FLASHLM_INLINE void Model::place_segments(std::size_t first) {
   for (const GraphTensor& tensor : tensors_) {
     if (!tensor.segment) continue;
     segments_.resize(std::max(segments_.size(), *tensor.segment + 1));
-    if (tensor.role != TensorRole::up) continue;  // the one matrix that every network has
+    // The one matrix that every network has.
+    if (!bundled() || tensor.role != TensorRole::up) continue;
     const storage::BundleLayout& layout = bundles_.layout(tensor.layer);
     const storage::Place all = bundles_.locate(tensor.layer, 0, layout.n_bundles());
     segments_[*tensor.segment] = {all.file, all.extent.offset, layout.n_bundles(), layout.stride};
     neuron_segments_.push_back(*tensor.segment);
   }
   for (const Matrix& matrix : weights_.matrices()) {
-    segments_[matrix.segment] = {resident, matrix.extent.offset, matrix.n_units(),
-                                 matrix.unit_bytes()};
+    segments_[matrix.segment] = {static_cast<std::uint32_t>(first + matrix.file),
+                                 matrix.extent.offset, matrix.n_units(), matrix.unit_bytes()};
   }
 }
 

@@ -58,8 +58,9 @@ enum class TensorKind {
   table,    // rows, always in DRAM
   rows,     // rows asked for by token id
   matrix,   // passes by; tiles where quantised
-  neurons,  // a matrix of a feed-forward network: rows and columns bundled by neuron
-  head      // passes by last, in rows
+  neurons,  // a matrix of a feed-forward network: passes by as it is, down with a row a neuron
+            // where it has no tiles; or bundled by neuron
+  head  // passes by last, in rows
 };
 
 /// One tensor.
@@ -76,11 +77,11 @@ struct GraphTensor {
 
 /// All tensors of `spec`, in the order in which a pass uses them.
 ///
-/// Segments count from 0 in that order: each matrix is one, the matrices of a feed-forward network
-/// are one together, the head is the last that every pass needs, and an embedding of its own comes
-/// behind it. Names are those of the files of a packed folder (docs/format.md). Throws FormatError
-/// for a part that has no tensors yet (require_runs).
-std::vector<GraphTensor> tensors(const ModelSpec& spec);
+/// Segments count from 0 in that order: each matrix is one, the head is the last that every pass
+/// needs, and an embedding of its own comes behind it. Where networks are `bundled`, the matrices
+/// of each are one segment together. Names are those of the files of a packed folder
+/// (docs/format.md). Throws FormatError for a part that has no tensors yet (require_runs).
+std::vector<GraphTensor> tensors(const ModelSpec& spec, bool bundled = false);
 
 /// "matrix", "vector", ...
 const char* name(TensorKind kind) noexcept;

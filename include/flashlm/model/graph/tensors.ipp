@@ -15,7 +15,7 @@ namespace detail {
 /// Collects tensors; knows the layer, the part and the next segment.
 class TensorList {
  public:
-  explicit TensorList(const ModelSpec& spec) : dim_(spec.dim) {}
+  TensorList(const ModelSpec& spec, bool bundled) : dim_(spec.dim), bundled_(bundled) {}
 
   void enter(std::size_t layer, std::size_t part, std::string prefix) {
     layer_ = layer;
@@ -80,11 +80,12 @@ class TensorList {
     const auto neurons = [&](const char* name, TensorRole role, std::size_t rows,
                              std::size_t cols) {
       add(name, role, TensorKind::neurons, {rows, cols}, segment_);
+      if (!bundled_) ++segment_;
     };
     if (spec.gated) neurons("gate", TensorRole::gate, spec.hidden, dim_);
     neurons("up", TensorRole::up, spec.hidden, dim_);
     neurons("down", TensorRole::down, dim_, spec.hidden);
-    ++segment_;
+    if (bundled_) ++segment_;
     vector(spec.bias.gate, "gate_bias", TensorRole::gate_bias, spec.hidden);
     vector(spec.bias.up, "up_bias", TensorRole::up_bias, spec.hidden);
     vector(spec.bias.down, "down_bias", TensorRole::down_bias, dim_);
@@ -97,6 +98,7 @@ class TensorList {
 
  private:
   std::size_t dim_;
+  bool bundled_;
   std::vector<GraphTensor> list_;
   std::string prefix_;
   std::size_t layer_ = 0;
@@ -158,8 +160,8 @@ inline void list_layer(const LayerSpec& layer, std::size_t index, std::size_t di
 
 }  // namespace detail
 
-FLASHLM_INLINE std::vector<GraphTensor> tensors(const ModelSpec& spec) {
-  detail::TensorList list(spec);
+FLASHLM_INLINE std::vector<GraphTensor> tensors(const ModelSpec& spec, bool bundled) {
+  detail::TensorList list(spec, bundled);
   if (spec.embedding.positions) {
     list.add("positions", TensorRole::positions, TensorKind::table,
              {spec.embedding.positions->rows, spec.dim});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// weights.hpp: the weights beside the neurons: what stays in DRAM, and where the rest is.
+/// weights.hpp: the weights that are no bundles: what stays in DRAM, and where the rest is.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +30,11 @@ struct Matrix {
   DType dtype = DType::f32;
   std::size_t rows = 0;
   std::size_t cols = 0;
-  storage::Extent extent;   // in resident.safetensors
+  std::uint32_t file = 0;   // of those that Weights was opened with
+  storage::Extent extent;   // in it
   std::size_t segment = 0;  // of a pass
   bool tiled = false;
+  bool transposed = false;  // rows are columns of the matrix in the model
 
   std::size_t rows_per_unit() const noexcept { return tiled ? kTileRows : 1; }
   std::size_t n_units() const noexcept { return tiled ? n_strips(rows) : rows; }
@@ -63,8 +65,12 @@ struct AttentionWeights {
   NormWeights key_norm;
 };
 
-/// What a feed-forward network has beside its neurons.
+/// The weights of a feed-forward network. Of one whose neurons lie in bundles, there are no
+/// matrices here.
 struct FfnWeights {
+  Matrix gate;  // [hidden, dim], or empty
+  Matrix up;    // [hidden, dim]
+  Matrix down;  // [dim, hidden] in tiles, else transposed
   units::FfnParameters parameters;
   std::span<const float> down_bias;  // [dim]
 };
@@ -84,17 +90,16 @@ struct LayerWeights {
   std::span<const float> output_scale;   // [1]
 };
 
-/// What resident.safetensors holds: the places of the matrices that a budget may leave on flash
-/// (attention, head and embedding), and everything else, which is small and always in DRAM.
-/// Immutable. Thread-safe.
+/// What the weight files hold beside bundles: the places of the matrices that a budget may leave on
+/// flash, and everything else, which is small and always in DRAM. Immutable. Thread-safe.
 class Weights {
  public:
-  /// Reads what always stays, and checks every tensor of the file against `tensors`, the list of
-  /// `spec`.
+  /// Reads what always stays, and checks every tensor of `files` (one or more) against `tensors`,
+  /// the list of `spec`; without neurons where these lie in bundles.
   ///
-  /// Throws IoError, or FormatError for a tensor that is missing or left over, a wrong shape or a
-  /// dtype that no kernel knows.
-  static Weights open(const std::filesystem::path& path, const ModelSpec& spec,
+  /// Throws IoError, or FormatError for a tensor that is missing, left over or there twice, a wrong
+  /// shape or a dtype that no kernel knows.
+  static Weights open(std::span<const std::filesystem::path> files, const ModelSpec& spec,
                       std::span<const GraphTensor> tensors);
 
   const Matrix& embedding() const noexcept { return embedding_; }      // [vocab_size, dim]
@@ -117,9 +122,10 @@ class Weights {
     return round_up(static_cast<std::size_t>(bytes), 64);
   }
 
-  /// Puts a tensor where the graph looks for it. `data`: of one that always stays.
-  void bind(const storage::Safetensors& file, const ModelSpec& spec, const GraphTensor& tensor,
-            const std::byte* data);
+  /// Puts a tensor of file number `index` where the graph looks for it. `data`: of one that always
+  /// stays.
+  void bind(const storage::Safetensors& file, std::uint32_t index, const ModelSpec& spec,
+            const GraphTensor& tensor, const std::byte* data);
 
   AlignedBuffer data_;  // tensors that always stay
   std::vector<Matrix> matrices_;

@@ -4,6 +4,7 @@
 
 #include "flashlm/model/graph/weights.hpp"
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -40,22 +41,26 @@ inline const storage::TensorInfo& check_shape(const storage::Safetensors& file,
                            "). Does flashlm.json belong to these weights?"));
 }
 
-/// A matrix: in tiles if it is quantised and of a layer.
+/// A matrix: in tiles if it is quantised and of a layer. A down matrix without tiles has a row a
+/// neuron.
 inline Matrix read_matrix(const storage::Safetensors& file, const GraphTensor& tensor) {
-  const std::size_t rows = tensor.shape.at(0), cols = tensor.shape.at(1);
   const DType dtype = storage::number_format(file, tensor.name);
+  const bool transposed = tensor.role == TensorRole::down && !is_block(dtype);
+  const std::size_t rows = tensor.shape.at(transposed ? 1 : 0);
+  const std::size_t cols = tensor.shape.at(transposed ? 0 : 1);
   const bool bytes = is_block(dtype);  // blocks are bytes in the file
   if (dtype == DType::u8 || cols % format_of(dtype).numbers != 0) {
     throw FormatError(concat("[weights] dtype: expected ", names_of(is_number),
                              " in whole blocks, got ", name(dtype), " with rows of ", cols, " (",
                              file.file().path().string(), ", ", tensor.name, ")"));
   }
-  Matrix matrix{dtype,
-                rows,
-                cols,
-                {},
-                tensor.segment.value_or(0),
-                bytes && tensor.kind == TensorKind::matrix};
+  Matrix matrix;
+  matrix.dtype = dtype;
+  matrix.rows = rows;
+  matrix.cols = cols;
+  matrix.segment = tensor.segment.value_or(0);
+  matrix.tiled = bytes && (tensor.kind == TensorKind::matrix || tensor.kind == TensorKind::neurons);
+  matrix.transposed = transposed;
   matrix.extent =
       check_shape(file, tensor.name, {matrix.n_units(), bytes ? matrix.unit_bytes() : cols}).extent;
   return matrix;
@@ -83,19 +88,48 @@ inline void refuse_left_over(const storage::Safetensors& file,
   }
 }
 
+/// Weight files, and which of them has a tensor.
+class WeightFiles {
+ public:
+  WeightFiles(std::span<const std::filesystem::path> paths, std::span<const GraphTensor> tensors) {
+    for (const std::filesystem::path& path : paths) {
+      files_.push_back(storage::Safetensors::open(path));
+      refuse_left_over(files_.back(), tensors);
+      for (const storage::TensorInfo& info : files_.back().tensors()) {
+        const auto index = static_cast<std::uint32_t>(files_.size() - 1);
+        if (const auto [at, is_new] = places_.emplace(info.name, index); !is_new) {
+          throw FormatError(concat("[weights] tensor: ", files_[at->second].file().path().string(),
+                                   " has it too (", path.string(), ", ", info.name, ")"));
+        }
+      }
+    }
+  }
+
+  /// The first file for a tensor that none has: it says so when it is asked.
+  std::uint32_t index(const std::string& name) const {
+    const auto found = places_.find(name);
+    return found == places_.end() ? 0 : found->second;
+  }
+  const storage::Safetensors& operator[](std::uint32_t index) const { return files_.at(index); }
+  const storage::Safetensors& of(const std::string& name) const { return files_.at(index(name)); }
+
+ private:
+  std::vector<storage::Safetensors> files_;
+  std::map<std::string, std::uint32_t> places_;
+};
+
 }  // namespace detail
 
-FLASHLM_INLINE Weights Weights::open(const std::filesystem::path& path, const ModelSpec& spec,
-                                     std::span<const GraphTensor> tensors) {
-  const storage::Safetensors file = storage::Safetensors::open(path);
-  detail::refuse_left_over(file, tensors);
+FLASHLM_INLINE Weights Weights::open(std::span<const std::filesystem::path> paths,
+                                     const ModelSpec& spec, std::span<const GraphTensor> tensors) {
+  const detail::WeightFiles files(paths, tensors);
   Weights weights;
   const auto is_kept = [](const GraphTensor& tensor) {
     return tensor.kind == TensorKind::vector || tensor.kind == TensorKind::table;
   };
   std::size_t bytes = 0;
   for (const GraphTensor& tensor : tensors) {
-    if (is_kept(tensor)) bytes += aligned(file.at(tensor.name).extent.bytes);
+    if (is_kept(tensor)) bytes += aligned(files.of(tensor.name).at(tensor.name).extent.bytes);
   }
   weights.data_ = AlignedBuffer(bytes);
   for (std::size_t index = 0; index < spec.n_layers(); ++index) {
@@ -106,14 +140,15 @@ FLASHLM_INLINE Weights Weights::open(const std::filesystem::path& path, const Mo
   }
   std::size_t at = 0;
   for (const GraphTensor& tensor : tensors) {
-    if (tensor.kind == TensorKind::neurons) continue;
+    const std::uint32_t index = files.index(tensor.name);
+    const storage::Safetensors& file = files[index];
     if (is_kept(tensor)) {
       const storage::Extent extent = file.at(tensor.name).extent;
       file.file().read(extent.offset, weights.data_.bytes().subspan(at, extent.bytes));
-      weights.bind(file, spec, tensor, weights.data_.data() + at);
+      weights.bind(file, index, spec, tensor, weights.data_.data() + at);
       at += aligned(extent.bytes);
     } else {
-      weights.bind(file, spec, tensor, nullptr);
+      weights.bind(file, index, spec, tensor, nullptr);
     }
   }
   for (std::size_t index = 0; index < spec.n_layers(); ++index) {
@@ -127,10 +162,15 @@ FLASHLM_INLINE Weights Weights::open(const std::filesystem::path& path, const Mo
   return weights;
 }
 
-FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, const ModelSpec& spec,
-                                  const GraphTensor& tensor, const std::byte* data) {
+FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, std::uint32_t index,
+                                  const ModelSpec& spec, const GraphTensor& tensor,
+                                  const std::byte* data) {
   const auto vector = [&] { return detail::read_vector(file, tensor, data); };
-  const auto matrix = [&] { return matrices_.emplace_back(detail::read_matrix(file, tensor)); };
+  const auto matrix = [&] {
+    Matrix& read = matrices_.emplace_back(detail::read_matrix(file, tensor));
+    read.file = index;
+    return read;
+  };
   const auto norm = [&](NormWeights& to) { (tensor.is_bias ? to.bias : to.weight) = vector(); };
   const auto part = [&]() -> PartWeights& { return layers_[tensor.layer].parts[tensor.part]; };
   const auto attention = [&]() -> AttentionWeights& { return part().attention; };
@@ -159,6 +199,9 @@ FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, const ModelS
     case TensorRole::output_bias: attention().output_bias = vector(); return;
     case TensorRole::query_norm: return norm(attention().query_norm);
     case TensorRole::key_norm: return norm(attention().key_norm);
+    case TensorRole::gate: part().ffn.gate = matrix(); return;
+    case TensorRole::up: part().ffn.up = matrix(); return;
+    case TensorRole::down: part().ffn.down = matrix(); return;
     case TensorRole::up_bias: part().ffn.parameters.up_bias = vector(); return;
     case TensorRole::down_bias: part().ffn.down_bias = vector(); return;
     case TensorRole::group_after: return norm(layers_[tensor.layer].group_after[tensor.part]);
@@ -167,9 +210,6 @@ FLASHLM_INLINE void Weights::bind(const storage::Safetensors& file, const ModelS
     case TensorRole::output_gate:
     case TensorRole::value_norm:
     case TensorRole::sinks:
-    case TensorRole::gate:
-    case TensorRole::up:
-    case TensorRole::down:
     case TensorRole::gate_bias:
     case TensorRole::ffn_gate:
     case TensorRole::router:

@@ -35,7 +35,7 @@ class Layer {
   /// after(does(before(x))).
   ///
   /// Token t of x [n_tokens, dim] has position first + t. `ffn` is what computes the feed-forward
-  /// network of a layer: units::StreamedFfn, or another class with its `run`.
+  /// network of a layer: DenseFfn, or another class with its `run`.
   template <class Ffn>
   void run(std::size_t index, const LayerSpec& spec, const LayerWeights& weights, Ffn& ffn,
            KvCache& kv, std::size_t first, std::size_t n_tokens, std::span<float> x, Stats& stats) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// product.hpp: products of activations with the weight matrices of attention and head, wherever
-/// these are.
+/// product.hpp: products of activations with the weight matrices of a pass, wherever these are.
 #pragma once
 
 #include <cstddef>
@@ -30,12 +29,19 @@ class Product {
   /// Bytes that an object of that shape holds.
   static std::size_t bytes(std::size_t max_tokens, std::size_t tile_cols) noexcept;
 
-  /// y[t, r] = matrix[r] . x[t] + bias[r].
+  /// y[t, r] = matrix[r] . x[t] + bias[r]; returns how many bytes of the matrix were pinned.
   ///
   /// x [n_tokens, matrix.cols], y [n_tokens, matrix.rows], row-major; bias [matrix.rows] or empty.
-  /// Throws IoError.
-  void run(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens, std::span<float> y,
-           std::span<const float> bias = {});
+  /// Not of a transposed matrix. Throws IoError.
+  std::size_t run(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens,
+                  std::span<float> y, std::span<const float> bias = {});
+
+  /// y[t] = sum over r, ascending, of x[t, r] * matrix[r], of a transposed matrix: each element is
+  /// one chain of fused multiply-adds. Returns as `run` does.
+  ///
+  /// x [n_tokens, matrix.rows], y [n_tokens, matrix.cols], row-major. Throws IoError.
+  std::size_t sum(const Matrix& matrix, std::span<const float> x, std::size_t n_tokens,
+                  std::span<float> y);
 
  private:
   void multiply(const MatrixView& rows, std::span<const float> x, std::size_t n_tokens, float* y,

@@ -9,7 +9,9 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/compute/cpu/kernels/elementwise.hpp"
 #include "flashlm/compute/cpu/kernels/matmul.hpp"
+#include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
 #include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/units/ffn/sparse_ffn.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -21,11 +23,14 @@ FLASHLM_INLINE std::size_t Product::bytes(std::size_t max_tokens, std::size_t ti
   return max_tokens * (tile_cols / kActivationNumbers) * sizeof(ActivationBlock);
 }
 
-FLASHLM_INLINE void Product::run(const Matrix& matrix, std::span<const float> x,
-                                 std::size_t n_tokens, std::span<float> y,
-                                 std::span<const float> bias) {
+FLASHLM_INLINE std::size_t Product::run(const Matrix& matrix, std::span<const float> x,
+                                        std::size_t n_tokens, std::span<float> y,
+                                        std::span<const float> bias) {
+  FLASHLM_ASSERT(!matrix.transposed);
+  std::size_t pinned = 0;
   if (matrix.tiled) round(x, matrix.cols, n_tokens);
   stream_->use(matrix.segment, [&](const stream::WeightStream::Units& units) {
+    if (units.pinned) pinned += units.n * matrix.unit_bytes();
     const std::size_t first = units.first * matrix.rows_per_unit();
     const std::size_t n = std::min(units.n * matrix.rows_per_unit(), matrix.rows - first);
     const std::span<const float> part = bias.empty() ? bias : bias.subspan(first, n);
@@ -35,6 +40,24 @@ FLASHLM_INLINE void Product::run(const Matrix& matrix, std::span<const float> x,
       multiply(matrix.view(units.data, n), x, n_tokens, y.data() + first, matrix.rows, part);
     }
   });
+  return pinned;
+}
+
+FLASHLM_INLINE std::size_t Product::sum(const Matrix& matrix, std::span<const float> x,
+                                        std::size_t n_tokens, std::span<float> y) {
+  FLASHLM_ASSERT(matrix.transposed);
+  std::size_t pinned = 0;
+  std::fill(y.begin(), y.end(), 0.0f);
+  const std::size_t grain = units::column_grain(matrix.cols, parallel_->n_threads());
+  stream_->use(matrix.segment, [&](const stream::WeightStream::Units& units) {
+    if (units.pinned) pinned += units.n * matrix.unit_bytes();
+    const MatrixView rows = matrix.view(units.data, units.n);
+    parallel_->for_range(matrix.cols, grain, [&](std::size_t begin, std::size_t end) {
+      kernels::neuron_sum(rows, x.data() + units.first, matrix.rows, n_tokens, y.data(),
+                          matrix.cols, begin, end);
+    });
+  });
+  return pinned;
 }
 
 FLASHLM_INLINE void Product::multiply(const MatrixView& rows, std::span<const float> x,

@@ -12,6 +12,7 @@
 #include "flashlm/base/memory/memory_sensor.hpp"
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/model/kv/kv_cache.hpp"
+#include "flashlm/model/parts/dense_ffn.hpp"
 #include "flashlm/model/parts/embedding.hpp"
 #include "flashlm/model/parts/layer.hpp"
 #include "flashlm/model/parts/product.hpp"
@@ -83,7 +84,8 @@ FLASHLM_INLINE MemoryNeeds memory_needs(const Model& model, const EngineOptions&
   needs.kv =
       KvCache::bytes(spec, options.context, model.kv_dtype()) + spec.vocab_size * sizeof(float);
   needs.scratch += activation_bytes(spec, options) + Embedding::bytes(model.weights().embedding()) +
-                   units::StreamedFfn::bytes(model.bundles(), options.max_batch) +
+                   (model.bundled() ? units::StreamedFfn::bytes(model.bundles(), options.max_batch)
+                                    : DenseFfn::bytes(spec, options.max_batch)) +
                    Product::bytes(options.max_batch, model.tile_cols()) +
                    Layer::bytes(spec, options.max_batch, options.context);
   needs.context = options.context;

@@ -27,7 +27,8 @@ namespace flashlm::inline FLASHLM_ABI::storage {
 /// Its text carries its own checksum, and it carries the checksums of the other files: a changed
 /// byte anywhere in the folder is found, in the weights by `verify` and everywhere else by `open`.
 struct Manifest {
-  static constexpr int kFormatVersion = 3;
+  static constexpr int kFormatVersion = 4;
+  static constexpr int kOldestVersion = 3;  // it has the neurons of every layer in bundles
   static constexpr const char* kFileName = "flashlm.json";
   static constexpr std::uint64_t kLargestBytes =
       std::uint64_t{1} << 28;  // more cannot be a manifest and is not read
@@ -41,7 +42,7 @@ struct Manifest {
   std::string dtype;            // of the weights, as `pack` was asked for it
   Json source = Json::object();
   std::vector<FileRecord> files;
-  std::vector<LayerRecord> layers;
+  std::vector<LayerRecord> layers;  // those of bundles; none where networks are matrices
 
   /// The manifest of `folder`, after its files are checked: each exists and has its size, small
   /// files and the headers of weight files have their checksums. The data of weight files are not

@@ -34,10 +34,11 @@ FLASHLM_ONCE Manifest Manifest::parse(const std::string& text, const std::string
 FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& file) {
   const JsonField fields(json, "manifest", file);
   if (fields["format"].string() != "flashlm") fields["format"].wrong("\"flashlm\"");
-  if (const std::uint64_t version = fields["format_version"].count(); version != kFormatVersion) {
+  const std::uint64_t version = fields["format_version"].count();
+  if (version < kOldestVersion || version > kFormatVersion) {
     constexpr std::uint64_t kWithoutGraph = 2;
     fields["format_version"].wrong(
-        std::to_string(kFormatVersion),
+        concat(kOldestVersion, " or ", kFormatVersion),
         version == kWithoutGraph
             ? "Its weights are as they are now: open the folder once with Python, for instance by "
               "`flashlm info FOLDER`, and flashlm.json is written anew."
@@ -47,6 +48,7 @@ FLASHLM_ONCE Manifest Manifest::from_json(const Json& json, const std::string& f
   fields.only({"format", "format_version", "family", "graph", "tokens", "identity", "dtype",
                "source", "files", "layers", "checksum"});
   Manifest manifest;
+  manifest.format_version = static_cast<int>(version);
   manifest.family = fields["family"].word();
   if (!fields["graph"].value().is_object()) fields["graph"].wrong("an object");
   manifest.graph = Json(fields["graph"].value());
@@ -166,7 +168,7 @@ FLASHLM_ONCE void Manifest::check_own_checksum(const std::string& text, const st
 }
 
 FLASHLM_ONCE void Manifest::check(const std::string& file) const {
-  if (format_version != kFormatVersion)
+  if (format_version < kOldestVersion || format_version > kFormatVersion)
     throw fail(concat("format_version: got ", format_version), file);
   std::set<std::string> names{kFileName};
   std::uint64_t total = 0;

@@ -139,12 +139,12 @@ FLASHLM_INLINE SelectorChoice choose_selector(
     const storage::BundleFile& bundles, kernels::Activation activation,
     const std::function<void(std::size_t, std::size_t)>& on_progress) {
   SelectorChoice choice;
-  bool single = true;
+  bool single = bundles.n_layers() != 0;
   for (std::size_t layer = 0; layer < bundles.n_layers(); ++layer) {
     choice.neurons.push_back(bundles.layout(layer).n_neurons);
     single = single && bundles.layout(layer).neurons_per_bundle == 1;
   }
-  choice.dim = bundles.layout(0).dim;
+  if (single) choice.dim = bundles.layout(0).dim;
   choice.kind = detail::parse_selector(
       name, single && std::filesystem::exists(folder / Predictor::kFileName));
   if (choice.kind == SelectorKind::dense) return choice;

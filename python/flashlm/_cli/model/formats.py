@@ -18,13 +18,17 @@ _ORDER = ("embedding", "positions", "q", "k", "v", "o", "gate", "up", "down", "h
 def tensor_dtypes(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """The number format of every tensor, by flashlm's names.
 
-    Those of the neurons as ``layers.N.up`` and so on.
+    Those of bundled neurons as ``layers.N.up`` and so on.
     """
-    resident = _core.Safetensors(str(folder / "resident.safetensors"))
-    told = resident.metadata()
-    result = {
-        name: told.get(f"dtype.{name}", resident.dtype(name).lower()) for name in resident.names()
-    }
+    bundles = {layer["file"] for layer in manifest["layers"]}
+    result = {}
+    for record in manifest["files"]:
+        if "header_bytes" not in record or record["name"] in bundles:
+            continue
+        file = _core.Safetensors(str(folder / record["name"]))
+        told = file.metadata()
+        for name in file.names():
+            result[name] = told.get(f"dtype.{name}", file.dtype(name).lower())
     for number, layer in enumerate(manifest["layers"]):
         for part in ("gate", "up", "down") if layer["gated"] else ("up", "down"):
             result[f"layers.{number}.{part}"] = layer["dtype"]

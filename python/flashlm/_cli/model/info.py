@@ -92,7 +92,8 @@ def _facts(folder: Path) -> dict[str, Any]:
     manifest = manifest_of(folder)
     graph, layers = Graph.of_json(manifest["graph"]), manifest["layers"]
     dtypes = formats.tensor_dtypes(folder, manifest)
-    per_bundle = layers[0]["neurons_per_bundle"]
+    layer = layers[0] if layers else {}
+    per_bundle = layer.get("neurons_per_bundle")
     return {
         "folder": str(folder),
         "runs": True,
@@ -102,7 +103,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         "tensor_dtypes": dtypes,
         "bytes": sum(file["bytes"] for file in manifest["files"]),
         "bytes_by_kind": bytes_by_kind(tensors_of(graph, folder), dtypes, per_bundle),
-        "n_layers": len(layers),
+        "n_layers": len(graph.layers),
         "dim": graph.dim,
         "hidden_dim": graph.ffn.hidden,
         "n_heads": graph.attention.heads,
@@ -110,9 +111,9 @@ def _facts(folder: Path) -> dict[str, Any]:
         "vocab_size": graph.vocab_size,
         "max_context": graph.max_context,
         "neurons_per_bundle": per_bundle,
-        "bundle_bytes": layers[0]["stride"],
-        "selector": layers[0]["selector"],
-        "placement": layers[0]["placement"],
+        "bundle_bytes": layer.get("stride"),
+        "selector": layer.get("selector", "dense"),
+        "placement": layer.get("placement", "source"),
         "source": manifest["source"],
     }
 
@@ -139,7 +140,9 @@ def _table(facts: dict[str, Any]) -> Table:
         "of these": ", ".join(
             f"{_KINDS[kind]} {_core.format_bytes(kinds[kind])}" for kind in _KINDS if kind in kinds
         ),
-        "bundles": f"{facts['neurons_per_bundle']} neurons, "
+        "bundles": "none"
+        if facts["neurons_per_bundle"] is None
+        else f"{facts['neurons_per_bundle']} neurons, "
         f"{_core.format_bytes(facts['bundle_bytes'])} each",
         "selector": facts["selector"],
         "smallest budget": _core.format_bytes(facts["smallest"]),

@@ -3,7 +3,7 @@
 
 What the engine computes with stays as it is; every other type becomes f16, which has at least as
 many bits. On request all matrices get one format. The three matrices of a feed-forward network
-share one, since they lie in one bundle.
+share one where they lie in one bundle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NATIVE = {
 ROUNDED = tuple(
     name for name, each in FORMATS.items() if each.can_round
 )  # what a matrix can be rounded to
-QUANTISED = tuple(name for name, each in FORMATS.items() if each.is_block)
+QUANTISED = frozenset(name for name, each in FORMATS.items() if each.is_block)
 
 # Every token begins with one and ends with the other, so rounding them costs more than rounding any
 # layer: in q4_0, more than a third of what SmolLM2-135M loses in perplexity.
@@ -30,7 +30,11 @@ _FEED_FORWARD = ("gate", "up", "down")
 
 
 def choose(
-    kinds: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtype: str
+    kinds: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: str,
+    *,
+    bundled: bool = False,
 ) -> dict[str, str]:
     """The number format of every tensor.
 
@@ -40,6 +44,8 @@ def choose(
         dtype: "source", or the format that all matrices shall have. Where their rows are not whole
             blocks, they become f16; with fewer bits than q8_0, embedding and head become q8_0
             unless the source has them in that format.
+        bundled: Whether the matrices of a feed-forward network share a format: their own if they
+            agree, f32 if one of them is f32 or bf16, else f16.
 
     Returns:
         Name -> the name of a number format. Vectors are f32.
@@ -53,7 +59,7 @@ def choose(
         layer, _, part = name.rpartition(".")
         if len(shapes[name]) == 1:
             result[name] = "f32"
-        elif layer and part in _FEED_FORWARD:
+        elif bundled and layer and part in _FEED_FORWARD:
             names = [each for part in _FEED_FORWARD if (each := f"{layer}.{part}") in kinds]
             wanted = _common({kinds[each] for each in names}) if dtype == "source" else dtype
             result[name] = _of_blocks(wanted, [shapes[each][-1] for each in names])
@@ -63,6 +69,16 @@ def choose(
                 wanted = _ENDS_FORMAT
             result[name] = _of_blocks(wanted, [shapes[name][-1]])
     return result
+
+
+def is_network(name: str) -> bool:
+    """Whether a tensor is a matrix of a feed-forward network.
+
+    Example:
+        >>> is_network("layers.0.up"), is_network("layers.0.up_bias")
+        (True, False)
+    """
+    return name.rpartition(".")[2] in _FEED_FORWARD
 
 
 def _common(kinds: set[str]) -> str:

@@ -13,10 +13,10 @@ from flashlm.packing.graph.graph import Graph
 class Tensor(NamedTuple):
     """A weight: its name in flashlm, its shape, what it is, and its place in a pass.
 
-    A place of None means: always in DRAM.
+    A place of None means: always in DRAM. Places are those without bundles.
 
     ``kind`` is "vector", "table", "rows" (of the embedding), "matrix" (tiles where quantised),
-    "neurons" (bundled) or "head".
+    "neurons" (of a feed-forward network) or "head".
     """
 
     name: str
