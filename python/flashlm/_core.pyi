@@ -450,7 +450,6 @@ def write_manifest(folder: str | os.PathLike[str], json: str) -> None: ...
 
 version: str
 tile_rows: int
-bundle_neurons: int
 
 class Agent:
     def __init__(

@@ -22,7 +22,6 @@ PYBIND11_MODULE(_core, module) {
       "The C++ engine of flashlm. Use the package `flashlm`; this module's names are private.";
   module.attr("version") = FLASHLM_VERSION;
   module.attr("tile_rows") = flashlm::kTileRows;
-  module.attr("bundle_neurons") = flashlm::kBundleNeurons;
   bind_base(module);
   bind_kernels(module);
   bind_storage(module);

@@ -32,7 +32,7 @@ TINY_CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
     "hidden_size": 64,
-    "intermediate_size": 208,  # six and a half bundles of 32 neurons
+    "intermediate_size": 208,  # six and a half blocks of 32 neurons
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,

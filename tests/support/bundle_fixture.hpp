@@ -25,7 +25,7 @@ inline std::vector<std::vector<std::byte>> file_contents(
 
 /// A tiny model whose neurons are read from memory, so that a test can fail and count every read.
 struct BundleFixture {
-  explicit BundleFixture(const TinyShape& shape = {})
+  explicit BundleFixture(const TinyShape& shape = TinyShape::bundled())
       : model(shape),
         bundles(flashlm::storage::BundleFile::open(model.path(),
                                                    flashlm::storage::Manifest::open(model.path()))),

@@ -41,7 +41,7 @@ struct TinyShape {
   std::size_t n_kv_heads = 2;
   std::size_t head_dim = 6;
   std::size_t context = 96;
-  std::size_t neurons_per_bundle = 32;
+  std::size_t neurons_per_bundle = 0;  // 0: no bundles, the networks are matrices
   flashlm::DType dtype = flashlm::DType::f32;
   bool tied = true;
   std::uint64_t seed = 1;
@@ -55,6 +55,13 @@ struct TinyShape {
   std::size_t rope_dims = 0;        // of a head; 0: all
 
   bool is_opt() const { return family == "opt"; }
+
+  /// As folders of format 3 have dense models: the neurons in bundles of 32.
+  static TinyShape bundled() {
+    TinyShape shape;
+    shape.neurons_per_bundle = 32;
+    return shape;
+  }
 
   /// A tiny OPT: no grouped heads, one neuron a bundle.
   static TinyShape opt() {
@@ -79,7 +86,7 @@ struct TinyShape {
         shape.is_opt() ? 320
                        : 160;  // OPT's resident part is larger, and has to fit into half a model
     shape.head_dim = 16;
-    shape.neurons_per_bundle = 32;
+    shape.neurons_per_bundle = shape.neurons_per_bundle > 1 ? flashlm::kBundleNeurons : 0;
     return shape;
   }
 };
@@ -158,7 +165,7 @@ struct Matrix {
   float at(std::size_t row, std::size_t col) const { return values[row * cols + col]; }
 };
 
-/// The weights of a tiny model by name: those of resident.safetensors, and layers.N.{gate,up,down}.
+/// The weights of a tiny model by name.
 using TinyWeights = std::map<std::string, Matrix>;
 
 inline TinyWeights make_tiny_weights(const TinyShape& shape) {
@@ -263,6 +270,46 @@ inline Matrix transposed(const Matrix& matrix) {
   return result;
 }
 
+/// Writes matrices and vectors as one weight file: a quantised matrix of a layer in tiles.
+inline void put_matrices(const std::filesystem::path& path, const TinyWeights& weights,
+                         flashlm::DType dtype, flashlm::storage::Manifest& manifest) {
+  using namespace flashlm::storage;
+  std::vector<TensorSpec> specs;
+  const auto is_vector = [](const std::string& name) {
+    return name.ends_with("norm") || name.ends_with("_bias");
+  };
+  const auto is_tiled = [&](const std::string& name) {
+    return flashlm::is_block(dtype) && !is_vector(name) && name.starts_with("layers.");
+  };
+  std::map<std::string, std::string> metadata;
+  for (const auto& [name, matrix] : weights) {
+    if (is_vector(name)) {
+      specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
+    } else if (is_tiled(name)) {
+      specs.push_back({name,
+                       flashlm::DType::u8,
+                       {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(dtype, matrix.cols)}});
+      metadata[number_format_key(name)] = flashlm::name(dtype);
+    } else {
+      specs.push_back({name, dtype, {matrix.rows, matrix.cols}});
+    }
+  }
+  SafetensorsWriter writer(path, specs, metadata);
+  for (const std::string& name : writer.order()) {
+    const flashlm::DType own = is_vector(name) ? flashlm::DType::f32 : dtype;
+    const Matrix& matrix = weights.at(name);
+    std::vector<std::byte> bytes = stored(matrix, own);
+    if (is_tiled(name)) {
+      const auto rows = flashlm::MatrixView::dense(bytes.data(), own, matrix.rows, matrix.cols);
+      std::vector<std::byte> tiles(flashlm::tiles_bytes(own, matrix.rows, matrix.cols));
+      flashlm::kernels::to_tiles(rows, tiles.data());
+      bytes = std::move(tiles);
+    }
+    writer.write(name, bytes);
+  }
+  manifest.files.push_back(writer.finish());
+}
+
 /// Writes a packed folder and returns its path.
 inline std::filesystem::path write_tiny_model(const std::filesystem::path& folder,
                                               const TinyShape& shape, const TinyWeights& weights) {
@@ -276,57 +323,35 @@ inline std::filesystem::path write_tiny_model(const std::filesystem::path& folde
   manifest.files.push_back(put_small(folder, "config.json", "{}"));
   manifest.files.push_back(put_small(folder, "tokenizer.json", tiny_tokenizer().dump()));
 
-  std::vector<TensorSpec> specs;
-  const auto is_neuron = [](const std::string& name) {
-    return name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
-  };
-  const auto is_vector = [](const std::string& name) {
-    return name.ends_with("norm") || name.ends_with("_bias");
-  };
-  // A quantised matrix of a layer is in tiles.
-  const auto is_tiled = [&](const std::string& name) {
-    return flashlm::is_block(shape.dtype) && !is_vector(name) && name.starts_with("layers.");
-  };
-  std::map<std::string, std::string> metadata;
+  TinyWeights resident;
+  std::map<std::size_t, TinyWeights> networks;  // of layers
   for (const auto& [name, matrix] : weights) {
-    if (is_neuron(name)) continue;
-    if (is_vector(name)) {
-      specs.push_back({name, flashlm::DType::f32, {matrix.cols}});
-    } else if (is_tiled(name)) {
-      specs.push_back(
-          {name,
-           flashlm::DType::u8,
-           {flashlm::n_strips(matrix.rows), flashlm::strip_bytes(shape.dtype, matrix.cols)}});
-      metadata[number_format_key(name)] = flashlm::name(shape.dtype);
-    } else {
-      specs.push_back({name, shape.dtype, {matrix.rows, matrix.cols}});
+    const bool is_neuron =
+        name.ends_with(".gate") || name.ends_with(".up") || name.ends_with(".down");
+    if (!is_neuron) {
+      resident[name] = matrix;
+      continue;
     }
+    const std::size_t layer = std::stoul(name.substr(std::string("layers.").size()));
+    const bool by_row = name.ends_with(".down") && !flashlm::is_block(shape.dtype);
+    networks[layer][name] = by_row ? transposed(matrix) : matrix;
   }
-  SafetensorsWriter resident(folder / "resident.safetensors", specs, metadata);
-  for (const std::string& name : resident.order()) {
-    const flashlm::DType dtype = is_vector(name) ? flashlm::DType::f32 : shape.dtype;
-    const Matrix& matrix = weights.at(name);
-    std::vector<std::byte> bytes = stored(matrix, dtype);
-    if (is_tiled(name)) {
-      const auto rows = flashlm::MatrixView::dense(bytes.data(), dtype, matrix.rows, matrix.cols);
-      std::vector<std::byte> tiles(flashlm::tiles_bytes(dtype, matrix.rows, matrix.cols));
-      flashlm::kernels::to_tiles(rows, tiles.data());
-      bytes = std::move(tiles);
-    }
-    resident.write(name, bytes);
-  }
-  manifest.files.push_back(resident.finish());
-
-  const BundleLayout layout = BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle,
-                                                 shape.dim, !shape.is_opt(), shape.dtype);
+  put_matrices(folder / "resident.safetensors", resident, shape.dtype, manifest);
   for (std::size_t layer = 0; layer < shape.n_layers; ++layer) {
     const std::string prefix = flashlm::concat("layers.", layer, ".");
+    TinyWeights& network = networks.at(layer);
+    if (shape.neurons_per_bundle == 0) {
+      put_matrices(folder / flashlm::concat("ffn-", layer, ".safetensors"), network, shape.dtype,
+                   manifest);
+      continue;
+    }
+    const BundleLayout layout = BundleLayout::make(shape.hidden_dim, shape.neurons_per_bundle,
+                                                   shape.dim, !shape.is_opt(), shape.dtype);
     std::vector<std::byte> gate;
-    if (layout.gated) gate = stored(weights.at(prefix + "gate"), shape.dtype);
-    const Matrix& down = weights.at(prefix + "down");
+    if (layout.gated) gate = stored(network.at(prefix + "gate"), shape.dtype);
     put_neurons(folder,
-                {layout, gate, stored(weights.at(prefix + "up"), shape.dtype),
-                 stored(flashlm::is_block(shape.dtype) ? down : transposed(down), shape.dtype)},
+                {layout, gate, stored(network.at(prefix + "up"), shape.dtype),
+                 stored(network.at(prefix + "down"), shape.dtype)},
                 manifest);
   }
   manifest.save(folder);

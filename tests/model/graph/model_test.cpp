@@ -15,10 +15,34 @@ TEST_CASE("a packed folder opens") {
   const support::TinyModel tiny;
   const auto opened = Model::open(tiny.path());
   CHECK(opened->spec().n_layers() == 3);
-  CHECK(opened->bundles().n_layers() == 3);
+  CHECK_FALSE(opened->bundled());
   CHECK(opened->selector().name() == "dense");
+  CHECK(opened->n_passed() == 3 * 7 + 1);
+  CHECK(opened->bundles().files().size() == 4);
+  CHECK(opened->kv_dtype() == DType::f32);
+  CHECK(Model::open(support::TinyModel(support::TinyShape::of(DType::q4_0)).path())->tile_cols() ==
+        160);
+}
+
+TEST_CASE("a folder of format 3 with bundles opens") {
+  const support::TinyModel tiny(support::TinyShape::bundled());
+  storage::Manifest manifest = storage::Manifest::open(tiny.path());
+  manifest.format_version = 3;
+  manifest.save(tiny.path());
+  const auto opened = Model::open(tiny.path());
+  CHECK(opened->bundled());
+  CHECK(opened->bundles().n_layers() == 3);
+  CHECK(opened->manifest().format_version == 3);
   CHECK(opened->n_passed() == 16);
   CHECK(opened->bundles().files().size() == 4);
+}
+
+TEST_CASE("a selector of single neurons refuses matrices, and says how to pack") {
+  const support::TinyModel tiny;
+  for (const char* selector : {"predictor", "gate", "threshold"}) {
+    CHECK_THROWS_WITH(Model::open(tiny.path(), selector),
+                      Catch::Matchers::Contains("neurons_per_bundle=1"));
+  }
 }
 
 TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
@@ -28,7 +52,7 @@ TEST_CASE("a folder that is not there is an IoError, a foreign one too") {
 }
 
 TEST_CASE("a graph and bundles that disagree are a FormatError that names both numbers") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   const auto [path, value] = GENERATE(
       table<const char*, int>({{"/dim", 32}, {"/stacks/0/layer_kinds/0/parts/1/ffn/hidden", 149}}));
   nlohmann::json graph = support::tiny_graph(tiny.shape);
@@ -41,6 +65,20 @@ TEST_CASE("a graph and bundles that disagree are a FormatError that names both n
   CHECK_THROWS_WITH(
       Model::open(tiny.path()),
       Catch::Matchers::Contains("layers: the graph says 2") && Catch::Matchers::Contains("says 3"));
+}
+
+TEST_CASE("a graph and matrices that disagree are a FormatError that names the tensor") {
+  const support::TinyModel tiny;
+  nlohmann::json graph = support::tiny_graph(tiny.shape);
+  graph["stacks"][0]["layer_kinds"][0]["parts"][1]["ffn"]["hidden"] = 149;
+  support::replace_graph(tiny, graph);
+  CHECK_THROWS_WITH(Model::open(tiny.path()),
+                    Catch::Matchers::Contains("expected [149, 24], got [150, 24]") &&
+                        Catch::Matchers::Contains("layers.0.gate"));
+  graph = support::tiny_graph(tiny.shape);
+  graph["stacks"][0]["layers"] = {0, 0};
+  support::replace_graph(tiny, graph);
+  CHECK_THROWS_WITH(Model::open(tiny.path()), Catch::Matchers::Contains("layers.2."));
 }
 
 TEST_CASE("a layer without the gate that its graph has is a FormatError") {
@@ -94,8 +132,29 @@ TEST_CASE("a manifest without resident weights is a FormatError") {
   CHECK_THROWS_AS(Model::open(tiny.path()), FormatError);
 }
 
-TEST_CASE("the segments of a pass are where their weights are") {
+TEST_CASE("the segments of a pass are where their matrices are") {
   support::TinyShape shape;
+  shape.tied = GENERATE(true, false);
+  const support::TinyModel tiny(shape);
+  const auto opened = Model::open(tiny.path());
+  REQUIRE(opened->segments().size() == (shape.tied ? 22 : 23));
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    const model::FfnWeights& ffn = opened->weights().layer(layer).parts[1].ffn;
+    std::size_t at = layer * 7 + 4;
+    for (const model::Matrix* matrix : {&ffn.gate, &ffn.up, &ffn.down}) {
+      CHECK(matrix->segment == at);
+      const stream::Segment& segment = opened->segments()[at++];
+      CHECK(opened->bundles().files()[segment.file].path().filename() ==
+            concat("ffn-", layer, ".safetensors"));
+      CHECK(segment.offset == matrix->extent.offset);
+      CHECK(segment.n_units == 150);
+      CHECK(segment.unit_bytes == 24 * sizeof(float));
+    }
+  }
+}
+
+TEST_CASE("the segments of a pass are where their weights are, with bundles") {
+  support::TinyShape shape = support::TinyShape::bundled();
   shape.tied = GENERATE(true, false);
   const support::TinyModel tiny(shape);
   const auto opened = Model::open(tiny.path());

@@ -46,17 +46,18 @@ TEST_CASE("segments count the steps of a pass, an embedding of its own behind th
   shape.tied = GENERATE(false, true);
   std::size_t next = 0;
   std::set<std::string> streamed;
-  for (const GraphTensor& tensor : tensors(support::tiny_spec(shape))) {
+  const bool bundled = GENERATE(false, true);
+  for (const GraphTensor& tensor : tensors(support::tiny_spec(shape), bundled)) {
     if (!tensor.segment) {
       CHECK((tensor.kind == TensorKind::vector || tensor.kind == TensorKind::table));
       continue;
     }
     CHECK((*tensor.segment == next ||
-           (tensor.kind == TensorKind::neurons && *tensor.segment + 1 == next)));
+           (bundled && tensor.kind == TensorKind::neurons && *tensor.segment + 1 == next)));
     next = std::max(next, *tensor.segment + 1);
     streamed.insert(tensor.name);
   }
-  CHECK(next == (shape.tied ? 11u : 12u));
+  CHECK(next == (bundled ? 10 : 14) + (shape.tied ? 1u : 2u));
   CHECK(streamed.size() == 2 * 7 + (shape.tied ? 1u : 2u));
 }
 

@@ -29,10 +29,18 @@ void check_table(const MatrixView& got, const support::Matrix& expected) {
   }
 }
 
+/// resident.safetensors, and those of the networks.
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files{folder / "resident.safetensors"};
+  for (const char* name : {"ffn-0", "ffn-1", "ffn-2"})
+    files.push_back(folder / (std::string(name) + ".safetensors"));
+  return files;
+}
+
 /// The rows of `got`, which may be in tiles in the file.
 void check_equal(const support::TinyModel& tiny, const model::Matrix& got,
                  const support::Matrix& expected) {
-  const storage::File file = storage::File::open(tiny.path() / "resident.safetensors");
+  const storage::File file = storage::File::open(weight_files(tiny.path()).at(got.file));
   REQUIRE(got.rows == expected.rows);
   REQUIRE(got.cols == expected.cols);
   REQUIRE(got.extent.bytes == got.n_units() * got.unit_bytes());
@@ -49,7 +57,7 @@ void check_equal(const support::TinyModel& tiny, const model::Matrix& got,
 }
 
 Weights open_weights(const std::filesystem::path& folder, const model::ModelSpec& spec) {
-  return Weights::open(folder / "resident.safetensors", spec, model::tensors(spec));
+  return Weights::open(weight_files(folder), spec, model::tensors(spec));
 }
 
 }  // namespace
@@ -65,8 +73,8 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
   CHECK_FALSE(weights.head().tiled);
   CHECK_FALSE(weights.embedding().tiled);
   CHECK(weights.layer(0).parts[0].attention.output.tiled == is_block(shape.dtype));
-  CHECK(weights.head().segment == 5 * shape.n_layers);
-  CHECK(weights.embedding().segment == 5 * shape.n_layers + (shape.tied ? 0 : 1));
+  CHECK(weights.head().segment == 7 * shape.n_layers);
+  CHECK(weights.embedding().segment == 7 * shape.n_layers + (shape.tied ? 0 : 1));
   CHECK(weights.bytes() == (1 + 2 * shape.n_layers) *
                                round_up(4 * shape.dim, 64));  // 24 floats, rounded up to 64 bytes
   CHECK(weights.positions().rows == 0);
@@ -78,6 +86,12 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
     check_equal(tiny, weights.layer(layer).parts[0].attention.value, tiny.weights.at(prefix + "v"));
     check_equal(tiny, weights.layer(layer).parts[0].attention.output,
                 tiny.weights.at(prefix + "o"));
+    const model::FfnWeights& ffn = weights.layer(layer).parts[1].ffn;
+    check_equal(tiny, ffn.gate, tiny.weights.at(prefix + "gate"));
+    check_equal(tiny, ffn.up, tiny.weights.at(prefix + "up"));
+    const support::Matrix& down = tiny.weights.at(prefix + "down");
+    CHECK(ffn.down.transposed != is_block(shape.dtype));
+    check_equal(tiny, ffn.down, ffn.down.transposed ? support::transposed(down) : down);
     CHECK(weights.layer(layer).parts[1].before.weight[0] ==
           tiny.weights.at(prefix + "ffn_norm").at(0, 0));
     CHECK(weights.layer(layer).parts[0].before.weight[1] ==
@@ -86,7 +100,9 @@ TEST_CASE("every vector arrives where it belongs, and every matrix is found") {
 }
 
 TEST_CASE("the biases and positions of OPT arrive where they belong") {
-  const support::TinyModel tiny(support::TinyShape::opt());
+  support::TinyShape shape = support::TinyShape::opt();
+  shape.neurons_per_bundle = 0;
+  const support::TinyModel tiny(shape);
   const Weights weights = open_weights(tiny.path(), support::tiny_spec(tiny.shape));
   check_table(weights.positions(), tiny.weights.at("positions"));
   const auto check_vector = [&](std::span<const float> got, const std::string& name) {
@@ -176,11 +192,24 @@ TEST_CASE(
 }
 
 TEST_CASE("a tensor that the graph has no place for is a FormatError that names it") {
-  const support::TinyModel tiny(support::TinyShape::opt());
+  support::TinyShape shape = support::TinyShape::opt();
+  shape.neurons_per_bundle = 0;
+  const support::TinyModel tiny(shape);
   nlohmann::json graph = support::tiny_graph(tiny.shape);
   graph["stacks"][0]["layer_kinds"][0]["parts"][0]["attention"].erase("bias");
   CHECK_THROWS_WITH(open_weights(tiny.path(), model::parse_spec(graph.dump(), "changed")),
                     Catch::Matchers::Contains("layers.0.") && Catch::Matchers::Contains("_bias"));
+}
+
+TEST_CASE("a tensor that two files have is a FormatError that names both") {
+  const support::TinyModel tiny;
+  const model::ModelSpec spec = support::tiny_spec(tiny.shape);
+  std::vector<std::filesystem::path> files = weight_files(tiny.path());
+  files.push_back(tiny.path() / "copy.safetensors");
+  std::filesystem::copy_file(files[1], files.back());
+  CHECK_THROWS_WITH(Weights::open(files, spec, model::tensors(spec)),
+                    Catch::Matchers::Contains("ffn-0") && Catch::Matchers::Contains("copy") &&
+                        Catch::Matchers::Contains("layers.0."));
 }
 
 TEST_CASE("a missing tensor is a FormatError that names it") {

@@ -232,9 +232,9 @@ def test_pack_prints_what_rounding_lost_and_info_each_format(
     assert "Rounding error" not in succeed("pack", tiny_source, tmp_path / "f32-again.flash")
     table = succeed("pack", tiny_source, tmp_path / "q8.flash", "--dtype", "q8_0")
     assert "Rounding error" in table
-    # 208 neurons are no whole blocks, so that the layers became f16.
+    # 208 neurons are no whole blocks, so that the down matrices became f16.
     facts = json.loads(succeed("info", tmp_path / "q8.flash", "--json"))
-    assert facts["dtype"] == facts["tensor_dtypes"]["layers.2.down"] == "f16"
+    assert (facts["dtype"], facts["tensor_dtypes"]["layers.2.down"]) == ("mixed", "f16")
     assert facts["tensor_dtypes"]["layers.0.q"] == facts["tensor_dtypes"]["embedding"] == "q8_0"
     assert facts["tensor_dtypes"]["final_norm"] == "f32"
     assert sorted(facts["source"]["rounding_error"]) == [
@@ -247,7 +247,7 @@ def test_pack_prints_what_rounding_lost_and_info_each_format(
         "up",
         "v",
     ]
-    assert "q8_0: embedding, q, k, v, o; f16: gate, up, down" in " ".join(
+    assert "q8_0: embedding, q, k, v, o, gate, up; f16: down" in " ".join(
         succeed("info", tmp_path / "q8.flash").replace("│", " ").split()
     )
     error = fail("pack", tiny_source, tmp_path / "one.flash", "--dtype", "q4_1")
@@ -255,7 +255,7 @@ def test_pack_prints_what_rounding_lost_and_info_each_format(
 
 
 def test_verify_names_the_file_that_was_changed(tiny_copy: Path) -> None:
-    weights = max(tiny_copy.glob("neurons-*.safetensors"))
+    weights = max(tiny_copy.glob("ffn-*.safetensors"))
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
@@ -317,7 +317,7 @@ def test_the_reader_of_a_pipe_may_leave(tiny: Path) -> None:
 def test_probe_measures_a_file_of_a_model_and_draws(tiny: Path, tmp_path: Path) -> None:
     words = ("probe", tiny, "--seconds", "0.2", "--page-cache")
     answer = json.loads(succeed(*words, "--json"))
-    assert answer["path"] == str(tiny / "neurons-00000.safetensors")
+    assert answer["path"] == str(tiny / "ffn-00000.safetensors")
     assert answer["recommended"] in answer["points"]
     picture = tmp_path / "disk.png"
     said = succeed(*words, "--plot", picture)

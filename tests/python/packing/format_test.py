@@ -39,7 +39,7 @@ def test_the_worked_example_is_written_byte_by_byte(tmp_path: Path) -> None:
     config.write_text("{}\n")
     manifest = {
         "format": "flashlm",
-        "format_version": 3,
+        "format_version": 4,
         "family": "llama",
         "graph": {"dim": 2},
         "tokens": {"bos": 1, "eos": [2, 7]},

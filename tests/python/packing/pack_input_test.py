@@ -392,7 +392,7 @@ def test_single_neurons_of_a_quantised_source_are_refused_with_the_reason(tmp_pa
     for options in ({}, {"dtype": "q4_0"}):
         refuses(
             path,
-            "expected 32 for q._0, got 1: a block",
+            "expected 'auto' for q._0, got 1: a block",
             flashlm.ArgumentError,
             neurons_per_bundle=1,
             **options,

@@ -19,6 +19,7 @@ import flashlm
 import random_gguf
 import random_llama
 from flashlm import _core
+from flashlm._cli.model.formats import tensor_dtypes
 from flashlm.packing.graph import default_frequencies, llama3_frequencies
 from random_llama import CASES, Case
 
@@ -116,6 +117,27 @@ def expected_bundles(
     return result
 
 
+def assert_holds_network(folder: Path, weights: Tensors, layer: int, dtype: str) -> None:
+    """The matrices of a layer's network lie in a file of their own, in the order of a pass."""
+    path = folder / f"ffn-{layer:05d}.safetensors"
+    file, prefix = _core.Safetensors(str(path)), f"model.layers.{layer}.mlp."
+    whole = b""
+    for part in ("gate", "up", "down"):
+        name, weight = f"layers.{layer}.{part}", weights[f"{prefix}{part}_proj.weight"]
+        if dtype in {"q8_0", "q4_0"}:
+            expected = tiles(stored(weight, dtype), dtype)
+            assert file.metadata()[f"dtype.{name}"] == dtype
+            assert file.shape(name) == list(expected.shape)
+        else:
+            weight = weight.T if part == "down" else weight
+            expected = stored(weight, dtype)
+            assert file.dtype(name) == dtype.upper()
+            assert file.shape(name) == list(weight.shape)
+        whole += expected.tobytes()
+    data = path.read_bytes()
+    assert data[8 + int.from_bytes(data[:8], "little") :] == whole
+
+
 def assert_holds(folder: Path, weights: Tensors, dtype: str, ends: str | None = None) -> None:
     """The folder holds exactly these weights, the matrices in that format, embedding and head perhaps in another."""
     expected = expected_resident(weights)
@@ -138,15 +160,17 @@ def assert_holds(folder: Path, weights: Tensors, dtype: str, ends: str | None = 
         begin, end = header[name]["data_offsets"]
         got = np.frombuffer(data[header_bytes + begin : header_bytes + end], np.uint8)
         np.testing.assert_array_equal(got, bytes_.reshape(-1), err_msg=name)
-    for layer, record in enumerate(manifest(folder)["layers"]):
+    records = manifest(folder)["layers"]
+    n_layers = sum(name.endswith("gate_proj.weight") for name in weights)
+    assert len(records) in {0, n_layers}
+    for layer, record in enumerate(records):
         assert record["dtype"] == dtype
         file = _core.Safetensors(str(folder / record["file"]))
         np.testing.assert_array_equal(
             file.read(record["tensor"]), expected_bundles(weights, layer, record)
         )
-    assert len(manifest(folder)["layers"]) == sum(
-        name.endswith("gate_proj.weight") for name in weights
-    )
+    for layer in range(0 if records else n_layers):
+        assert_holds_network(folder, weights, layer, dtype)
     assert manifest(folder)["dtype"] == dtype
     _core.verify(str(folder))
 
@@ -273,7 +297,7 @@ def test_blocks_of_a_gguf_are_kept_as_they_are(name: str, dtype: str, tmp_path: 
         random_llama.write_folder(case, tmp_path / "source"), tmp_path / "made.flash", dtype=dtype
     )
     assert_holds(made, random_llama.weights(case), dtype, ends="q8_0")
-    same = ("resident.safetensors", "neurons-00000.safetensors")
+    same = ("resident.safetensors", "ffn-00000.safetensors")
     for file in same[dtype == "q4_0" :]:
         assert (native / file).read_bytes() == (made / file).read_bytes()
 
@@ -341,8 +365,15 @@ def test_each_matrix_keeps_its_own_format_and_a_mixed_layer_gets_one_that_holds_
     )
     told = manifest(folder)
     assert told["dtype"] == "mixed"
-    assert [layer["dtype"] for layer in told["layers"]] == ["q8_0", "f16", "f32", "f32", "q8_0"]
-    assert sorted(told["source"]["rounding_error"]) == ["down", "gate", "head", "up"]
+    assert told["layers"] == []
+    dtypes = tensor_dtypes(folder, told)
+    others = {
+        name: dtype
+        for name, dtype in dtypes.items()
+        if name.rpartition(".")[2] in {"gate", "up", "down"} and dtype != "q8_0"
+    }
+    assert others == {"layers.1.down": "f16", "layers.2.gate": "bf16", "layers.3.up": "f32"}
+    assert sorted(told["source"]["rounding_error"]) == ["down", "head"]
     metadata = _core.Safetensors(str(folder / "resident.safetensors")).metadata()
     file = _core.Safetensors(str(folder / "resident.safetensors"))
     assert (file.dtype("embedding"), file.dtype("head")) == ("F32", "F16")
@@ -402,10 +433,9 @@ def test_any_sizes_survive(  # noqa: PLR0917
         source = random_llama.write_folder(case, place / "source")
     folder = flashlm.pack(source, place / "out.flash", dtype=dtype, neurons_per_bundle=per_bundle)
     assert_holds(folder, random_llama.weights(case), dtype)
-    expected = 32 if per_bundle == "auto" else per_bundle
-    assert {layer["neurons_per_bundle"] for layer in manifest(folder)["layers"]} == {
-        min(int(expected), hidden_dim)
-    }
+    assert {layer["neurons_per_bundle"] for layer in manifest(folder)["layers"]} == (
+        set() if isinstance(per_bundle, str) else {min(per_bundle, hidden_dim)}
+    )
 
 
 def test_small_files_are_copied_as_they_are_or_derived(tmp_path: Path) -> None:

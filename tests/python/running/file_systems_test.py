@@ -99,7 +99,7 @@ def test_a_probe_of_memory_is_refused_or_says_page_cache(
     assert run_app(["probe", str(folder), "--seconds", "0.05", "--page-cache"]) == 0
     assert "PAGE CACHE" in capsys.readouterr().out
     options: dict[str, Any] = {"seconds": 0.05, "depths": [1]}
-    weights = next(folder.glob("neurons-*"))
+    weights = next(folder.glob("ffn-*"))
     assert not flashlm.probe(weights, page_cache=True, **options).direct
     with pytest.raises(flashlm.IoError, match="no direct reads here") as caught:
         flashlm.probe(weights, **options)
@@ -116,7 +116,7 @@ def test_a_model_on_an_overlay_has_the_same_bits(
     has_uring: bool,
 ) -> None:
     options: dict[str, Any] = {"seconds": 0.05, "depths": [1], "page_cache": True}
-    name = next(tiny.glob("neurons-*")).name
+    name = next(tiny.glob("ffn-*")).name
     below = flashlm.probe(tiny / name, **options).direct
     assert flashlm.probe(overlay / "tiny.flash" / name, **options).direct == below
     check_every_reader(

@@ -61,7 +61,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]
         for dtype in ("f32", "f16", "bf16", "q8_0", "q4_0"):
             folder = place / f"{activation}-{dtype}.flash"
             if dtype.startswith("q"):
-                flashlm.pack(source, folder, dtype=dtype, neurons_per_bundle=32)
+                flashlm.pack(source, folder, dtype=dtype)
                 selectors = ["dense"]
             else:
                 flashlm.pack(source, folder, dtype=dtype, neurons_per_bundle=1)

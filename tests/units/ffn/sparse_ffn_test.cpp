@@ -171,7 +171,8 @@ TEST_CASE("a batch beyond the scratch is a ShapeError") {
 }
 
 TEST_CASE("quantised layers beyond the scratch are a ShapeError") {
-  support::BundleFixture fixture(support::TinyShape::of(DType::q8_0));
+  support::BundleFixture fixture(
+      support::TinyShape::of(DType::q8_0, support::TinyShape::bundled()));
   const std::vector<std::byte> bundles = all_bundles(fixture);
   Parallel parallel(1);
   SparseFfn ffn(parallel, 1, 32);

@@ -20,7 +20,8 @@ constexpr std::size_t kTokens = 3;
 /// Pieces hold one or two bundles, of which every n-th is pinned; none for 0.
 struct Fixture : support::OpenWeights {
   explicit Fixture(std::size_t n)
-      : OpenWeights({}, 2 * 9216, [n](std::size_t piece) { return n != 0 && piece % n == 0; }),
+      : OpenWeights(support::TinyShape::bundled(), 2 * 9216,
+                    [n](std::size_t piece) { return n != 0 && piece % n == 0; }),
         ffn(model->bundles(), stream, {4, 9, 14}, parallel, kTokens),
         x(kTokens * tiny.shape.dim) {
     Random random(7);

@@ -60,7 +60,7 @@ enum class TensorKind {
   matrix,   // passes by; tiles where quantised
   neurons,  // a matrix of a feed-forward network: passes by as it is, down with a row a neuron
             // where it has no tiles; or bundled by neuron
-  head  // passes by last, in rows
+  head      // passes by last, in rows
 };
 
 /// One tensor.

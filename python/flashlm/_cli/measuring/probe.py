@@ -72,16 +72,12 @@ def main(
 
 
 def target(path: Path) -> Path:
-    """What to read: of a packed folder its largest weight file.
+    """What to read: of a packed folder the largest weight file of a layer, the first of equals.
 
     That tells more than a fresh scratch file.
     """
-    weights = (
-        sorted(path.glob("neurons-*.safetensors"), key=lambda file: file.stat().st_size)
-        if path.is_dir()
-        else []
-    )
-    return weights[-1] if weights else path
+    weights = sorted(path.glob("*-?????.safetensors")) if path.is_dir() else []
+    return max(weights, key=lambda file: file.stat().st_size) if weights else path
 
 
 def table(probe: flashlm.DiskProbe) -> Table:
