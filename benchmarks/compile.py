@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 RESULT = Path(__file__).parent / "results" / "compile.json"
 SOURCES = ROOT / "include" / "flashlm"
 KERNELS = "kernels alone"
-WITHOUT = "kernels without q4_0"
+WITHOUT = "kernels without q4_k"
 
 JSON_PROGRAM = """#include <iostream>
 
@@ -81,12 +81,12 @@ def compile_once(compiler: str, source: Path, *options: str) -> tuple[float, flo
 
 
 def without_a_format(folder: Path) -> Path:
-    """The kernels in a copy of the headers, whose table has no q4_0 (docs/number_formats.md)."""
+    """The kernels in a copy of the headers, whose table has no q4_k (docs/number_formats.md)."""
     shutil.copytree(SOURCES, folder / "flashlm")
     table = folder / "flashlm" / "base" / "dtype.hpp"
-    text, found = re.subn(r"\n  ROW\(q4_0,.*", "\n", table.read_text())
+    text, found = re.subn(r"\n  ROW\(q4_k,.*", "", table.read_text())
     if found != 1:
-        sys.exit("base/dtype.hpp has no row of q4_0.")
+        sys.exit("base/dtype.hpp has no row of q4_k.")
     table.write_text(text)
     return folder / "flashlm" / "compute" / "compiled.cpp"
 
@@ -198,7 +198,7 @@ def main() -> None:
     ]
     rows: list[dict[str, Any]] = [
         {
-            "case": "a number format (q4_0)",
+            "case": "a number format (q4_k)",
             "metric": "over the JSON program",
             "unit": "",
             **spread(costs),

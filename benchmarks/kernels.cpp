@@ -2,8 +2,8 @@
 /// kernels.cpp: how near the kernels come to a plain read of the same bytes, and how much they
 /// compute in batches.
 ///
-///     kernels_benchmark [--threads N] [--rounds N] [--mib N]          # rows of JSON;
-///     benchmarks/kernels.py adds the card
+///     kernels_benchmark [--threads N] [--rounds N] [--mib N] [--only FORMAT]
+///     # rows of JSON; benchmarks/kernels.py adds the card
 ///
 /// Every product is compared with plain loops in double before it is timed. Rounds of floor and
 /// kernel alternate, and each goes on where the last one stopped in memory that is much larger than
@@ -42,6 +42,7 @@ struct Options {
   int threads = 2;
   std::size_t rounds = 15;
   std::size_t mib = 1024;
+  std::string only;  // a number format; empty: all
 };
 
 double seconds(const std::function<void()>& body) {
@@ -91,7 +92,8 @@ class Benchmark {
     kernels::to_f32(dtype, memory_.data(), pattern_);
     if (is_block(dtype)) {
       const std::vector<std::byte> blocks(memory_.data(), memory_.data() + bytes);
-      kernels::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / 32, 32),
+      const std::size_t cols = tile_cols(dtype);
+      kernels::to_tiles(MatrixView::dense(blocks.data(), dtype, pattern_.size() / cols, cols),
                         memory_.data());
     }
     for (std::size_t at = bytes; at + bytes <= memory_.size(); at += bytes) {
@@ -284,11 +286,14 @@ class Benchmark {
   /// The number of neuron `n` in column `c`. In tiles neurons are rows; in those of a down matrix
   /// columns.
   double at(const MatrixView& weights, std::size_t n, std::size_t c, bool is_down) const {
+    const std::size_t cols = tile_cols(dtype_);
     std::size_t i =
-        static_cast<std::size_t>(weights.data - memory_.data()) / row_bytes(dtype_, 32) * 32;
+        static_cast<std::size_t>(weights.data - memory_.data()) / format_of(dtype_).bytes * cols;
     if (is_block(dtype_)) {
-      i += (n / 32 * (weights.cols / 32) + c / 32) * 1024 +
-           (is_down ? c % 32 * 32 + n % 32 : n % 32 * 32 + c % 32);
+      const std::size_t row = is_down ? c : n, col = is_down ? n : c;
+      const std::size_t tile = is_down ? col / cols * (weights.cols / 32) + row / 32
+                                       : row / 32 * (weights.cols / cols) + col / cols;
+      i += (tile * 32 + row % 32) * cols + col % cols;
     } else {
       i += n * weights.cols + c;
     }
@@ -338,7 +343,10 @@ int run(const Options& options) {
   Benchmark benchmark(options);
   const auto product = [&](auto&&... arguments) { benchmark.product(arguments...); };
   const auto down = [&](auto&&... arguments) { benchmark.down(arguments...); };
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
+  for (const NumberFormat& format : kNumberFormats) {
+    const DType dtype = format.dtype;
+    if (!is_number(dtype) || !kernels::can_round(dtype)) continue;
+    if (!options.only.empty() && options.only != name(dtype)) continue;
     benchmark.fill(dtype);
     if (!benchmark.correct(512, 4096, 1) || !benchmark.correct(512, 4096, 7)) {
       std::fprintf(stderr, "a product of %s is wrong\n", name(dtype).data());
@@ -368,6 +376,7 @@ int main(int argc, char** argv) {
     const std::string word = argv[i];
     const int value = std::atoi(argv[i + 1]);
     if (word == "--threads") options.threads = value;
+    if (word == "--only") options.only = argv[i + 1];
     if (word == "--rounds") options.rounds = static_cast<std::size_t>(std::max(1, value));
     if (word == "--mib")
       options.mib = static_cast<std::size_t>(std::max(600, value));  // 32000 x 4096 in f32 is 500

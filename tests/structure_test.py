@@ -19,7 +19,8 @@ COMPILED = sorted(INCLUDE.rglob("*.cpp"))
 # The folders of include/flashlm, lowest first: a file includes its own folder or one before it.
 LAYERS = [
     *("base", "base/memory"),
-    *("compute/cpu/formats", "compute/cpu/bodies", "compute/cpu/isa"),
+    *("compute/cpu/formats/shared", "compute/cpu/formats"),
+    *("compute/cpu/bodies", "compute/cpu/isa"),
     *("compute/cpu/quantise", "compute/cpu/kernels", "compute/cpu"),
     *("storage/io", "storage/readers", "storage/format"),
     "stream",

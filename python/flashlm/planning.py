@@ -118,7 +118,7 @@ def plan_lines(
     Example:
         >>> from flashlm.planning import plan_lines
         >>> plan_lines("tiny.flash", memory="100%")[0].split(";")[0]
-        'Plan: 720 KiB of weights, all of them in DRAM'
+        'Plan: 684 KiB of weights, all of them in DRAM'
     """
     opening["manifest"] = upgraded(folder)
     plan = _core.LanguageModel.plan(os.fspath(folder), memory=check_memory(memory), **opening)

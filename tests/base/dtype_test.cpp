@@ -101,15 +101,14 @@ TEST_CASE("a bfloat16 is the upper half of a float") {
 }
 
 TEST_CASE("a number format has one name and a row of it a size") {
-  for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::u8}) {
-    CHECK(parse_dtype(name(dtype)) == dtype);
-  }
   CHECK(row_bytes(DType::f32, 3) == 12);
   CHECK(row_bytes(DType::f16, 3) == 6);
   CHECK(row_bytes(DType::bf16, 3) == 6);
   CHECK(row_bytes(DType::u8, 3) == 3);
   CHECK(row_bytes(DType::q8_0, 64) == 68);
   CHECK(row_bytes(DType::q4_0, 64) == 36);
+  CHECK(row_bytes(DType::q4_k, 512) == 288);
+  CHECK(row_bytes(DType::q6_k, 512) == 420);
   CHECK_THROWS_AS(parse_dtype("F32"), FormatError);
 }
 
@@ -126,18 +125,17 @@ TEST_CASE("every row of the table of number formats is found by its name, and is
   }
 }
 
-TEST_CASE("numbers share a scale in the two block formats") {
+TEST_CASE("numbers share a scale in the formats of blocks, and in no other") {
   for (DType dtype : {DType::f32, DType::f16, DType::bf16, DType::u8}) CHECK_FALSE(is_block(dtype));
-  CHECK(is_block(DType::q8_0));
-  CHECK(is_block(DType::q4_0));
+  for (DType dtype : {DType::q8_0, DType::q4_k, DType::mxfp4}) CHECK(is_block(dtype));
 }
 
 TEST_CASE("messages list number formats by what they are") {
   CHECK(names_of(is_plain) == "f32, f16 or bf16");
-  CHECK(names_of(is_block) == "q8_0 or q4_0");
+  CHECK(names_of(is_block) == "q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4");
   CHECK(names_of(+[](DType dtype) { return dtype == DType::u8; }) == "u8");
   CHECK(names_of(+[](DType) { return false; }).empty());
-  CHECK_THROWS_WITH(
-      parse_dtype("Q4"),
-      "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0 or u8, got 'Q4'");
+  CHECK_THROWS_WITH(parse_dtype("Q4"),
+                    "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0, q4_1, "
+                    "q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl, mxfp4 or u8, got 'Q4'");
 }

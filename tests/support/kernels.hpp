@@ -16,6 +16,7 @@
 #include "flashlm/base/matrix_view.hpp"
 #include "flashlm/base/random.hpp"
 #include "flashlm/compute/cpu/isa/cpu.hpp"
+#include "support/formats.hpp"
 #include "support/same_bits.hpp"
 
 namespace support {
@@ -82,28 +83,14 @@ inline std::vector<float> random_numbers(std::size_t n, std::uint64_t seed, floa
 
 /// The value of number `i` of a row, by the definition of its format, one number at a time.
 inline float value_at(DType dtype, const std::byte* row, std::size_t i) {
-  const auto number = [&]<class T>(std::size_t at, T value) {
-    std::memcpy(&value, row + at, sizeof value);
+  if (flashlm::is_block(dtype)) return block_number(dtype, row, i).value();
+  const auto number = [&]<class T>(T value) {
+    std::memcpy(&value, row + i * sizeof value, sizeof value);
     return value;
   };
-  const std::size_t numbers = flashlm::format_of(dtype).numbers, block = i / numbers,
-                    j = i % numbers;
-  switch (dtype) {
-    case DType::f32: return number(4 * i, 0.0f);
-    case DType::f16: return flashlm::f16_to_f32(number(2 * i, std::uint16_t{}));
-    case DType::bf16: return flashlm::bf16_to_f32(number(2 * i, std::uint16_t{}));
-    case DType::q8_0: {
-      const float scale = flashlm::f16_to_f32(number(34 * block, std::uint16_t{}));
-      return scale * static_cast<float>(number(34 * block + 2 + j, std::int8_t{}));
-    }
-    case DType::q4_0: {
-      const float scale = flashlm::f16_to_f32(number(18 * block, std::uint16_t{}));
-      const int pair = number(18 * block + 2 + j % 16, std::uint8_t{});
-      return scale * static_cast<float>((j < 16 ? pair & 15 : pair >> 4) - 8);
-    }
-    case DType::u8: break;
-  }
-  return 0;
+  if (dtype == DType::f32) return number(0.0f);
+  if (dtype == DType::f16) return flashlm::f16_to_f32(number(std::uint16_t{}));
+  return flashlm::bf16_to_f32(number(std::uint16_t{}));
 }
 
 /// Random weights [rows, cols] that begin `offset` bytes into their memory, with `padding` bytes
@@ -129,6 +116,11 @@ class Weights {
 
   flashlm::MatrixView view() const {
     return {bytes_.data() + offset_, dtype_, rows_, cols_, stride_};
+  }
+
+  /// The bytes of a block of a row.
+  std::byte* block(std::size_t row, std::size_t index) {
+    return bytes_.data() + offset_ + row * stride_ + index * flashlm::format_of(dtype_).bytes;
   }
 
   /// Not for block formats.
@@ -162,15 +154,20 @@ class Weights {
   void fill_blocks() {
     flashlm::Random random(rows_ * 131 + cols_);
     const std::size_t block_bytes = flashlm::format_of(dtype_).bytes;
-    const float size = dtype_ == DType::q8_0 ? 1 / 128.0f : 1 / 8.0f;
+    const float size = scale_size(dtype_);
     for (std::size_t row = 0; row < rows_; ++row) {
       std::byte* begin = bytes_.data() + offset_ + row * stride_;
       for (std::byte* at = begin; at < begin + flashlm::row_bytes(dtype_, cols_);
            at += block_bytes) {
-        for (std::size_t i = 2; i < block_bytes; ++i)
+        for (std::size_t i = 0; i < block_bytes; ++i)
           at[i] = static_cast<std::byte>(random.next() >> 32);
-        const std::uint16_t scale = flashlm::f32_to_f16(random.uniform(-size, size));
-        std::memcpy(at, &scale, sizeof scale);
+        const float scale = random.uniform(-size, size);
+        if (dtype_ == DType::mxfp4) {
+          at[0] = static_cast<std::byte>(120 + (std::to_integer<int>(at[0]) & 7));
+        } else {
+          put_half(at + scale_at(dtype_), scale);
+        }
+        if (has_minimum(dtype_)) put_half(at + 2, random.uniform(-size, size));
       }
     }
   }

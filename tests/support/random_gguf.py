@@ -9,8 +9,10 @@ from typing import Any
 
 import gguf
 import numpy as np
+import numpy.typing as npt
 
 import random_llama
+from flashlm import _core
 from random_llama import Case, FloatArray
 
 TEMPLATE = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}"
@@ -59,6 +61,42 @@ def tensors(c: Case) -> dict[str, FloatArray]:
     return result
 
 
+def quantised(array: FloatArray, kind: str) -> npt.NDArray[Any]:
+    """A matrix in a tensor type.
+
+    Made by the `gguf` package, or where that only reads the type by flashlm, or else of random
+    quants with small scales, which have nothing to do with the numbers.
+    """
+    tensor_type = gguf.GGMLQuantizationType[kind]
+    try:
+        return np.asarray(gguf.quants.quantize(array, tensor_type))
+    except NotImplementedError:
+        name = kind.lower()
+    if any(each.name == name and each.can_round for each in _core.number_formats()):
+        numbers = np.ascontiguousarray(array, np.float32)
+        return np.asarray(_core.requantise(numbers, "f32", name)[0])
+    return random_blocks(kind, array.shape[0], array.shape[1], seed=array.shape[1])
+
+
+# Where the halves of a block are that scale it: a block of random bytes is numbers with these.
+_HALVES = {"Q6_K": (208,), "Q4_1": (0, 2), "Q5_1": (0, 2), "Q4_K": (0, 2), "Q5_K": (0, 2)}
+
+
+def random_blocks(kind: str, rows: int, columns: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Rows of blocks with random quants, and scales for numbers of at most about 0.1."""
+    numbers, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (rows * columns // numbers, size), np.uint8)
+    if kind == "MXFP4":
+        blocks[:, 0] = rng.integers(118, 124, len(blocks))
+    else:
+        for at in _HALVES.get(kind, (0,)):
+            most = 1e-5 if kind.endswith("_K") else 1e-3
+            halves = rng.uniform(-most, most, (len(blocks), 1)).astype("<f2")
+            blocks[:, at : at + 2] = halves.view(np.uint8)
+    return blocks.reshape(rows, -1)
+
+
 def write(
     c: Case,
     path: Path,
@@ -99,7 +137,7 @@ def write(
     for name, array in arrays.items():
         wanted = (kinds or {}).get(name, kind if array.ndim > 1 else "F32")
         tensor_type = gguf.GGMLQuantizationType[wanted]
-        writer.add_tensor(name, gguf.quants.quantize(array, tensor_type), raw_dtype=tensor_type)
+        writer.add_tensor(name, quantised(array, wanted), raw_dtype=tensor_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -113,7 +151,7 @@ def dequantised(c: Case, kind: str) -> dict[str, FloatArray]:
     result: dict[str, FloatArray] = {}
     for name, weight in random_llama.weights(c).items():
         if weight.ndim > 1:
-            data = gguf.quants.quantize(weight, tensor_type)
+            data = quantised(weight, kind)
             result[name] = np.asarray(
                 gguf.quants.dequantize(data, tensor_type), np.float32
             ).reshape(weight.shape)

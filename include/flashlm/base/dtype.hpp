@@ -16,12 +16,20 @@ namespace flashlm::inline FLASHLM_ABI {
 /// The number formats, one row each: name, GGUF's name, GGUF's number, numbers of a block (1: they
 /// stand alone), bytes of a block, largest finite number. What a format means is in
 /// compute/cpu/formats/<name>.inc, and how to add one in docs/number_formats.md.
-#define FLASHLM_NUMBER_FORMATS(ROW)               \
-  ROW(f32,  "F32",  0,  1,  4,  0x1.fffffep127)   \
-  ROW(f16,  "F16",  1,  1,  2,  65504.0)          \
-  ROW(bf16, "BF16", 30, 1,  2,  0x1.fep127)       \
-  ROW(q8_0, "Q8_0", 8,  32, 34, 127 * 65504.0)    \
-  ROW(q4_0, "Q4_0", 2,  32, 18, 8 * 65504.0)
+#define FLASHLM_NUMBER_FORMATS(ROW)                      \
+  ROW(f32,   "F32",    0,  1,   4,   0x1.fffffep127)     \
+  ROW(f16,   "F16",    1,  1,   2,   65504.0)            \
+  ROW(bf16,  "BF16",   30, 1,   2,   0x1.fep127)         \
+  ROW(q8_0,  "Q8_0",   8,  32,  34,  127 * 65504.0)      \
+  ROW(q4_0,  "Q4_0",   2,  32,  18,  8 * 65504.0)        \
+  ROW(q4_1,  "Q4_1",   3,  32,  20,  16 * 65504.0)       \
+  ROW(q5_0,  "Q5_0",   6,  32,  22,  16 * 65504.0)       \
+  ROW(q5_1,  "Q5_1",   7,  32,  24,  32 * 65504.0)       \
+  ROW(q4_k,  "Q4_K",   12, 256, 144, 16 * 63 * 65504.0)  \
+  ROW(q5_k,  "Q5_K",   13, 256, 176, 32 * 63 * 65504.0)  \
+  ROW(q6_k,  "Q6_K",   14, 256, 210, 32 * 128 * 65504.0) \
+  ROW(iq4_nl,"IQ4_NL", 20, 32,  18,  127 * 65504.0)      \
+  ROW(mxfp4, "MXFP4",  39, 32,  17,  0x1.8p127)
 // clang-format on
 
 /// How a weight is stored: a number format, or u8, which is bytes that are no numbers.

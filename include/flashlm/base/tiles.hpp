@@ -76,7 +76,8 @@ struct TilesView {
 struct ActivationBlock {
   std::int8_t quants[kActivationNumbers];
   float scale;
-  std::int32_t sum;  // of the quants
+  std::int32_t sum;          // of the quants
+  std::int16_t halves[2]{};  // of the first 16 and of the others
 };
 
 }  // namespace flashlm::inline FLASHLM_ABI

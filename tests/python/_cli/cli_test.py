@@ -250,8 +250,8 @@ def test_pack_prints_what_rounding_lost_and_info_each_format(
     assert "q8_0: embedding, q, k, v, o, gate, up; f16: down" in " ".join(
         succeed("info", tmp_path / "q8.flash").replace("│", " ").split()
     )
-    error = fail("pack", tiny_source, tmp_path / "one.flash", "--dtype", "q4_1")
-    assert "'q4_0', got 'q4_1'" in error
+    error = fail("pack", tiny_source, tmp_path / "one.flash", "--dtype", "iq4_nl")
+    assert "'q6_k', got 'iq4_nl'" in error
 
 
 def test_verify_names_the_file_that_was_changed(tiny_copy: Path) -> None:

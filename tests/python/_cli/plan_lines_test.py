@@ -18,6 +18,7 @@ from flashlm._cli.app import run_app
 from flashlm.planning import plan_lines
 
 CASE = random_llama.case("grouped")
+WIDE = random_llama.Case("wide", 7, dim=256, hidden_dim=256, context=64)  # for blocks of 256
 
 
 @pytest.fixture
@@ -95,10 +96,11 @@ def test_the_demo_tells_the_plan_before_anything_is_read(tiny: Path, order: list
     ("kind", "words"),
     [
         (
-            "Q4_1",
-            "times as much, since Q4_1 becomes f16. A share as memory is one of the packed size",
+            "TQ1_0",
+            "times as much, since TQ1_0 becomes f16. A share as memory is one of the packed size",
         ),
-        ("Q5_0", "times as much, since Q5_0 becomes f16"),
+        ("TQ2_0", "times as much, since TQ2_0 becomes f16"),
+        ("Q4_K", "packed"),
         ("Q8_0", "packed"),
         ("F16", "packed"),
     ],
@@ -106,13 +108,12 @@ def test_the_demo_tells_the_plan_before_anything_is_read(tiny: Path, order: list
 def test_what_grows_by_packing_is_told_with_the_factor_before(
     tmp_path: Path, kind: str, words: str
 ) -> None:
-    case = random_llama.Case("wide", 7, hidden_dim=128, context=64)
-    path = random_gguf.write(case, tmp_path / "m.gguf", kind)
+    path = random_gguf.write(WIDE, tmp_path / "m.gguf", kind)
     told: list[str] = []
     folder = flashlm.pack(path, tmp_path / "m.flash", tell=told.append)
     assert len(told) == 1
     assert words in told[0]
-    assert ("times as much" in told[0]) == (kind in ("Q4_1", "Q5_0"))
+    assert ("times as much" in told[0]) == (kind in ("TQ1_0", "TQ2_0"))
     manifest = json.loads((folder / "flashlm.json").read_text())
     weights = sum(
         file["bytes"] - file["header_bytes"] for file in manifest["files"] if "header_bytes" in file
@@ -123,10 +124,10 @@ def test_what_grows_by_packing_is_told_with_the_factor_before(
 def test_a_model_that_is_packed_on_the_way_is_told_with_its_place(
     tmp_path: Path, order: list[str], flashlm_home: Path
 ) -> None:
-    path = random_gguf.write(CASE, tmp_path / "m.gguf", "Q4_1")
+    path = random_gguf.write(WIDE, tmp_path / "m.gguf", "TQ1_0")
     assert run_app(["run", str(path), "-p", "the", "-n", "1"]) == 0
     assert order[0].startswith(f"Packing m.gguf once, into {flashlm_home}")
-    assert "times as much, since Q4_1 becomes f16" in order[0]
+    assert "times as much, since TQ1_0 becomes f16" in order[0]
     order.clear()
     assert run_app(["run", str(path), "-p", "the", "-n", "1"]) == 0
     assert order[0].startswith("Plan: ")

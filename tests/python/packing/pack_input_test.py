@@ -403,11 +403,17 @@ def test_single_neurons_of_a_quantised_source_are_refused_with_the_reason(tmp_pa
 def test_a_scale_that_is_not_finite_or_a_number_beyond_the_blocks_is_an_error(
     tmp_path: Path,
 ) -> None:
-    for kind, words in (("Q8_0", "got nan"), ("Q4_0", "got nan"), ("BF16", "got inf")):
+    for kind, words in (
+        ("Q8_0", "got nan"),
+        ("Q4_0", "got nan"),
+        ("Q5_1", "got nan"),
+        ("MXFP4", "got nan"),
+        ("BF16", "got inf"),
+    ):
         path = random_gguf.write(CASE, tmp_path / "model.gguf", kind)
         data = bytearray(path.read_bytes())
         at = read_header(path).tensors["blk.1.ffn_down.weight"].offset
-        data[at : at + 2] = b"\x80\x7f" if kind == "BF16" else b"\x00\x7e"
+        data[at : at + 2] = {"BF16": b"\x80\x7f", "MXFP4": b"\xff\x00"}.get(kind, b"\x00\x7e")
         path.write_bytes(data)
         refuses(path, f"finite numbers, {words} .*blk.1.ffn_down.weight")
     path = random_gguf.write(

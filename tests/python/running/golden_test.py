@@ -153,7 +153,9 @@ def test_digits_are_split_as_the_model_was_trained(
 def test_perplexity_of_the_real_model(
     lm: flashlm.LanguageModel, text: dict[str, str], name: str
 ) -> None:
-    assert lm.perplexity(text[name]) == pytest.approx(REAL["texts"][name]["perplexity"], rel=2e-3)
+    assert lm.perplexity(text[name]) == pytest.approx(
+        REAL["texts"][name]["perplexity"], rel=1e-2
+    )  # activations have 8 bits
 
 
 @pytest.mark.real

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <numeric>
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/compute/cpu/isa/dispatch.hpp"
@@ -47,14 +48,23 @@ void plain_dots(Isa isa, const Tiles& tiles, const ActivationBlock* x, std::size
   for (std::size_t t = 0; t < n_tokens; ++t) {
     for (std::size_t r = 0; r < tiles.view().rows; ++r) {
       float& total = y[t * y_stride + r];
-      for (std::size_t block = 0; block < tiles.view().cols / 32; ++block) {
-        const ActivationBlock& activations = x[t * x_stride + block];
-        int n = 0;
-        for (std::size_t k = 0; k < 32; ++k) n += tiles.quant(r, block, k) * activations.quants[k];
-        const float scale = tiles.scale(r, block) * activations.scale,
-                    number = static_cast<float>(n);
+      const std::size_t numbers = scaled_numbers(tiles.view().dtype);
+      for (std::size_t first = 0; first < tiles.view().cols; first += numbers) {
+        const ActivationBlock& activations = x[t * x_stride + first / 32];
+        int n = 0, sum = 0;
+        for (std::size_t k = 0; k < numbers; ++k) {
+          const int quant = activations.quants[first % 32 + k];
+          n += tiles.number(r, first + k).quant * quant;
+          sum += quant;
+        }
+        const BlockNumber all = tiles.number(r, first);
         // The portable region rounds a product and a sum, the others once.
-        total = isa == Isa::scalar ? number * scale + total : std::fma(number, scale, total);
+        const auto add = [&](float a, float b) {
+          total = isa == Isa::scalar ? a * b + total : std::fma(a, b, total);
+        };
+        add(static_cast<float>(n), all.scale * activations.scale);
+        if (has_minimum(tiles.view().dtype))
+          add(all.minimum, static_cast<float>(sum) * activations.scale);
       }
     }
   }
@@ -78,10 +88,9 @@ TEST_CASE(
         for (std::size_t n_blocks : {1u, 2u, 5u}) {
           for (std::size_t n_tokens : {1u, 2u, 7u, 27u}) {
             CAPTURE(name(isa), name(dtype), static_cast<int>(order), rows, n_blocks, n_tokens);
-            const Tiles tiles(dtype, rows, 32 * n_blocks, order, 1, 7);
-            const std::size_t x_stride = n_blocks + 1, y_stride = rows + 3;
-            const std::vector<ActivationBlock> x =
-                random_blocks((n_tokens - 1) * x_stride + n_blocks, rows);
+            const Tiles tiles(dtype, rows, n_blocks, order, 1, 7);
+            const std::size_t x_stride = tiles.n_x() + 1, y_stride = rows + 3;
+            const std::vector<ActivationBlock> x = random_blocks(n_tokens * x_stride, rows);
             std::vector<float> y = random_numbers((n_tokens - 1) * y_stride + rows, 2),
                                expected = y;
             plain_dots(isa, tiles, x.data(), x_stride, n_tokens, expected.data(), y_stride);
@@ -100,10 +109,10 @@ TEST_CASE("a product of tiles with long rows has the bits of plain loops") {
     for (const Order order : {Order::strips, Order::columns}) {
       for (std::size_t n_tokens : {1u, 13u}) {
         CAPTURE(name(isa), name(dtype), static_cast<int>(order), n_tokens);
-        const Tiles tiles(dtype, 96, 32 * 67, order);
-        const std::vector<ActivationBlock> x = random_blocks(n_tokens * 67, 9);
+        const Tiles tiles(dtype, 96, 2144 / flashlm::tile_cols(dtype), order);
+        const std::vector<ActivationBlock> x = random_blocks(n_tokens * tiles.n_x(), 9);
         std::vector<float> expected(n_tokens * 96);
-        plain_dots(isa, tiles, x.data(), 67, n_tokens, expected.data(), 96);
+        plain_dots(isa, tiles, x.data(), tiles.n_x(), n_tokens, expected.data(), 96);
         REQUIRE(same_bits(dots(isa, tiles.view(), x, n_tokens), expected));
       }
     }
@@ -114,13 +123,12 @@ TEST_CASE("a product of tiles has the same bits however tokens, rows and blocks 
   constexpr std::size_t rows = 107, n_blocks = 6, most = 40;
   for (const auto [isa, dtype] : variants(kBlocks)) {
     const auto tile_dots = kernels::table(isa).tile_dots;
-    const std::vector<ActivationBlock> x = random_blocks(most * n_blocks, 3);
-    const Tiles tiles(dtype, rows, 32 * n_blocks),
-        turned(dtype, rows, 32 * n_blocks, Order::columns, 0, 64);
+    const Tiles tiles(dtype, rows, n_blocks), turned(dtype, rows, n_blocks, Order::columns, 0, 64);
+    const std::size_t n_x = tiles.n_x(), per_block = n_x / n_blocks;
+    const std::vector<ActivationBlock> x = random_blocks(most * n_x, 3);
     const TilesView view = tiles.view();
     std::vector<float> single(most * rows);
-    for (std::size_t t = 0; t < most; ++t)
-      tile_dots(view, &x[t * n_blocks], 0, 1, &single[t * rows], 0);
+    for (std::size_t t = 0; t < most; ++t) tile_dots(view, &x[t * n_x], 0, 1, &single[t * rows], 0);
     CHECK(same_bits(dots(isa, turned.view(), x, most), single));
     for (std::size_t n = 1; n <= most; ++n) {
       CAPTURE(name(isa), name(dtype), n);
@@ -130,16 +138,16 @@ TEST_CASE("a product of tiles has the same bits however tokens, rows and blocks 
       for (std::size_t split = 0; split <= rows; split += 32) {
         CAPTURE(name(isa), name(dtype), n, split);
         std::vector<float> y(n * rows);
-        tile_dots(view.slice(split, rows), x.data(), n_blocks, n, y.data() + split, rows);
-        tile_dots(view.slice(0, split), x.data(), n_blocks, n, y.data(), rows);
+        tile_dots(view.slice(split, rows), x.data(), n_x, n, y.data() + split, rows);
+        tile_dots(view.slice(0, split), x.data(), n_x, n, y.data(), rows);
         REQUIRE(same_bits(y, std::span(single).first(n * rows)));
       }
       for (std::size_t split = 0; split <= n_blocks; ++split) {
         CAPTURE(name(isa), name(dtype), n, split);
         std::vector<float> y(n * rows);
-        tile_dots(tiles.columns(0, split), x.data(), n_blocks, n, y.data(), rows);
-        tile_dots(tiles.columns(split, n_blocks - split), x.data() + split, n_blocks, n, y.data(),
-                  rows);
+        tile_dots(tiles.columns(0, split), x.data(), n_x, n, y.data(), rows);
+        tile_dots(tiles.columns(split, n_blocks - split), x.data() + split * per_block, n_x, n,
+                  y.data(), rows);
         REQUIRE(same_bits(y, std::span(single).first(n * rows)));
       }
     }
@@ -149,21 +157,20 @@ TEST_CASE("a product of tiles has the same bits however tokens, rows and blocks 
 TEST_CASE("a product of tiles is exact for the largest quants of both signs") {
   for (const auto [isa, dtype] : variants(kBlocks)) {
     for (const int byte : {0x80, 0x7f, 0x00, 0xff}) {
-      std::vector<std::byte> tile(flashlm::tile_bytes(dtype), static_cast<std::byte>(byte));
-      for (std::size_t r = 0; r < 32; ++r)
-        tile[2 * r] = std::byte{0}, tile[2 * r + 1] = std::byte{0x3c};  // 1.0
+      Tiles tiles(dtype, 32, 1);
+      tiles.fill(static_cast<std::byte>(byte));
       for (const int sign : {-1, 1}) {
-        ActivationBlock x{{}, 1.0f, sign * 127 * 32};
+        const auto half = static_cast<std::int16_t>(sign * 127 * 16);
+        ActivationBlock x{{}, 1.0f, 2 * half, {half, half}};
         std::fill(std::begin(x.quants), std::end(x.quants), static_cast<std::int8_t>(sign * 127));
-        const int low = (byte & 15) - 8, high = (byte >> 4) - 8;
-        const int sum =
-            dtype == DType::q8_0 ? 32 * static_cast<std::int8_t>(byte) : 16 * (low + high);
         CAPTURE(name(isa), name(dtype), byte, sign);
         for (const std::size_t n_tokens : {1u, 16u}) {
-          const std::vector<ActivationBlock> blocks(n_tokens, x);
-          const std::vector<float> expected(n_tokens * 32, static_cast<float>(sign * 127 * sum));
-          REQUIRE(dots(isa, TilesView::dense(tile.data(), dtype, 32, 32), blocks, n_tokens) ==
-                  expected);
+          const std::vector<ActivationBlock> blocks(n_tokens * tiles.n_x(), x);
+          double sum = 0;
+          for (std::size_t k = 0; k < tiles.view().cols; ++k)
+            sum += static_cast<double>(tiles.number(0, k).value()) * sign * 127;
+          const std::vector<float> expected(n_tokens * 32, static_cast<float>(sum));
+          REQUIRE(dots(isa, tiles.view(), blocks, n_tokens) == expected);
         }
       }
     }
@@ -172,14 +179,14 @@ TEST_CASE("a product of tiles is exact for the largest quants of both signs") {
 
 TEST_CASE("scales that are zero, tiny, infinite or no number spoil their own row and token alone") {
   for (const auto [isa, dtype] : variants(kBlocks)) {
-    Tiles tiles(dtype, 64, 96);
+    Tiles tiles(dtype, 64, 3);
     const float scales[] = {0.0f, -0.0f, 0x1p-24f, kInfinity, -kInfinity, kNan, 65504.0f};
     for (std::size_t i = 0; i < std::size(scales); ++i) tiles.set_scale(5 * i, i % 3, scales[i]);
     for (const std::size_t n_tokens : {1u, 15u}) {
-      std::vector<ActivationBlock> x = random_blocks(n_tokens * 3, 4);
+      std::vector<ActivationBlock> x = random_blocks(n_tokens * tiles.n_x(), 4);
       if (n_tokens > 1) x[3].scale = kNan, x[7].scale = kInfinity, x[10].scale = 0x1p-140f;
       std::vector<float> expected(n_tokens * 64);
-      plain_dots(isa, tiles, x.data(), 3, n_tokens, expected.data(), 64);
+      plain_dots(isa, tiles, x.data(), tiles.n_x(), n_tokens, expected.data(), 64);
       CAPTURE(name(isa), name(dtype), n_tokens);
       REQUIRE(same(dots(isa, tiles.view(), x, n_tokens), expected));
     }
@@ -188,8 +195,8 @@ TEST_CASE("scales that are zero, tiny, infinite or no number spoil their own row
 
 TEST_CASE("instruction sets whose multiply-add rounds once give a product of tiles the same bits") {
   for (const DType dtype : kBlocks) {
-    const Tiles tiles(dtype, 96, 32 * 20);
-    const std::vector<ActivationBlock> x = random_blocks(9 * 20, 6);
+    const Tiles tiles(dtype, 96, 5);
+    const std::vector<ActivationBlock> x = random_blocks(9 * tiles.n_x(), 6);
     std::vector<float> first;
     for (const Isa isa : isas()) {
       if (isa == Isa::scalar) continue;
@@ -222,6 +229,8 @@ TEST_CASE(
           most = std::max(most, std::abs(quant));
         }
         REQUIRE(blocks[i].sum == sum);
+        REQUIRE(blocks[i].halves[0] == std::accumulate(blocks[i].quants, blocks[i].quants + 16, 0));
+        REQUIRE(blocks[i].halves[0] + blocks[i].halves[1] == sum);
         REQUIRE(most == 127);
       }
     }
@@ -248,7 +257,7 @@ TEST_CASE("half a step is rounded to the even one") {
 TEST_CASE(
     "blocks of zeros and of tiny numbers are zero, and one with a number that is not finite makes "
     "products NaN") {
-  const Tiles tiles(DType::q8_0, 32, 32);
+  const Tiles tiles(DType::q8_0, 32, 1);
   for (const Isa isa : isas()) {
     for (const float special :
          {0.0f, -0.0f, 0x1p-149f, -0x1p-101f, kInfinity, -kInfinity, kNan, -kNan}) {
@@ -281,6 +290,7 @@ TEST_CASE("tiles of a format without blocks are an ArgumentError that names it")
   float y = 0;
   const TilesView tiles{nullptr, DType::f16, 32, 32, 0, 0};
   REQUIRE_THROWS_AS(kernels::tile_dots(tiles, &x, 1, 1, &y, 32), flashlm::ArgumentError);
-  REQUIRE_THROWS_WITH(kernels::tile_dots(tiles, &x, 1, 1, &y, 32),
-                      "[tile_dots] number format: expected q8_0 or q4_0, got f16");
+  REQUIRE_THROWS_WITH(
+      kernels::tile_dots(tiles, &x, 1, 1, &y, 32),
+      "[tile_dots] number format: expected " + flashlm::names_of(flashlm::is_block) + ", got f16");
 }

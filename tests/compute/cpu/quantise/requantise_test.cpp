@@ -19,7 +19,8 @@ using namespace flashlm::kernels;
 
 namespace {
 
-constexpr std::array kFormats{DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0};
+constexpr std::array kFormats{DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
+                              DType::q4_0, DType::q4_k, DType::q6_k};
 
 std::vector<float> random_numbers(std::size_t n, std::uint64_t seed) {
   Random random(seed);
@@ -43,7 +44,7 @@ std::vector<float> numbers_of(const std::vector<std::byte>& bytes, DType dtype, 
 }  // namespace
 
 TEST_CASE("a row becomes what from_f32 makes of its numbers, and the loss is that of plain loops") {
-  const std::size_t n = GENERATE(0, 32, 992, 1024, 1056, 4096);
+  const std::size_t n = GENERATE(0, 256, 768, 1024, 1280, 4096);
   for (const DType from : kFormats) {
     const std::vector<std::byte> row = stored(random_numbers(n, 5), from);
     const std::vector<float> in = numbers_of(row, from, n);
@@ -68,12 +69,13 @@ TEST_CASE("a row becomes what from_f32 makes of its numbers, and the loss is tha
 }
 
 TEST_CASE("formats with more bits lose nothing, and the same format is only looked at") {
-  const std::vector<float> numbers = random_numbers(64, 6);
+  constexpr std::size_t kNumbers = 256;
+  const std::vector<float> numbers = random_numbers(kNumbers, 6);
   for (const DType from : kFormats) {
     const std::vector<std::byte> row = stored(numbers, from);
-    std::vector<std::byte> out(row_bytes(DType::f32, 64));
-    CHECK(requantise(from, row.data(), 64, DType::f32, out.data()).squared_error == 0);
-    const Loss seen = requantise(from, row.data(), 64, from, nullptr);
+    std::vector<std::byte> out(row_bytes(DType::f32, kNumbers));
+    CHECK(requantise(from, row.data(), kNumbers, DType::f32, out.data()).squared_error == 0);
+    const Loss seen = requantise(from, row.data(), kNumbers, from, nullptr);
     CHECK(seen.largest > 2);
     CHECK(seen.squares == 0);
   }
