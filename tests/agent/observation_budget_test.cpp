@@ -4,7 +4,7 @@
 #include <string>
 
 #include "flashlm/text/chat/scripted_chat_model.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/catch.hpp"
 
 using flashlm::agent::cut_to_tokens;

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/tools/papers/paper.hpp"
 #include "flashlm/tools/papers/paper_id.hpp"
 #include "flashlm/tools/papers/topic.hpp"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/tools/pdf/pdf_message.hpp"
 #include "flashlm/tools/pdf/pdf_text.hpp"
 #include "flashlm/tools/pdf/reading_order.hpp"

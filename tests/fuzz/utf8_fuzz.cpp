@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 using namespace flashlm;
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_level
+from flashlm.packing.tokenizers.pre_tokenizers import byte_level
+from flashlm.packing.tokenizers.tokenizer import bpe_document
 
 
 def tokenizer(

@@ -26,7 +26,7 @@
 #include "flashlm/storage/format/safetensors.hpp"
 #include "flashlm/storage/format/safetensors_writer.hpp"
 #include "flashlm/text/tokenizer/bpe.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/model_folder.hpp"
 #include "support/temp_folder.hpp"
 

@@ -9,7 +9,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/chat/chat_model.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::agent {

@@ -35,7 +35,8 @@ from flashlm.packing.graph.tensors import tensors_of
 from flashlm.packing.options import Options
 from flashlm.packing.sources.huggingface import graph_of_config
 from flashlm.packing.sources.source import Progress, Source
-from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_characters, byte_level
+from flashlm.packing.tokenizers.pre_tokenizers import byte_level
+from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_characters
 from flashlm.packing.tokenizers.tokens import Tokens
 from flashlm.packing.writer import write_folder
 

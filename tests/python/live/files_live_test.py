@@ -16,12 +16,8 @@ import flashlm
 import random_llama
 import random_opt
 from flashlm._core import Tokenizer
-from flashlm.packing.tokenizers.tokenizer import (
-    bpe_document,
-    byte_characters,
-    byte_level,
-    post_processor,
-)
+from flashlm.packing.tokenizers.pre_tokenizers import byte_level
+from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_characters, post_processor
 from random_llama import Case
 from random_opt import OptCase
 from theirs import Theirs

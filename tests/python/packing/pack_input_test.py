@@ -230,19 +230,17 @@ def test_sources_that_are_no_model_are_told_apart(tmp_path: Path, source: Path) 
     refuses(tmp_path / "empty", r"Pass one of its GGUF files: a\.gguf")
 
 
-def test_a_sentencepiece_tokenizer_is_named_as_what_is_not_read_yet(
-    tmp_path: Path, source: Path
-) -> None:
+def test_a_tokenizer_of_an_unknown_kind_is_named(tmp_path: Path, source: Path) -> None:
     (source / "tokenizer.json").rename(source / "tokenizer.model")
-    refuses(source, r"got tokenizer\.model .*SentencePiece is not read yet")
+    refuses(source, r"expected a (whole )?tokenizer\.model")
 
     def change(writer: Any, _: Any) -> None:
         del writer.kv_data[0]["tokenizer.ggml.model"]
-        writer.add_string("tokenizer.ggml.model", "llama")
+        writer.add_string("tokenizer.ggml.model", "bert")
 
     refuses(
         random_gguf.write(CASE, tmp_path / "m.gguf", change=change),
-        "SentencePiece is not read yet.*got 'llama'",
+        "tokenizer.ggml.model: expected 'gpt2'.*got 'bert'",
     )
 
 

@@ -17,8 +17,8 @@ namespace {
 Parts split(const AddedTokens& added, std::string_view text, bool parse_special = true) {
   Parts parts;
   added.split(
-      text, TrustedBytes(parse_special),
-      [&](std::string_view piece) { parts.push_back("'" + std::string(piece) + "'"); },
+      text, TrustedBytes(parse_special), [](std::string_view piece) { return piece; },
+      [&](std::string_view piece, bool) { parts.push_back("'" + std::string(piece) + "'"); },
       [&](Token token) { parts.push_back(std::to_string(token)); });
   return parts;
 }
@@ -51,8 +51,8 @@ TEST_CASE("special tokens are found only where every byte of them is trusted") {
     for (const auto& [begin, end] : ranges) trusted.add(begin, end);
     Parts parts;
     added.split(
-        text, trusted,
-        [&](std::string_view piece) { parts.push_back("'" + std::string(piece) + "'"); },
+        text, trusted, [](std::string_view piece) { return piece; },
+        [&](std::string_view piece, bool) { parts.push_back("'" + std::string(piece) + "'"); },
         [&](Token token) { parts.push_back(std::to_string(token)); });
     return parts;
   };
@@ -103,4 +103,33 @@ TEST_CASE("normalized tokens are found in what the others leave") {
   const AddedTokens added(
       {{.id = 1, .content = "<a>", .normalized = true}, {.id = 2, .content = "a"}});
   CHECK(split(added, "<a>") == Parts{"'<'", "2", "'>'"});
+}
+
+TEST_CASE("normal forms of tokens are found in the normal form of a part") {
+  const auto upper = [](std::string_view text) {
+    std::string result;
+    for (const char c : text) result += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+    return result;
+  };
+  const AddedTokens added({{.id = 1, .content = "<a>", .normalized = true},
+                           {.id = 2, .content = "<b>"},
+                           {.id = 3, .content = "<c>", .special = true, .normalized = true}},
+                          upper);
+  const auto parts_of = [&](std::string_view text, const TrustedBytes& trusted) {
+    Parts parts;
+    added.split(
+        text, trusted, upper,
+        [&](std::string_view piece, bool begins) {
+          parts.push_back((begins ? "^'" : "'") + std::string(piece) + "'");
+        },
+        [&](Token token) { parts.push_back(std::to_string(token)); });
+    return parts;
+  };
+  CHECK(parts_of("x<A>y<b>z<B>", TrustedBytes()) == Parts{"^'X'", "1", "'Y'", "2", "'Z<B>'"});
+  CHECK(parts_of("<a>x", TrustedBytes()) == Parts{"1", "'X'"});
+  CHECK(parts_of("x<c>", TrustedBytes()) == Parts{"^'X'", "3"});
+  CHECK(parts_of("x<c>", TrustedBytes(false)) == Parts{"^'X<C>'"});
+  TrustedBytes half(false);
+  half.add(1, 4);  // a part that is changed is trusted as a whole or not at all
+  CHECK(parts_of("x<c>", half) == Parts{"^'X<C>'"});
 }

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/catch.hpp"
 
 using flashlm::FormatError;
@@ -15,9 +15,10 @@ using Tokens = std::vector<Token>;
 
 namespace {
 
-Bpe parse(const std::string& json) {
+Bpe parse(const std::string& json, bool of_bytes = true) {
   const auto document = flashlm::storage::parse_foreign_json(json, "tokenizer", "x.json");
-  return Bpe::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "model"));
+  return Bpe::parse(flashlm::storage::JsonField(document, "tokenizer", "x.json", "model"),
+                    of_bytes);
 }
 
 Tokens encode(const Bpe& bpe, std::string_view word) {
@@ -30,19 +31,6 @@ const std::string kVocabulary =
     R"("vocab": {"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"aa":6,"aaaa":7,"Ġ":8})";
 
 }  // namespace
-
-TEST_CASE("the alphabet of bytes has 256 characters, which stand for all bytes") {
-  std::string written;
-  for (const char32_t code : detail::kByteAlphabet) append_utf8(written, code);
-  const auto bytes = alphabet_to_bytes(written);
-  REQUIRE(bytes);
-  REQUIRE(bytes->size() == 256);
-  for (std::size_t byte = 0; byte < 256; ++byte)
-    CHECK(static_cast<unsigned char>((*bytes)[byte]) == byte);
-  CHECK(alphabet_to_bytes("Ġthe") == " the");
-  CHECK_FALSE(alphabet_to_bytes("a b"));
-  CHECK_FALSE(alphabet_to_bytes("日"));
-}
 
 TEST_CASE("the merge with the lowest rank is done first, the leftmost of equals first") {
   const Bpe bpe = parse("{" + kVocabulary +
@@ -103,4 +91,24 @@ TEST_CASE("a model that is broken or unknown is a FormatError") {
     CAPTURE(json);
     CHECK_THROWS_AS(parse(json), FormatError);
   }
+}
+
+TEST_CASE("characters that the vocabulary lacks become their bytes, or are unknown") {
+  std::string bytes;
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    bytes += std::string(",\"<0x") + kDigits[static_cast<std::size_t>(byte / 16)] +
+             kDigits[static_cast<std::size_t>(byte % 16)] + ">\":" + std::to_string(10 + byte);
+  }
+  const std::string model = R"("vocab": {"<unk>":0,"\u00e9":1,"a":2,"a\u00e9":3)";
+  const std::string merges = R"(}, "merges": ["a \u00e9"], "unk_token": "<unk>")";
+  const Bpe fallback = parse("{" + model + bytes + merges + R"(, "byte_fallback": true})", false);
+  CHECK(encode(fallback, "a\u00e9\u00e9") == Tokens{3, 1});
+  CHECK(encode(fallback, "\u00e8a") == Tokens{10 + 0xc3, 10 + 0xa8, 2});
+  const Bpe unknown = parse("{" + model + merges + R"(, "fuse_unk": true})", false);
+  CHECK(encode(unknown, "xy\u00e8a") == Tokens{0, 2});
+  CHECK_THROWS_AS(parse("{" + model + merges + R"(, "byte_fallback": true})", false),
+                  flashlm::FormatError);
+  CHECK_THROWS_AS(parse("{" + model + bytes + merges + R"(, "byte_fallback": true})"),
+                  flashlm::FormatError);
 }

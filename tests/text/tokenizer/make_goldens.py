@@ -21,21 +21,19 @@ from typing import Any
 import tokenizers
 from tokenizers import (
     AddedToken,
-    Regex,
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     processors,
     trainers,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
+from flashlm.packing.tokenizers.pre_tokenizers import PRE_TOKENIZERS
 
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+GOLDEN = Path(__file__).parent / "golden"
+UNKNOWN = "<unk>"
 
 TEXTS = [
     "",
@@ -125,20 +123,25 @@ ADDED = [
 ]
 
 
-def split(regex: str) -> pre_tokenizers.PreTokenizer:
-    """The pre-tokenizer of Llama 3 and Qwen 2: a regex, then bytes."""
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(regex), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+def of_gguf(name: str) -> pre_tokenizers.PreTokenizer:
+    """The pre-tokenizer of a name of llama.cpp."""
+    step = json.dumps({"pre_tokenizer": PRE_TOKENIZERS[name]})
+    empty = json.loads(Tokenizer(models.BPE()).to_str())
+    return Tokenizer.from_str(json.dumps({**empty, **json.loads(step)})).pre_tokenizer
 
 
-def train(pre: pre_tokenizers.PreTokenizer, *, ignore_merges: bool, bos: bool) -> Tokenizer:
+def train(
+    pre: pre_tokenizers.PreTokenizer,
+    *,
+    ignore_merges: bool = False,
+    bos: bool = False,
+    normalizer: normalizers.Normalizer | None = None,
+) -> Tokenizer:
     """A small tokenizer of one family."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
     tokenizer.pre_tokenizer = pre
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
@@ -155,6 +158,55 @@ def train(pre: pre_tokenizers.PreTokenizer, *, ignore_merges: bool, bos: bool) -
         )
         tokenizer.post_processor = processors.Sequence([tokenizer.post_processor, template])
     return tokenizer
+
+
+def train_pieces(
+    *,
+    unigram: bool = False,
+    normalizer: normalizers.Normalizer | None = None,
+    pre: pre_tokenizers.PreTokenizer | None = None,
+    decoder: decoders.Decoder,
+) -> Tokenizer:
+    """A small tokenizer of SentencePiece's kind, whose rarer characters are bytes."""
+    first = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    if unigram:
+        tokenizer = Tokenizer(models.Unigram())
+        trainer = trainers.UnigramTrainer(
+            vocab_size=700,
+            special_tokens=first,
+            unk_token=UNKNOWN,
+            show_progress=False,
+        )
+    else:
+        tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token=UNKNOWN, fuse_unk=True))
+        trainer = trainers.BpeTrainer(
+            vocab_size=700, special_tokens=first, limit_alphabet=90, show_progress=False
+        )
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    if pre is not None:
+        tokenizer.pre_tokenizer = pre
+    tokenizer.decoder = decoder
+    words = CORPUS if pre is not None else [word for text in CORPUS for word in text.split()]
+    tokenizer.train_from_iterator(words, trainer)
+    document = json.loads(tokenizer.to_str())
+    document["model"]["byte_fallback"] = True
+    document["added_tokens"] = document["added_tokens"][:3]
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    tokenizer.add_tokens([token for token in ADDED if not token.special])
+    # (`tokenizers` does not know a special token again whose normal form has a prefix.)
+    plain = [token for token in ADDED if token.special and not token.normalized]
+    tokenizer.add_special_tokens(plain)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)]
+    )
+    return tokenizer
+
+
+def pieces_decoder(*, strip: bool) -> decoders.Decoder:
+    """What Llama 2 and, without `strip`, Gemma have."""
+    steps = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    return decoders.Sequence([*steps, *([decoders.Strip(" ", 1, 0)] if strip else [])])
 
 
 def smollm(gguf: Path, n_merges: int = 1200) -> Tokenizer:
@@ -279,10 +331,28 @@ def main() -> None:
     write_tokenizer(
         "spaced", train(pre_tokenizers.Sequence([digits, spaced]), ignore_merges=False, bos=False)
     )
-    write_tokenizer("llama3", train(split(LLAMA3), ignore_merges=True, bos=True))
+    write_tokenizer("llama3", train(of_gguf("llama3"), ignore_merges=True, bos=True))
+    write_tokenizer("qwen2", train(of_gguf("qwen2")))
+    write_tokenizer("nfc", train(of_gguf("qwen2"), normalizer=normalizers.NFC()))
+    for name in ("qwen35", "gpt-4o", "tekken", "deepseek-v3", "deepseek-llm", "falcon"):
+        write_tokenizer(name, train(of_gguf(name)))
+    signs = normalizers.Replace(" ", "\u2581")
+    prefix = normalizers.Sequence([normalizers.Prepend("\u2581"), signs])
+    write_tokenizer("llama2", train_pieces(normalizer=prefix, decoder=pieces_decoder(strip=True)))
+    gemma = pre_tokenizers.Split(" ", "merged_with_previous")
     write_tokenizer(
-        "qwen2", train(split(LLAMA3.replace("{1,3}", "")), ignore_merges=False, bos=False)
+        "gemma",
+        train_pieces(normalizer=signs, pre=gemma, decoder=pieces_decoder(strip=False)),
     )
+    for scheme in ("first", "always"):
+        metaspace = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+        back = decoders.Sequence(
+            [decoders.ByteFallback(), decoders.Metaspace(prepend_scheme=scheme)]
+        )
+        write_tokenizer(
+            f"metaspace_{scheme}",
+            train_pieces(unigram=scheme == "always", pre=metaspace, decoder=back),
+        )
     if arguments.gguf:
         write_tokenizer("smollm", smollm(arguments.gguf))
     write("sampler.json", sampler_cases())

@@ -21,7 +21,7 @@ PreTokenizer parse(const std::string& json) {
 
 Words words(const std::string& json, std::string_view text) {
   Words result;
-  parse(json).split(text, [&](std::string_view word) { result.emplace_back(word); });
+  parse(json).split(text, true, [&](std::string_view word) { result.emplace_back(word); });
   return result;
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("the words of a text are the text") {
       for (std::uint64_t count = random.next() % 20; count > 0; --count)
         text += parts[random.next() % parts.size()];
       std::string joined;
-      pre_tokenizer.split(text, [&](std::string_view word) {
+      pre_tokenizer.split(text, true, [&](std::string_view word) {
         CHECK(!word.empty());
         joined += word;
       });
@@ -127,15 +127,15 @@ TEST_CASE("a pre-tokenizer that is not known is a FormatError that names it") {
   CHECK_THROWS_WITH(parse(R"({"type": "Whitespace"})"), ContainsSubstring("Whitespace"));
   CHECK_THROWS_WITH(
       parse(before_bytes(
-          R"({"type": "Split", "pattern": {"Regex": "\\d+"}, "behavior": "Isolated"})")),
-      ContainsSubstring("\\d+"));
+          R"({"type": "Split", "pattern": {"Regex": "\\b"}, "behavior": "Isolated"})")),
+      ContainsSubstring("\\b"));
   CHECK_THROWS_WITH(
       parse(before_bytes(
-          R"({"type": "Split", "pattern": {"String": "a"}, "behavior": "MergedWithNext"})")),
-      ContainsSubstring("MergedWithNext"));
+          R"({"type": "Split", "pattern": {"String": "a"}, "behavior": "MergedWithLast"})")),
+      ContainsSubstring("MergedWithLast"));
   for (const std::string& json :
-       {std::string("null"), std::string("[]"), std::string(R"({"type": "Digits"})"),
-        std::string(R"({"type": "Sequence", "pretokenizers": {}})"), before_bytes(kBytes),
+       {std::string("[]"), std::string(R"({"type": "Sequence", "pretokenizers": {}})"),
+        before_bytes(kBytes),
         before_bytes(R"({"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"})"),
         before_bytes(R"({"type": "Split", "pattern": {}, "behavior": "Isolated"})")}) {
     CHECK_THROWS_AS(parse(json), flashlm::FormatError);
@@ -144,4 +144,41 @@ TEST_CASE("a pre-tokenizer that is not known is a FormatError that names it") {
   for (int depth = 0; depth < 1000; ++depth)
     nested = R"({"type": "Sequence", "pretokenizers": [)" + nested + "]}";
   CHECK_THROWS_AS(parse(nested), flashlm::FormatError);
+}
+
+namespace {
+
+std::vector<std::string> signs(const std::string& scheme, bool split, const std::string& text,
+                               bool begins) {
+  std::vector<std::string> words;
+  parse(R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": ")" + scheme +
+        R"(", "split": )" + (split ? "true}" : "false}"))
+      .split(text, begins, [&](std::string_view word) { words.emplace_back(word); });
+  return words;
+}
+
+std::vector<std::string> at_a(const std::string& behavior, const std::string& text) {
+  std::vector<std::string> words;
+  parse(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": ")" + behavior + R"("})")
+      .split(text, true, [&](std::string_view word) { words.emplace_back(word); });
+  return words;
+}
+
+}  // namespace
+
+TEST_CASE("a space becomes a sign, and one is put before a text") {
+  CHECK(signs("always", true, "a b", false) == Words{"_a", "_b"});
+  CHECK(signs("always", false, "a b", false) == Words{"_a_b"});
+  CHECK(signs("first", true, "a  b", true) == Words{"_a", "_", "_b"});
+  CHECK(signs("first", true, "a b", false) == Words{"a", "_b"});
+  CHECK(signs("never", true, "a b", true) == Words{"a", "_b"});
+  CHECK(signs("always", true, " a", true) == Words{"_a"});
+}
+
+TEST_CASE("what a pattern finds stands alone, goes, or joins its neighbour") {
+  CHECK(at_a("Isolated", "xaay") == Words{"x", "a", "a", "y"});
+  CHECK(at_a("Removed", "xaay") == Words{"x", "y"});
+  CHECK(at_a("MergedWithPrevious", "xaay") == Words{"xa", "a", "y"});
+  CHECK(at_a("MergedWithNext", "xaay") == Words{"x", "a", "ay"});
+  CHECK(at_a("Contiguous", "xaaya") == Words{"x", "aa", "y", "a"});
 }

@@ -11,7 +11,7 @@
 
 #include "flashlm/base/random.hpp"
 #include "flashlm/storage/io/file.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/catch.hpp"
 
 using flashlm::FormatError;
@@ -20,6 +20,19 @@ using namespace flashlm::text;
 using Tokens = std::vector<Token>;
 
 namespace {
+
+const char* const kNames[] = {"gpt2",   "spaced",      "llama3",          "qwen2",
+                              "smollm", "nfc",         "qwen35",          "gpt-4o",
+                              "tekken", "deepseek-v3", "deepseek-llm",    "falcon",
+                              "llama2", "gemma",       "metaspace_first", "metaspace_always"};
+
+/// A run of U+FFFD as one: `tokenizers` writes one for each byte of a run of broken bytes.
+std::string one_replacement(std::string text) {
+  const std::string two = std::string(kReplacement) + std::string(kReplacement);
+  for (std::size_t at = text.find(two); at != std::string::npos; at = text.find(two, at))
+    text.erase(at, kReplacement.size());
+  return text;
+}
 
 std::string golden(const std::string& name) {
   return flashlm::storage::read_text("tests/text/tokenizer/golden/" + name);
@@ -36,7 +49,7 @@ std::string changed(Change&& change) {
 }  // namespace
 
 TEST_CASE("ids and texts are those of the tokenizers library") {
-  for (const std::string name : {"gpt2", "spaced", "llama3", "qwen2", "smollm"}) {
+  for (const std::string name : kNames) {
     const Tokenizer tokenizer =
         Tokenizer::open("tests/text/tokenizer/golden/" + name + ".tokenizer.json");
     const nlohmann::json answers = nlohmann::json::parse(golden(name + ".json"));
@@ -46,12 +59,23 @@ TEST_CASE("ids and texts are those of the tokenizers library") {
       const Tokens ids = entry["ids"].get<Tokens>();
       CHECK(tokenizer.encode(text) == ids);
       CHECK(tokenizer.encode(text, {.add_special = false}) == entry["bare_ids"].get<Tokens>());
-      CHECK(tokenizer.encode(text, {.parse_special = false, .add_special = false}) ==
-            entry["plain_ids"].get<Tokens>());
-      CHECK(tokenizer.decode(ids) == entry["decoded"].get<std::string>());
-      CHECK(tokenizer.decode(ids, true) == entry["skipped"].get<std::string>());
-      CHECK(tokenizer.decode(Tokens(ids.rbegin(), ids.rend())) ==
-            entry["backwards"].get<std::string>());
+      const Tokens plain = tokenizer.encode(text, {.parse_special = false, .add_special = false});
+      // Unigram of `tokenizers` finds control tokens in text that is not trusted; ours does not.
+      if (name != "metaspace_always") {
+        CHECK(plain == entry["plain_ids"].get<Tokens>());
+      } else {
+        CHECK(std::none_of(plain.begin(), plain.end(),
+                           [&](Token token) { return tokenizer.is_special(token); }));
+      }
+      const auto as_recorded = [&](const std::string& decoded, const char* key) {
+        return one_replacement(decoded) == one_replacement(entry[key].get<std::string>());
+      };
+      CHECK(as_recorded(tokenizer.decode(ids), "decoded"));
+      CHECK(as_recorded(tokenizer.decode(ids, true), "skipped"));
+      // Of a run of bytes that is broken somewhere `tokenizers` keeps nothing, we keep characters.
+      const bool has_bytes = tokenizer.id("<0x00>").has_value();
+      if (!has_bytes)
+        CHECK(as_recorded(tokenizer.decode(Tokens(ids.rbegin(), ids.rend())), "backwards"));
     }
   }
 }
@@ -70,7 +94,7 @@ TEST_CASE("a text without special tokens comes back as it was") {
 }
 
 TEST_CASE("parts without special tokens of their own are encoded as the joined text") {
-  for (const std::string name : {"gpt2", "spaced", "llama3", "qwen2", "smollm"}) {
+  for (const std::string name : kNames) {
     const Tokenizer tokenizer =
         Tokenizer::open("tests/text/tokenizer/golden/" + name + ".tokenizer.json");
     const std::vector<std::string> special = tokenizer.special_tokens();
@@ -147,8 +171,9 @@ TEST_CASE("the bytes of tokens make text in a stream") {
 TEST_CASE("a tokenizer.json of an unknown kind is a FormatError that names the field") {
   using Catch::Matchers::ContainsSubstring;
   const auto parse = [](const std::string& json) { return Tokenizer::parse(json, "x.json"); };
-  CHECK_THROWS_WITH(parse(changed([](auto& json) { json["normalizer"] = {{"type", "NFC"}}; })),
-                    ContainsSubstring("NFC"));
+  CHECK_THROWS_WITH(
+      parse(changed([](auto& json) { json["normalizer"] = {{"type", "Lowercase"}}; })),
+      ContainsSubstring("Lowercase"));
   CHECK_THROWS_WITH(parse(changed([](auto& json) { json["decoder"]["type"] = "WordPiece"; })),
                     ContainsSubstring("WordPiece"));
   CHECK_THROWS_WITH(
@@ -188,7 +213,7 @@ TEST_CASE("a template puts tokens around the text") {
 
 TEST_CASE("any broken tokenizer.json is a FormatError or a tokenizer, never a crash") {
   flashlm::Random random(17);
-  for (const std::string name : {"gpt2", "llama3"}) {
+  for (const std::string name : {"gpt2", "llama3", "llama2", "metaspace_always", "falcon"}) {
     const std::string whole = golden(name + ".tokenizer.json");
     // Most bytes are of the vocabulary: the interesting ones are before and after it.
     for (int round = 0; round < 400; ++round) {

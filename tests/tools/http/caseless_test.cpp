@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/catch.hpp"
 
 using namespace flashlm::tools;

@@ -9,8 +9,8 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/io/file.hpp"
-#include "flashlm/text/tokenizer/unicode.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/unicode.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

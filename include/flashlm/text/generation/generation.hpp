@@ -21,7 +21,7 @@
 #include "flashlm/text/generation/sampler.hpp"
 #include "flashlm/text/generation/stop_matcher.hpp"
 #include "flashlm/text/tokenizer/tokenizer.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -60,20 +61,38 @@ class TrustedBytes {
 class AddedTokens {
  public:
   AddedTokens() = default;
-  explicit AddedTokens(std::vector<AddedToken> tokens);
+
+  /// `normalize` gives the normal form of a text, empty: the text itself. That of the tokens that
+  /// are `normalized` is what is looked for.
+  explicit AddedTokens(std::vector<AddedToken> tokens,
+                       const std::function<std::string(std::string_view)>& normalize = {});
 
   const std::vector<AddedToken>& tokens() const noexcept { return tokens_; }
 
-  /// Calls `on_text(std::string_view)` and `on_token(Token)` for the parts of `text` in order.
-  /// Special ones are found only where every byte of them is trusted. `text` is well-formed UTF-8.
-  template <class OnText, class OnToken>
-  void split(std::string_view text, const TrustedBytes& trusted, OnText&& on_text,
-             OnToken&& on_token) const {
+  /// Calls `on_text(std::string_view, bool begins)` and `on_token(Token)` for the parts of `text`
+  /// in order, `begins` being true for what begins the text. `normalize(std::string_view)` gives
+  /// the normal form of a part, in which the second pass looks.
+  ///
+  /// Special ones are found only where every byte of them is trusted; in a part that `normalize`
+  /// changes, only if all of it is. `text` is well-formed UTF-8.
+  template <class Normalize, class OnText, class OnToken>
+  void split(std::string_view text, const TrustedBytes& trusted, Normalize&& normalize,
+             OnText&& on_text, OnToken&& on_token) const {
     pass(
         first_, text, 0, trusted,
         [&](std::string_view piece) {
-          pass(second_, piece, static_cast<std::size_t>(piece.data() - text.data()), trusted,
-               on_text, on_token);
+          const auto normal = normalize(piece);
+          const std::string_view changed = normal;
+          const auto place = static_cast<std::size_t>(piece.data() - text.data());
+          const auto put = [&](std::string_view part) {
+            on_text(part, place == 0 && part.data() == changed.data());
+          };
+          if (changed == piece) {
+            pass(second_, changed, place, trusted, put, on_token);
+          } else {
+            const bool whole = trusted.end(place) >= place + piece.size();
+            pass(second_, changed, 0, TrustedBytes(whole), put, on_token);
+          }
         },
         on_token);
   }

@@ -6,8 +6,8 @@
 
 #include <iterator>
 
-#include "flashlm/text/tokenizer/unicode.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/unicode.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -40,10 +40,17 @@ FLASHLM_INLINE TrustedBytes::Ranges::const_iterator TrustedBytes::next(
                           [](std::size_t value, const auto& range) { return value < range.first; });
 }
 
-FLASHLM_ONCE AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+FLASHLM_ONCE AddedTokens::AddedTokens(std::vector<AddedToken> tokens,
+                                      const std::function<std::string(std::string_view)>& normalize)
+    : tokens_(std::move(tokens)) {
   for (std::size_t index = 0; index < tokens_.size(); ++index) {
-    Trie& trie = tokens_[index].normalized ? second_ : first_;
-    trie.add(tokens_[index].content, static_cast<std::int32_t>(index));
+    const AddedToken& token = tokens_[index];
+    if (token.normalized) {
+      second_.add(normalize ? normalize(token.content) : token.content,
+                  static_cast<std::int32_t>(index));
+    } else {
+      first_.add(token.content, static_cast<std::int32_t>(index));
+    }
   }
 }
 

@@ -4,44 +4,19 @@
 
 #include "flashlm/text/tokenizer/bpe.hpp"
 
+#include <algorithm>
 #include <queue>
 #include <unordered_set>
 #include <utility>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/tokenizer/byte_alphabet.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
-namespace detail {
-
-/// The inverse: the byte of a character below U+0144, or -1.
-constexpr std::array<std::int16_t, 0x144> alphabet_bytes() noexcept {
-  std::array<std::int16_t, 0x144> bytes{};
-  for (std::int16_t& byte : bytes) byte = -1;
-  const std::array<char32_t, 256> alphabet = byte_alphabet();
-  for (std::size_t byte = 0; byte < 256; ++byte)
-    bytes[alphabet[byte]] = static_cast<std::int16_t>(byte);
-  return bytes;
-}
-
-inline constexpr std::array<std::int16_t, 0x144> kAlphabetBytes = alphabet_bytes();
-
-}  // namespace detail
-
-FLASHLM_ONCE std::optional<std::string> alphabet_to_bytes(std::string_view written) {
-  std::string bytes;
-  while (!written.empty()) {
-    const Utf8Step step = utf8_step(written);
-    if (step.code >= detail::kAlphabetBytes.size() || detail::kAlphabetBytes[step.code] < 0)
-      return std::nullopt;
-    bytes += static_cast<char>(detail::kAlphabetBytes[step.code]);
-    written.remove_prefix(step.length);
-  }
-  return bytes;
-}
-
-FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model) {
+FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model, bool of_bytes) {
   Bpe result;
+  result.of_bytes_ = of_bytes;
   // Old files lack the type; then the members decide.
   if (!model["type"].is_null() && model["type"].string() != "BPE") model["type"].wrong("BPE");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -50,10 +25,12 @@ FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model) {
   const storage::JsonField dropout = model["dropout"];
   if (!dropout.is_null() && !(dropout.value().is_number() && dropout.number() == 0))
     dropout.wrong("null");
-  if (model["byte_fallback"].flag(false)) model["byte_fallback"].wrong("false");
+  result.byte_fallback_ = model["byte_fallback"].flag(false);
+  if (result.byte_fallback_ && of_bytes)
+    model["byte_fallback"].wrong("false for a byte-level model");
   result.ignore_merges_ = model["ignore_merges"].flag(false);
   result.fuse_unknown_ = model["fuse_unk"].flag(false);
-  result.read_vocabulary(model["vocab"]);
+  result.read_vocabulary(model["vocab"], of_bytes);
   result.read_merges(model["merges"]);
   if (!model["unk_token"].is_null()) {
     result.unknown_ = result.id(model["unk_token"].string()).value_or(-1);
@@ -64,28 +41,44 @@ FLASHLM_ONCE Bpe Bpe::parse(const storage::JsonField& model) {
 
 FLASHLM_INLINE void Bpe::encode(std::string_view word, std::vector<Token>& tokens) const {
   if (ignore_merges_) {
-    if (const auto found = words_.find(word); found != words_.end()) {
+    const TokenMap& whole = of_bytes_ ? words_ : vocabulary_;
+    if (const auto found = whole.find(word); found != whole.end()) {
       tokens.push_back(found->second);
       return;
     }
   }
   std::vector<Symbol> symbols;
   symbols.reserve(word.size());
-  bool after_unknown = false;
-  for (const char letter : word) {
-    const Token token = bytes_[static_cast<unsigned char>(letter)];
-    const bool unknown = token < 0;
-    if (!unknown || (unknown_ >= 0 && !(fuse_unknown_ && after_unknown))) {
-      const auto index = static_cast<std::int32_t>(symbols.size());
-      symbols.push_back({unknown ? unknown_ : token, index - 1, index + 1});
-    }
-    after_unknown = unknown;
-  }
+  begin(word, symbols);
   if (symbols.empty()) return;
+  for (std::size_t at = 0; at < symbols.size(); ++at) {
+    symbols[at].previous = static_cast<std::int32_t>(at) - 1;
+    symbols[at].next = static_cast<std::int32_t>(at) + 1;
+  }
   symbols.back().next = -1;
   merge(symbols);
   for (std::int32_t index = 0; index >= 0; index = symbols[static_cast<std::size_t>(index)].next) {
     tokens.push_back(symbols[static_cast<std::size_t>(index)].token);
+  }
+}
+
+FLASHLM_INLINE void Bpe::begin(std::string_view word, std::vector<Symbol>& symbols) const {
+  bool after_unknown = false;
+  while (!word.empty()) {
+    const auto lead = static_cast<unsigned char>(word.front());
+    const std::size_t length = of_bytes_ || lead < 0x80 ? 1 : utf8_step(word).length;
+    const std::string_view letter = word.substr(0, length);
+    word.remove_prefix(length);
+    const Token token = length == 1 ? bytes_[lead] : id(letter).value_or(-1);
+    if (token >= 0) {
+      symbols.push_back({token, 0, 0});
+    } else if (byte_fallback_) {
+      for (const char byte : letter)
+        symbols.push_back({fallback_[static_cast<unsigned char>(byte)], 0, 0});
+    } else if (unknown_ >= 0 && !(fuse_unknown_ && after_unknown)) {
+      symbols.push_back({unknown_, 0, 0});
+    }
+    after_unknown = token < 0;
   }
 }
 
@@ -104,7 +97,7 @@ FLASHLM_INLINE std::uint64_t Bpe::pair_key(Token left, Token right) noexcept {
          static_cast<std::uint32_t>(right);
 }
 
-FLASHLM_ONCE void Bpe::read_vocabulary(const storage::JsonField& field) {
+FLASHLM_ONCE void Bpe::read_vocabulary(const storage::JsonField& field, bool of_bytes) {
   vocabulary_.reserve(field.value().size());
   bytes_.fill(-1);
   std::unordered_set<Token> taken;
@@ -113,11 +106,20 @@ FLASHLM_ONCE void Bpe::read_vocabulary(const storage::JsonField& field) {
     const auto token = static_cast<Token>(id.count(0, kMaxTokens - 1));
     if (!taken.insert(token).second) id.wrong("an id that no other token has");
     vocabulary_.emplace(written, token);
+    if (!of_bytes) {
+      const auto lead = static_cast<unsigned char>(written.empty() ? '\xff' : written.front());
+      if (written.size() == 1 && lead < 0x80) bytes_[lead] = token;
+      return;
+    }
     const std::optional<std::string> bytes = alphabet_to_bytes(written);
     if (!bytes || bytes->empty()) return;
     if (bytes->size() == 1) bytes_[static_cast<unsigned char>(bytes->front())] = token;
     if (ignore_merges_) words_.emplace(*bytes, token);
   });
+  fallback_ = byte_tokens(vocabulary_);
+  // `tokenizers` falls back only for characters whose bytes are all there; all are, or none counts.
+  if (byte_fallback_ && std::count(fallback_.begin(), fallback_.end(), -1) != 0)
+    field.refuse("byte_fallback is true, but the tokens <0x00> to <0xFF> are not all there");
 }
 
 FLASHLM_ONCE void Bpe::read_merges(const storage::JsonField& field) {

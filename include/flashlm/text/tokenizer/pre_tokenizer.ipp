@@ -4,7 +4,11 @@
 
 #include "flashlm/text/tokenizer/pre_tokenizer.hpp"
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include <algorithm>
+#include <utility>
+
+#include "flashlm/base/error.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -107,53 +111,116 @@ FLASHLM_INLINE std::size_t cl100k_word(Cursor cursor, std::size_t max_digits) {
 
 FLASHLM_ONCE PreTokenizer PreTokenizer::parse(const storage::JsonField& field) {
   PreTokenizer result;
-  result.add(field, 0);
-  if (!result.byte_level_) field.wrong("ByteLevel, or a Sequence that ends with it");
+  if (!field.is_null()) result.add(field, 0);
   return result;
 }
 
 FLASHLM_ONCE void PreTokenizer::add(const storage::JsonField& field, int depth) {
   if (depth > 8) field.wrong("at most 8 Sequences inside each other");
-  if (byte_level_) field.wrong("nothing after ByteLevel");
   const std::string& type = field["type"].string();
   if (type == "Sequence") {
     field["pretokenizers"].elements([&](const storage::JsonField& part) { add(part, depth + 1); });
-  } else if (type == "ByteLevel") {
+    return;
+  }
+  if (byte_level_ && !in_alphabet_) {  // what comes behind ByteLevel sees its alphabet
+    cutters_.push_back({Cutter::Kind::alphabet});
+    in_alphabet_ = true;
+  }
+  if (type == "ByteLevel") {
+    if (byte_level_) field.wrong("ByteLevel once");
     if (field["add_prefix_space"].flag(true)) cutters_.push_back({Cutter::Kind::prefix_space});
-    if (field["use_regex"].flag(true)) cutters_.push_back({Cutter::Kind::regex, 0});
+    if (field["use_regex"].flag(true)) cutters_.push_back({Cutter::Kind::known_regex, 0});
     byte_level_ = true;
   } else if (type == "Digits") {
     const bool one_by_one = field["individual_digits"].flag(false);
     cutters_.push_back({one_by_one ? Cutter::Kind::digit : Cutter::Kind::digits});
+  } else if (type == "Punctuation") {
+    cutters_.push_back({Cutter::Kind::punctuation, 0, {}, parse_behavior(field["behavior"])});
+  } else if (type == "Metaspace") {
+    add_metaspace(field);
   } else if (type == "Split") {
     add_split(field);
   } else {
-    field["type"].wrong("ByteLevel, Digits, Split or Sequence");
+    field["type"].wrong("ByteLevel, Digits, Metaspace, Punctuation, Split or Sequence");
   }
 }
 
+FLASHLM_ONCE PreTokenizer::Behavior PreTokenizer::parse_behavior(const storage::JsonField& field) {
+  const std::string name = field.is_null() ? std::string("Isolated") : field.string();
+  if (name == "Isolated") return Behavior::isolated;
+  if (name == "Removed") return Behavior::removed;
+  if (name == "MergedWithPrevious") return Behavior::with_previous;
+  if (name == "MergedWithNext") return Behavior::with_next;
+  if (name == "Contiguous") return Behavior::contiguous;
+  field.wrong("Isolated, Removed, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+FLASHLM_ONCE void PreTokenizer::add_metaspace(const storage::JsonField& field) {
+  Cutter signs{Cutter::Kind::space_sign};
+  signs.literal = field["replacement"].is_null() ? std::string(kSpaceSign)
+                                                 : std::string(field["replacement"].word());
+  // Files of before 2024 say add_prefix_space, and those of one year both.
+  const storage::JsonField scheme = field["prepend_scheme"];
+  const std::string word = scheme.is_null()
+                               ? (field["add_prefix_space"].flag(true) ? "always" : "never")
+                               : scheme.string();
+  if (word != "always" && word != "first" && word != "never")
+    scheme.wrong("always, first or never");
+  signs.always = word == "always";
+  signs.first = word == "first";
+  Cutter before{Cutter::Kind::literal, 0, signs.literal, Behavior::with_next};
+  cutters_.push_back(std::move(signs));
+  if (field["split"].flag(true)) cutters_.push_back(std::move(before));
+}
+
 FLASHLM_ONCE void PreTokenizer::add_split(const storage::JsonField& field) {
-  const std::string& behavior = field["behavior"].string();
-  const bool removed = behavior == "Removed";
-  const bool invert = field["invert"].flag(false);
+  Cutter cutter{Cutter::Kind::literal};
+  cutter.behavior = parse_behavior(field["behavior"]);
+  cutter.invert = field["invert"].flag(false);
   const storage::JsonField pattern = field["pattern"];
-  if (!removed && behavior != "Isolated") field["behavior"].wrong("Isolated or Removed");
+  if (cutter.invert && (cutter.behavior != Behavior::removed || !pattern["String"].is_null()))
+    field["invert"].wrong("false, but for a Regex whose matches are to stay, Removed");
   if (!pattern["String"].is_null()) {
-    if (invert) field["invert"].wrong("false for a Split at a String");
-    cutters_.push_back({Cutter::Kind::literal, 0, pattern["String"].word(), removed});
+    cutter.literal = pattern["String"].word();
+    cutters_.push_back(std::move(cutter));
     return;
   }
+  const std::string& regex = pattern["Regex"].string();
   // Each known regex matches every character, so "isolate the matches" and "remove the rest" are
   // the same.
-  if (removed && !invert) field["behavior"].wrong("Isolated, or Removed with invert");
-  const std::string& regex = pattern["Regex"].string();
+  const bool whole = cutter.behavior == Behavior::isolated || cutter.invert;
   for (const detail::KnownRegex& known : detail::kKnownRegexes) {
-    if (known.pattern == regex) {
-      cutters_.push_back({Cutter::Kind::regex, known.max_digits});
+    if (whole && known.pattern == regex) {
+      cutters_.push_back({Cutter::Kind::known_regex, known.max_digits});
       return;
     }
   }
-  pattern["Regex"].wrong("the regex of GPT-2, Llama 3 (cl100k) or Qwen 2");
+  cutter.kind = Cutter::Kind::regex;
+  try {
+    cutter.regex = Regex(regex);
+  } catch (const ArgumentError& error) {
+    pattern["Regex"].refuse(error.what());
+  }
+  cutters_.push_back(std::move(cutter));
+}
+
+FLASHLM_INLINE std::pair<std::size_t, std::size_t> PreTokenizer::find(const Cutter& cutter,
+                                                                      std::string_view piece,
+                                                                      std::size_t from) {
+  if (cutter.kind == Cutter::Kind::literal) {
+    const std::size_t found = std::min(piece.find(cutter.literal, from), piece.size());
+    return {found, std::min(found + cutter.literal.size(), piece.size())};
+  }
+  for (detail::Cursor cursor(piece.substr(from)); !cursor.at_end(); cursor.next()) {
+    const std::size_t begin = from + cursor.position;
+    if (cutter.kind == Cutter::Kind::punctuation) {
+      if (is_punctuation(cursor.code)) return {begin, begin + cursor.length};
+      continue;
+    }
+    const std::optional<std::size_t> end = cutter.regex->match(piece, begin);
+    if (end && *end > begin) return {begin, *end};
+  }
+  return {piece.size(), piece.size()};
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::text

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// tokenizer.hpp: text to tokens and back, by the tokenizer.json of a byte-level BPE model (GPT-2,
-/// Llama 3, Qwen, SmolLM).
+/// tokenizer.hpp: text to tokens and back, by a tokenizer.json: byte-level BPE (GPT-2, Llama 3,
+/// Qwen), BPE of SentencePiece (Llama 2, Mistral, Gemma) and unigram.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "flashlm/base/token.hpp"
@@ -18,7 +19,10 @@
 #include "flashlm/text/tokenizer/added_tokens.hpp"
 #include "flashlm/text/tokenizer/bpe.hpp"
 #include "flashlm/text/tokenizer/byte_trie.hpp"
+#include "flashlm/text/tokenizer/decoder.hpp"
+#include "flashlm/text/tokenizer/normalizer.hpp"
 #include "flashlm/text/tokenizer/pre_tokenizer.hpp"
+#include "flashlm/text/tokenizer/unigram.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
@@ -55,11 +59,12 @@ class Tokenizer {
   /// text. Throws as above.
   std::vector<Token> encode(std::span<const TextPart> parts) const;
 
-  /// The text of `tokens`, without special ones if `skip_special`. Bytes that are no UTF-8 become
-  /// U+FFFD.
+  /// The text of `tokens`, without special ones if `skip_special` and without the space that
+  /// SentencePiece puts before a text. Bytes that are no UTF-8 become U+FFFD.
   std::string decode(std::span<const Token> tokens, bool skip_special = false) const;
 
-  /// The bytes of one token: possibly a part of a character; for an added token its text. Empty for
+  /// The bytes of one token: possibly a part of a character; for an added token its text; the space
+  /// before a text included. Empty for
   /// an id that the vocabulary lacks, because models pad their head. Throws ArgumentError below 0.
   std::string_view bytes(Token token) const;
 
@@ -109,7 +114,8 @@ class Tokenizer {
   /// Appends the tokens of `text`, which is UTF-8.
   void encode(std::string_view text, const TrustedBytes& trusted, std::vector<Token>& tokens) const;
 
-  static void check_decoder(const storage::JsonField& field, int depth);
+  /// The texts of the control tokens.
+  static std::vector<std::string> special_contents(const storage::JsonField& added);
 
   void read_added_tokens(const storage::JsonField& field);
 
@@ -119,8 +125,14 @@ class Tokenizer {
 
   void read_template(const storage::JsonField& field);
 
+  /// The tokens as tokenizer.json writes them, by their ids; and the id of one.
+  const TokenMap& vocabulary() const;
+  std::optional<Token> model_id(std::string_view written) const;
+
+  Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
-  Bpe bpe_;
+  Decoder decoder_;
+  std::variant<Bpe, Unigram> model_;
   AddedTokens added_;
   std::vector<Entry> table_;              // by id
   std::size_t n_rows_ = ~std::size_t{0};  // ids that the model has a row for

@@ -9,7 +9,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/storage/io/file.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
@@ -20,14 +20,22 @@ FLASHLM_ONCE Tokenizer Tokenizer::open(const std::filesystem::path& path) {
 FLASHLM_ONCE Tokenizer Tokenizer::parse(std::string_view json, const std::string& name) {
   const storage::Json document = storage::parse_foreign_json(json, "tokenizer", name);
   const storage::JsonField root(document, "tokenizer", name);
-  const storage::JsonField normalizer = root["normalizer"];
-  const bool empty_sequence = !normalizer.is_null() && normalizer["type"].value().is("Sequence") &&
-                              normalizer["normalizers"].array_size() == 0;
-  if (!normalizer.is_null() && !empty_sequence) normalizer["type"].wrong("no normalizer");
-  check_decoder(root["decoder"], 0);
   Tokenizer result;
+  result.normalizer_ = Normalizer::parse(root["normalizer"]);
   result.pre_tokenizer_ = PreTokenizer::parse(root["pre_tokenizer"]);
-  result.bpe_ = Bpe::parse(root["model"]);
+  result.decoder_ = Decoder::parse(root["decoder"]);
+  const bool of_bytes = result.pre_tokenizer_.is_byte_level();
+  if (of_bytes != result.decoder_.is_byte_level())
+    root["decoder"].wrong(of_bytes ? "ByteLevel, as the pre-tokenizer is"
+                                   : "no ByteLevel, since the pre-tokenizer is none");
+  const storage::JsonField model = root["model"];
+  const bool is_unigram = !model["type"].is_null() && model["type"].string() == "Unigram";
+  if (is_unigram && of_bytes) root["pre_tokenizer"].wrong("no ByteLevel for a Unigram");
+  if (is_unigram) {
+    result.model_ = Unigram::parse(model, special_contents(root["added_tokens"]));
+  } else {
+    result.model_ = Bpe::parse(model, of_bytes);
+  }
   result.read_added_tokens(root["added_tokens"]);
   result.fill_table(root["added_tokens"]);
   result.read_post_processor(root["post_processor"], 0);
@@ -68,9 +76,13 @@ FLASHLM_INLINE std::vector<Token> Tokenizer::encode(std::span<const TextPart> pa
 FLASHLM_INLINE std::string Tokenizer::decode(std::span<const Token> tokens,
                                              bool skip_special) const {
   std::string joined;
+  std::size_t first = 0;  // bytes of the first token
   for (const Token token : tokens) {
-    if (!skip_special || !is_special(token)) joined += bytes(token);
+    if (skip_special && is_special(token)) continue;
+    joined += bytes(token);
+    if (first == 0) first = joined.size();
   }
+  joined.erase(0, decoder_.stripped(joined, first));
   return is_utf8(joined) ? joined : utf8_lossy(joined);
 }
 
@@ -86,7 +98,16 @@ FLASHLM_INLINE std::optional<Token> Tokenizer::id(std::string_view written) cons
   for (const AddedToken& token : added_.tokens()) {
     if (token.content == written) return token.id;
   }
-  return bpe_.id(written);
+  return model_id(written);
+}
+
+FLASHLM_INLINE const TokenMap& Tokenizer::vocabulary() const {
+  return std::visit([](const auto& model) -> const TokenMap& { return model.vocabulary(); },
+                    model_);
+}
+
+FLASHLM_INLINE std::optional<Token> Tokenizer::model_id(std::string_view written) const {
+  return std::visit([&](const auto& model) { return model.id(written); }, model_);
 }
 
 FLASHLM_ONCE std::vector<std::string> Tokenizer::special_tokens() const {
@@ -134,47 +155,56 @@ FLASHLM_ONCE std::shared_ptr<const ByteTrie> Tokenizer::trie() const {
 
 FLASHLM_INLINE void Tokenizer::encode(std::string_view text, const TrustedBytes& trusted,
                                       std::vector<Token>& tokens) const {
-  added_.split(
-      text, trusted,
-      [&](std::string_view piece) {
-        pre_tokenizer_.split(piece, [&](std::string_view word) { bpe_.encode(word, tokens); });
+  const auto take = [&](Token token) { tokens.push_back(token); };
+  std::visit(
+      [&](const auto& model) {
+        const auto cut = [&](std::string_view piece, bool begins) {
+          pre_tokenizer_.split(piece, begins,
+                               [&](std::string_view word) { model.encode(word, tokens); });
+        };
+        if (normalizer_.is_identity()) {
+          added_.split(text, trusted, [](std::string_view piece) { return piece; }, cut, take);
+        } else {
+          const auto normal = [&](std::string_view piece) { return normalizer_.run(piece); };
+          added_.split(text, trusted, normal, cut, take);
+        }
       },
-      [&](Token token) { tokens.push_back(token); });
+      model_);
 }
 
-FLASHLM_ONCE void Tokenizer::check_decoder(const storage::JsonField& field, int depth) {
-  if (field["type"].value().is("Sequence") && depth < 8) {
-    const storage::JsonField parts = field["decoders"];
-    if (parts.array_size() != 1) parts.wrong("ByteLevel alone");
-    check_decoder(parts.at(0), depth + 1);
-  } else if (!field["type"].value().is("ByteLevel")) {
-    field["type"].wrong("ByteLevel");
-  }
+FLASHLM_ONCE std::vector<std::string> Tokenizer::special_contents(const storage::JsonField& added) {
+  std::vector<std::string> contents;
+  const auto read = [&](const storage::JsonField& entry) {
+    if (entry["special"].flag(false)) contents.push_back(entry["content"].word());
+  };
+  if (!added.is_null()) added.elements(read);
+  return contents;
 }
 
 FLASHLM_ONCE void Tokenizer::read_added_tokens(const storage::JsonField& field) {
   std::vector<AddedToken> tokens;
   const auto read = [&](const storage::JsonField& entry) {
     AddedToken token;
-    token.id = static_cast<Token>(entry["id"].count(0, Bpe::kMaxTokens - 1));
+    token.id = static_cast<Token>(entry["id"].count(0, kMaxTokens - 1));
     token.content = entry["content"].word();
     token.special = entry["special"].flag(false);
     token.single_word = entry["single_word"].flag(false);
     token.lstrip = entry["lstrip"].flag(false);
     token.rstrip = entry["rstrip"].flag(false);
     token.normalized = entry["normalized"].flag(!token.special);
-    const std::optional<Token> same = bpe_.id(token.content);
+    const std::optional<Token> same = model_id(token.content);
     if (same && *same != token.id) entry["id"].wrong(concat(*same, ", the id in model.vocab"));
     tokens.push_back(std::move(token));
   };
   if (!field.is_null()) field.elements(read);
-  added_ = AddedTokens(std::move(tokens));
+  added_ = AddedTokens(std::move(tokens),
+                       [&](std::string_view content) { return normalizer_.run(content); });
 }
 
 FLASHLM_ONCE void Tokenizer::fill_table(const storage::JsonField& added) {
   Token largest = -1;
-  const std::size_t count = bpe_.vocabulary().size() + added_.tokens().size();
-  for (const auto& [written, token] : bpe_.vocabulary()) largest = std::max(largest, token);
+  const std::size_t count = vocabulary().size() + added_.tokens().size();
+  for (const auto& [written, token] : vocabulary()) largest = std::max(largest, token);
   for (const AddedToken& token : added_.tokens()) largest = std::max(largest, token.id);
   // A table with a few holes is fine; a small file may not ask for a large one.
   if (static_cast<std::size_t>(largest + 1) > 8 * count + 65536) {
@@ -182,17 +212,18 @@ FLASHLM_ONCE void Tokenizer::fill_table(const storage::JsonField& added) {
         concat("expected ids of about the number of tokens, which is ", count, ", got ", largest));
   }
   table_.resize(static_cast<std::size_t>(largest + 1));
-  for (const auto& [written, token] : bpe_.vocabulary()) {
-    std::optional<std::string> bytes = alphabet_to_bytes(written);
-    table_[static_cast<std::size_t>(token)] = {std::move(bytes).value_or(written), true, false};
+  for (const auto& [written, token] : vocabulary()) {
+    table_[static_cast<std::size_t>(token)] = {decoder_.bytes(written), true, false};
   }
   for (std::size_t index = 0; index < added_.tokens().size(); ++index) {
     const AddedToken& token = added_.tokens()[index];
     Entry& entry = table_[static_cast<std::size_t>(token.id)];
-    if (entry.used && bpe_.id(token.content) != token.id && entry.bytes != token.content) {
+    if (entry.used && model_id(token.content) != token.id && entry.bytes != token.content) {
       added.at(index)["id"].wrong("an id that no other token has");
     }
-    entry = {token.content, true, token.special};
+    const bool as_piece = token.normalized && !decoder_.is_byte_level();
+    entry = {as_piece ? decoder_.bytes(normalizer_.run(token.content)) : token.content, true,
+             token.special};
   }
 }
 

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/tools/http/http_transfer.hpp"
 #include "flashlm/tools/http/url.hpp"
 

@@ -11,7 +11,7 @@
 #include <tuple>
 #include <utility>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/tools/http/pace.hpp"
 #include "flashlm/tools/http/url.hpp"
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer/unicode.hpp"
+#include "flashlm/text/unicode/unicode.hpp"
 #include "flashlm/tools/http/caseless.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::tools {

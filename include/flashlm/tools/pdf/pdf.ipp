@@ -15,7 +15,7 @@
 #include "flashlm/base/error.hpp"
 #include "flashlm/base/units.hpp"
 #include "flashlm/storage/io/file.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "flashlm/tools/pdf/child_process.hpp"
 #include "flashlm/tools/pdf/pdf_text.hpp"
 #include "flashlm/tools/pdf/poppler_reader.hpp"

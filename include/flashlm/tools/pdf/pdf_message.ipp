@@ -5,7 +5,7 @@
 #include "flashlm/tools/pdf/pdf_message.hpp"
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "flashlm/text/tokenizer/unicode.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/unicode.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::tools {
 

@@ -30,6 +30,8 @@ from flashlm.packing.graph import Graph
 from flashlm.packing.graph.tensors import tensors_of
 from flashlm.packing.sources.source import Source, match_tensors, untie
 from flashlm.packing.tokenizers.gpt2_tokenizer import MERGES, VOCAB, gpt2_tokenizer_json
+from flashlm.packing.tokenizers.sentencepiece import MODEL, sentencepiece_json
+from flashlm.packing.tokenizers.tokenizer import post_processor
 from flashlm.packing.tokenizers.tokens import Tokens
 
 SINGLE_FILE = "model.safetensors"
@@ -327,13 +329,10 @@ def _add_generation_config(
 
 
 def _older_tokenizer(folder: Path, family: Family) -> bytes:
-    """tokenizer.json, made from vocab.json and merges.txt."""
-    if not (folder / VOCAB).is_file() and (folder / "tokenizer.model").is_file():
-        raise FormatError(
-            f"[pack] tokenizer: expected tokenizer.json of a byte-level BPE, got tokenizer.model "
-            f"({folder}). "
-            "SentencePiece is not read yet."
-        )
+    """tokenizer.json, made from tokenizer.model, or from vocab.json and merges.txt."""
+    if not (folder / VOCAB).is_file() and (folder / MODEL).is_file():
+        pieces = sentencepiece_json(folder, adds_bos=True, post_processor=post_processor)
+        return (json.dumps(pieces, ensure_ascii=False) + "\n").encode()
     if not (folder / VOCAB).is_file() or not (folder / MERGES).is_file():
         raise FormatError(
             f"[pack] tokenizer: tokenizer.json is missing, and so is {VOCAB} with {MERGES} "

@@ -14,7 +14,8 @@ from typing import Any
 
 from flashlm._core import FormatError
 from flashlm._engine.files import read_object, read_text_file
-from flashlm.packing.tokenizers.tokenizer import bpe_document, byte_level, post_processor
+from flashlm.packing.tokenizers.pre_tokenizers import byte_level
+from flashlm.packing.tokenizers.tokenizer import bpe_document, post_processor
 
 VOCAB, MERGES = "vocab.json", "merges.txt"
 _SPECIAL = (

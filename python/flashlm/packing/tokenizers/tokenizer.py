@@ -7,22 +7,14 @@ import itertools
 from collections.abc import Mapping
 
 from flashlm._core import FormatError
-
-_LLAMA3_REGEX = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+from flashlm.packing.tokenizers import sentencepiece
+from flashlm.packing.tokenizers.pre_tokenizers import (
+    PRE_TOKENIZERS,
+    WHOLE_WORDS,
+    WITH_BOS,
+    byte_level,
 )
-_QWEN2_REGEX = _LLAMA3_REGEX.replace("{1,3}", "")
-
-
-def byte_level(*, use_regex: bool, add_prefix_space: bool = False) -> dict[str, object]:
-    """The step of tokenizer.json that turns bytes into GPT-2's characters."""
-    return {
-        "type": "ByteLevel",
-        "add_prefix_space": add_prefix_space,
-        "trim_offsets": True,
-        "use_regex": use_regex,
-    }
+from flashlm.packing.tokenizers.sentencepiece import CONTROL, UNUSED, USER_DEFINED, Piece
 
 
 def byte_characters() -> list[str]:
@@ -32,44 +24,9 @@ def byte_characters() -> list[str]:
     return [chr(byte) if byte in shown else chr(next(hidden)) for byte in range(256)]
 
 
-def _split(regex: str) -> dict[str, object]:
-    cut = {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
-    return {"type": "Sequence", "pretokenizers": [cut, byte_level(use_regex=False)]}
-
-
-_GPT2 = byte_level(use_regex=True)
-_DIGITS: dict[str, object] = {
-    "type": "Sequence",
-    "pretokenizers": [{"type": "Digits", "individual_digits": True}, byte_level(use_regex=True)],
-}
-_LLAMA3 = _split(_LLAMA3_REGEX)
-_QWEN2 = _split(_QWEN2_REGEX)
-
-# tokenizer.ggml.pre, in the names of llama.cpp: those whose rules tokenizer.json can say and the
-# engine reads.
-_PRE_TOKENIZERS: dict[str, dict[str, object]] = {
-    "gpt-2": _GPT2,
-    "phi-2": _GPT2,
-    "smollm": _DIGITS,
-    "starcoder": _DIGITS,
-    "refact": _DIGITS,
-    "llama3": _LLAMA3,
-    "llama-v3": _LLAMA3,
-    "llama-bpe": _LLAMA3,
-    "falcon3": _LLAMA3,
-    # The same cuts, and nothing else of Llama 3: merges count, and no BOS unless the file says so.
-    "smaug-bpe": _LLAMA3,
-    "dbrx": _LLAMA3,
-    "qwen2": _QWEN2,
-    "deepseek-r1-qwen": _QWEN2,
-}
-_LLAMA3_NAMES = ("llama3", "llama-v3", "llama-bpe", "falcon3")
-
-# The kinds of token_type, as gguf.TokenType numbers them.
-_CONTROL = 3
-_USER_DEFINED = 4
-_UNUSED = 5
-_ADDED = (_CONTROL, _USER_DEFINED)
+_ADDED = (CONTROL, USER_DEFINED)
+# tokenizer.ggml.model of SentencePiece: whether it is unigram.
+_SENTENCEPIECE = {"llama": False, "gemma4": False, "t5": True}
 
 
 def _wrong(key: str, expected: str, got: object) -> FormatError:
@@ -107,19 +64,28 @@ def _flag(metadata: Mapping[str, object], key: str, absent: bool) -> bool:
     return value
 
 
+def _merges(metadata: Mapping[str, object]) -> list[list[str]]:
+    """Pairs of tokens in the order in which they are merged."""
+    merges = []
+    for merge in _strings(metadata, "tokenizer.ggml.merges"):
+        if merge.count(" ") != 1:
+            raise _wrong("tokenizer.ggml.merges", "two tokens with a space between", merge)
+        merges.append(merge.split(" "))
+    return merges
+
+
 def _template(token: str, token_id: int) -> tuple[dict[str, object], dict[str, object]]:
     part: dict[str, object] = {"SpecialToken": {"id": token, "type_id": 0}}
     return part, {"id": token, "ids": [token_id], "tokens": [token]}
 
 
 def _around(
-    metadata: Mapping[str, object], pre: str, tokens: list[str]
+    metadata: Mapping[str, object], tokens: list[str], *, bos: bool, eos: bool = False
 ) -> dict[str, tuple[str, int]]:
-    """BOS and EOS, where the model wants them around a text."""
+    """BOS and EOS, where the model wants them around a text; `bos` and `eos` if it does not say."""
     wanted = {
-        # llama.cpp adds BOS for Llama 3 unless the file says otherwise.
-        "bos": _flag(metadata, "tokenizer.ggml.add_bos_token", pre in _LLAMA3_NAMES),
-        "eos": _flag(metadata, "tokenizer.ggml.add_eos_token", False),
+        "bos": _flag(metadata, "tokenizer.ggml.add_bos_token", bos),
+        "eos": _flag(metadata, "tokenizer.ggml.add_eos_token", eos),
     }
     around: dict[str, tuple[str, int]] = {}
     for name, add in wanted.items():
@@ -211,7 +177,7 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
         `tokenizers` read.
 
     Raises:
-        FormatError: The vocabulary is no byte-level BPE, its pre-tokenizer is not known, or a field
+        FormatError: The vocabulary is of another kind, its pre-tokenizer is not known, or a field
             is broken.
 
     Example:
@@ -226,39 +192,66 @@ def tokenizer_json(metadata: Mapping[str, object]) -> dict[str, object]:
         {'<|im_end|>': 0, 'a': 1, 'b': 2, 'ab': 3}
     """
     model = metadata.get("tokenizer.ggml.model")
+    if model in _SENTENCEPIECE:
+        return _of_pieces(metadata, str(model))
     if model != "gpt2":
         raise _wrong(
-            "tokenizer.ggml.model", "'gpt2' (byte-level BPE; SentencePiece is not read yet)", model
+            "tokenizer.ggml.model",
+            "'gpt2' (byte-level BPE), 'llama' or 'gemma4' (SentencePiece's BPE), or 't5' (unigram)",
+            model,
         )
     pre = metadata.get("tokenizer.ggml.pre")
-    if not isinstance(pre, str) or pre not in _PRE_TOKENIZERS:
-        raise _wrong("tokenizer.ggml.pre", "one of " + ", ".join(_PRE_TOKENIZERS), pre)
-    pre_tokenizer = _PRE_TOKENIZERS[pre]
+    if not isinstance(pre, str) or pre not in PRE_TOKENIZERS:
+        raise _wrong("tokenizer.ggml.pre", "one of " + ", ".join(PRE_TOKENIZERS), pre)
+    pre_tokenizer = PRE_TOKENIZERS[pre]
     if _flag(metadata, "tokenizer.ggml.add_space_prefix", False):
         raise _wrong("tokenizer.ggml.add_space_prefix", "false for byte-level BPE", True)
 
     tokens = _strings(metadata, "tokenizer.ggml.tokens")
     types = _token_types(metadata, len(tokens))
-    vocab = {token: index for index, token in enumerate(tokens) if types[index] != _UNUSED}
-    if len(vocab) != sum(kind != _UNUSED for kind in types):
+    vocab = {token: index for index, token in enumerate(tokens) if types[index] != UNUSED}
+    if len(vocab) != sum(kind != UNUSED for kind in types):
         raise _wrong(
             "tokenizer.ggml.tokens", "no token twice", f"{len(tokens) - len(vocab)} repeated"
         )
     added = {
-        token: types[index] == _CONTROL
+        token: types[index] == CONTROL
         for index, token in enumerate(tokens)
         if types[index] in _ADDED
     }
-    merges = []
-    for merge in _strings(metadata, "tokenizer.ggml.merges"):
-        if merge.count(" ") != 1:
-            raise _wrong("tokenizer.ggml.merges", "two tokens with a space between", merge)
-        merges.append(merge.split(" "))
     return bpe_document(
         vocab,
-        merges,
+        _merges(metadata),
         added,
         pre_tokenizer=pre_tokenizer,
-        post_processor=post_processor(_around(metadata, pre, tokens)),
-        ignore_merges=pre in _LLAMA3_NAMES,
+        post_processor=post_processor(_around(metadata, tokens, bos=pre in WITH_BOS)),
+        ignore_merges=pre in WHOLE_WORDS,
+    )
+
+
+def _of_pieces(metadata: Mapping[str, object], model: str) -> dict[str, object]:
+    """The tokenizer.json of SentencePiece's pieces; llama.cpp's answers where the file has none."""
+    unigram = _SENTENCEPIECE[model]
+    tokens = _strings(metadata, "tokenizer.ggml.tokens")
+    types = _token_types(metadata, len(tokens))
+    key = "tokenizer.ggml.scores"
+    scores = metadata.get(key)
+    if not isinstance(scores, list) or len(scores) != len(tokens):
+        raise _wrong(key, f"a list of {len(tokens)} numbers", scores)
+    if metadata.get("tokenizer.ggml.precompiled_charsmap"):
+        raise _wrong(
+            "tokenizer.ggml.precompiled_charsmap",
+            "no table of characters, which is not read",
+            "one",
+        )
+    if _flag(metadata, "tokenizer.ggml.remove_extra_whitespaces", False):
+        raise _wrong("tokenizer.ggml.remove_extra_whitespaces", "false", True)
+    around = _around(metadata, tokens, bos=not unigram, eos=unigram)
+    return sentencepiece.document(
+        [Piece(*each) for each in zip(tokens, map(float, scores), types, strict=True)],
+        unigram=unigram,
+        space_prefix=_flag(metadata, "tokenizer.ggml.add_space_prefix", model != "gemma4"),
+        post_processor=post_processor(around) if around else {},
+        where="GGUF",
+        merges=_merges(metadata) if model == "gemma4" else None,
     )

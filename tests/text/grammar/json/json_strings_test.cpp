@@ -9,7 +9,7 @@
 #include "flashlm/base/random.hpp"
 #include "flashlm/text/grammar/grammar.hpp"
 #include "flashlm/text/grammar/json/json_rules.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 #include "support/catch.hpp"
 #include "support/grammar.hpp"
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "flashlm/text/tokenizer/code_points.hpp"
+#include "flashlm/text/unicode/code_points.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {

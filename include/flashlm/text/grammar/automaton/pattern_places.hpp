@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "flashlm/text/grammar/automaton/pattern.hpp"
-#include "flashlm/text/tokenizer/code_points.hpp"
+#include "flashlm/text/unicode/code_points.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {

@@ -8,7 +8,7 @@
 
 #include "flashlm/base/error.hpp"
 #include "flashlm/text/grammar/automaton/pattern_places.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

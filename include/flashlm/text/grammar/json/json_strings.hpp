@@ -9,7 +9,7 @@
 
 #include "flashlm/text/grammar/automaton/grammar_rules.hpp"
 #include "flashlm/text/grammar/automaton/pattern_states.hpp"
-#include "flashlm/text/tokenizer/code_points.hpp"
+#include "flashlm/text/unicode/code_points.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {

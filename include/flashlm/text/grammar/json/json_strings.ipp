@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

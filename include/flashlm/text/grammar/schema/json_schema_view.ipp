@@ -12,7 +12,7 @@
 
 #include "flashlm/text/grammar/json/json_rules.hpp"
 #include "flashlm/text/grammar/schema/json_schema_words.hpp"
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 

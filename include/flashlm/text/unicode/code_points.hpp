@@ -52,5 +52,5 @@ class CodePoints {
 }  // namespace flashlm::inline FLASHLM_ABI::text
 
 #if !defined(FLASHLM_COMPILED)
-#include "flashlm/text/tokenizer/code_points.ipp"
+#include "flashlm/text/unicode/code_points.ipp"
 #endif

@@ -96,5 +96,5 @@ class Utf8Stream {
 }  // namespace flashlm::inline FLASHLM_ABI::text
 
 #if !defined(FLASHLM_COMPILED)
-#include "flashlm/text/tokenizer/utf8.ipp"
+#include "flashlm/text/unicode/utf8.ipp"
 #endif

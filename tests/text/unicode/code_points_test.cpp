@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flashlm/text/tokenizer/code_points.hpp"
+#include "flashlm/text/unicode/code_points.hpp"
 
 #include "support/catch.hpp"
 

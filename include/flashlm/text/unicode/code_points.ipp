@@ -2,7 +2,7 @@
 /// code_points.ipp: the bodies of code_points.hpp.
 #pragma once
 
-#include "flashlm/text/tokenizer/code_points.hpp"
+#include "flashlm/text/unicode/code_points.hpp"
 
 #include <algorithm>
 

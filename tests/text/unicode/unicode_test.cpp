@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flashlm/text/tokenizer/unicode.hpp"
+#include "flashlm/text/unicode/unicode.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 
 #include "support/catch.hpp"
@@ -22,18 +23,37 @@ bool is_ascending(const detail::CodeRange (&ranges)[N]) {
 }  // namespace
 
 TEST_CASE("the tables of characters are ascending and have no neighbours that could be one") {
-  CHECK(is_ascending(detail::kLetters));
-  CHECK(is_ascending(detail::kNumbers));
   CHECK(is_ascending(detail::kNumerics));
+  CHECK(is_ascending(detail::kPunctuations));
   CHECK(is_ascending(detail::kSpaces));
   CHECK(is_ascending(detail::kWords));
+}
+
+TEST_CASE("runs of one category are ascending, and neighbours differ") {
+  CHECK(detail::kCategories[0] >> 5 == 0);
+  for (std::size_t index = 1; index < std::size(detail::kCategories); ++index) {
+    const std::uint32_t run = detail::kCategories[index], before = detail::kCategories[index - 1];
+    CHECK(run >> 5 > before >> 5);
+    CHECK((run & 31) != (before & 31));
+    CHECK((run & 31) <= static_cast<std::uint32_t>(Category::Cn));
+  }
+}
+
+TEST_CASE("a character has one category") {
+  CHECK(category(U'A') == Category::Lu);
+  CHECK(category(U'\u01c5') == Category::Lt);
+  CHECK(category(U'\u0301') == Category::Mn);
+  CHECK(category(U'\u20ac') == Category::Sc);
+  CHECK(category(0x10ffff) == Category::Cn);
+  CHECK(from_to(Category::Lu, Category::Lt) ==
+        (bit(Category::Lu) | bit(Category::Ll) | bit(Category::Lt)));
 }
 
 TEST_CASE("the quick answers for ASCII are those of the tables") {
   for (char32_t code = 0; code < 0x80; ++code) {
     CAPTURE(static_cast<unsigned>(code));
-    CHECK(is_letter(code) == detail::contains(detail::kLetters, code));
-    CHECK(is_number(code) == detail::contains(detail::kNumbers, code));
+    CHECK(is_letter(code) == ((bit(category(code)) & kLetters) != 0));
+    CHECK(is_number(code) == ((bit(category(code)) & kNumbers) != 0));
     CHECK(is_numeric(code) == detail::contains(detail::kNumerics, code));
     CHECK(is_space(code) == detail::contains(detail::kSpaces, code));
     CHECK(is_word(code) == detail::contains(detail::kWords, code));

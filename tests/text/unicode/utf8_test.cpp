@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 #include <algorithm>
 #include <cstdint>

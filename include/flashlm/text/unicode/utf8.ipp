@@ -2,7 +2,7 @@
 /// utf8.ipp: the bodies of utf8.hpp.
 #pragma once
 
-#include "flashlm/text/tokenizer/utf8.hpp"
+#include "flashlm/text/unicode/utf8.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::text {
 
