@@ -123,7 +123,7 @@ ADDED = [
 ]
 
 
-def of_gguf(name: str) -> pre_tokenizers.PreTokenizer:
+def of_gguf(name: str) -> Any:
     """The pre-tokenizer of a name of llama.cpp."""
     step = json.dumps({"pre_tokenizer": PRE_TOKENIZERS[name]})
     empty = json.loads(Tokenizer(models.BPE()).to_str())
@@ -171,7 +171,7 @@ def train_pieces(
     first = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     if unigram:
         tokenizer = Tokenizer(models.Unigram())
-        trainer = trainers.UnigramTrainer(
+        trainer: Any = trainers.UnigramTrainer(
             vocab_size=700,
             special_tokens=first,
             unk_token=UNKNOWN,

@@ -13,8 +13,7 @@
 
 #if defined(__has_include)
 #if !__has_include(<poppler-document.h>)
-#error \
-    "flashlm::pdf needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
+#error "flashlm::pdf needs poppler-cpp: apt-get install libpoppler-cpp-dev, then link flashlm::pdf"
 #endif
 #endif
 
