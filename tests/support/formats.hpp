@@ -37,14 +37,9 @@ inline std::size_t scale_at(DType dtype) { return dtype == DType::q6_k ? 208 : 0
 
 /// What the scale of a block may be for its numbers to be at most about 1.
 inline float scale_size(DType dtype) {
-  switch (dtype) {
-    case DType::q4_k:
-    case DType::q5_k:
-    case DType::q6_k: return 1 / 2048.0f;
-    case DType::q8_0:
-    case DType::iq4_nl: return 1 / 128.0f;
-    default: return 1 / 16.0f;
-  }
+  const bool has_factors = dtype == DType::q4_k || dtype == DType::q5_k || dtype == DType::q6_k;
+  if (has_factors) return 1 / 2048.0f;
+  return dtype == DType::q8_0 || dtype == DType::iq4_nl ? 1 / 128.0f : 1 / 16.0f;
 }
 
 inline void put_half(std::byte* at, float number) {
@@ -113,8 +108,12 @@ inline BlockNumber block_number(DType dtype, const std::byte* row, std::size_t i
                                          : std::ldexp(1.0f, byte(0) - 128);
       return {code < 8 ? twice : -twice, scale};
     }
-    default: return {};
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16:
+    case DType::u8: break;  // no blocks
   }
+  return {};
 }
 
 }  // namespace support

@@ -25,7 +25,7 @@
 #include "flashlm/storage/format/manifest.hpp"
 #include "flashlm/storage/format/safetensors.hpp"
 #include "flashlm/storage/format/safetensors_writer.hpp"
-#include "flashlm/text/tokenizer/bpe.hpp"
+#include "flashlm/text/tokenizer/byte_alphabet.hpp"
 #include "flashlm/text/unicode/utf8.hpp"
 #include "support/model_folder.hpp"
 #include "support/temp_folder.hpp"
