@@ -228,7 +228,7 @@ def test_a_context_that_was_not_asked_for_follows_the_memory(long: Path, tmp_pat
     plenty = spared("plenty", 256 * MIB)
     assert planned(long, plenty).context == 4096
     assert _core.LanguageModel.largest_context(long, system=plenty.root) == 65536
-    little = spared("little", 8 * MIB)
+    little = spared("little", 6 * MIB)
     plan = planned(long, little)
     assert 256 <= plan.context < 4096
     assert plan.context == _core.LanguageModel.largest_context(long, system=little.root)

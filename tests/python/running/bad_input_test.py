@@ -89,7 +89,7 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
             ["run", "groups.flash", "-p", "x", "--selector", "predictor"],
             "Pack the model with neurons_per_bundle=1",
         ),
-        (["pack", "silu", "new.flash", "--dtype", "nonsense"], "'q4_0', got 'nonsense'"),
+        (["pack", "silu", "new.flash", "--dtype", "nonsense"], "'q6_k', got 'nonsense'"),
         (["pack", "silu", "new.flash", "--neurons-per-bundle", "0"], "expected 1 or more, got 0"),
         ([*TRAIN[:-1], "short.txt"], "expected at least 320 tokens, got"),
         ([*TRAIN[:-1], "empty.txt"], "expected text, got 0 bytes of white space"),
@@ -122,7 +122,7 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
         ([*THRESHOLDS, "--memory", "half"], "got 'half'"),
         (
             [*BENCH, "--dtype", "nonsense"],
-            "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, got 'nonsense'",
+            "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, got 'nonsense'",
         ),
         ([*BENCH, "--memory", "nonsense"], "got 'nonsense'"),
         ([*BENCH, "--memory", "64KiB"], "[memory_plan] budget: expected at least"),

@@ -260,7 +260,7 @@ TEST_CASE("a version from elsewhere says what to do") {
   const auto refused = [&](int version, const char* hint) {
     const auto text =
         changed(manifest, [&](nlohmann::ordered_json& json) { json["format_version"] = version; });
-    const std::string got = "expected 3, got " + std::to_string(version);
+    const std::string got = "expected 3 or 4, got " + std::to_string(version);
     CHECK_THROWS_WITH(Manifest::parse(text, "x"),
                       ContainsSubstring(got) && ContainsSubstring(hint));
   };

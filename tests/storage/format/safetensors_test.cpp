@@ -251,7 +251,8 @@ TEST_CASE("the metadata tell the number format of blocks, and nothing that contr
   CHECK(format_of("U8", "") == DType::u8);
   CHECK(format_of("U8", R"("dtype.x":"q8_0")") == DType::q8_0);
   CHECK(format_of("U8", R"("dtype.x":"q4_0")") == DType::q4_0);
-  for (const char* word : {"q4_1", "", "u8", "f16", "Q8_0"}) {
+  CHECK(format_of("U8", R"("dtype.x":"q6_k")") == DType::q6_k);
+  for (const char* word : {"q4_9", "", "u8", "f16", "Q8_0"}) {
     INFO(word);
     CHECK_THROWS_AS(format_of("U8", concat(R"("dtype.x":")", word, "\"")), FormatError);
   }

@@ -105,7 +105,7 @@ TEST_CASE("hollow gates take what gates take, and are not to be used") {
 }
 
 TEST_CASE("rows that are no whole blocks have no copies") {
-  const support::TinyModel tiny;  // dim 24
+  const support::TinyModel tiny(support::TinyShape::bundled());  // dim 24
   CHECK_THROWS_AS(write_gates(tiny.path()), ArgumentError);
   CHECK_THROWS_AS(write_hollow_gates(tiny.path()), ArgumentError);
 }

@@ -22,6 +22,7 @@ const std::vector<std::size_t> kLayers{kNeurons, kNeurons, kNeurons};
 support::TinyModel tiny_model() {
   support::TinyShape shape;
   shape.dim = kDim;
+  shape.neurons_per_bundle = 1;
   return support::TinyModel(shape);
 }
 

@@ -27,7 +27,7 @@ SelectorFile open(const support::TinyModel& tiny) {
 }  // namespace
 
 TEST_CASE("the fingerprint names the weights, not the tokenizer") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   storage::Manifest manifest = storage::Manifest::open(tiny.path());
   const std::string before = weights_fingerprint(manifest);
   CHECK(before.size() == 64);
@@ -42,7 +42,7 @@ TEST_CASE("the fingerprint names the weights, not the tokenizer") {
 }
 
 TEST_CASE("a file of another kind, version or model is refused by what differs") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   for (const std::string key : {"format", "format_version", "model"}) {
     support::write_predictor(tiny.path(), {.metadata = {{key, "other"}}});
     CHECK_THROWS_WITH(open(tiny), Catch::Matchers::ContainsSubstring(key + ": expected") &&
@@ -96,7 +96,7 @@ std::uintmax_t header_bytes(const std::filesystem::path& path) {
 
 TEST_CASE(
     "any changed bit of the header is a FormatError: names, shapes, places, metadata, blanks") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   const std::filesystem::path path = support::write_predictor(tiny.path());
   REQUIRE_NOTHROW(take(tiny));
   const std::uintmax_t end = header_bytes(path);
@@ -110,7 +110,7 @@ TEST_CASE(
 
 TEST_CASE(
     "a file of version 1, whose header has no checksum, opens, and a wrong name in it is found") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   const std::filesystem::path path =
       support::write_predictor(tiny.path(), {.metadata = {{"format_version", "1"}}});
   REQUIRE_NOTHROW(take(tiny));
@@ -134,7 +134,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a layer with some tensors only, or one more than the model has, is refused") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   support::write_predictor(tiny.path(), {.first_layer = 1});
   CHECK_NOTHROW(take(tiny));
   SelectorFile file = open(tiny);
@@ -150,7 +150,7 @@ TEST_CASE("a layer with some tensors only, or one more than the model has, is re
 }
 
 TEST_CASE("any changed byte of the data is a FormatError") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   const std::filesystem::path path = support::write_predictor(tiny.path());
   SelectorFile file = open(tiny);
   file.load();
@@ -172,7 +172,7 @@ TEST_CASE("any changed byte of the data is a FormatError") {
 }
 
 TEST_CASE("tensors are found by name and checked for their shape") {
-  const support::TinyModel tiny;
+  const support::TinyModel tiny(support::TinyShape::bundled());
   support::write_predictor(tiny.path(), {.rank = 3});
   SelectorFile file = open(tiny);
   file.load();

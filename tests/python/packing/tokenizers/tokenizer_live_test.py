@@ -18,7 +18,6 @@ from theirs import Theirs, fingerprints
 
 TEXT = Path(__file__).parents[3] / "text" / "tokenizer"
 GOLDEN = TEXT / "golden"
-UNICODE = TEXT.parent / "unicode"
 NAMES = [
     *("gpt2", "spaced", "llama3", "qwen2", "smollm", "nfc", "qwen35", "gpt-4o", "tekken"),
     *("deepseek-v3", "deepseek-llm", "falcon"),
@@ -119,9 +118,9 @@ def random_text(source: random.Random) -> str:
     return "".join(parts)
 
 
-def load_script(name: str) -> Any:
+def load_script(path: Path) -> Any:
     """A script of tests/text as a module."""
-    spec = importlib.util.spec_from_file_location(name, UNICODE / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -256,7 +255,7 @@ def test_the_character_tables_are_those_of_the_library(
 
     def ask() -> str:
         need("tokenizers")
-        script = load_script("make_unicode_tables")
+        script = load_script(TEXT.parent / "unicode" / "make_unicode_tables.py")
         return digest(script.render() if name == "unicode" else script.render_normalization())
 
     text = Path(__file__).parents[4] / "include" / "flashlm" / "text"
@@ -315,7 +314,7 @@ def test_the_tokenizer_of_a_gguf_gives_the_ids_of_transformers(
 def test_the_committed_probabilities_are_those_of_transformers(need: Callable[[str], Any]) -> None:
     need("transformers")
     need("torch")
-    made = load_script("make_goldens").sampler_cases()["cases"]
+    made = load_script(TEXT / "make_goldens.py").sampler_cases()["cases"]
     committed = json.loads((GOLDEN / "sampler.json").read_text())["cases"]
     assert len(made) == len(committed)
     for ours, theirs in zip(committed, made, strict=True):
