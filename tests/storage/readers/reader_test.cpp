@@ -9,10 +9,8 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <initializer_list>
 #include <memory>
 #include <span>
-#include <thread>
 #include <vector>
 
 #include "flashlm/base/error.hpp"
@@ -22,7 +20,7 @@
 #include "flashlm/storage/readers/memory_reader.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
-#include "support/forked.hpp"
+#include "support/open_files.hpp"
 #include "support/readers.hpp"
 #include "support/temp_folder.hpp"
 
@@ -33,14 +31,6 @@ using namespace support;
 namespace {
 
 constexpr std::byte kUntouched{0xee};
-constexpr FileMode kModes[] = {FileMode::buffered, FileMode::direct};
-
-std::vector<File> open_all(const TempFolder& folder, std::initializer_list<const char*> names,
-                           FileMode mode) {
-  std::vector<File> files;
-  for (const char* name : names) files.push_back(File::open(folder / name, mode));
-  return files;
-}
 
 /// What holds for every reader, of files with the bytes random_bytes(30'000, 0) and
 /// random_bytes(5'000, 1).
@@ -108,7 +98,7 @@ TEST_CASE("every reader keeps the contract of the seam") {
   const TempFolder folder;
   put(folder / "0", random_bytes(30'000, 0));
   put(folder / "1", random_bytes(5'000, 1));
-  for (const FileMode mode : kModes) {
+  for (const FileMode mode : kFileModes) {
     const auto files = open_all(folder, {"0", "1"}, mode);
     for (const ReaderKind& kind : reader_kinds()) {
       INFO(kind.name);
@@ -128,7 +118,7 @@ TEST_CASE("every reader brings any bytes to any address and touches nothing besi
   put(folder / "x", bytes);
   constexpr std::size_t kBatch = 20;
   constexpr std::size_t kRoom = std::size_t{64} << 10;
-  for (const FileMode mode : kModes) {
+  for (const FileMode mode : kFileModes) {
     const auto files = open_all(folder, {"x"}, mode);
     for (const ReaderKind& kind : reader_kinds()) {
       const auto reader = kind.make(files, 16);
@@ -187,7 +177,7 @@ TEST_CASE("a batch larger than the queue is read whole") {
   const TempFolder folder;
   const auto bytes = random_bytes(200'000, 1);
   put(folder / "x", bytes);
-  for (const FileMode mode : kModes) {
+  for (const FileMode mode : kFileModes) {
     const auto files = open_all(folder, {"x"}, mode);
     for (const ReaderKind& kind : reader_kinds()) {
       for (const std::size_t capacity : {1u, 3u, 64u, 2000u}) {
@@ -210,7 +200,7 @@ TEST_CASE("a batch larger than the queue is read whole") {
 TEST_CASE("a reader allocates nothing after its construction") {
   const TempFolder folder;
   put(folder / "x", random_bytes(200'000, 1));
-  for (const FileMode mode : kModes) {
+  for (const FileMode mode : kFileModes) {
     const auto files = open_all(folder, {"x"}, mode);
     for (const ReaderKind& kind : reader_kinds()) {
       const auto reader = kind.make(files, 8);
@@ -240,7 +230,7 @@ TEST_CASE("memory that cannot be written is an IoError of its batch only") {
   constexpr std::size_t kBytes = 8192;
   void* forbidden = ::mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(forbidden != MAP_FAILED);
-  for (const FileMode mode : kModes) {
+  for (const FileMode mode : kFileModes) {
     const auto files = open_all(folder, {"x"}, mode);
     for (const ReaderKind& kind : reader_kinds()) {
       const auto reader = kind.make(files, 8);
@@ -282,49 +272,6 @@ TEST_CASE("a file that shrinks under a reader is a FormatError, and the reader g
   }
 }
 
-TEST_CASE("a reader is destroyed while reads are in flight, after they are done") {
-  const TempFolder folder;
-  put(folder / "x", random_bytes(1'000'000, 1));
-  const auto files = open_all(folder, {"x"}, FileMode::direct);
-  for (const ReaderKind& kind : reader_kinds()) {
-    for (int round = 0; round < 20; ++round) {
-      std::vector<std::byte> buffer(200 * 1000);
-      std::vector<Read> reads;
-      for (std::size_t i = 0; i < 200; ++i)
-        reads.push_back({0, i * 3001, std::span(buffer).subspan(i * 1000, 1000)});
-      const auto reader = kind.make(files, 256);
-      reader->submit(reads);
-    }
-  }
-}
-
-TEST_CASE("a thread waits for what another thread submitted before it ended") {
-  const TempFolder folder;
-  const auto bytes = random_bytes(1 << 20, 1);
-  put(folder / "x", bytes);
-  for (const FileMode mode : kModes) {
-    const auto files = open_all(folder, {"x"}, mode);
-    for (const ReaderKind& kind : reader_kinds()) {
-      const auto reader = kind.make(files, 300);
-      AlignedBuffer buffer(bytes.size());
-      for (int round = 0; round < 10; ++round) {
-        std::fill_n(buffer.data(), buffer.size(), std::byte{0});
-        Ticket ticket = 0;
-        std::thread([&] {
-          std::vector<Read> reads;
-          for (std::size_t at = 0; at < bytes.size(); at += kPageBytes) {
-            reads.push_back({0, at, buffer.bytes().subspan(at, kPageBytes)});
-          }
-          ticket = reader->submit(reads);
-        }).join();
-        reader->wait(ticket);
-        INFO(kind.name);
-        REQUIRE(std::equal(bytes.begin(), bytes.end(), buffer.data()));
-      }
-    }
-  }
-}
-
 TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") {
   const TempFolder folder;
   put(folder / "x", random_bytes(1000, 1));
@@ -342,68 +289,6 @@ TEST_CASE("too many open tickets are an ArgumentError, and waiting makes room") 
     for (int i = 0; i < 3; ++i) reader->submit({});
   }
 }
-
-TEST_CASE(
-    "a forked child cannot read with its parent's reader, and ends; the parent's reads arrive") {
-  const TempFolder folder;
-  const auto bytes = random_bytes(2'000'000, 1);
-  put(folder / "x", bytes);
-  const auto files = open_all(folder, {"x"}, FileMode::direct);
-  for (const ReaderKind& kind : reader_kinds()) {
-    INFO(kind.name);
-    auto reader = kind.make(files, 8);
-    AlignedBuffer buffer(bytes.size());
-    const Read read{0, 0, buffer.bytes()};
-    const Ticket ticket = reader->submit({&read, 1});
-    CHECK(in_child([&] {
-            if (!says_it_is_a_fork([&] { reader->submit({&read, 1}); })) return 1;
-            if (!says_it_is_a_fork([&] { reader->wait(ticket); })) return 2;
-            reader->drain();
-            reader->busy_seconds();
-            if (reader->stats().reads != 1) return 3;
-            reader.reset();
-            return 0;
-          }) == 0);
-    reader->wait(ticket);
-    CHECK(std::memcmp(buffer.data(), bytes.data(), bytes.size()) == 0);
-    CHECK(in_child([&] {
-            reader.reset();
-            // What the child maps where the ring was in the parent is its own, and stays.
-            std::vector<AlignedBuffer> own;
-            for (int i = 0; i < 64; ++i) own.emplace_back(kPageBytes << (i % 8));
-            return own.back().data()[0] == std::byte{0} ? 0 : 1;
-          }) == 0);
-    CHECK(in_child([&] {
-            std::vector<AlignedBuffer> own;
-            for (int i = 0; i < 64; ++i) own.emplace_back(kPageBytes << (i % 8));
-            reader.reset();
-            for (AlignedBuffer& mine : own)
-              std::fill(mine.bytes().begin(), mine.bytes().end(), std::byte{1});
-            return 0;
-          }) == 0);
-    reader->wait(reader->submit({&read, 1}));
-  }
-}
-
-#if !defined(__SANITIZE_THREAD__)  // which ends a child that starts threads
-TEST_CASE("a forked child reads the same open files with a reader of its own") {
-  const TempFolder folder;
-  const auto bytes = random_bytes(200'000, 1);
-  put(folder / "x", bytes);
-  const auto files = open_all(folder, {"x"}, FileMode::direct);
-  for (const ReaderKind& kind : reader_kinds()) {
-    INFO(kind.name);
-    const auto parents = kind.make(files, 8);
-    CHECK(in_child([&] {
-            const auto reader = kind.make(files, 8);
-            AlignedBuffer buffer(bytes.size());
-            const Read read{0, 0, buffer.bytes()};
-            reader->wait(reader->submit({&read, 1}));
-            return std::memcmp(buffer.data(), bytes.data(), bytes.size()) == 0 ? 0 : 1;
-          }) == 0);
-  }
-}
-#endif
 
 TEST_CASE("a large file is read in large pieces, byte by byte what was written", "[slow]") {
   const TempFolder folder;
