@@ -10,10 +10,14 @@
 void bind_base(pybind11::module_& module);
 void bind_kernels(pybind11::module_& module);
 void bind_storage(pybind11::module_& module);
+void bind_writers(pybind11::module_& module);
+void bind_disk_probe(pybind11::module_& module);
 void bind_tokenizer(pybind11::module_& module);
 void bind_units(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
+void bind_grammar(pybind11::module_& module);
+void bind_session(pybind11::module_& module);
 void bind_text(pybind11::module_& module);
 void bind_agent(pybind11::module_& module);
 
@@ -25,10 +29,14 @@ PYBIND11_MODULE(_core, module) {
   bind_base(module);
   bind_kernels(module);
   bind_storage(module);
+  bind_writers(module);
+  bind_disk_probe(module);
   bind_tokenizer(module);
   bind_units(module);
   bind_training(module);
   bind_model(module);
+  bind_grammar(module);
+  bind_session(module);
   bind_text(module);
   bind_agent(module);
   check_calls(module);
