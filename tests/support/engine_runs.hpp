@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// engine_runs.hpp: a text through an engine, and readers of a model's files in memory.
+/// engine_runs.hpp: options of an engine, a text through one, and readers of a model's files in
+/// memory.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,16 @@
 #include "support/same_bits.hpp"
 
 namespace support {
+
+/// Options of an engine that takes a share of the model.
+inline flashlm::model::EngineOptions options(double share, int n_threads = 1,
+                                             std::size_t max_batch = 8) {
+  flashlm::model::EngineOptions options;
+  options.memory = {0, share};
+  options.n_threads = n_threads;
+  options.max_batch = max_batch;
+  return options;
+}
 
 /// The logits after every token, computed in a session of its own, in batches that end at `cuts`.
 inline std::vector<float> run(flashlm::model::Engine& engine,
