@@ -22,6 +22,7 @@ LAYERS = [
     *("compute/cpu/formats/shared", "compute/cpu/formats"),
     *("compute/cpu/bodies", "compute/cpu/isa"),
     *("compute/cpu/quantise", "compute/cpu/kernels", "compute/cpu"),
+    *("compute/reference", "compute"),
     *("storage/io", "storage/readers", "storage/format"),
     "stream",
     *("units", "units/select", "units/ffn"),
@@ -186,6 +187,23 @@ def test_each_third_party_header_has_one_home() -> None:
                 if re.match(pattern, target) and not {name(path), name(path).split("/")[0]} & homes:
                     wrong.append(f"{name(path)} includes {target}")
     assert not wrong
+
+
+def test_kernels_are_called_by_the_backend_alone() -> None:
+    """A step computes with the verbs of compute/backend.hpp, so that another backend can run it."""
+    behind = {
+        (name(path), target.removeprefix("flashlm/compute/cpu/"))
+        for path in HEADERS + BODIES
+        if not name(path).startswith(("compute/", "training/", "flashlm.hpp"))
+        for target in includes(path)
+        if re.match(r"flashlm/compute/cpu/(?:bodies|formats|isa|kernels|quantise)/", target)
+    }
+    words = {"isa/activation_kind.hpp"}  # the names of functions, which computes nothing
+    assert {(path, target) for path, target in behind if target not in words} == {
+        ("storage/format/bundle_writer.ipp", "quantise/tiling.hpp"),  # packs
+        ("storage/format/checksum.ipp", "isa/cpu.hpp"),
+        ("units/select/gate_writer.ipp", "quantise/convert.hpp"),  # packs
+    }
 
 
 def test_only_parallel_knows_openmp() -> None:

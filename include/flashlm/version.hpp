@@ -9,6 +9,10 @@
 /// each file of a program also brings a variable whose kind tells the way it was compiled and whose
 /// name is what to do: linkers refuse one name for a thread's variable and a plain one.
 ///
+/// A file that defines FLASHLM_REFERENCE instead has all bodies with the backend of tests
+/// (compute/backend.hpp). It shares a program with files of any kind, and passes them what the
+/// standard library has.
+///
 /// FLASHLM_INLINE stands before every body of an `x.ipp`, and before the declaration of a virtual
 /// one in `x.hpp`: without it there, compilers make the class in every file that includes it.
 /// FLASHLM_ONCE stands in its place where a body runs once a model or a file, not once a token: it
@@ -21,7 +25,9 @@
 #define FLASHLM_ABI v0_compiled
 #define FLASHLM_INLINE
 #else
-#if defined(_OPENMP)
+#if defined(FLASHLM_REFERENCE)
+#define FLASHLM_ABI v0_reference
+#elif defined(_OPENMP)
 #define FLASHLM_ABI v0_openmp
 #else
 #define FLASHLM_ABI v0
@@ -34,7 +40,7 @@
 #define FLASHLM_ONCE FLASHLM_INLINE
 #endif
 
-#if defined(__ELF__)
+#if defined(__ELF__) && !defined(FLASHLM_REFERENCE)
 extern "C" {
 #if defined(FLASHLM_COMPILED)
 __attribute__((weak, visibility("hidden"))) thread_local int

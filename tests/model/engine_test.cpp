@@ -36,37 +36,10 @@ std::pair<std::unique_ptr<storage::Reader>, storage::MemoryReader*> watched_read
   return {std::move(reader), seen};
 }
 
-/// Each architecture, number format and activation.
-std::vector<support::TinyShape> graphs() {
-  std::vector<support::TinyShape> result{support::TinyShape::opt()};
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
-    result.push_back(support::TinyShape::of(dtype));
-  }
-  for (const char* activation : {"relu", "relu2", "fatrelu"}) {
-    support::TinyShape shape;
-    shape.activation = activation;
-    if (shape.activation == "fatrelu") shape.threshold = 0.125f;
-    shape.neurons_per_bundle = 1;
-    result.push_back(shape);
-  }
-  for (const DType dtype : {DType::f32, DType::q8_0}) {
-    for (const char* feature : {"qkv_bias", "qk_norm", "parallel", "sandwich", "rope_dims"}) {
-      support::TinyShape shape = support::TinyShape::of(dtype);
-      shape.qkv_bias = feature == std::string_view("qkv_bias");
-      shape.qk_norm = feature == std::string_view("qk_norm");
-      shape.parallel = feature == std::string_view("parallel");
-      shape.sandwich = feature == std::string_view("sandwich");
-      shape.rope_dims = feature == std::string_view("rope_dims") ? 4 : 0;
-      result.push_back(shape);
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 TEST_CASE("logits equal the plain loops in double") {
-  support::TinyShape shape = GENERATE(from_range(graphs()));
+  support::TinyShape shape = GENERATE(from_range(support::tiny_graphs()));
   shape.tied = GENERATE(true, false);
   INFO(shape.family << ' ' << shape.activation << ' ' << name(shape.dtype));
   const support::TinyModel tiny(shape);

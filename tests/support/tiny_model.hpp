@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -90,6 +91,34 @@ struct TinyShape {
     return shape;
   }
 };
+
+/// Each architecture, number format and activation.
+inline std::vector<TinyShape> tiny_graphs() {
+  std::vector<TinyShape> result{TinyShape::opt()};
+  for (const flashlm::DType dtype : {flashlm::DType::f32, flashlm::DType::f16, flashlm::DType::bf16,
+                                     flashlm::DType::q8_0, flashlm::DType::q4_0}) {
+    result.push_back(TinyShape::of(dtype));
+  }
+  for (const char* activation : {"relu", "relu2", "fatrelu"}) {
+    TinyShape shape;
+    shape.activation = activation;
+    if (shape.activation == "fatrelu") shape.threshold = 0.125f;
+    shape.neurons_per_bundle = 1;
+    result.push_back(shape);
+  }
+  for (const flashlm::DType dtype : {flashlm::DType::f32, flashlm::DType::q8_0}) {
+    for (const char* feature : {"qkv_bias", "qk_norm", "parallel", "sandwich", "rope_dims"}) {
+      TinyShape shape = TinyShape::of(dtype);
+      shape.qkv_bias = feature == std::string_view("qkv_bias");
+      shape.qk_norm = feature == std::string_view("qk_norm");
+      shape.parallel = feature == std::string_view("parallel");
+      shape.sandwich = feature == std::string_view("sandwich");
+      shape.rope_dims = feature == std::string_view("rope_dims") ? 4 : 0;
+      result.push_back(shape);
+    }
+  }
+  return result;
+}
 
 /// JSON as the library holds it.
 inline flashlm::storage::Json as_stored(const nlohmann::json& json) {

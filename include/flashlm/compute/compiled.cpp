@@ -5,6 +5,7 @@
 #error "compiled.cpp belongs to a program that defines FLASHLM_COMPILED in every file."
 #endif
 
+#include "flashlm/compute/cpu/cpu_backend.ipp"
 #include "flashlm/compute/cpu/isa/activation_kind.ipp"
 #include "flashlm/compute/cpu/isa/cpu.ipp"
 #include "flashlm/compute/cpu/isa/dispatch.ipp"

@@ -6,9 +6,7 @@
 
 #include <utility>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
-#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/model/parts/normalize.hpp"
 #include "flashlm/model/plan/memory_needs.hpp"
 
@@ -98,14 +96,14 @@ FLASHLM_INLINE void Pass::check_in() {
 FLASHLM_INLINE void Pass::embed(std::span<const Token> tokens, std::size_t first,
                                 std::span<float> x) {
   embedding_.run(tokens, x);
-  if (spec().embedding.scale != 1) kernels::scale(x, spec().embedding.scale);
+  if (spec().embedding.scale != 1) compute::Backend::scale(x, spec().embedding.scale);
   if (!spec().embedding.positions) return;
   const MatrixView& positions = model_->weights().positions();
   const std::span<float> position = activations(1, 1);
   for (std::size_t at = 0; at < tokens.size(); ++at) {
     const std::size_t row = first + at + spec().embedding.positions->offset;
-    kernels::to_f32(positions.dtype, positions.row(row), position);
-    kernels::add(position, x.subspan(at * spec().dim, spec().dim));
+    compute::Backend::widen(positions.dtype, positions.row(row), position);
+    compute::Backend::add(position, x.subspan(at * spec().dim, spec().dim));
   }
 }
 
@@ -123,8 +121,8 @@ FLASHLM_INLINE void Pass::read_logits(std::span<const float> x, std::span<float>
   const std::span<float> normed = activations(1, n);
   normalize(spec().final_norm, x.last(normed.size()), weights.final_norm(), spec().dim, normed);
   product_.run(weights.head(), normed, n, logits, weights.head_bias());
-  if (spec().head.scale != 1) kernels::scale(logits, spec().head.scale);
-  if (spec().head.softcap != 0) kernels::softcap(logits, spec().head.softcap);
+  if (spec().head.scale != 1) compute::Backend::scale(logits, spec().head.scale);
+  if (spec().head.softcap != 0) compute::Backend::softcap(logits, spec().head.softcap);
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

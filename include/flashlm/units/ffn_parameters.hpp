@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/isa/activation_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {

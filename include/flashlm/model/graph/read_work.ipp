@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/isa/activation_kind.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/isa/activation_kind.hpp"
 #include "flashlm/version.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {

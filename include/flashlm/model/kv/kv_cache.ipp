@@ -5,7 +5,7 @@
 #include "flashlm/model/kv/kv_cache.hpp"
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -49,10 +49,10 @@ FLASHLM_INLINE void KvCache::write(std::size_t layer, std::size_t position,
                                    std::span<const float> key, std::span<const float> value) {
   FLASHLM_ASSERT(position < context_);
   for (std::size_t head = 0; head < n_kv_heads_; ++head) {
-    kernels::from_f32(key.subspan(head * head_dim_, head_dim_), dtype_,
-                      rows_.data() + offset(layer, 0, head, position));
-    kernels::from_f32(value.subspan(head * head_dim_, head_dim_), dtype_,
-                      rows_.data() + offset(layer, 1, head, position));
+    compute::Backend::keep(key.subspan(head * head_dim_, head_dim_), dtype_,
+                           rows_.data() + offset(layer, 0, head, position));
+    compute::Backend::keep(value.subspan(head * head_dim_, head_dim_), dtype_,
+                           rows_.data() + offset(layer, 1, head, position));
   }
 }
 

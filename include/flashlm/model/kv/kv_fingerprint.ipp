@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/isa/cpu.hpp"
-#include "flashlm/compute/cpu/isa/dispatch.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/storage/format/file_record.hpp"
 #include "flashlm/storage/format/layer_record.hpp"
 #include "flashlm/storage/format/manifest.hpp"
@@ -22,7 +21,7 @@ FLASHLM_INLINE storage::Digest kv_fingerprint(const Model& model, DType kv_dtype
                                               std::string_view engine_numerics) {
   const storage::Manifest& manifest = model.manifest();
   std::string text =
-      concat("flashlm kv\nnumerics ", kNumerics, "\nisa ", name(kernels::active().isa), "\nkv ",
+      concat("flashlm kv\nnumerics ", kNumerics, "\nisa ", compute::Backend::name(), "\nkv ",
              name(kv_dtype), "\nselector ", model.selector().numerics(), "\nmodel ",
              manifest.identity.empty() ? manifest.graph.dump() : manifest.identity);
   for (const storage::LayerRecord& layer : manifest.layers)

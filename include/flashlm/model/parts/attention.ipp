@@ -6,9 +6,7 @@
 
 #include <algorithm>
 
-#include "flashlm/compute/cpu/kernels/attention.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
-#include "flashlm/compute/cpu/kernels/rope.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/model/parts/normalize.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -69,12 +67,12 @@ FLASHLM_INLINE void Attention::turn(std::span<float> heads, const AttentionSpec&
     if (!norm || norm->place != place) return;
     const std::size_t n = norm->over == NormOver::head ? spec.head_dim : heads.size();
     normalize(norm->norm, heads, weights, n, heads);
-    if (norm->factor != 1) kernels::scale(heads, norm->factor);
+    if (norm->factor != 1) compute::Backend::scale(heads, norm->factor);
   };
   normed_at(NormPlace::before_rope);
   for (std::size_t at = 0; at < heads.size() && rope != nullptr; at += spec.head_dim) {
-    kernels::rope(heads.subspan(at, spec.rope->dims), rope->cosines(position),
-                  rope->sines(position));
+    compute::Backend::rope(heads.subspan(at, spec.rope->dims), rope->cosines(position),
+                           rope->sines(position));
   }
   normed_at(NormPlace::after_rope);
 }
@@ -92,17 +90,17 @@ FLASHLM_INLINE void Attention::attend(std::size_t layer, const AttentionSpec& sp
       const std::size_t run = std::min(kRunTokens, n_tokens - token);
       const std::size_t at = token * query_dim_ + head * spec.head_dim;
       const std::size_t seen = first + token + run;
-      kernels::attend({.data = queries().data() + at,
-                       .out = mixed().data() + at,
-                       .stride = query_dim_,
-                       .n_tokens = run,
-                       .n_heads = n_heads,
-                       .head_dim = spec.head_dim,
-                       .first = first + token,
-                       .window = spec.window,
-                       .softcap = spec.softcap},
-                      kv.keys(layer, head / group, seen), kv.values(layer, head / group, seen),
-                      spec.scale);
+      compute::Backend::attend({.data = queries().data() + at,
+                                .out = mixed().data() + at,
+                                .stride = query_dim_,
+                                .n_tokens = run,
+                                .n_heads = n_heads,
+                                .head_dim = spec.head_dim,
+                                .first = first + token,
+                                .window = spec.window,
+                                .softcap = spec.softcap},
+                               kv.keys(layer, head / group, seen),
+                               kv.values(layer, head / group, seen), spec.scale);
       begin += n_heads;
     }
   });

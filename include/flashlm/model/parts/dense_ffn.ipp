@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -78,10 +78,10 @@ FLASHLM_INLINE void DenseFfn::activate(const units::FfnParameters& parameters,
   parallel_->for_range(n_tokens * n, kGrainNeurons, [&](std::size_t begin, std::size_t end) {
     const std::span<float> part = gates.subspan(begin, end - begin);
     if (ups.empty()) {
-      kernels::activate(parameters.activation, parameters.threshold, part);
+      compute::Backend::activate(parameters.activation, parameters.threshold, part);
     } else {
-      kernels::activate(parameters.activation, parameters.threshold, part,
-                        ups.subspan(begin, end - begin));
+      compute::Backend::activate(parameters.activation, parameters.threshold, part,
+                                 ups.subspan(begin, end - begin));
     }
   });
 }

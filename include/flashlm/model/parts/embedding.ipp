@@ -8,7 +8,7 @@
 #include <array>
 
 #include "flashlm/base/stage_clock.hpp"
-#include "flashlm/compute/cpu/quantise/convert.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -55,7 +55,7 @@ FLASHLM_INLINE void Embedding::some(std::span<const Token> tokens, std::span<flo
     pending_.wait(pending_.submit(std::span(reads).first(n_reads)));
   }
   for (std::size_t at = 0; at < tokens.size(); ++at) {
-    kernels::to_f32(matrix_.dtype, rows[at], x.subspan(at * matrix_.cols, matrix_.cols));
+    compute::Backend::widen(matrix_.dtype, rows[at], x.subspan(at * matrix_.cols, matrix_.cols));
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include "flashlm/model/parts/layer.hpp"
 
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/model/parts/normalize.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -48,26 +48,26 @@ FLASHLM_INLINE std::span<const float> Layer::read(const LayerSpec& spec,
 
 FLASHLM_INLINE void Layer::add_bias(std::span<const float> bias, std::span<float> rows) {
   for (std::size_t at = 0; at < rows.size() && !bias.empty(); at += bias.size()) {
-    kernels::add(bias, rows.subspan(at, bias.size()));
+    compute::Backend::add(bias, rows.subspan(at, bias.size()));
   }
 }
 
 FLASHLM_INLINE void Layer::finish(const PartSpec& part, const PartWeights& weights,
                                   std::span<float> output, bool adds) {
   if (part.after) normalize(*part.after, output, weights.after, dim_, output);
-  if (part.residual_scale != 1) kernels::scale(output, part.residual_scale);
-  if (adds) kernels::add(output, buffer(Buffer::sum, output.size()));
+  if (part.residual_scale != 1) compute::Backend::scale(output, part.residual_scale);
+  if (adds) compute::Backend::add(output, buffer(Buffer::sum, output.size()));
 }
 
 FLASHLM_INLINE void Layer::add_group(const std::optional<NormSpec>& norm,
                                      const NormWeights& weights, std::span<float> x) {
   const std::span<float> sum = buffer(Buffer::sum, x.size());
   if (norm) normalize(*norm, sum, weights, dim_, sum);
-  kernels::add(sum, x);
+  compute::Backend::add(sum, x);
 }
 
 FLASHLM_INLINE void Layer::scale_output(const LayerWeights& weights, std::span<float> x) {
-  if (!weights.output_scale.empty()) kernels::scale(x, weights.output_scale.front());
+  if (!weights.output_scale.empty()) compute::Backend::scale(x, weights.output_scale.front());
 }
 
 }  // namespace flashlm::inline FLASHLM_ABI::model

@@ -4,7 +4,7 @@
 
 #include "flashlm/model/parts/normalize.hpp"
 
-#include "flashlm/compute/cpu/kernels/norm.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
 
@@ -13,11 +13,12 @@ FLASHLM_INLINE void normalize(const NormSpec& spec, std::span<const float> x,
   for (std::size_t at = 0; at < x.size(); at += n) {
     switch (spec.kind) {
       case NormKind::layer:
-        kernels::layer_norm(x.subspan(at, n), weights.weight, weights.bias, spec.epsilon,
-                            out.subspan(at, n));
+        compute::Backend::layer_norm(x.subspan(at, n), weights.weight, weights.bias, spec.epsilon,
+                                     out.subspan(at, n));
         break;
       case NormKind::rms:
-        kernels::rms_norm(x.subspan(at, n), weights.weight, spec.epsilon, out.subspan(at, n));
+        compute::Backend::rms_norm(x.subspan(at, n), weights.weight, spec.epsilon,
+                                   out.subspan(at, n));
         break;
     }
   }

@@ -7,10 +7,7 @@
 #include <algorithm>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
-#include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
-#include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/units/ffn/sparse_ffn.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::model {
@@ -53,8 +50,8 @@ FLASHLM_INLINE std::size_t Product::sum(const Matrix& matrix, std::span<const fl
     if (units.pinned) pinned += units.n * matrix.unit_bytes();
     const MatrixView rows = matrix.view(units.data, units.n);
     parallel_->for_range(matrix.cols, grain, [&](std::size_t begin, std::size_t end) {
-      kernels::neuron_sum(rows, x.data() + units.first, matrix.rows, n_tokens, y.data(),
-                          matrix.cols, begin, end);
+      compute::Backend::neuron_sum(rows, x.data() + units.first, matrix.rows, n_tokens, y.data(),
+                                   matrix.cols, begin, end);
     });
   });
   return pinned;
@@ -65,11 +62,12 @@ FLASHLM_INLINE void Product::multiply(const MatrixView& rows, std::span<const fl
                                       std::span<const float> bias) {
   constexpr std::size_t kRowGrain = 16;  // floats: a cache line of y for each thread
   parallel_->for_range(rows.rows, kRowGrain, [&](std::size_t begin, std::size_t end) {
-    kernels::matmul(rows.slice(begin, end - begin), x.data(), rows.cols, n_tokens, y + begin,
-                    y_stride);
+    compute::Backend::product(rows.slice(begin, end - begin), x.data(), rows.cols, n_tokens,
+                              y + begin, y_stride);
     if (bias.empty()) return;
     for (std::size_t t = 0; t < n_tokens; ++t) {
-      kernels::add(bias.subspan(begin, end - begin), {y + t * y_stride + begin, end - begin});
+      compute::Backend::add(bias.subspan(begin, end - begin),
+                            {y + t * y_stride + begin, end - begin});
     }
   });
 }
@@ -80,10 +78,11 @@ FLASHLM_INLINE void Product::multiply(const TilesView& tiles, std::size_t n_toke
   parallel_->for_range(tiles.rows, kTileRows, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = 0; t < n_tokens; ++t)
       std::fill_n(y + t * y_stride + begin, end - begin, 0.0f);
-    kernels::tile_dots(tiles.slice(begin, end), blocks_.as<ActivationBlock>().data(), n_blocks,
-                       n_tokens, y + begin, y_stride);
+    compute::Backend::product(tiles.slice(begin, end), blocks_.as<ActivationBlock>().data(),
+                              n_blocks, n_tokens, y + begin, y_stride);
     for (std::size_t t = 0; t < n_tokens && !bias.empty(); ++t) {
-      kernels::add(bias.subspan(begin, end - begin), {y + t * y_stride + begin, end - begin});
+      compute::Backend::add(bias.subspan(begin, end - begin),
+                            {y + t * y_stride + begin, end - begin});
     }
   });
 }
@@ -94,8 +93,8 @@ FLASHLM_INLINE void Product::round(std::span<const float> x, std::size_t cols,
   const std::size_t n_blocks = cols / kActivationNumbers;
   FLASHLM_ASSERT(n_tokens * n_blocks <= blocks.size());
   parallel_->for_range(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
-    kernels::to_blocks(x.subspan(begin * cols, (end - begin) * cols),
-                       blocks.data() + begin * n_blocks);
+    compute::Backend::round(x.subspan(begin * cols, (end - begin) * cols),
+                            blocks.data() + begin * n_blocks);
   });
 }
 

@@ -5,8 +5,8 @@
 #include "flashlm/units/ffn/gathered_ffn.hpp"
 
 #include "flashlm/base/matrix_view.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/compute/cpu/isa/activation_kind.hpp"
-#include "flashlm/compute/cpu/kernels/gather.hpp"
 #include "flashlm/units/ffn/neuron_activation.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -60,7 +60,7 @@ FLASHLM_INLINE void GatheredFfn::sum(const storage::BundleLayout& layout, std::s
   const RowsView down{firing_rows_.data(), offset, layout.dtype, firing_rows_.size(), layout.dim};
   parallel_->for_range(layout.dim, column_grain(layout.dim, parallel_->n_threads()),
                        [&](std::size_t begin, std::size_t end) {
-                         kernels::gather_sum(down, firing_.data(), y.data(), begin, end);
+                         compute::Backend::gathered_sum(down, firing_.data(), y.data(), begin, end);
                        });
 }
 
@@ -89,7 +89,7 @@ FLASHLM_INLINE void GatheredFfn::compute(const Part& part, const storage::Bundle
                                          std::span<const float> x, std::size_t begin,
                                          std::size_t end) {
   const auto dots = [&](const std::byte* const* rows, std::size_t matrix, std::span<float> to) {
-    kernels::gather_dots(
+    compute::Backend::gathered_product(
         {rows, matrix * layout.matrix_bytes(), layout.dtype, to.size(), layout.dim}, x.data(),
         to.data());
   };

@@ -4,19 +4,18 @@
 
 #include "flashlm/units/ffn/neuron_activation.hpp"
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
-#include "flashlm/compute/cpu/kernels/elementwise.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
 FLASHLM_INLINE void activate_neurons(const FfnParameters& ffn, std::span<const float> bias,
                                      std::span<float> h, std::span<float> up) {
   const bool gated = !up.empty();
-  if (!bias.empty()) kernels::add(bias, gated ? up : h);
+  if (!bias.empty()) compute::Backend::add(bias, gated ? up : h);
   if (gated) {
-    kernels::activate(ffn.activation, ffn.threshold, h, up);
+    compute::Backend::activate(ffn.activation, ffn.threshold, h, up);
   } else {
-    kernels::activate(ffn.activation, ffn.threshold, h);
+    compute::Backend::activate(ffn.activation, ffn.threshold, h);
   }
 }
 

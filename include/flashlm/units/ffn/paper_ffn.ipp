@@ -8,8 +8,7 @@
 #include <cstring>
 #include <variant>
 
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
-#include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/units/ffn/neuron_activation.hpp"
 #include "flashlm/units/ffn/sparse_ffn.hpp"
 
@@ -82,10 +81,11 @@ FLASHLM_INLINE void PaperRows::sum(const FfnLayer& layer, std::span<float> y) {
   if (n == 0) return;
   const std::size_t dim = layer.layout.dim;
   const MatrixView down = matrix(layer, layer.layout.n_matrices() - 1, part_.begin, part_.end);
-  parallel_->for_range(
-      dim, column_grain(dim, parallel_->n_threads()), [&](std::size_t first, std::size_t last) {
-        kernels::neuron_sum(down, gates_.data() + part_.begin, n, 1, y.data(), dim, first, last);
-      });
+  parallel_->for_range(dim, column_grain(dim, parallel_->n_threads()),
+                       [&](std::size_t first, std::size_t last) {
+                         compute::Backend::neuron_sum(down, gates_.data() + part_.begin, n, 1,
+                                                      y.data(), dim, first, last);
+                       });
 }
 
 FLASHLM_INLINE void PaperRows::keep(const FfnLayer& /*layer*/,
@@ -121,8 +121,8 @@ FLASHLM_INLINE void PaperRows::compute(const FfnLayer& layer, std::size_t first,
   parallel_->for_range(last - first, kRowGrain, [&](std::size_t from, std::size_t to) {
     const std::size_t begin = first + from, n = to - from;
     const auto product = [&](std::size_t index, std::span<float> y) {
-      kernels::matmul(matrix(layer, index, begin, begin + n), x.data(), layer.layout.dim, 1,
-                      y.data(), n);
+      compute::Backend::product(matrix(layer, index, begin, begin + n), x.data(), layer.layout.dim,
+                                1, y.data(), n);
     };
     const std::span<float> h = std::span(gates_).subspan(begin, n);
     const std::span<float> ups = std::span(ups_).subspan(begin, gated ? n : 0);

@@ -7,9 +7,7 @@
 #include <algorithm>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
-#include "flashlm/compute/cpu/kernels/neuron_sum.hpp"
-#include "flashlm/compute/cpu/kernels/tile_dots.hpp"
+#include "flashlm/compute/backend.hpp"
 #include "flashlm/units/ffn/neuron_activation.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
@@ -96,9 +94,10 @@ FLASHLM_INLINE void SparseFfn::activate(const Run& run, std::span<const float> x
     run.blocks(begin, end, [&](std::size_t neuron, const storage::BundleView& block) {
       const std::size_t id = run.first * layout.neurons_per_bundle + neuron;
       if (layout.gated)
-        kernels::matmul(block.gate, x.data(), layout.dim, n_tokens, gates(0, neuron), kRunNeurons);
+        compute::Backend::product(block.gate, x.data(), layout.dim, n_tokens, gates(0, neuron),
+                                  kRunNeurons);
       float* ups = layout.gated ? this->ups(0, neuron) : gates(0, neuron);
-      kernels::matmul(block.up, x.data(), layout.dim, n_tokens, ups, kRunNeurons);
+      compute::Backend::product(block.up, x.data(), layout.dim, n_tokens, ups, kRunNeurons);
       for (std::size_t token = 0; token < n_tokens; ++token) {
         const std::size_t n = block.up.rows;
         activate_neurons(*run.parameters, run.parameters->bias(id, n), {gates(token, neuron), n},
@@ -119,7 +118,7 @@ FLASHLM_INLINE void SparseFfn::round(const storage::BundleLayout& layout, std::s
   }
   parallel_->for_range(n_tokens, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t)
-      kernels::to_blocks(x.subspan(t * layout.dim, layout.dim), x_blocks(t));
+      compute::Backend::round(x.subspan(t * layout.dim, layout.dim), x_blocks(t));
   });
 }
 
@@ -128,8 +127,8 @@ FLASHLM_INLINE void SparseFfn::activate_tiles(const Run& run, std::size_t n_toke
   const storage::BundleTiles tiles = run.tiles();
   const auto dots = [&](const TilesView& matrix, std::size_t begin, std::size_t n, float* to) {
     for (std::size_t t = 0; t < n_tokens; ++t) std::fill_n(to + t * kRunNeurons, n, 0.0f);
-    kernels::tile_dots(matrix.slice(begin, begin + n), x_blocks(0),
-                       quantised_dim_ / kActivationNumbers, n_tokens, to, kRunNeurons);
+    compute::Backend::product(matrix.slice(begin, begin + n), x_blocks(0),
+                              quantised_dim_ / kActivationNumbers, n_tokens, to, kRunNeurons);
   };
   parallel_->for_range(run.n_bundles, 1, [&](std::size_t first, std::size_t last) {
     const std::size_t begin = first * kTileRows, n = (last - first) * kTileRows;
@@ -140,7 +139,7 @@ FLASHLM_INLINE void SparseFfn::activate_tiles(const Run& run, std::size_t n_toke
       const std::span<float> h(gates(t, begin), n);
       activate_neurons(*run.parameters, run.parameters->bias(run.first * kTileRows + begin, n), h,
                        {ups + t * kRunNeurons, layout.gated ? n : 0});
-      kernels::to_blocks(h, h_blocks(t) + first);
+      compute::Backend::round(h, h_blocks(t) + first);
     }
   });
 }
@@ -148,11 +147,12 @@ FLASHLM_INLINE void SparseFfn::activate_tiles(const Run& run, std::size_t n_toke
 FLASHLM_INLINE void SparseFfn::sum_tiles(const Run& run, std::size_t n_tokens, std::span<float> y) {
   const std::size_t dim = run.layout->dim;
   const TilesView down = run.tiles().down;
-  parallel_->for_range(
-      dim, column_grain(dim, parallel_->n_threads()), [&](std::size_t begin, std::size_t end) {
-        kernels::tile_dots(down.slice(begin, end), h_blocks(0), kRunNeurons / kActivationNumbers,
-                           n_tokens, y.data() + begin, dim);
-      });
+  parallel_->for_range(dim, column_grain(dim, parallel_->n_threads()),
+                       [&](std::size_t begin, std::size_t end) {
+                         compute::Backend::product(down.slice(begin, end), h_blocks(0),
+                                                   kRunNeurons / kActivationNumbers, n_tokens,
+                                                   y.data() + begin, dim);
+                       });
 }
 
 FLASHLM_INLINE void SparseFfn::sum(const Run& run, std::size_t n_tokens, std::span<float> y) {
@@ -163,8 +163,8 @@ FLASHLM_INLINE void SparseFfn::sum(const Run& run, std::size_t n_tokens, std::sp
           const bool last =
               neuron + block.down.rows >= run.n_bundles * run.layout->neurons_per_bundle;
           const std::byte* next = last ? nullptr : block.down.data + run.layout->stride;
-          kernels::neuron_sum(block.down, gates(0, neuron), kRunNeurons, n_tokens, y.data(), dim,
-                              begin, end, next);
+          compute::Backend::neuron_sum(block.down, gates(0, neuron), kRunNeurons, n_tokens,
+                                       y.data(), dim, begin, end, next);
         });
       });
 }

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
@@ -74,8 +74,10 @@ FLASHLM_INLINE void GateSelector::select(std::size_t index, std::size_t n_neuron
         float* spreads = values + kWord * n_tokens;
         for (std::size_t at = begin; at < end; at += kWord) {
           const std::size_t n = std::min(kWord, end - at);
-          kernels::matmul(layer.gate.slice(at, n), x.data(), dim_, n_tokens, values, kWord);
-          kernels::matmul(layer.scales.slice(at, n), sums, n_blocks(), n_tokens, spreads, kWord);
+          compute::Backend::product(layer.gate.slice(at, n), x.data(), dim_, n_tokens, values,
+                                    kWord);
+          compute::Backend::product(layer.scales.slice(at, n), sums, n_blocks(), n_tokens, spreads,
+                                    kWord);
           for (std::size_t token = 0; token < n_tokens; ++token) {
             ActiveSets::Word word = 0;
             for (std::size_t i = 0; i < n; ++i) {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
@@ -54,8 +54,8 @@ FLASHLM_INLINE void Predictor::select(std::size_t index, std::size_t n_neurons,
   FLASHLM_ASSERT(scratch.size_bytes() >=
                  scratch_bytes(largest_rank_, n_tokens, parallel.n_threads()));
   parallel.for_range(rank, kRankGrain, [&](std::size_t begin, std::size_t end) {
-    kernels::matmul(layer.a.slice(begin, end - begin), x.data(), dim_, n_tokens, inner + begin,
-                    rank);
+    compute::Backend::product(layer.a.slice(begin, end - begin), x.data(), dim_, n_tokens,
+                              inner + begin, rank);
   });
   parallel.for_threads(
       n_neurons, kWord, [&](std::size_t thread, std::size_t begin, std::size_t end) {
@@ -63,7 +63,7 @@ FLASHLM_INLINE void Predictor::select(std::size_t index, std::size_t n_neurons,
         for (std::size_t at = begin; at < end; at += kWord) {
           const std::size_t n = std::min(kWord, end - at);
           if (rank != 0)
-            kernels::matmul(layer.b.slice(at, n), inner, rank, n_tokens, logits, kWord);
+            compute::Backend::product(layer.b.slice(at, n), inner, rank, n_tokens, logits, kWord);
           for (std::size_t token = 0; token < n_tokens; ++token) {
             ActiveSets::Word word = 0;
             for (std::size_t i = 0; i < n; ++i) {

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "flashlm/compute/cpu/kernels/activation.hpp"
+#include "flashlm/compute/cpu/isa/activation_kind.hpp"
 #include "flashlm/compute/cpu/parallel.hpp"
 #include "flashlm/storage/format/bundle_file.hpp"
 #include "flashlm/storage/format/manifest.hpp"

@@ -10,8 +10,7 @@
 #include <utility>
 
 #include "flashlm/base/error.hpp"
-#include "flashlm/compute/cpu/kernels/activation.hpp"
-#include "flashlm/compute/cpu/kernels/matmul.hpp"
+#include "flashlm/compute/backend.hpp"
 
 namespace flashlm::inline FLASHLM_ABI::units {
 
@@ -47,10 +46,11 @@ FLASHLM_INLINE void ThresholdSelector::select(std::size_t index, std::size_t n_n
         float* gates = scratch.data() + thread * kWord * n_tokens;
         for (std::size_t at = begin; at < end; at += kWord) {
           const std::size_t n = std::min(kWord, end - at);
-          kernels::matmul(layer.gate.slice(at, n), x.data(), dim_, n_tokens, gates, kWord);
+          compute::Backend::product(layer.gate.slice(at, n), x.data(), dim_, n_tokens, gates,
+                                    kWord);
           for (std::size_t token = 0; token < n_tokens; ++token) {
             const std::span<float> row(gates + token * kWord, n);
-            kernels::activate(kernels::Activation::silu, 0, row);
+            compute::Backend::activate(kernels::Activation::silu, 0, row);
             ActiveSets::Word word = 0;
             for (std::size_t i = 0; i < n; ++i) {
               word |= ActiveSets::Word{!(std::abs(row[i]) <= layer.threshold)} << i;

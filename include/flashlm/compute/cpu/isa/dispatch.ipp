@@ -25,8 +25,12 @@
 namespace flashlm::inline FLASHLM_ABI::kernels {
 
 FLASHLM_INLINE const Table& active() {
+#if defined(FLASHLM_REFERENCE)
+  return table(Isa::scalar);
+#else
   static const Table& chosen = table(choose_isa());
   return chosen;
+#endif
 }
 
 namespace detail {
