@@ -132,10 +132,13 @@ TEST_CASE("numbers share a scale in the formats of blocks, and in no other") {
 
 TEST_CASE("messages list number formats by what they are") {
   CHECK(names_of(is_plain) == "f32, f16 or bf16");
-  CHECK(names_of(is_block) == "q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl or mxfp4");
+  CHECK(names_of(is_block) ==
+        "q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs or "
+        "mxfp4");
   CHECK(names_of(+[](DType dtype) { return dtype == DType::u8; }) == "u8");
   CHECK(names_of(+[](DType) { return false; }).empty());
-  CHECK_THROWS_WITH(parse_dtype("Q4"),
-                    "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0, q4_1, "
-                    "q5_0, q5_1, q4_k, q5_k, q6_k, iq4_nl, mxfp4 or u8, got 'Q4'");
+  CHECK_THROWS_WITH(
+      parse_dtype("Q4"),
+      "[dtype] unknown number format: expected f32, f16, bf16, q8_0, q4_0, q4_1, "
+      "q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, mxfp4 or u8, got 'Q4'");
 }

@@ -25,20 +25,33 @@ struct BlockNumber {
 
 /// Whether numbers of that format have a minimum.
 inline bool has_minimum(DType dtype) {
-  return dtype == DType::q4_1 || dtype == DType::q5_1 || dtype == DType::q4_k ||
-         dtype == DType::q5_k;
+  return dtype == DType::q4_1 || dtype == DType::q5_1 || dtype == DType::q2_k ||
+         dtype == DType::q4_k || dtype == DType::q5_k;
 }
 
+/// Where the minimum of a block is: a half.
+inline std::size_t minimum_at(DType dtype) { return dtype == DType::q2_k ? 82 : 2; }
+
 /// Numbers that share all of their scale, as they are multiplied: 32, or 16.
-inline std::size_t scaled_numbers(DType dtype) { return dtype == DType::q6_k ? 16 : 32; }
+inline std::size_t scaled_numbers(DType dtype) {
+  const bool sixteens = dtype == DType::q2_k || dtype == DType::q3_k || dtype == DType::q6_k;
+  return sixteens ? 16 : 32;
+}
 
 /// Where the scale of a block is: a half, of mxfp4 a byte.
-inline std::size_t scale_at(DType dtype) { return dtype == DType::q6_k ? 208 : 0; }
+inline std::size_t scale_at(DType dtype) {
+  if (dtype == DType::q2_k) return 80;
+  if (dtype == DType::q3_k) return 108;
+  return dtype == DType::q6_k ? 208 : 0;
+}
 
 /// What the scale of a block may be for its numbers to be at most about 1.
 inline float scale_size(DType dtype) {
   const bool has_factors = dtype == DType::q4_k || dtype == DType::q5_k || dtype == DType::q6_k;
   if (has_factors) return 1 / 2048.0f;
+  if (dtype == DType::iq4_xs) return 1 / 4096.0f;
+  if (dtype == DType::q2_k) return 1 / 64.0f;
+  if (dtype == DType::q3_k) return 1 / 128.0f;
   return dtype == DType::q8_0 || dtype == DType::iq4_nl ? 1 / 128.0f : 1 / 16.0f;
 }
 
@@ -55,6 +68,10 @@ inline void put_scale(DType dtype, std::byte* block, float scale) {
     put_half(block + scale_at(dtype), scale);
   }
 }
+
+/// What the nibbles of iq4_nl and iq4_xs stand for.
+inline constexpr int kSteps[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                 1,    13,   25,  38,  53,  69,  89,  113};
 
 /// Number `i` of a row of blocks.
 inline BlockNumber block_number(DType dtype, const std::byte* row, std::size_t i) {
@@ -74,6 +91,20 @@ inline BlockNumber block_number(DType dtype, const std::byte* row, std::size_t i
     case DType::q4_1: return {nibble(4), half(0), half(2)};
     case DType::q5_0: return {(nibble(6) | fifth(2)) - 16, half(0)};
     case DType::q5_1: return {nibble(8) | fifth(4), half(0), half(2)};
+    case DType::q2_k: {
+      const int sub = byte(j / 16),
+                quant = byte(16 + j / 128 * 32 + j % 32) >> (j / 32 % 4 * 2) & 3;
+      return {quant, half(80) * static_cast<float>(sub & 15),
+              -(half(82) * static_cast<float>(sub >> 4))};
+    }
+    case DType::q3_k: {
+      const std::size_t sixteen = j / 16;
+      const int low = byte(96 + sixteen % 8) >> (sixteen / 8 * 4) & 15;
+      const int high = byte(104 + sixteen % 4) >> (sixteen / 4 * 2) & 3;
+      const int pair = byte(32 + j / 128 * 32 + j % 32) >> (j / 32 % 4 * 2) & 3;
+      const int third = byte(j % 32) >> (j / 32) & 1;
+      return {pair + 4 * third - 4, half(108) * static_cast<float>(low + 16 * high - 32)};
+    }
     case DType::q4_k:
     case DType::q5_k: {
       const std::size_t part = j / 32, first = dtype == DType::q4_k ? 16 : 48;
@@ -96,10 +127,14 @@ inline BlockNumber block_number(DType dtype, const std::byte* row, std::size_t i
       const auto sub = static_cast<std::int8_t>(byte(192 + j / 16));
       return {(low | high << 4) - 32, half(208) * static_cast<float>(sub)};
     }
-    case DType::iq4_nl: {
-      constexpr int kSteps[] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                1,    13,   25,  38,  53,  69,  89,  113};
-      return {kSteps[nibble(2)], half(0)};
+    case DType::iq4_nl: return {kSteps[nibble(2)], half(0)};
+    case DType::iq4_xs: {
+      const std::size_t part = j / 32;
+      const int low = byte(4 + part / 2) >> (part % 2 * 4) & 15;
+      const int high = byte(2 + part / 4) >> (part % 4 * 2) & 3;
+      const int pair = byte(8 + 16 * part + j % 16);
+      return {kSteps[j % 32 < 16 ? pair & 15 : pair >> 4],
+              half(0) * static_cast<float>(low + 16 * high - 32)};
     }
     case DType::mxfp4: {
       constexpr int kTwice[] = {0, 1, 2, 3, 4, 6, 8, 12};

@@ -167,7 +167,7 @@ class Weights {
         } else {
           put_half(at + scale_at(dtype_), scale);
         }
-        if (has_minimum(dtype_)) put_half(at + 2, random.uniform(-size, size));
+        if (has_minimum(dtype_)) put_half(at + minimum_at(dtype_), random.uniform(-size, size));
       }
     }
   }

@@ -79,7 +79,10 @@ def quantised(array: FloatArray, kind: str) -> npt.NDArray[Any]:
 
 
 # Where the halves of a block are that scale it: a block of random bytes is numbers with these.
-_HALVES = {"Q6_K": (208,), "Q4_1": (0, 2), "Q5_1": (0, 2), "Q4_K": (0, 2), "Q5_K": (0, 2)}
+_HALVES = {
+    **{"Q4_1": (0, 2), "Q5_1": (0, 2), "Q4_K": (0, 2), "Q5_K": (0, 2)},
+    **{"Q2_K": (80, 82), "Q3_K": (108,), "Q6_K": (208,)},
+}
 
 
 def random_blocks(kind: str, rows: int, columns: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -91,7 +94,7 @@ def random_blocks(kind: str, rows: int, columns: int, seed: int = 0) -> npt.NDAr
         blocks[:, 0] = rng.integers(118, 124, len(blocks))
     else:
         for at in _HALVES.get(kind, (0,)):
-            most = 1e-5 if kind.endswith("_K") else 1e-3
+            most = 1e-5 if kind.endswith(("_K", "_XS")) else 1e-3
             halves = rng.uniform(-most, most, (len(blocks), 1)).astype("<f2")
             blocks[:, at : at + 2] = halves.view(np.uint8)
     return blocks.reshape(rows, -1)

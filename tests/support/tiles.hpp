@@ -63,7 +63,7 @@ class Tiles {
         std::byte* at = blocks_.block(row, block);
         std::fill(at, at + flashlm::format_of(view_.dtype).bytes, byte);
         put_scale(view_.dtype, at, 1);
-        if (has_minimum(view_.dtype)) put_half(at + 2, 0);
+        if (has_minimum(view_.dtype)) put_half(at + minimum_at(view_.dtype), 0);
       }
     }
     put();

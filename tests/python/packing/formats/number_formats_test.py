@@ -20,7 +20,10 @@ from flashlm.packing.formats.gguf_header import read_header
 BLOCKS = {each.name: each for each in _core.number_formats() if each.is_block}
 CASE = random_llama.Case("wide", 7, dim=256, hidden_dim=512, context=64)
 # What a k-quant mix has: the type of most matrices, and of some.
-MIXES = [("Q4_K", "Q6_K"), ("Q5_K", "Q6_K"), ("Q6_K", "Q8_0"), ("Q5_0", "Q4_K"), ("IQ4_NL", "Q5_K")]
+MIXES = [
+    *(("Q4_K", "Q6_K"), ("Q5_K", "Q6_K"), ("Q6_K", "Q8_0"), ("Q5_0", "Q4_K"), ("IQ4_NL", "Q5_K")),
+    *(("Q2_K", "Q3_K"), ("Q3_K", "Q5_K"), ("IQ4_XS", "Q5_K")),
+]
 
 
 def ours(blocks: Any, name: str) -> Any:
@@ -39,8 +42,9 @@ def halves(name: str) -> tuple[int, ...]:
     """Where the halves of a block are."""
     if name == "mxfp4":
         return ()
+    elsewhere = {"q2_k": (80, 82), "q3_k": (108,), "q6_k": (208,)}
     with_minimum = {"q4_1", "q5_1", "q4_k", "q5_k"}
-    return (208,) if name == "q6_k" else (0, 2) if name in with_minimum else (0,)
+    return elsewhere.get(name, (0, 2) if name in with_minimum else (0,))
 
 
 @pytest.mark.parametrize("name", BLOCKS)
