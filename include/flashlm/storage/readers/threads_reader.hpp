@@ -85,6 +85,7 @@ class ThreadsReader final : public FileReader {
   static const Options& checked(const Options& options);
 
   void work(std::span<std::byte> bounce) noexcept;
+  void wake(std::size_t n) noexcept;
 
   void stop() noexcept;
 

@@ -61,13 +61,20 @@ FLASHLM_INLINE Ticket ThreadsReader::submit(std::span<const Read> reads) {
       busy_.set(in_flight_);
       break;
     }
+    const std::size_t begin = index;
     for (; index < reads.size() && queued_ < queue_.size(); ++index, ++queued_) {
       queue_[(first_ + queued_) % queue_.size()] = {reads[index], slot, index};
       count(reads[index]);
     }
-    work_.notify_all();
+    wake(index - begin);
   }
   return ticket_of(slot);
+}
+
+/// Wakes a thread for each of `n` new reads: all of them for a few would find nothing, one by one.
+FLASHLM_INLINE void ThreadsReader::wake(std::size_t n) noexcept {
+  if (n >= threads_.size()) return work_.notify_all();
+  for (; n > 0; --n) work_.notify_one();
 }
 
 FLASHLM_INLINE void ThreadsReader::wait(Ticket ticket) {
