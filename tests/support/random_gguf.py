@@ -80,8 +80,13 @@ def quantised(array: FloatArray, kind: str) -> npt.NDArray[Any]:
 
 # Where the halves of a block are that scale it: a block of random bytes is numbers with these.
 _HALVES = {
-    **{"Q4_1": (0, 2), "Q5_1": (0, 2), "Q4_K": (0, 2), "Q5_K": (0, 2)},
-    **{"Q2_K": (80, 82), "Q3_K": (108,), "Q6_K": (208,)},
+    "Q4_1": (0, 2),
+    "Q5_1": (0, 2),
+    "Q4_K": (0, 2),
+    "Q5_K": (0, 2),
+    "Q2_K": (80, 82),
+    "Q3_K": (108,),
+    "Q6_K": (208,),
 }
 
 
