@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""readme_table.py: copies figures of results/ladder.json and results/peers.json into the README's tables.
+"""readme_table.py: copies figures of ladder.json and peers.json into the README's tables.
 
 python benchmarks/readme_table.py            # rewrites the README
 python benchmarks/readme_table.py --check    # exit code 1 if it is not what the result files say
@@ -32,11 +32,10 @@ LADDER = {
 MEMORIES = {"resident": "all", "cap 75 %": "75 %", "cap 50 %": "50 %", "cap 25 %": "25 %"}
 DTYPES = ("f16", "q8_0", "q4_0")
 
-SOURCE = (
-    "\nFrom [{name}.json](benchmarks/results/{name}.json) "
-    "([picture](benchmarks/results/{name}.png)), "
-    "made by [{name}.py](benchmarks/{name}.py).\n"
-)
+SOURCE = """
+From [{name}.json](benchmarks/results/{name}.json) ([picture](benchmarks/results/{name}.png)), made
+by [{name}.py](benchmarks/{name}.py).
+"""
 
 Figures = dict[tuple[str, str], dict[str, Any]]
 
