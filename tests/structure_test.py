@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of docs/architecture.md that a compiler does not check: layers, homes, tests, length, words."""
+"""The rules of docs/architecture.md that a compiler does not check.
+
+They are about layers, homes, tests, length and words.
+"""
 
 from __future__ import annotations
 
@@ -234,7 +237,7 @@ def test_a_header_is_short_and_says_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in BODIES if path.suffix == ".ipp"], ids=name)
 def test_bodies_belong_to_their_header(path: Path) -> None:
-    """x.ipp includes x.hpp first; x.hpp includes x.ipp last, unless the bodies are compiled once."""
+    """x.ipp includes x.hpp first; x.hpp includes x.ipp last, unless bodies are compiled once."""
     header = path.with_suffix(".hpp")
     assert includes(path)[0] == f"flashlm/{name(header)}"
     end = f'#if !defined(FLASHLM_COMPILED)\n#include "flashlm/{name(path)}"\n#endif\n'
@@ -244,7 +247,10 @@ def test_bodies_belong_to_their_header(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in BODIES if path.suffix == ".ipp"], ids=name)
 def test_a_virtual_function_is_inline_where_it_is_declared(path: Path) -> None:
-    """Else it is the key function of its class: every header-only program then compiles the class, used or not."""
+    """Else it is the key function of its class.
+
+    Every header-only program then compiles the class, used or not.
+    """
     header = path.with_suffix(".hpp").read_text()
     declared = re.findall(
         r"^ *(virtual [^;{=]*|[^;{]* override);", re.sub(r"//.*", "", header), re.MULTILINE
@@ -264,7 +270,10 @@ def test_all_bodies_are_compiled_once() -> None:
 
 
 def reached_from(header: str, bodies: bool) -> set[str]:
-    """A header and what it includes, as headers alone or with the bodies compiled once; as `name` has them."""
+    """A header and what it includes, as headers alone or with the bodies compiled once.
+
+    `name` says which.
+    """
     reached: set[str] = set()
     waiting = [header]
     while waiting:
@@ -297,7 +306,7 @@ def test_a_program_that_writes_text_includes_thin_headers_alone() -> None:
 
 
 def test_the_umbrella_reaches_every_header_but_tools_and_training() -> None:
-    """A program that includes flashlm/flashlm.hpp has everything that has no dependency of its own."""
+    """A program that includes flashlm/flashlm.hpp has all that has no dependency of its own."""
     missing = {name(path) for path in HEADERS} - reached_from("flashlm.hpp", bodies=True)
     assert not {header for header in missing if not header.startswith(("tools/", "training/"))}
 

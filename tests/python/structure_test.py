@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rooms of python/flashlm: imports run one way, folders are small, and private modules say so."""
+"""The rooms of python/flashlm.
+
+Imports run one way, folders are small, and private modules say so.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ def room_of(module: str) -> str:
 
 @cache
 def imported(module: str) -> frozenset[str]:
-    """The modules of flashlm that a module imports anywhere: at its top, in a function, for types."""
+    """The modules of flashlm that a module imports: at its top, in a function, for types."""
     found = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -137,7 +140,10 @@ def test_types_alone_are_what_they_say() -> None:
 
 
 def test_a_folder_is_read_at_a_glance() -> None:
-    """Few files in a folder, on few floors: a module is one above the highest that it imports there."""
+    """Few files in a folder, on few floors.
+
+    A module is one above the highest that it imports there.
+    """
     folders = defaultdict(list)
     for module, path in MODULES.items():
         folders[path.parent.relative_to(PACKAGE).as_posix()].append(module)

@@ -109,7 +109,10 @@ class MemoryCap:
         )
 
     def peak_bytes(self) -> int | None:
-        """The most that the group has held so far, page cache included; None where the kernel does not count it."""
+        """The most that the group has held so far, page cache included.
+
+        It is None where the kernel does not count it.
+        """
         path = self.folder / {1: "memory.max_usage_in_bytes", 2: "memory.peak"}[self.version]
         return int(path.read_text()) if path.exists() else None
 

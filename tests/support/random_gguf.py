@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""random_gguf.py: the small models of random_llama.py as GGUF files, written by the `gguf` package."""
+"""random_gguf.py: the small models of random_llama.py as GGUF files.
+
+The `gguf` package writes them.
+"""
 
 from __future__ import annotations
 

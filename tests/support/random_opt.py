@@ -118,7 +118,10 @@ def weights(c: OptCase) -> dict[str, FloatArray]:
 def write_folder(
     c: OptCase, folder: Path, tensors: Mapping[str, FloatArray] | None = None, **config_values: Any
 ) -> Path:
-    """Writes the case as a Hugging Face folder, with other tensors or values of its config where they are given."""
+    """Writes the case as a Hugging Face folder.
+
+    Other tensors or values of its config may be given.
+    """
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +134,10 @@ def write_folder(
 
 
 def write_older_tokenizer(folder: Path, **config_values: Any) -> Path:
-    """The tokenizer files that OPT was published with: vocab.json, merges.txt and two of special tokens."""
+    """The tokenizer files that OPT was published with.
+
+    They are vocab.json, merges.txt and two of special tokens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     words = ["<s>", "<pad>", "</s>", "<unk>", *byte_characters(), "th", "Ġt", "Ġth", "the", "Ġthe"]
     (folder / "vocab.json").write_text(

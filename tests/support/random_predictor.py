@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""random_predictor.py: a predictor of random numbers for a packed folder, which may choose anything."""
+"""random_predictor.py: a predictor of random numbers for a packed folder.
+
+It may choose anything.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""small_disk.py: file systems that are soon full, cannot be written, live in memory, or lie over another."""
+"""small_disk.py: file systems that are soon full or cannot be written.
+
+Others live in memory, or lie over another.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ import pytest
 
 @contextlib.contextmanager
 def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of that size in DRAM, such as "256k", in a new folder; skips where none can be mounted."""
+    """A file system of that size in DRAM, such as "256k", in a new folder.
+
+    The test is skipped where none can be mounted.
+    """
     with _mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
         yield folder
 

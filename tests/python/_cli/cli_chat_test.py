@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A conversation in the terminal takes every Ctrl-C, whenever it comes: one for one, without a traceback."""
+"""A conversation in the terminal takes every Ctrl-C, one for one, without a traceback.
+
+It may come at any time.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ WATCHED = {chat.__file__, interrupts.__file__}
 
 
 class InterruptAt:
-    """Presses Ctrl-C before the n-th line that the conversation's own files run; counts these lines."""
+    """Presses Ctrl-C before the n-th line that the conversation's files run; counts these lines."""
 
     def __init__(self, *moments: int) -> None:
         self.moments = moments

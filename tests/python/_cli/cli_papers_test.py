@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``flashlm papers`` and ``flashlm agent``: through a fake hub, with a scripted model and with the real one."""
+"""``flashlm papers`` and ``flashlm agent``, through a fake hub.
+
+The model is a scripted one or the real one.
+"""
 
 from __future__ import annotations
 

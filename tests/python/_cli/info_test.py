@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``flashlm info`` answers from headers: of files, folders and the hub, of models that run and of others."""
+"""``flashlm info`` answers from headers.
+
+It is asked about files, folders and the hub, about models that run and about others.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told before anything is read or written: the plan, what would be faster, and how large a model gets."""
+"""What is told before anything is read or written.
+
+It is the plan, what would be faster, and how large a model gets.
+"""
 
 from __future__ import annotations
 

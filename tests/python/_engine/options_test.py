@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""options_test.py: an option is declared once, in the engine's table; whoever offers it says the same."""
+"""options_test.py: an option is declared once, in the engine's table.
+
+Whoever offers it says the same.
+"""
 
 from __future__ import annotations
 

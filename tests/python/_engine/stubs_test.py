@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stubs of the extension modules name what these hold: every class, member, parameter and default."""
+"""The stubs of the extension modules name what these hold.
+
+They name every class, member, parameter and default.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,10 @@ def options(node: ast.FunctionDef) -> list[str]:
 
 
 def signature(function: object) -> ast.FunctionDef:
-    """What pybind11 wrote into the first line of a docstring; a C++ type there is a binding without its converter."""
+    """What pybind11 wrote into the first line of a docstring.
+
+    A C++ type there is a binding without its converter.
+    """
     line = (getattr(function, "__doc__", None) or "").splitlines()[0]
     (node,) = ast.parse(f"def {line}: ...").body
     assert isinstance(node, ast.FunctionDef)

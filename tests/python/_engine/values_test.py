@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile values for every parameter of the public API: an error of flashlm's in one line, or none."""
+"""Hostile values for every parameter of the public API.
+
+Each ends with an error of flashlm's in one line, or with none.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ def add(a: int) -> int:
 def place(
     tiny: Path, tiny_source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
-    """Right values by the names of parameters, and the objects whose methods are called, by their classes."""
+    """Right values by the names of parameters, and by classes the objects with the methods."""
     folder = tmp_path_factory.mktemp("values")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -371,7 +374,10 @@ def callables(place: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Any]
 
 
 def is_called(value: object) -> bool:
-    """Whether users call it; classes of the extension module without a constructor are made by flashlm."""
+    """Whether users call it.
+
+    Classes of the extension module without a constructor are made by flashlm.
+    """
     if inspect.isclass(value):
         return not (
             type(value).__name__ == "pybind11_type"
@@ -394,7 +400,10 @@ def identity(value: Any) -> Any:
 
 
 def complaint(given: Callable[[], Any], arguments: Mapping[str, Any]) -> str:
-    """What is wrong with how a call ends; nothing for an end without an error or with one of flashlm's."""
+    """What is wrong with how a call ends.
+
+    It is nothing for an end without an error or with one of flashlm's.
+    """
     try:
         result = given()(**arguments)
         if inspect.isgenerator(result) or isinstance(result, flashlm.Generation):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the world does to the tools of smolagents' agents: servers that fail, lines that break, files that lie."""
+"""What the world does to the tools of smolagents' agents.
+
+Servers fail, lines break, and files lie.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of random weights: written, measured, and exported so that every program computes the same."""
+"""Models of random weights are written, measured and exported.
+
+Every program computes the same with what was exported.
+"""
 
 from __future__ import annotations
 

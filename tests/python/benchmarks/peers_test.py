@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The comparison with llama.cpp: what its driver makes of processes that end well, badly, or not at all."""
+"""The comparison with llama.cpp, whose processes end well, badly, or not at all.
+
+The tests ask what its driver makes of each.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A conversation becomes the prompt that transformers makes of it, and a foreign template can do no harm."""
+"""A conversation becomes the prompt that transformers makes of it.
+
+A foreign template can do no harm.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chat templates that a model has by name are packed, and tools reach the prompt or somebody is told."""
+"""Chat templates that a model has by name are packed.
+
+Tools reach the prompt, or somebody is told.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""examples_test.py: a C++ project that only knows the installed package builds, and answers as Python does."""
+"""examples_test.py: a C++ project that only knows the installed package builds.
+
+It answers as Python does.
+"""
 
 from __future__ import annotations
 

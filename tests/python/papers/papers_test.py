@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.papers and flashlm.papers.summaries: through a fake hub, with scripted and tiny models."""
+"""flashlm.papers and flashlm.papers.summaries, through a fake hub.
+
+The models are scripted and tiny ones.
+"""
 
 from __future__ import annotations
 

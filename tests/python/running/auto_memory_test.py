@@ -44,7 +44,7 @@ print(json.dumps({"text": lm.generate("The moon is", max_new_tokens=8), **lm.sta
 
 
 class FakeSystem:
-    """A tree of /proc and /sys: a machine, and a control group of version 2 where one is asked for."""
+    """A tree of /proc and /sys: a machine, and a control group of version 2 if asked for."""
 
     def __init__(
         self, root: Path, *, total: int, available: int, group: int | None = None, used: int = 0

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a hostile user types and owns: one clear line that names it, before the work, and nothing left behind."""
+"""What a hostile user types and owns gets one clear line that names it.
+
+The line comes before the work, and nothing is left behind.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models on file systems in memory and over others: they run with the same bits, and DRAM passes for no disk."""
+"""Models on file systems in memory and over others.
+
+They run with the same bits, and DRAM passes for no disk.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ PROMPT = "The moon is"
 
 
 def answers(folder: Path, reader: str) -> tuple[str, np.ndarray[Any, Any], str]:
-    """The reader that was chosen, and what the model says through it with half its neurons on flash."""
+    """The reader that was chosen, and what the model says with half its neurons on flash."""
     with flashlm.LanguageModel.from_pretrained(folder, memory="50%", reader=reader) as lm:
         logits, text = lm.logits(IDS), lm.generate(PROMPT, max_new_tokens=8)
         assert lm.stats.bytes_read > 0
@@ -41,7 +44,7 @@ def memory_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def overlay(tiny: Path, memory_disk: Path, tmp_path: Path) -> Iterator[Path]:
-    """An overlay in memory over a packed model that is on the usual file system, as in a container."""
+    """An overlay in memory over a packed model on the usual file system, as in a container."""
     lower = tmp_path / "lower"
     shutil.copytree(tiny, lower / "tiny.flash")
     with overlaid(tmp_path / "overlay", lower, memory_disk) as folder:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that is forked from one with a model ends as others do; it opens a model of its own, or is told to."""
+"""A process that is forked from one with a model ends as others do.
+
+It opens a model of its own, or is told to.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On every instruction set of this machine, every number format and selector: the same bits however a model is run."""
+"""On every instruction set of this machine, every number format and selector.
+
+The bits are the same however a model is run.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ print(json.dumps(differ))
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
-    """Name -> a packed model and a selector, for every number format and the selectors that it can have."""
+    """Name -> a packed model and a selector, for every number format and its selectors."""
     place = tmp_path_factory.mktemp("isa")
     result: dict[str, tuple[str, str]] = {}
     for activation in ("relu", "silu"):

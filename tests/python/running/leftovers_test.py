@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What killed processes left beside their files goes with the next that is written or read there."""
+"""What killed processes left beside their files goes with the next file.
+
+It goes when that file is written or read there.
+"""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_a_model_keeps_its_budget_under_a_hard_cap(real: Path, share: float) -> 
 def sparse(
     write_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A random ReLU model, large enough that its weights would not fit into the slack, with a predictor."""
+    """A random ReLU model with a predictor, whose weights would not fit into the slack."""
     folder = tmp_path_factory.mktemp("sparse")
     write_tiny(
         folder / "source",

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever shares a model gets the text he would get alone: streams by turns, threads, sessions that come and go."""
+"""Whoever shares a model gets the text he would get alone.
+
+The tests have streams by turns, threads, and sessions that come and go.
+"""
 
 from __future__ import annotations
 
@@ -484,7 +487,10 @@ def test_a_signal_ends_a_program_whose_threads_generate_and_drop_sessions(
 
 
 def test_a_wait_for_a_session_can_be_interrupted(tiny: Path) -> None:
-    """The main thread waits for a text that another one computes; Ctrl-C ends the wait, and the text is not harmed."""
+    """The main thread waits for a text that another one computes.
+
+    Ctrl-C ends the wait, and the text is not harmed.
+    """
     code = """
         import signal, sys, threading
         import flashlm

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""flashlm.smolagents: the model's contract on scripted answers and on the tiny model; tools and their round trip."""
+"""flashlm.smolagents: the model's contract on scripted answers and on the tiny model.
+
+Tools and their round trip are tested too.
+"""
 
 from __future__ import annotations
 

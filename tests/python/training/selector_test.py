@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Selectors from Python: gates that change nothing, predictors that choose, and what is told about them."""
+"""Selectors from Python: gates that change nothing, and predictors that choose.
+
+The tests also ask what is told about them.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trained ReLU model: it knows its language, and predictors of it can be trained, interrupted and used."""
+"""The trained ReLU model knows its language.
+
+Predictors of it can be trained, interrupted and used.
+"""
 
 from __future__ import annotations
 

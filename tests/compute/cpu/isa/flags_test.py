@@ -55,7 +55,10 @@ def build(folder: Path, compiler: str, flags: str) -> Path:
 
 
 def output(program: Path, isa: str) -> str:
-    """What the program prints with the instruction set forced; skips the test where the processor has it not."""
+    """What the program prints with the instruction set forced.
+
+    Skips the test where the processor has it not.
+    """
     environment = {**os.environ, "FLASHLM_ISA": isa}
     result = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
     if result.returncode == NO_SUCH_ISA:
