@@ -6,6 +6,7 @@ They are about layers, homes, tests, length and words.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -207,6 +208,21 @@ def test_kernels_are_called_by_the_backend_alone() -> None:
         ("storage/format/checksum.ipp", "isa/cpu.hpp"),
         ("units/select/gate_writer.ipp", "quantise/convert.hpp"),  # packs
     }
+
+
+def test_presets_name_programs_that_there_are() -> None:
+    """A preset is not asked for its names until it is used, which is late in a check."""
+    presets = json.loads((ROOT / "CMakePresets.json").read_text())
+    programs = {
+        target.removesuffix("_test")
+        for preset in presets["buildPresets"]
+        for target in preset.get("targets", [])
+    }
+    filters = [preset.get("filter", {}) for preset in presets["testPresets"]]
+    names = [each.get("include", {}).get("name", "") for each in filters]
+    tests = {word for name in names for word in re.findall(r"[a-z]+", name)} - {"slow"}
+    assert programs == tests
+    assert all(list((ROOT / "tests" / program).rglob("*_test.cpp")) for program in programs)
 
 
 def test_only_parallel_knows_openmp() -> None:
