@@ -81,8 +81,8 @@ def quantised(array: FloatArray, kind: str) -> npt.NDArray[Any]:
     return random_blocks(kind, array.shape[0], array.shape[1], seed=array.shape[1])
 
 
-# Where the halves of a block are that scale it: a block of random bytes is numbers with these.
 _HALVES = {
+    "MXFP4": (),
     "Q4_1": (0, 2),
     "Q5_1": (0, 2),
     "Q4_K": (0, 2),
@@ -93,6 +93,11 @@ _HALVES = {
 }
 
 
+def halves(kind: str) -> tuple[int, ...]:
+    """Where the halves of a block are that scale it: random bytes are numbers with these."""
+    return _HALVES.get(kind, (0,))
+
+
 def random_blocks(kind: str, rows: int, columns: int, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Rows of blocks with random quants, and scales for numbers of at most about 0.1."""
     numbers, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
@@ -101,10 +106,10 @@ def random_blocks(kind: str, rows: int, columns: int, seed: int = 0) -> npt.NDAr
     if kind == "MXFP4":
         blocks[:, 0] = rng.integers(118, 124, len(blocks))
     else:
-        for at in _HALVES.get(kind, (0,)):
+        for at in halves(kind):
             most = 1e-5 if kind.endswith(("_K", "_XS")) else 1e-3
-            halves = rng.uniform(-most, most, (len(blocks), 1)).astype("<f2")
-            blocks[:, at : at + 2] = halves.view(np.uint8)
+            scales = rng.uniform(-most, most, (len(blocks), 1)).astype("<f2")
+            blocks[:, at : at + 2] = scales.view(np.uint8)
     return blocks.reshape(rows, -1)
 
 

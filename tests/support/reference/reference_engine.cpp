@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// reference_engine.cpp: flashlm of headers alone, with the backend of tests (FLASHLM_REFERENCE).
+///
+/// Includes no other header of tests: an inline function there may have one name in both backends,
+/// and a program one of the two.
 #include "support/reference_engine.hpp"
 
 #include <algorithm>

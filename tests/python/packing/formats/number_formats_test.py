@@ -38,15 +38,6 @@ def theirs(blocks: Any, name: str) -> Any:
         return np.asarray(gguf.quants.dequantize(blocks, tensor_type), np.float32)
 
 
-def halves(name: str) -> tuple[int, ...]:
-    """Where the halves of a block are."""
-    if name == "mxfp4":
-        return ()
-    elsewhere = {"q2_k": (80, 82), "q3_k": (108,), "q6_k": (208,)}
-    with_minimum = {"q4_1", "q5_1", "q4_k", "q5_k"}
-    return elsewhere.get(name, (0, 2) if name in with_minimum else (0,))
-
-
 @pytest.mark.parametrize("name", BLOCKS)
 def test_every_value_is_that_of_the_gguf_package_bit_for_bit(name: str) -> None:
     blocks = random_gguf.random_blocks(name.upper(), 400, 1024, seed=1)
@@ -64,7 +55,7 @@ def test_extreme_blocks_have_the_same_values(name: str) -> None:
         # Zeros of both signs, the least half, the largest subnormal, 1, and the largest.
         for half in (0x0000, 0x8000, 0x0001, 0x83FF, 0x3C00, 0x7BFF, 0xFBFF):
             block = row.copy()
-            for at in halves(name):
+            for at in random_gguf.halves(name.upper()):
                 block[at : at + 2] = (half & 255, half >> 8)
             blocks.append(block)
         for exponent in range(253) if name == "mxfp4" else ():
@@ -78,10 +69,10 @@ def test_extreme_blocks_have_the_same_values(name: str) -> None:
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_scales_that_are_no_numbers_are_seen(name: str) -> None:
-    for at in halves(name) or (0,):
+    for at in random_gguf.halves(name.upper()) or (0,):
         for half in (0x7C00, 0xFC00, 0x7E00) if name != "mxfp4" else (255,):
             block = np.full((1, BLOCKS[name].bytes), 0x55, np.uint8)
-            for other in halves(name):
+            for other in random_gguf.halves(name.upper()):
                 block[0, other : other + 2] = (0x00, 0x3C)
             block[0, at] = half & 255
             if name != "mxfp4":
