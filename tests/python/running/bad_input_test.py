@@ -125,7 +125,10 @@ THRESHOLDS = ["thresholds", "silu.flash", "--text", "long.txt"]
         ([*THRESHOLDS, "--memory", "half"], "got 'half'"),
         (
             [*BENCH, "--dtype", "nonsense"],
-            "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, got 'nonsense'",
+            (
+                "[bench] dtype: expected f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, "
+                "got 'nonsense'"
+            ),
         ),
         ([*BENCH, "--memory", "nonsense"], "got 'nonsense'"),
         ([*BENCH, "--memory", "64KiB"], "[memory_plan] budget: expected at least"),
